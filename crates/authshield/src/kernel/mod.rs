@@ -1,0 +1,6 @@
+//! Small types that carry what was checked: who holds one need not check again.
+
+mod id;
+
+pub use id::{AuditId, MailId, RequestId, SessionId, UserId};
+pub use onesql::Timestamp;

@@ -1,0 +1,62 @@
+use std::sync::Arc;
+
+/// The result of talking to the store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The driver or the database said no.
+    #[error("the database refused")]
+    Sql(#[source] Arc<sqlx::Error>),
+
+    /// No answer came in time; whether the statement took effect is unknown.
+    #[error("the database did not answer within {0:?}")]
+    Timeout(std::time::Duration),
+
+    /// The schema could not be brought up to date.
+    #[error("{0}")]
+    Migration(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(Arc::new(error))
+    }
+}
+
+impl Error {
+    /// Returns whether the database could not be reached or used, as opposed to a statement that is
+    /// wrong: waiting and trying again may help.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Timeout(_) => true,
+            Self::Migration(_) => false,
+            Self::Sql(error) => match error.as_ref() {
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_) => true,
+                sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+                    // PostgreSQL: connection (08), resources (53), operator intervention (57),
+                    // system (58), read-only (25006), lock not available, serialization, deadlock.
+                    // SQLite: busy, locked, read-only, I/O, full, cannot open.
+                    let code = code.as_ref();
+                    ["08", "53", "57", "58"]
+                        .iter()
+                        .any(|class| code.len() == 5 && code.starts_with(class))
+                        || ["25006", "55P03", "40001", "40P01", "28000", "28P01", "3D000"]
+                            .contains(&code)
+                        || code.parse::<i32>().is_ok_and(|code| {
+                            code.to_string().len() < 5
+                                && [5, 6, 8, 10, 13, 14].contains(&(code & 0xff))
+                        })
+                }),
+                _ => false,
+            },
+        }
+    }
+}

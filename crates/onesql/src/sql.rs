@@ -1,0 +1,14 @@
+/// The text of a statement; for all but a few, one text serves both databases.
+#[derive(Debug, Clone, Copy)]
+pub struct Sql {
+    /// What SQLite is given.
+    pub sqlite: &'static str,
+    /// What PostgreSQL is given.
+    pub postgres: &'static str,
+}
+
+impl From<&'static str> for Sql {
+    fn from(both: &'static str) -> Self {
+        Self { sqlite: both, postgres: both }
+    }
+}

@@ -1,0 +1,346 @@
+//! The embedded file: many readers, one writer, and one flush for all who write at the same time.
+//!
+//! A flush to disk takes between 0.3 and 4 milliseconds, so one commit per transaction would cap the
+//! service at its inverse. Writers queue for the one connection; each works in a savepoint; its
+//! [`Member::commit`] releases the savepoint, hands the connection to the next in line and waits.
+//! The last in line commits once for the whole group, and then everybody is answered. A member that
+//! rolls back takes only itself away; if the group's commit fails, every member fails.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking::Parked;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Executor};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
+
+use crate::{Error, Result};
+
+/// How many transactions one flush may serve; more would make the first of them wait for long.
+const GROUP_AT_MOST: usize = 128;
+
+/// How long a statement waits for another process that writes to the file.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// After how many groups the log is copied back into the file.
+const GROUPS_PER_CHECKPOINT: usize = 64;
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(256)
+        .pragma("cell_size_check", "ON")
+        .pragma("trusted_schema", "OFF")
+}
+
+/// The embedded file, opened.
+pub(crate) struct File {
+    pub(crate) readers: Arc<parking::Lot>,
+    pub(crate) writer: Arc<Writer>,
+}
+
+impl File {
+    /// Opens or creates the file at `path`, with `readers` connections to read from.
+    pub(crate) async fn open(path: &Path, readers: usize) -> Result<Self> {
+        let writer = options(path)
+            .create_if_missing(true)
+            // Copying the log back is somebody else's work; this is the limit if that one is late.
+            .pragma("wal_autocheckpoint", "20000")
+            .connect()
+            .await?;
+        let mut idle = Vec::with_capacity(readers);
+        for _ in 0..readers {
+            idle.push(options(path).pragma("query_only", "ON").connect().await?);
+        }
+        let checkpointer = options(path).connect().await?;
+        let writer = Arc::new(Writer::new(writer));
+        tokio::spawn(checkpoint(checkpointer, Arc::downgrade(&writer)));
+        Ok(Self { readers: Arc::new(parking::Lot::new(idle)), writer })
+    }
+}
+
+/// Copies the log back into the file by a connection of its own, since that is the 10 to 18
+/// milliseconds that a writer would otherwise wait now and then.
+async fn checkpoint(mut connection: SqliteConnection, writer: std::sync::Weak<Writer>) {
+    loop {
+        let Some(due) = writer.upgrade().map(|writer| Arc::clone(&writer.checkpoint_due)) else {
+            return;
+        };
+        // The writer may be dropped while we wait; look again from time to time.
+        if tokio::time::timeout(Duration::from_secs(5), due.notified()).await.is_ok()
+            && let Err(error) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").await
+        {
+            tracing::warn!(%error, "the write-ahead log could not be copied back");
+        }
+    }
+}
+
+/// A connection to read from, with or without an open transaction.
+pub(crate) struct Reader {
+    connection: Parked,
+    open: bool,
+}
+
+impl Reader {
+    /// Takes a connection; `snapshot` opens a transaction, so that all statements see one state.
+    pub(crate) async fn begin(lot: &Arc<parking::Lot>, snapshot: bool) -> Result<Self> {
+        let mut connection = parking::Lot::take(lot).await;
+        if snapshot {
+            connection.execute("BEGIN").await?;
+        }
+        Ok(Self { connection, open: snapshot })
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let (Some(mut connection), Ok(runtime)) =
+            (self.connection.keep(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        runtime.spawn(async move {
+            if connection.execute("ROLLBACK").await.is_err() {
+                tracing::warn!("a read transaction could not be ended");
+            }
+        });
+    }
+}
+
+/// The one connection that may write, and those who wait for the group's flush.
+pub(crate) struct Writer {
+    lane: Arc<Mutex<Lane>>,
+    /// How many are in line for the lane: the one that sees none behind it commits for all.
+    in_line: AtomicUsize,
+    checkpoint_due: Arc<Notify>,
+}
+
+pub(crate) struct Lane {
+    pub(crate) connection: SqliteConnection,
+    /// Whether a transaction is open that holds the group's savepoints.
+    open: bool,
+    /// Whether the last member left without ending its savepoint.
+    unfinished: bool,
+    /// Members that are done and wait for the flush.
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+    groups: usize,
+}
+
+impl Writer {
+    fn new(connection: SqliteConnection) -> Self {
+        let lane =
+            Lane { connection, open: false, unfinished: false, waiting: Vec::new(), groups: 0 };
+        Self {
+            lane: Arc::new(Mutex::new(lane)),
+            in_line: AtomicUsize::new(0),
+            checkpoint_due: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Waits for its turn and opens a savepoint.
+    pub(crate) async fn join(self: &Arc<Self>) -> Result<Member> {
+        let writer = Arc::clone(self);
+        writer.in_line.fetch_add(1, Ordering::SeqCst);
+        // In a task of its own, so that a caller who goes away leaves no half-begun transaction.
+        tokio::spawn(async move {
+            let mut lane = Arc::clone(&writer.lane).lock_owned().await;
+            writer.in_line.fetch_sub(1, Ordering::SeqCst);
+            lane.begin().await?;
+            Ok(Member { lane: Some(lane), writer })
+        })
+        .await
+        .unwrap_or(Err(Error::Sql(Arc::new(sqlx::Error::WorkerCrashed))))
+    }
+
+    /// Waits for its turn and returns the lane with no transaction open.
+    pub(crate) async fn alone(&self) -> Result<OwnedMutexGuard<Lane>> {
+        let mut lane = Arc::clone(&self.lane).lock_owned().await;
+        lane.undo().await?;
+        lane.flush().await;
+        Ok(lane)
+    }
+
+    /// Commits for all who wait, unless somebody in line will.
+    async fn hand_on(&self, mut lane: OwnedMutexGuard<Lane>) {
+        if self.in_line.load(Ordering::SeqCst) > 0 && lane.waiting.len() < GROUP_AT_MOST {
+            return;
+        }
+        lane.flush().await;
+        if lane.groups.is_multiple_of(GROUPS_PER_CHECKPOINT) {
+            self.checkpoint_due.notify_one();
+        }
+    }
+}
+
+impl Lane {
+    async fn begin(&mut self) -> Result<()> {
+        self.undo().await?;
+        if !self.open {
+            self.connection.execute("BEGIN IMMEDIATE").await?;
+            self.open = true;
+        }
+        self.connection.execute(sqlx::query("SAVEPOINT member")).await?;
+        self.unfinished = true;
+        Ok(())
+    }
+
+    /// Takes away what the last member began and did not finish.
+    async fn undo(&mut self) -> Result<()> {
+        if self.unfinished {
+            self.connection.execute("ROLLBACK TO member").await?;
+            self.connection.execute("RELEASE member").await?;
+            self.unfinished = false;
+        }
+        Ok(())
+    }
+
+    /// Ends the open transaction and tells everybody who waited for it.
+    async fn flush(&mut self) {
+        if !self.open {
+            return;
+        }
+        let outcome = self.connection.execute(sqlx::query("COMMIT")).await;
+        if outcome.is_err() {
+            // Some errors end the transaction by themselves; then there is nothing to roll back.
+            let _ = self.connection.execute("ROLLBACK").await;
+        }
+        self.open = false;
+        self.groups = self.groups.wrapping_add(1);
+        let outcome = outcome.map(drop).map_err(Error::from);
+        for member in self.waiting.drain(..) {
+            // A member that went away does not want to know.
+            let _ = member.send(outcome.clone());
+        }
+    }
+}
+
+/// One writer's part in a group.
+pub(crate) struct Member {
+    /// Taken out when the part ends.
+    lane: Option<OwnedMutexGuard<Lane>>,
+    writer: Arc<Writer>,
+}
+
+impl Member {
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.lane.as_mut().expect("taken out only by commit and drop").connection
+    }
+
+    /// Returns when the group this belongs to is on disk.
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        let mut lane = self.lane.take().expect("a part ends once");
+        let writer = Arc::clone(&self.writer);
+        let (done, outcome) = oneshot::channel();
+        // In a task of its own: the group must not be left without its end when one caller goes.
+        tokio::spawn(async move {
+            match lane.connection.execute(sqlx::query("RELEASE member")).await {
+                Ok(_) => {
+                    lane.unfinished = false;
+                    lane.waiting.push(done);
+                }
+                Err(error) => {
+                    let _ = done.send(Err(error.into()));
+                }
+            }
+            writer.hand_on(lane).await;
+        });
+        outcome.await.unwrap_or(Err(Error::Sql(Arc::new(sqlx::Error::WorkerCrashed))))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let Some(mut lane) = self.lane.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let writer = Arc::clone(&self.writer);
+        runtime.spawn(async move {
+            if let Err(error) = lane.undo().await {
+                tracing::error!(%error, "a transaction could not be rolled back");
+            }
+            writer.hand_on(lane).await;
+        });
+    }
+}
+
+mod parking {
+    //! Where idle connections wait. They never break, so there is nothing to test, and a request
+    //! takes one for the price of a lock.
+
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use sqlx::sqlite::SqliteConnection;
+    use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+    pub(crate) struct Lot {
+        idle: Mutex<Vec<SqliteConnection>>,
+        free: Arc<Semaphore>,
+    }
+
+    impl Lot {
+        pub(super) fn new(idle: Vec<SqliteConnection>) -> Self {
+            Self { free: Arc::new(Semaphore::new(idle.len())), idle: Mutex::new(idle) }
+        }
+
+        /// Waits for a free connection.
+        pub(super) async fn take(lot: &Arc<Self>) -> Parked {
+            let permit = Arc::clone(&lot.free).acquire_owned().await.expect("never closed");
+            let connection = lot.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            Parked { connection, lot: Arc::clone(lot), permit: Some(permit) }
+        }
+    }
+
+    /// A connection that goes back to its place when dropped.
+    pub(crate) struct Parked {
+        connection: Option<SqliteConnection>,
+        lot: Arc<Lot>,
+        permit: Option<OwnedSemaphorePermit>,
+    }
+
+    impl Parked {
+        /// Moves the connection out, so that it goes back later than its first holder.
+        pub(super) fn keep(&mut self) -> Option<Self> {
+            let connection = self.connection.take()?;
+            Some(Self {
+                connection: Some(connection),
+                lot: Arc::clone(&self.lot),
+                permit: self.permit.take(),
+            })
+        }
+    }
+
+    impl super::Deref for Parked {
+        type Target = SqliteConnection;
+
+        fn deref(&self) -> &SqliteConnection {
+            self.connection.as_ref().expect("as many connections as permits")
+        }
+    }
+
+    impl super::DerefMut for Parked {
+        fn deref_mut(&mut self) -> &mut SqliteConnection {
+            self.connection.as_mut().expect("as many connections as permits")
+        }
+    }
+
+    impl Drop for Parked {
+        fn drop(&mut self) {
+            if let Some(connection) = self.connection.take() {
+                self.lot.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{Encode, FromRow, Postgres, Sqlite, Type};
+
+use crate::{Error, Result};
+
+/// A statement with its parameters, not yet run.
+#[must_use = "a statement does nothing until it is run"]
+pub struct Statement<'t, 'q> {
+    on: On<'t, 'q>,
+    at_most: Duration,
+}
+
+/// The statement in the words of one driver.
+enum On<'t, 'q> {
+    /// For the embedded file.
+    Sqlite(&'t mut SqliteConnection, Query<'q, Sqlite, SqliteArguments>),
+    /// For the server.
+    Postgres(&'t mut PgConnection, Query<'q, Postgres, PgArguments>),
+}
+
+impl<'t, 'q> Statement<'t, 'q> {
+    pub(crate) fn sqlite(
+        connection: &'t mut SqliteConnection,
+        sql: &'static str,
+        at_most: Duration,
+    ) -> Self {
+        Self { on: On::Sqlite(connection, sqlx::query(sql)), at_most }
+    }
+
+    pub(crate) fn postgres(
+        connection: &'t mut PgConnection,
+        sql: &'static str,
+        at_most: Duration,
+    ) -> Self {
+        Self { on: On::Postgres(connection, sqlx::query(sql)), at_most }
+    }
+
+    /// Gives the next parameter.
+    pub fn bind(self, value: impl Value<'q>) -> Self {
+        let on = match self.on {
+            On::Sqlite(connection, query) => On::Sqlite(connection, query.bind(value)),
+            On::Postgres(connection, query) => On::Postgres(connection, query.bind(value)),
+        };
+        Self { on, ..self }
+    }
+
+    /// Runs it and returns how many rows it touched.
+    pub async fn execute(self) -> Result<u64> {
+        match self.on {
+            On::Sqlite(connection, query) => {
+                Ok(within(self.at_most, query.execute(connection)).await?.rows_affected())
+            }
+            On::Postgres(connection, query) => {
+                Ok(within(self.at_most, query.execute(connection)).await?.rows_affected())
+            }
+        }
+    }
+
+    /// Runs it and returns the first row, if there is one.
+    pub async fn optional<R: Row>(self) -> Result<Option<R>> {
+        Ok(match self.on {
+            On::Sqlite(connection, query) => within(self.at_most, query.fetch_optional(connection))
+                .await?
+                .map(|row| R::from_row(&row))
+                .transpose()?,
+            On::Postgres(connection, query) => {
+                within(self.at_most, query.fetch_optional(connection))
+                    .await?
+                    .map(|row| R::from_row(&row))
+                    .transpose()?
+            }
+        })
+    }
+
+    /// Runs it and returns the first row; none is an error.
+    pub async fn one<R: Row>(self) -> Result<R> {
+        self.optional().await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    /// Runs it and returns every row.
+    pub async fn all<R: Row>(self) -> Result<Vec<R>> {
+        match self.on {
+            On::Sqlite(connection, query) => within(self.at_most, query.fetch_all(connection))
+                .await?
+                .iter()
+                .map(|row| R::from_row(row).map_err(Error::from))
+                .collect(),
+            On::Postgres(connection, query) => within(self.at_most, query.fetch_all(connection))
+                .await?
+                .iter()
+                .map(|row| R::from_row(row).map_err(Error::from))
+                .collect(),
+        }
+    }
+}
+
+/// Waits for the database, but not for ever: a peer that went silent must not hold a request.
+pub(crate) async fn within<T>(
+    at_most: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T> {
+    match tokio::time::timeout(at_most, work).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Error::Timeout(at_most)),
+    }
+}
+
+/// A value that both databases can hold.
+pub trait Value<'q>:
+    Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + Send + 'q
+{
+}
+
+impl<'q, T> Value<'q> for T where
+    T: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + Send + 'q
+{
+}
+
+/// A row that both databases can return; `#[derive(sqlx::FromRow)]` makes one, and tuples are rows.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}

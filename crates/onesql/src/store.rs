@@ -1,0 +1,147 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::Result;
+use crate::postgres::PgTx;
+use crate::sqlite::{File, Member, Reader};
+use crate::tx::{On, Tx};
+
+/// Where the database is, and how to use it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which database.
+    pub(crate) place: Place,
+    /// How many connections: to the server, or to read from the file.
+    pub connections: u32,
+    /// How long one statement, or the wait for a connection, may take.
+    pub at_most: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Sqlite(PathBuf),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Options {
+    /// Returns what to use for an embedded file; it is created when it does not exist.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Sqlite(path.into()), ..Self::base() }
+    }
+
+    /// Returns what to use for `postgres://…`, or for `sqlite://` and a path.
+    pub fn parse(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            return Ok(Self::sqlite(path));
+        }
+        let postgres: PgConnectOptions = url.parse()?;
+        // The pool sits on one side of a long-lived connection: a peer that vanished is noticed by
+        // the timeout of each statement.
+        Ok(Self {
+            place: Place::Postgres(Box::new(
+                postgres.application_name("authshield").statement_cache_capacity(256),
+            )),
+            ..Self::base()
+        })
+    }
+
+    fn base() -> Self {
+        Self {
+            place: Place::Sqlite(PathBuf::new()),
+            connections: 8,
+            at_most: Duration::from_millis(1800),
+        }
+    }
+}
+
+/// A handle on the database; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) on: Arc<Database>,
+    pub(crate) at_most: Duration,
+}
+
+pub(crate) enum Database {
+    /// An embedded file.
+    Sqlite(File),
+    /// A server.
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens the database.
+    pub async fn open(options: &Options) -> Result<Self> {
+        let on = match &options.place {
+            Place::Sqlite(path) => {
+                let readers = usize::try_from(options.connections).unwrap_or(8).max(1);
+                Database::Sqlite(File::open(path, readers).await?)
+            }
+            Place::Postgres(server) => Database::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(options.connections.max(2))
+                    .acquire_timeout(options.at_most)
+                    .test_before_acquire(false)
+                    .connect_lazy_with((**server).clone()),
+            ),
+        };
+        Ok(Self { on: Arc::new(on), at_most: options.at_most })
+    }
+
+    /// Returns the name of the database's kind: `sqlite` or `postgres`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match *self.on {
+            Database::Sqlite(_) => "sqlite",
+            Database::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Begins a transaction that cannot write, on either database, and sees one state throughout.
+    pub async fn read(&self) -> Result<Tx> {
+        Ok(self.tx(match &*self.on {
+            Database::Sqlite(file) => On::Reader(Reader::begin(&file.readers, true).await?),
+            Database::Postgres(pool) => On::Postgres(
+                PgTx::begin(
+                    pool,
+                    Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+                    self.at_most,
+                )
+                .await?,
+            ),
+        }))
+    }
+
+    /// Takes a connection for single reads, without the round trips of a transaction.
+    pub async fn glance(&self) -> Result<Tx> {
+        Ok(self.tx(match &*self.on {
+            Database::Sqlite(file) => On::Reader(Reader::begin(&file.readers, false).await?),
+            Database::Postgres(pool) => On::Postgres(PgTx::begin(pool, None, self.at_most).await?),
+        }))
+    }
+
+    /// Begins a transaction that can write; dropped without [`Tx::commit`], it never happened.
+    ///
+    /// On SQLite there is one writer, so do slow things (hashing, the network) before this call.
+    pub async fn write(&self) -> Result<Tx> {
+        Ok(self.tx(match &*self.on {
+            Database::Sqlite(file) => On::Member(file.writer.join().await?),
+            Database::Postgres(pool) => {
+                On::Postgres(PgTx::begin(pool, Some("BEGIN"), self.at_most).await?)
+            }
+        }))
+    }
+
+    fn tx(&self, on: On) -> Tx {
+        Tx::new(on, self.at_most)
+    }
+}
+
+#[expect(dead_code, reason = "says at compile time that a transaction may cross threads")]
+fn transactions_are_send(member: Member, reader: Reader) -> impl Send {
+    (member, reader)
+}

@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use crate::postgres::PgTx;
+use crate::sqlite::{Member, Reader};
+use crate::{Result, Sql, Statement};
+
+/// An open transaction: what every store function takes first.
+///
+/// Dropped without [`Tx::commit`], nothing that was done in it happened.
+pub struct Tx {
+    on: On,
+    at_most: Duration,
+}
+
+/// The transaction in the words of one driver.
+pub(crate) enum On {
+    /// Reading from the embedded file.
+    Reader(Reader),
+    /// Writing to the embedded file, as one of a group.
+    Member(Member),
+    /// On the server.
+    Postgres(PgTx),
+}
+
+impl Tx {
+    pub(crate) fn new(on: On, at_most: Duration) -> Self {
+        Self { on, at_most }
+    }
+
+    /// Starts a statement; parameters are `$1`, `$2`, … on both databases.
+    pub fn query<'q>(&mut self, sql: impl Into<Sql>) -> Statement<'_, 'q> {
+        let sql = sql.into();
+        match &mut self.on {
+            On::Reader(reader) => Statement::sqlite(reader.connection(), sql.sqlite, self.at_most),
+            On::Member(member) => Statement::sqlite(member.connection(), sql.sqlite, self.at_most),
+            On::Postgres(tx) => Statement::postgres(tx.connection(), sql.postgres, self.at_most),
+        }
+    }
+
+    /// Makes everything done in this transaction last; when it returns, it survives a power cut.
+    pub async fn commit(self) -> Result<()> {
+        match self.on {
+            On::Reader(_) => Ok(()),
+            On::Member(member) => member.commit().await,
+            On::Postgres(tx) => tx.commit(self.at_most).await,
+        }
+    }
+}
