@@ -1,6 +1,17 @@
 //! Small types that carry what was checked: who holds one need not check again.
 
+mod client_address;
+pub mod device;
+mod email_address;
 mod id;
+mod page;
+mod person;
+mod token;
 
+pub use client_address::{ClientAddress, request_id_from};
+pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{AuditId, MailId, RequestId, SessionId, UserId};
 pub use onesql::Timestamp;
+pub use page::{Page, Paging, Place};
+pub use person::{FullName, Locale, NotALocale, NotAName};
+pub use token::{LinkToken, RefreshToken};

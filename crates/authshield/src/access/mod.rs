@@ -1,0 +1,107 @@
+//! Who is asking, as types: a handler that takes a [`Caller`] runs for nobody else.
+//!
+//! The signature of a token is checked once and remembered; its session, its account and its roles
+//! are read from the database on every request, so that a logout, a disabled account or a lost role
+//! takes effect at once, on every node.
+
+mod permission;
+mod tokens;
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+pub use permission::{ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants};
+pub use tokens::VerifiedTokens;
+
+use crate::accounts::User;
+use crate::app::{App, Ctx};
+use crate::kernel::{SessionId, UserId};
+use crate::problem::{Code, Problem};
+use crate::sessions;
+
+/// Somebody who proved who they are, in a session that goes on.
+pub struct Caller {
+    /// The account, as it is now.
+    pub user: User,
+    /// The session that the access token belongs to.
+    pub session: SessionId,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let ctx = Ctx::from_request_parts(parts, app).await?;
+        let caller = authenticate(app, &ctx, bearer(&parts.headers)?).await?;
+        if let Some(seen) = parts.extensions.get::<crate::telemetry::SeenUser>() {
+            seen.set(caller.user.id);
+        }
+        Ok(caller)
+    }
+}
+
+/// A caller that may do what `P` names.
+pub struct Can<P>(pub Caller, pub(crate) PhantomData<P>);
+
+impl<P: Permission> FromRequestParts<App> for Can<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if grants(&caller.user.roles, P::NAME) {
+            return Ok(Self(caller, PhantomData));
+        }
+        Err(Problem::from(Code::InsufficientPermissions)
+            .detail(format!("This needs the permission {}.", P::NAME))
+            .with("required", P::NAME)
+            .because(format!("user {} lacks {}", caller.user.id, P::NAME)))
+    }
+}
+
+/// Takes the token out of the one `Authorization` header (RFC 6750, 2.1).
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Err(Problem::from(Code::TokenMissing)
+            .detail("Send the access token as `Authorization: Bearer …`."));
+    };
+    if values.next().is_some() {
+        return Err(Problem::from(Code::TokenInvalid)
+            .detail("Send one `Authorization` header, not several."));
+    }
+    let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
+        return Err(Problem::from(Code::TokenInvalid).because("not a Bearer header"));
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::from(Code::TokenMissing)
+            .detail("Send the access token as `Authorization: Bearer …`."));
+    }
+    Ok(token)
+}
+
+/// Finds out whose token it is, and whether the session behind it goes on.
+async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Problem> {
+    let claims = app.verified.verify(app, token, ctx.now).await?;
+    let refused = |reason: &str| Problem::from(Code::TokenRevoked).because(reason);
+    let (Ok(session), Ok(user)) = (claims.sid.parse::<SessionId>(), claims.sub.parse::<UserId>())
+    else {
+        return Err(Problem::from(Code::TokenInvalid).because("sid or sub is no id"));
+    };
+    let Some(found) = sessions::find(&mut app.store.glance().await?, session).await? else {
+        return Err(refused("no such session"));
+    };
+    if found.user.id != user {
+        return Err(Problem::from(Code::TokenInvalid).because("sid and sub do not belong together"));
+    }
+    if found.user.disabled_at.is_some() {
+        return Err(Problem::from(Code::AccountDisabled)
+            .detail("The account is disabled. Ask an administrator."));
+    }
+    sessions::live(&found.session, &app.config.session, ctx.now)
+        .map_err(|ended| refused(&ended.to_string()))?;
+    sessions::touch(app, ctx, &found.session).await;
+    Ok(Caller { user: found.user, session })
+}

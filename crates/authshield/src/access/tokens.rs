@@ -1,0 +1,61 @@
+//! Access tokens whose signature was already checked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use authshield_verify::{Claims, VerifyError};
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::app::App;
+use crate::kernel::Timestamp;
+use crate::problem::{Code, Problem};
+
+/// How many locks share the memory, so that requests on all cores seldom meet.
+const SHARDS: usize = 16;
+/// How many tokens one lock guards; at about a kilobyte each, 16 MiB in all.
+const TOKENS_PER_SHARD: usize = 1024;
+
+type Shard = Mutex<HashMap<[u8; 32], Arc<Claims>>>;
+
+/// Remembers whose signature was right, by the token's digest. Nothing else is taken from here: the
+/// token's end is compared with the clock, and its session read from the database, every time.
+#[derive(Default)]
+pub struct VerifiedTokens {
+    shards: [Shard; SHARDS],
+}
+
+impl VerifiedTokens {
+    /// Returns what `token` claims, if we signed it and it has not expired.
+    pub(super) async fn verify(
+        &self,
+        app: &App,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Claims>, Problem> {
+        let digest: [u8; 32] =
+            digest(&SHA256, token.as_bytes()).as_ref().try_into().expect("SHA-256 has 32 bytes");
+        let shard = &self.shards[usize::from(digest[0]) % SHARDS];
+        let known = shard.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some(claims) = known {
+            if claims.exp > now.as_second() {
+                return Ok(claims);
+            }
+            shard.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+            return Err(Code::TokenExpired.into());
+        }
+        let claims = app.keyring.verify(&app.store, token, now).await.map_err(|error| match error {
+            VerifyError::Expired => Problem::from(Code::TokenExpired),
+            other => Problem::from(Code::TokenInvalid).because(other.to_string()),
+        })?;
+        let claims = Arc::new(claims);
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if shard.len() >= TOKENS_PER_SHARD {
+            shard.retain(|_, claims| claims.exp > now.as_second());
+            if shard.len() >= TOKENS_PER_SHARD {
+                shard.clear();
+            }
+        }
+        shard.insert(digest, Arc::clone(&claims));
+        Ok(claims)
+    }
+}

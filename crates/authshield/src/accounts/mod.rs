@@ -1,0 +1,237 @@
+//! Seeing and changing one's own account.
+//!
+//! ```text
+//! GET   /users/me         the account behind the access token
+//! PATCH /users/me         name and language
+//! POST  /users/me/email   a new address: proved by a link to it, and the old one is told
+//! POST  /auth/change-password
+//! ```
+
+pub mod http;
+mod sql;
+mod user;
+
+use onesql::Tx;
+use secrecy::SecretString;
+
+pub use sql::{
+    by_email, by_id, create, delete, give_role, mark_verified, members, no_users, set_disabled,
+    set_email, set_password, take_over_unverified, upgrade_hash,
+};
+pub(crate) use user::user_columns;
+pub use user::{Account, User};
+
+use crate::access::Caller;
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{EmailAddress, FullName, Locale, SessionId, UserId};
+use crate::limits::rules;
+use crate::links::{self, Purpose};
+use crate::mail::{Letter, Recipient};
+use crate::passwords::{Overloaded, Verdict, Weakness};
+use crate::sessions;
+
+/// Why an account was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The current password is wrong.
+    #[error("the current password is wrong")]
+    WrongPassword,
+
+    /// The new password is the current one.
+    #[error("the new password is the current one")]
+    SamePassword,
+
+    /// The new password is too easy to guess.
+    #[error("the new password is too weak")]
+    Weak(Vec<Weakness>),
+
+    /// The password was changed by somebody else at the same time.
+    #[error("the account changed at the same time")]
+    Raced,
+
+    /// There were too many tries.
+    #[error("too many tries")]
+    Limited(crate::limits::Exceeded),
+
+    /// There is too much to do.
+    #[error("too many sign-ins at once")]
+    Overloaded(#[from] Overloaded),
+
+    /// We could not find out.
+    #[error("the store failed")]
+    Store(#[from] onesql::Error),
+}
+
+impl From<crate::limits::Exceeded> for ChangeError {
+    fn from(exceeded: crate::limits::Exceeded) -> Self {
+        Self::Limited(exceeded)
+    }
+}
+
+/// Changes name and language; `None` leaves a field as it is.
+pub async fn change_profile(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    full_name: Option<Option<FullName>>,
+    locale: Option<Locale>,
+) -> onesql::Result<User> {
+    let mut fields = Vec::new();
+    let mut user = caller.user.clone();
+    if let Some(full_name) = full_name {
+        user.full_name = full_name;
+        fields.push("full_name");
+    }
+    if let Some(locale) = locale {
+        user.locale = locale;
+        fields.push("locale");
+    }
+    if fields.is_empty() {
+        return Ok(user);
+    }
+    user.updated_at = ctx.now;
+    let mut tx = app.store.write().await?;
+    sql::set_profile(&mut tx, &user).await?;
+    audit::record(&mut tx, app, ctx, &Event::ProfileChanged { user: user.id, fields }).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Sets a new password for somebody who knows the current one; every other session ends.
+pub async fn change_password(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    current: SecretString,
+    new: SecretString,
+) -> Result<(), ChangeError> {
+    let user = &caller.user;
+    let account = confirm(app, ctx, user, &current, "change_password").await?;
+    if crate::passwords::same(&current, &new) {
+        return Err(ChangeError::SamePassword);
+    }
+    crate::passwords::judge_for(app, &new, Some(&user.email), user.full_name.as_ref())
+        .map_err(ChangeError::Weak)?;
+    let hash = app.passwords.hash(&new).await?;
+
+    let mut tx = app.store.write().await?;
+    if !sql::replace_password(&mut tx, user.id, account.password_hash.as_deref(), &hash, ctx.now).await? {
+        return Err(ChangeError::Raced);
+    }
+    password_was_set(&mut tx, app, ctx, user, Some(caller.session), "password_changed").await?;
+    audit::record(&mut tx, app, ctx, &Event::PasswordChanged { user: user.id }).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(())
+}
+
+/// What follows every new password: other sessions end, open links die, the owner is told.
+pub async fn password_was_set(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    keep: Option<SessionId>,
+    reason: &'static str,
+) -> onesql::Result<()> {
+    let count = sessions::end_all(tx, user.id, keep, reason, ctx.now).await?;
+    if count > 0 {
+        let revoked = Event::SessionsRevoked {
+            actor: Some(user.id),
+            user: user.id,
+            session: None,
+            count,
+            reason,
+        };
+        audit::record(tx, app, ctx, &revoked).await?;
+    }
+    links::withdraw(tx, user.id, Purpose::ResetPassword).await?;
+    links::withdraw(tx, user.id, Purpose::ChangeEmail).await?;
+    app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
+    Ok(())
+}
+
+/// Begins the change of an address: a link goes to the new one, a notice to the old one.
+pub async fn change_email(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    new: EmailAddress,
+    password: SecretString,
+) -> Result<(), ChangeError> {
+    let user = &caller.user;
+    confirm(app, ctx, user, &password, "change_email").await?;
+    app.limits.spend(&rules::MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
+
+    let mut tx = app.store.write().await?;
+    links::withdraw(&mut tx, user.id, Purpose::ChangeEmail).await?;
+    let reason = match sql::by_email(&mut tx, &new).await? {
+        Some(taken) if taken.user.id == user.id => Some("same_address"),
+        Some(taken) => {
+            let letter = Letter::AlreadyRegistered { sign_in_url: app.issuer().to_owned() };
+            app.outbox.put(&mut tx, &taken.user.recipient(), &letter, ctx.now).await?;
+            Some("already_registered")
+        }
+        None => {
+            let lasts = app.config.verification.ttl;
+            let token =
+                links::issue(&mut tx, app, ctx, Purpose::ChangeEmail, Some(user.id), Some(&new), lasts)
+                    .await?;
+            let letter = Letter::ConfirmNewEmail {
+                link: crate::mail::link(&app.config.mail.link_verify_email, &token),
+            };
+            let recipient = Recipient { email: new.clone(), ..user.recipient() };
+            app.outbox.put(&mut tx, &recipient, &letter, ctx.now).await?;
+            let notice = Letter::EmailChanging { new_email: new.masked() };
+            app.outbox.put(&mut tx, &user.recipient(), &notice, ctx.now).await?;
+            None
+        }
+    };
+    let requested = Event::EmailChangeRequested { user: user.id, reason };
+    audit::record(&mut tx, app, ctx, &requested).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(())
+}
+
+/// Asks for the password again, before something that cannot be taken back.
+async fn confirm(
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    password: &SecretString,
+    reason: &'static str,
+) -> Result<Account, ChangeError> {
+    app.limits.spend(&rules::GUESSES_PER_ACCOUNT, user.email.as_str(), ctx.now).await?;
+    let account = sql::by_id(&mut app.store.glance().await?, user.id).await?;
+    let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
+    let verdict = app.passwords.verify(password, hash).await?;
+    match (account, verdict) {
+        (Some(account), Verdict::Right { .. }) => Ok(account),
+        _ => {
+            let mismatch = Event::PasswordMismatch { user: user.id, reason };
+            audit::record_alone(app, ctx, &mismatch).await?;
+            Err(ChangeError::WrongPassword)
+        }
+    }
+}
+
+/// Where mail for somebody goes.
+impl User {
+    /// Returns the stored address, and how to speak to its owner.
+    #[must_use]
+    pub fn recipient(&self) -> Recipient {
+        Recipient {
+            user: Some(self.id),
+            email: self.email.clone(),
+            name: self.full_name.clone(),
+            locale: self.locale.clone(),
+        }
+    }
+}
+
+/// Returns the account of `id`, or nothing.
+pub async fn see(app: &App, id: UserId) -> onesql::Result<Option<User>> {
+    Ok(sql::by_id(&mut app.store.glance().await?, id).await?.map(|account| account.user))
+}

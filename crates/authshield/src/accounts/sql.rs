@@ -1,0 +1,262 @@
+//! Accounts, as the database knows them.
+
+use onesql::{Result, Timestamp, Tx};
+
+use super::user::{Account, User, user_columns};
+use crate::kernel::{EmailAddress, FullName, Locale, Place, UserId};
+
+/// Finds the account of `email`.
+pub async fn by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
+    tx.query(concat!(
+        "SELECT u.password_hash, ",
+        user_columns!(),
+        " FROM users AS u WHERE u.email = $1"
+    ))
+    .bind(email.clone())
+    .optional()
+    .await
+}
+
+/// Finds the account of `id`.
+pub async fn by_id(tx: &mut Tx, id: UserId) -> Result<Option<Account>> {
+    tx.query(concat!(
+        "SELECT u.password_hash, ",
+        user_columns!(),
+        " FROM users AS u WHERE u.id = $1"
+    ))
+    .bind(id)
+    .optional()
+    .await
+}
+
+/// Lists accounts, newest first; `None` in a filter lets everything through.
+pub async fn members(
+    tx: &mut Tx,
+    pattern: Option<String>,
+    role: Option<String>,
+    active: Option<bool>,
+    after: Place,
+    at_most: i64,
+) -> Result<Vec<User>> {
+    tx.query(concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users AS u
+          WHERE (u.created_at, u.id) < ($1, $2)
+            AND (CAST($3 AS TEXT) IS NULL OR u.email LIKE $3 ESCAPE '!')
+            AND (CAST($4 AS TEXT) IS NULL
+                 OR EXISTS (SELECT 1 FROM user_roles AS m WHERE m.user_id = u.id AND m.role = $4))
+            AND ($5 = 0 OR ($5 = 1 AND u.disabled_at IS NULL) OR ($5 = 2 AND u.disabled_at IS NOT NULL))
+          ORDER BY u.created_at DESC, u.id DESC
+          LIMIT $6"
+    ))
+    .bind(after.at)
+    .bind(after.id)
+    .bind(pattern)
+    .bind(role)
+    .bind(active.map_or(0_i64, |active| if active { 1 } else { 2 }))
+    .bind(at_most)
+    .all()
+    .await
+}
+
+/// Opens an account, unless the address is taken; then `false`.
+pub async fn create(
+    tx: &mut Tx,
+    user: &User,
+    password_hash: Option<&str>,
+) -> Result<bool> {
+    let created: Option<(UserId,)> = tx
+        .query(
+            "INSERT INTO users (id, email, full_name, locale, password_hash, email_verified_at,
+                                password_changed_at, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7)
+             ON CONFLICT (email) DO NOTHING
+             RETURNING id",
+        )
+        .bind(user.id)
+        .bind(user.email.clone())
+        .bind(user.full_name.clone())
+        .bind(user.locale.clone())
+        .bind(password_hash.map(str::to_owned))
+        .bind(user.email_verified_at)
+        .bind(user.created_at)
+        .optional()
+        .await?;
+    Ok(created.is_some())
+}
+
+/// Lets a new registration replace one that nobody verified, and returns which account that was.
+pub async fn take_over_unverified(
+    tx: &mut Tx,
+    email: &EmailAddress,
+    full_name: Option<&FullName>,
+    locale: &Locale,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    let taken: Option<(UserId,)> = tx
+        .query(
+            "UPDATE users
+             SET full_name = $2, locale = $3, password_hash = $4, password_changed_at = $5, updated_at = $5
+             WHERE email = $1 AND email_verified_at IS NULL AND disabled_at IS NULL
+             RETURNING id",
+        )
+        .bind(email.clone())
+        .bind(full_name.cloned())
+        .bind(locale.clone())
+        .bind(password_hash.to_owned())
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(taken.map(|(user,)| user))
+}
+
+/// Gives a role; giving it twice changes nothing.
+pub async fn give_role(
+    tx: &mut Tx,
+    user: UserId,
+    role: &str,
+    by: Option<UserId>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "INSERT INTO user_roles (user_id, role, granted_by, granted_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (user_id, role) DO NOTHING",
+    )
+    .bind(user)
+    .bind(role.to_owned())
+    .bind(by)
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// Marks the address of an account as proved, if it is still the one that was proved.
+pub async fn mark_verified(
+    tx: &mut Tx,
+    user: UserId,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3), updated_at = $3
+             WHERE id = $1 AND email = $2",
+        )
+        .bind(user)
+        .bind(email.clone())
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Gives an account another address, proved; `false` if somebody else took it meanwhile.
+pub async fn set_email(
+    tx: &mut Tx,
+    user: UserId,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE users SET email = $2, email_verified_at = $3, updated_at = $3
+             WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = $2)",
+        )
+        .bind(user)
+        .bind(email.clone())
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Sets name and language.
+pub(super) async fn set_profile(tx: &mut Tx, user: &User) -> Result<u64> {
+    tx.query("UPDATE users SET full_name = $2, locale = $3, updated_at = $4 WHERE id = $1")
+        .bind(user.id)
+        .bind(user.full_name.clone())
+        .bind(user.locale.clone())
+        .bind(user.updated_at)
+        .execute()
+        .await
+}
+
+/// Sets a password whatever it was before.
+pub async fn set_password(tx: &mut Tx, user: UserId, hash: &str, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3 WHERE id = $1",
+    )
+    .bind(user)
+    .bind(hash.to_owned())
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// Sets a password if it still is what was compared; of two at once, one gets `false`.
+pub(super) async fn replace_password(
+    tx: &mut Tx,
+    user: UserId,
+    before: Option<&str>,
+    hash: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4
+             WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL",
+        )
+        .bind(user)
+        .bind(before.map(str::to_owned))
+        .bind(hash.to_owned())
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Disables or enables an account; `false` if it was so already.
+pub async fn set_disabled(tx: &mut Tx, user: UserId, disabled: bool, now: Timestamp) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE users SET disabled_at = $2, updated_at = $3
+             WHERE id = $1 AND (disabled_at IS NULL) = (CAST($2 AS TEXT) IS NOT NULL)",
+        )
+        .bind(user)
+        .bind(disabled.then_some(now))
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Deletes an account and all that belongs to it; the audit trail stays.
+pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
+    let touched = tx.query("DELETE FROM users WHERE id = $1").bind(user).execute().await?;
+    Ok(touched == 1)
+}
+
+/// Returns whether nobody was ever registered here.
+pub async fn no_users(tx: &mut Tx) -> Result<bool> {
+    let any: Option<(UserId,)> = tx.query("SELECT id FROM users LIMIT 1").optional().await?;
+    Ok(any.is_none())
+}
+
+/// Stores the same password under another scheme or cost, unless it was changed meanwhile.
+pub async fn upgrade_hash(
+    tx: &mut Tx,
+    user: UserId,
+    before: Option<&str>,
+    hash: &str,
+) -> Result<bool> {
+    let touched = tx
+        .query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+        .bind(user)
+        .bind(before.map(str::to_owned))
+        .bind(hash.to_owned())
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}

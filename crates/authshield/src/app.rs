@@ -1,0 +1,336 @@
+//! What a request may reach, and what is known of it.
+
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use onesql::Store;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::access::VerifiedTokens;
+use crate::config::Config;
+use crate::kernel::{Timestamp, device};
+use crate::limits::Limits;
+use crate::mail::Outbox;
+use crate::passwords::Passwords;
+use crate::problem::{Code, Problem};
+use crate::screens::Pages;
+use crate::telemetry::Metrics;
+use crate::vault::{Keyring, Secrets};
+use crate::world::{SharedWorld, World};
+
+/// The largest body that is read, in bytes.
+pub const BODY_AT_MOST: usize = 64 * 1024;
+
+/// Everything a request may reach; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Reach>);
+
+/// What is in an [`App`].
+pub struct Reach {
+    /// Every setting.
+    pub config: Config,
+    /// Time and chance.
+    pub world: SharedWorld,
+    /// The database.
+    pub store: Store,
+    /// Hashing, on its own threads.
+    pub passwords: Passwords,
+    /// The keys that sign access tokens.
+    pub keyring: Keyring,
+    /// Keys for hashes of what must not be stored.
+    pub secrets: Secrets,
+    /// Budgets.
+    pub limits: Limits,
+    /// Mail that waits to be sent.
+    pub outbox: Outbox,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Access tokens whose signature was already checked.
+    pub verified: VerifiedTokens,
+    /// Templates of the pages.
+    pub pages: Pages,
+}
+
+impl App {
+    /// Shares `reach`.
+    #[must_use]
+    pub fn new(reach: Reach) -> Self {
+        Self(Arc::new(reach))
+    }
+
+    /// Returns the public address without a trailing slash: the issuer, and the base of links.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.config.public_url.as_str().trim_end_matches('/')
+    }
+}
+
+impl Deref for App {
+    type Target = Reach;
+
+    fn deref(&self) -> &Reach {
+        &self.0
+    }
+}
+
+/// What is known about a request before any of it is believed.
+///
+/// `now` is read once: everything that one request writes bears the same instant.
+#[derive(Clone)]
+pub struct Ctx {
+    /// When it came in.
+    pub now: Timestamp,
+    /// Its name in logs, problems and the audit trail.
+    pub request_id: String,
+    /// The client's address, through trusted proxies.
+    pub ip: IpAddr,
+    /// What the client calls itself, shortened and cleaned.
+    pub user_agent: String,
+    world: SharedWorld,
+}
+
+impl Ctx {
+    /// Knows what the frame found out.
+    #[must_use]
+    pub fn new(world: SharedWorld, request_id: String, ip: IpAddr, headers: &HeaderMap) -> Self {
+        let user_agent = headers
+            .get(header::USER_AGENT)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .unwrap_or_default();
+        Self { now: world.now(), request_id, ip, user_agent: device::clean(&user_agent), world }
+    }
+
+    /// Knows what a command knows: nobody's address.
+    #[must_use]
+    pub fn command(world: SharedWorld) -> Self {
+        let unspecified = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        Self::new(world, "command".into(), unspecified, &HeaderMap::new())
+    }
+
+    /// Time and chance, to make ids and secrets.
+    #[must_use]
+    pub fn world(&self) -> &dyn World {
+        &*self.world
+    }
+
+    /// Returns a short name for the client's device.
+    #[must_use]
+    pub fn device(&self) -> String {
+        device::label(&self.user_agent)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Ctx {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Problem::from(Code::InternalError).because("a route outside the frame"))
+    }
+}
+
+/// A JSON body, read strictly: the right content type, at most 64 KiB, no unknown, duplicate or
+/// deeply nested member.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(is_json);
+        let bytes = read(request, state).await?;
+        if !json {
+            return Err(Problem::from(Code::UnsupportedMediaType)
+                .detail("Send the body as JSON, with `Content-Type: application/json`."));
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if request.headers().contains_key(header::CONTENT_TYPE) {
+            return <Self as FromRequest<S>>::from_request(request, state).await.map(Some);
+        }
+        let bytes = read(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Err(Problem::from(Code::UnsupportedMediaType)
+            .detail("Send the body as JSON, with `Content-Type: application/json`."))
+    }
+}
+
+/// Reads a body that is not too large.
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::from(Code::BodyTooLarge).detail("A body may have at most 65536 bytes.")
+        } else {
+            Problem::from(Code::RequestTimeout).detail("The body did not arrive.")
+        }
+    })
+}
+
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';');
+    let essence = parts.next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        && parts.all(|parameter| {
+            parameter.trim().split_once('=').is_none_or(|(name, value)| {
+                !name.eq_ignore_ascii_case("charset")
+                    || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+        })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let pointer = pointer(error.path());
+        let inner = error.into_inner();
+        if inner.is_data() {
+            Problem::invalid_field(&pointer, "invalid", sentence(&inner))
+        } else {
+            Problem::invalid_field("", "malformed_json", sentence(&inner))
+        }
+    })?;
+    reader
+        .end()
+        .map_err(|error| Problem::invalid_field("", "malformed_json", sentence(&error)))?;
+    Ok(value)
+}
+
+/// An RFC 6901 pointer.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// What serde says, without the place in the text and without the value that was sent: it may be
+/// a password.
+fn sentence(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or(&words);
+    let words = match words.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => match words.strip_prefix("invalid value: ").and_then(|rest| rest.split_once(", expected ")) {
+            Some((_, expected)) => format!("expected {expected}"),
+            None => words.to_owned(),
+        },
+    };
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+/// The segments of a path that must be ids: anything else names nothing, so it is 404.
+pub struct PathId<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for PathId<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let missing = if parts.uri.path().contains("/sessions/") {
+            Code::SessionNotFound
+        } else {
+            Code::UserNotFound
+        };
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(id)| Self(id))
+            .map_err(|_| Problem::from(missing))
+    }
+}
+
+/// A query string, read strictly: an unknown parameter is an error.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Query(params)| Self(params))
+            .map_err(|rejection| {
+                let words = rejection.body_text();
+                let words = words.rsplit(": ").next().unwrap_or_default().to_owned();
+                Problem::invalid_field("", "invalid_query", format!("The query is not valid: {words}."))
+            })
+    }
+}
+
+/// Answers with a JSON body and a status.
+pub(crate) fn answer<T: Serialize>(status: axum::http::StatusCode, body: T) -> Response {
+    (status, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_in_utf8_is_json() {
+        for yes in ["application/json", "Application/JSON; charset=UTF-8", "application/json;a=b"] {
+            assert!(is_json(yes), "{yes}");
+        }
+        for no in ["text/plain", "application/json+x", "application/json; charset=latin1", ""] {
+            assert!(!is_json(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_complaint_never_repeats_what_was_sent() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct One {
+            #[expect(dead_code, reason = "only parsed")]
+            count: u8,
+        }
+        for (text, pointer, detail) in [
+            (r#"{"count":"hunter2"}"#, "/count", "Expected u8."),
+            (r#"{"count":1,"count":2}"#, "", "Duplicate field `count`."),
+            (r#"{"count":1} x"#, "", "Trailing characters."),
+            (r"{", "", "EOF while parsing an object."),
+        ] {
+            let problem = parse::<One>(text.as_bytes()).expect_err(text);
+            let body = format!("{problem:?}");
+            assert!(!body.contains("hunter2"), "{body}");
+            assert!(body.contains(detail), "{body}");
+            assert!(body.contains(&format!("\"pointer\": String({pointer:?})")), "{body}");
+        }
+    }
+}

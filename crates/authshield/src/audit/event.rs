@@ -1,0 +1,332 @@
+//! Every event. Auditors read these codes and fields: rows are added, never changed.
+
+use serde_json::{Value, json};
+
+use crate::kernel::{SessionId, UserId};
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Somebody opened an account, or asked for one that was not verified yet.
+    RegisterSucceeded {
+        /// The account.
+        user: UserId,
+    },
+    /// Somebody tried to, and did not.
+    RegisterFailed {
+        /// The account that has the address, if one has.
+        user: Option<UserId>,
+        /// What they typed.
+        email: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Somebody proved that an address is theirs.
+    EmailVerified {
+        /// The account.
+        user: UserId,
+    },
+    /// Somebody asked for a new verification mail.
+    VerificationRequested {
+        /// The account, if there is one to verify.
+        user: Option<UserId>,
+        /// What they typed.
+        email: String,
+        /// Why no mail was sent.
+        reason: Option<&'static str>,
+    },
+    /// A link of a mail was not accepted.
+    LinkRejected {
+        /// What the link was for.
+        purpose: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Somebody proved who they are.
+    LoginSucceeded {
+        /// The account.
+        user: UserId,
+        /// The session that was opened.
+        session: SessionId,
+        /// How (RFC 8176).
+        amr: Vec<String>,
+    },
+    /// Somebody tried to, and did not.
+    LoginFailed {
+        /// The account, if one has the address.
+        user: Option<UserId>,
+        /// What they typed.
+        email: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A refresh token was exchanged for its successor.
+    RefreshRotated {
+        /// The account.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+        /// Set when the answer was lost and the same successor was given again.
+        reason: Option<&'static str>,
+    },
+    /// A refresh token was not accepted.
+    RefreshRejected {
+        /// The session, if the token belongs to one.
+        session: Option<SessionId>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A refresh token was used a second time: its session was ended.
+    RefreshReused {
+        /// The account.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+        /// How long ago the token was used first, in seconds.
+        age_seconds: u64,
+    },
+    /// Somebody signed out of one session.
+    Logout {
+        /// The account.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    },
+    /// Sessions were ended.
+    SessionsRevoked {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Whose they were.
+        user: UserId,
+        /// The one, if it was one.
+        session: Option<SessionId>,
+        /// How many.
+        count: u64,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Somebody asked to set a new password.
+    PasswordResetRequested {
+        /// The account, if there is one.
+        user: Option<UserId>,
+        /// What they typed.
+        email: String,
+        /// Why no mail was sent.
+        reason: Option<&'static str>,
+    },
+    /// A new password was set with a link.
+    PasswordResetCompleted {
+        /// The account.
+        user: UserId,
+    },
+    /// A new password was set by its owner.
+    PasswordChanged {
+        /// The account.
+        user: UserId,
+    },
+    /// The current password was wrong, where it was asked for again.
+    PasswordMismatch {
+        /// The account.
+        user: UserId,
+        /// What it was asked for.
+        reason: &'static str,
+    },
+    /// Somebody asked to change their address.
+    EmailChangeRequested {
+        /// The account.
+        user: UserId,
+        /// Why no mail was sent to the new address.
+        reason: Option<&'static str>,
+    },
+    /// An address was changed.
+    EmailChanged {
+        /// The account.
+        user: UserId,
+    },
+    /// A profile was changed.
+    ProfileChanged {
+        /// The account.
+        user: UserId,
+        /// Which fields.
+        fields: Vec<&'static str>,
+    },
+    /// The roles of an account were changed.
+    RolesChanged {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Whose they are.
+        user: UserId,
+        /// What they were.
+        before: Vec<String>,
+        /// What they are.
+        after: Vec<String>,
+    },
+    /// An account was disabled or enabled.
+    StatusChanged {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Which.
+        user: UserId,
+        /// Whether it may be used now.
+        is_active: bool,
+    },
+    /// An act of an administrator was refused.
+    AdminRefused {
+        /// Who tried.
+        actor: Option<UserId>,
+        /// On whom.
+        user: UserId,
+        /// Why.
+        reason: &'static str,
+    },
+    /// An account was deleted.
+    UserDeleted {
+        /// Which.
+        user: UserId,
+    },
+    /// The first administrator was made with the link of an empty installation.
+    SetupCompleted {
+        /// The account.
+        user: UserId,
+    },
+    /// A command made an account.
+    UserCreated {
+        /// The account.
+        user: UserId,
+        /// Its roles.
+        roles: Vec<String>,
+    },
+    /// The keys that sign access tokens were changed.
+    KeyRotated {
+        /// Which key signs next.
+        kid: String,
+        /// By whom or what.
+        reason: &'static str,
+    },
+}
+
+/// Who and what an event is about.
+#[derive(Debug, Default)]
+pub(super) struct Subject<'e> {
+    pub(super) actor: Option<UserId>,
+    pub(super) user: Option<UserId>,
+    pub(super) session: Option<SessionId>,
+    pub(super) email: Option<&'e str>,
+}
+
+impl Event {
+    /// Returns its name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RegisterSucceeded { .. } => "REGISTER_SUCCEEDED",
+            Self::RegisterFailed { .. } => "REGISTER_FAILED",
+            Self::EmailVerified { .. } => "EMAIL_VERIFIED",
+            Self::VerificationRequested { .. } => "VERIFICATION_REQUESTED",
+            Self::LinkRejected { .. } => "LINK_REJECTED",
+            Self::LoginSucceeded { .. } => "LOGIN_SUCCEEDED",
+            Self::LoginFailed { .. } => "LOGIN_FAILED",
+            Self::RefreshRotated { .. } => "REFRESH_ROTATED",
+            Self::RefreshRejected { .. } => "REFRESH_REJECTED",
+            Self::RefreshReused { .. } => "REFRESH_REUSED",
+            Self::Logout { .. } => "LOGOUT",
+            Self::SessionsRevoked { .. } => "SESSION_REVOKED",
+            Self::PasswordResetRequested { .. } => "PASSWORD_RESET_REQUESTED",
+            Self::PasswordResetCompleted { .. } => "PASSWORD_RESET_COMPLETED",
+            Self::PasswordChanged { .. } => "PASSWORD_CHANGED",
+            Self::PasswordMismatch { .. } => "PASSWORD_MISMATCH",
+            Self::EmailChangeRequested { .. } => "EMAIL_CHANGE_REQUESTED",
+            Self::EmailChanged { .. } => "EMAIL_CHANGED",
+            Self::ProfileChanged { .. } => "PROFILE_CHANGED",
+            Self::RolesChanged { .. } => "ROLES_CHANGED",
+            Self::StatusChanged { .. } => "STATUS_CHANGED",
+            Self::AdminRefused { .. } => "ADMIN_REFUSED",
+            Self::UserDeleted { .. } => "USER_DELETED",
+            Self::SetupCompleted { .. } => "SETUP_COMPLETED",
+            Self::UserCreated { .. } => "USER_CREATED",
+            Self::KeyRotated { .. } => "KEY_ROTATED",
+        }
+    }
+
+    /// Returns the true reason, which no client is told.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::RegisterFailed { reason, .. }
+            | Self::LinkRejected { reason, .. }
+            | Self::LoginFailed { reason, .. }
+            | Self::RefreshRejected { reason, .. }
+            | Self::SessionsRevoked { reason, .. }
+            | Self::PasswordMismatch { reason, .. }
+            | Self::AdminRefused { reason, .. }
+            | Self::KeyRotated { reason, .. } => Some(reason),
+            Self::VerificationRequested { reason, .. }
+            | Self::RefreshRotated { reason, .. }
+            | Self::PasswordResetRequested { reason, .. }
+            | Self::EmailChangeRequested { reason, .. } => *reason,
+            _ => None,
+        }
+    }
+
+    pub(super) fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::RegisterFailed { user, email, .. }
+            | Self::VerificationRequested { user, email, .. }
+            | Self::LoginFailed { user, email, .. }
+            | Self::PasswordResetRequested { user, email, .. } => {
+                Subject { user: *user, email: Some(email), ..Subject::default() }
+            }
+            Self::LinkRejected { .. } | Self::KeyRotated { .. } => Subject::default(),
+            Self::RefreshRejected { session, .. } => {
+                Subject { session: *session, ..Subject::default() }
+            }
+            Self::LoginSucceeded { user, session, .. }
+            | Self::RefreshRotated { user, session, .. }
+            | Self::RefreshReused { user, session, .. }
+            | Self::Logout { user, session } => Subject {
+                actor: Some(*user),
+                user: Some(*user),
+                session: Some(*session),
+                email: None,
+            },
+            Self::SessionsRevoked { actor, user, session, .. } => {
+                Subject { actor: *actor, user: Some(*user), session: *session, email: None }
+            }
+            Self::RolesChanged { actor, user, .. }
+            | Self::StatusChanged { actor, user, .. }
+            | Self::AdminRefused { actor, user, .. } => {
+                Subject { actor: *actor, user: Some(*user), ..Subject::default() }
+            }
+            Self::UserDeleted { user } | Self::UserCreated { user, .. } => {
+                Subject { user: Some(*user), ..Subject::default() }
+            }
+            Self::RegisterSucceeded { user }
+            | Self::EmailVerified { user }
+            | Self::PasswordResetCompleted { user }
+            | Self::PasswordChanged { user }
+            | Self::PasswordMismatch { user, .. }
+            | Self::EmailChangeRequested { user, .. }
+            | Self::EmailChanged { user }
+            | Self::ProfileChanged { user, .. }
+            | Self::SetupCompleted { user } => {
+                Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
+            }
+        }
+    }
+
+    /// Returns what else is known, typed per code.
+    pub(super) fn data(&self) -> Value {
+        match self {
+            Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
+            Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
+            Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
+            Self::SessionsRevoked { count, .. } => json!({ "count": count }),
+            Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
+            Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
+            Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
+            Self::UserCreated { roles, .. } => json!({ "roles": roles }),
+            Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            _ => json!({}),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What happened, written in the transaction of what it reports.
+
+mod event;
+
+pub use event::Event;
+use onesql::{Json, Result, Tx};
+
+use crate::app::{App, Ctx};
+use crate::kernel::AuditId;
+
+/// Writes `event` as part of `tx`: if the change does not last, neither does its line.
+///
+/// Metrics are counted here too, so that handlers count nothing.
+pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
+    let subject = event.subject();
+    app.metrics.event(event.code(), event.reason());
+    tracing::info!(
+        target: "authshield::audit",
+        event = event.code(),
+        reason = event.reason(),
+        request_id = %ctx.request_id,
+        user_id = subject.user.map(tracing::field::display),
+        session_id = subject.session.map(tracing::field::display),
+        "event"
+    );
+    tx.query(
+        "INSERT INTO audit_events (id, at, code, reason, actor_id, user_id, session_id, ip_address,
+                                   user_agent, request_id, email_hash, data)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(AuditId::new(ctx.world()))
+    .bind(ctx.now)
+    .bind(event.code())
+    .bind(event.reason())
+    .bind(subject.actor)
+    .bind(subject.user)
+    .bind(subject.session)
+    .bind(ctx.ip.to_string())
+    .bind(ctx.user_agent.clone())
+    .bind(ctx.request_id.clone())
+    .bind(subject.email.map(|email| app.secrets.email_hash(email).to_vec()))
+    .bind(Json(event.data()))
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Writes `event` by itself: nothing else changed.
+pub async fn record_alone(app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
+    let mut tx = app.store.write().await?;
+    record(&mut tx, app, ctx, event).await?;
+    tx.commit().await
+}

@@ -1,0 +1,177 @@
+//! What every request goes through, whatever route it is for.
+//!
+//! ```text
+//! identify      who is it from, what is it called          (Ctx, ClientIp, RequestTag)
+//! request_line  one line in the log, one tick of metrics    (telemetry)
+//! finish        time limit, panics, problems, headers
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::app::{App, Ctx};
+use crate::kernel::{ClientAddress, RequestId, request_id_from};
+use crate::limits::{Rule, Standing};
+use crate::problem::{Code, Problem};
+use crate::telemetry::{ClientIp, RequestTag};
+
+/// Where the request id travels.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Finds out whom the request is from and names it.
+pub async fn identify(
+    State(app): State<App>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = peer.map_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |Extension(ConnectInfo(peer))| {
+        peer.ip()
+    });
+    let trusted = &app.config.trusted_proxies;
+    let client = ClientAddress::resolve(peer, request.headers(), trusted);
+    let tag = request_id_from(peer, request.headers(), trusted)
+        .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
+    let ctx = Ctx::new(Arc::clone(&app.world), tag.clone(), client.ip, request.headers());
+    let extensions = request.extensions_mut();
+    extensions.insert(ctx);
+    extensions.insert(RequestTag(tag));
+    extensions.insert(ClientIp(client.ip));
+    next.run(request).await
+}
+
+/// Bounds the time, survives panics, writes problems, and sets the headers of every answer.
+pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
+    let tag =
+        request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            let words = panic
+                .downcast_ref::<&str>()
+                .map(|words| (*words).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            Problem::from(Code::InternalError).because(format!("panic: {words}")).into_response()
+        }
+        Err(_) => Problem::from(Code::RequestTimeout)
+            .detail("The request was not complete in time.")
+            .into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let headers = std::mem::take(response.headers_mut());
+        response = problem.render(app.issuer(), &tag);
+        for (name, value) in &headers {
+            if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+                response.headers_mut().insert(name.clone(), value.clone());
+            }
+        }
+    }
+    set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
+    response
+}
+
+/// What the OWASP secure headers project asks for; a handler that knows better said so already.
+fn set_headers(headers: &mut HeaderMap, tag: &str, https: bool) {
+    const ALWAYS: [(HeaderName, &str); 9] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+    ];
+    for (name, value) in ALWAYS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if https {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000; includeSubDomains"),
+        );
+    }
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(REQUEST_ID, tag);
+    }
+}
+
+/// Browsers of these origins, and no others, may call the API; never with cookies.
+pub fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> =
+        origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([
+            REQUEST_ID,
+            header::RETRY_AFTER,
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+        ])
+        .max_age(std::time::Duration::from_secs(600))
+}
+
+/// There is no such route.
+pub async fn no_route(uri: Uri) -> Problem {
+    Problem::from(Code::RouteNotFound)
+        .detail(format!("There is nothing at {}.", uri.path().chars().take(200).collect::<String>()))
+}
+
+/// There is such a route, with other methods.
+pub async fn no_method(method: Method) -> Problem {
+    Problem::from(Code::MethodNotAllowed)
+        .detail(format!("{method} does not work here; the header Allow lists what does."))
+}
+
+/// Spends from the budget of the client's network before anything else is done.
+pub async fn limited(
+    State((app, rule)): State<(App, &'static Rule)>,
+    ctx: Ctx,
+    request: Request,
+    next: Next,
+) -> Response {
+    let key = ClientAddress { ip: ctx.ip }.limit_key();
+    match app.limits.spend(rule, &key, ctx.now).await {
+        Ok(standing) => {
+            let mut response = next.run(request).await;
+            if app.limits.enabled() {
+                show(response.headers_mut(), &standing);
+            }
+            response
+        }
+        Err(exceeded) => {
+            app.metrics.limited(exceeded.rule.name);
+            Problem::from(exceeded).into_response()
+        }
+    }
+}
+
+/// Tells the client how much is left (IETF draft on RateLimit header fields).
+fn show(headers: &mut HeaderMap, standing: &Standing) {
+    let (policy, limit) = standing.header_fields();
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Whether the service works, for load balancers and operators.
+//!
+//! `live` says only that the process runs. `ready` is 503 while the database cannot be used or
+//! migrations are missing, and while the service drains. `health` lists every dependency; details
+//! are for who shows the operator's token.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
+
+use crate::app::{App, answer};
+use crate::{mail, schema, shutdown};
+
+/// How well something works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It works.
+    Healthy,
+    /// Something works less well than it should; requests are served.
+    Degraded,
+    /// It does not work.
+    Unhealthy,
+}
+
+/// One dependency.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Dependency {
+    status: Status,
+    /// How long the question took, in milliseconds; for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<f64>,
+    /// What was found; for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// How well everything works.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    status: Status,
+    version: &'static str,
+    checks: BTreeMap<&'static str, Dependency>,
+}
+
+/// A state in one word.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Word {
+    status: &'static str,
+}
+
+/// Whether the process runs.
+#[utoipa::path(
+    get, path = "/api/v1/health/live", tag = "health",
+    responses((status = OK, body = Word, description = "It runs.")),
+)]
+pub async fn live() -> Response {
+    answer(StatusCode::OK, Word { status: "live" })
+}
+
+/// Whether requests can be served.
+#[utoipa::path(
+    get, path = "/api/v1/health/ready", tag = "health",
+    responses(
+        (status = OK, body = Word, description = "Send traffic."),
+        (status = SERVICE_UNAVAILABLE, body = Word, description = "Send no traffic."),
+    ),
+)]
+pub async fn ready(State(app): State<App>) -> Response {
+    if shutdown::begun() {
+        return answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "draining" });
+    }
+    match database(&app).await.status {
+        Status::Unhealthy => {
+            answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "not_ready" })
+        }
+        _ => answer(StatusCode::OK, Word { status: "ready" }),
+    }
+}
+
+/// How well every dependency works.
+#[utoipa::path(
+    get, path = "/api/v1/health", tag = "health",
+    responses(
+        (status = OK, body = Health, description = "Healthy or degraded."),
+        (status = SERVICE_UNAVAILABLE, body = Health, description = "Unhealthy."),
+    ),
+)]
+pub async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
+    let mut checks = BTreeMap::from([("database", database(&app).await), ("mail", mail(&app).await)]);
+    checks.insert("password_hashing", hashing(&app));
+    checks.insert("signing_key", signing_key(&app));
+    if let Some(limiter) = limiter(&app).await {
+        checks.insert("redis", limiter);
+    }
+    let worst = |name: &&str, check: &Dependency| match (*name, check.status) {
+        // Without these nobody can be served; without the others most can.
+        ("database" | "signing_key", status) => status,
+        (_, status) => status.min(Status::Degraded),
+    };
+    let status = checks.iter().map(|(name, check)| worst(name, check)).max();
+    let status = status.expect("there are checks");
+    if !is_operator(&app, &headers) {
+        for check in checks.values_mut() {
+            check.latency_ms = None;
+            check.detail = None;
+        }
+    }
+    let code = match status {
+        Status::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    answer(code, Health { status, version: env!("CARGO_PKG_VERSION"), checks })
+}
+
+fn is_operator(app: &App, headers: &HeaderMap) -> bool {
+    let Some(expected) = &app.config.operator_token else { return false };
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+        .is_some_and(|given| given.ct_eq(expected.expose_secret().as_bytes()).into())
+}
+
+fn measured(since: Instant, status: Status, detail: impl Into<String>) -> Dependency {
+    let latency_ms = Some((since.elapsed().as_secs_f64() * 1e5).round() / 100.0);
+    Dependency { status, latency_ms, detail: Some(detail.into()) }
+}
+
+/// Asks the database, and whether its schema is ours.
+pub async fn database(app: &App) -> Dependency {
+    let since = Instant::now();
+    let asked = async {
+        let mut tx = app.store.glance().await?;
+        let _: (i64,) = tx.query("SELECT COUNT(*) FROM roles").one().await?;
+        schema::pending(&app.store).await
+    };
+    match asked.await {
+        Ok(0) => measured(since, Status::Healthy, app.store.kind()),
+        Ok(missing) => {
+            let words = format!("{missing} migrations are missing: run `authshield migrate run`");
+            measured(since, Status::Unhealthy, words)
+        }
+        Err(error) => measured(since, Status::Unhealthy, crate::problem::chain(&error)),
+    }
+}
+
+/// Looks whether mail leaves.
+async fn mail(app: &App) -> Dependency {
+    let since = Instant::now();
+    match mail::queue_state(&app.store, app.world.now()).await {
+        Ok(queue) => {
+            let old = queue.oldest_age.is_some_and(|age| age.as_secs() > 60);
+            let status = if old || queue.failing > 0 { Status::Degraded } else { Status::Healthy };
+            let oldest = queue.oldest_age.map_or(0, |age| age.as_secs());
+            let words = format!(
+                "{} waiting, the oldest for {oldest} s, {} after a failed attempt",
+                queue.waiting, queue.failing
+            );
+            measured(since, status, words)
+        }
+        Err(error) => measured(since, Status::Unhealthy, crate::problem::chain(&error)),
+    }
+}
+
+fn hashing(app: &App) -> Dependency {
+    let stats = app.passwords.stats();
+    let busy = stats.expected_wait >= app.config.password.hash_max_wait;
+    let status = if busy { Status::Degraded } else { Status::Healthy };
+    let words = format!("{} waiting, {} refused so far", stats.waiting, stats.refused);
+    measured(Instant::now(), status, words)
+}
+
+fn signing_key(app: &App) -> Dependency {
+    let words = format!("signing with {}", app.keyring.active_kid());
+    measured(Instant::now(), Status::Healthy, words)
+}
+
+async fn limiter(app: &App) -> Option<Dependency> {
+    let since = Instant::now();
+    Some(match app.limits.ping().await? {
+        Ok(_) => measured(since, Status::Healthy, "answers"),
+        Err(words) => measured(since, Status::Degraded, words),
+    })
+}

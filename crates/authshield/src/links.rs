@@ -1,0 +1,149 @@
+//! Single-use tokens that travel in mails. A GET never consumes one: mail scanners follow links.
+
+use std::time::Duration;
+
+use onesql::{Result, Tx};
+
+use crate::app::{App, Ctx};
+use crate::kernel::{EmailAddress, LinkToken, Timestamp, UserId};
+
+/// What a link is for: one made for one thing does not work for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Prove the address of a new account.
+    VerifyEmail,
+    /// Prove the new address of an account, and take it.
+    ChangeEmail,
+    /// Set a new password.
+    ResetPassword,
+    /// Make the first administrator of an empty installation.
+    Setup,
+}
+
+impl Purpose {
+    /// Returns its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ChangeEmail => "change_email",
+            Self::ResetPassword => "reset_password",
+            Self::Setup => "setup",
+        }
+    }
+}
+
+/// What a link is good for.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Link {
+    /// `verify_email`, …
+    pub purpose: String,
+    /// Whose; nobody's for a setup link.
+    pub user_id: Option<UserId>,
+    /// Which address it proves.
+    pub email: Option<EmailAddress>,
+}
+
+/// Makes a link as part of `tx`; only a keyed hash of it is stored.
+pub async fn issue(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    purpose: Purpose,
+    user: Option<UserId>,
+    email: Option<&EmailAddress>,
+    lasts: Duration,
+) -> Result<LinkToken> {
+    let token = LinkToken::new(ctx.world());
+    tx.query(
+        "INSERT INTO link_tokens (token_hash, purpose, user_id, email, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(hash(app, &token))
+    .bind(purpose.name())
+    .bind(user)
+    .bind(email.cloned())
+    .bind(ctx.now)
+    .bind(ctx.now + lasts)
+    .execute()
+    .await?;
+    Ok(token)
+}
+
+/// Looks at a link without using it up.
+pub async fn peek(
+    tx: &mut Tx,
+    app: &App,
+    token: &LinkToken,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<Option<Link>> {
+    tx.query(
+        "SELECT purpose, user_id, email FROM link_tokens
+         WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3",
+    )
+    .bind(hash(app, token))
+    .bind(purpose.name())
+    .bind(now)
+    .optional()
+    .await
+}
+
+/// Uses a link up, at most once.
+///
+/// Checking and taking are one statement: of two requests with one link, one gets `None`.
+pub async fn redeem(
+    tx: &mut Tx,
+    app: &App,
+    token: &LinkToken,
+    purposes: [Purpose; 2],
+    now: Timestamp,
+) -> Result<Option<Link>> {
+    tx.query(
+        "UPDATE link_tokens SET used_at = $4
+         WHERE token_hash = $1 AND purpose IN ($2, $3) AND used_at IS NULL AND expires_at > $4
+         RETURNING purpose, user_id, email",
+    )
+    .bind(hash(app, token))
+    .bind(purposes[0].name())
+    .bind(purposes[1].name())
+    .bind(now)
+    .optional()
+    .await
+}
+
+/// Ends all of somebody's open links for one purpose.
+pub async fn withdraw(tx: &mut Tx, user: UserId, purpose: Purpose) -> Result<u64> {
+    tx.query("DELETE FROM link_tokens WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL")
+        .bind(user)
+        .bind(purpose.name())
+        .execute()
+        .await
+}
+
+/// Ends all setup links: the first administrator exists.
+pub async fn withdraw_setup(tx: &mut Tx) -> Result<u64> {
+    tx.query("DELETE FROM link_tokens WHERE purpose = $1 AND used_at IS NULL")
+        .bind(Purpose::Setup.name())
+        .execute()
+        .await
+}
+
+/// Why a link was not accepted, for the audit trail.
+pub async fn why_not(tx: &mut Tx, app: &App, token: Option<&LinkToken>) -> Result<&'static str> {
+    let Some(token) = token else { return Ok("malformed") };
+    let row: Option<(Option<Timestamp>,)> = tx
+        .query("SELECT used_at FROM link_tokens WHERE token_hash = $1")
+        .bind(hash(app, token))
+        .optional()
+        .await?;
+    Ok(match row {
+        None => "unknown",
+        Some((Some(_),)) => "token_used",
+        Some((None,)) => "token_expired",
+    })
+}
+
+fn hash(app: &App, token: &LinkToken) -> Vec<u8> {
+    app.secrets.token_hash(token).to_vec()
+}

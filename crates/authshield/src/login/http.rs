@@ -1,0 +1,63 @@
+//! Signing in, over HTTP.
+
+use axum::Json;
+use axum::extract::State;
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{LoginError, Refusal};
+use crate::app::{App, Body, Ctx};
+use crate::kernel::EmailAddress;
+use crate::problem::{Code, Problem, problems};
+use crate::tokens::TokenPair;
+
+problems!(
+    /// What signing in may answer.
+    LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | ValidationFailed
+        | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+);
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused(Refusal::EmailUnverified) => Self::from(Code::EmailNotVerified)
+                .detail("Open the link in the verification mail, or ask for a new one.")
+                .because(Refusal::EmailUnverified.reason()),
+            LoginError::Refused(Refusal::AccountDisabled) => Self::from(Code::AccountDisabled)
+                .detail("The account is disabled. Ask an administrator.")
+                .because(Refusal::AccountDisabled.reason()),
+            LoginError::Refused(refusal) => {
+                Self::from(Code::InvalidCredentials).because(refusal.reason())
+            }
+            LoginError::Limited(exceeded) => exceeded.into(),
+            LoginError::Overloaded(overloaded) => overloaded.into(),
+            LoginError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// An address and its password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogIn {
+    email: EmailAddress,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// Sign in with a password.
+///
+/// An unknown address and a wrong password get the same answer, in the same time.
+#[utoipa::path(
+    post, path = "/api/v1/auth/login", tag = "sign-in", request_body = LogIn,
+    responses((status = OK, body = TokenPair), LoginProblems),
+)]
+pub async fn log_in(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<LogIn>,
+) -> Result<Json<TokenPair>, Problem> {
+    let pair = super::log_in(&app, &ctx, &body.email, &body.password).await?;
+    Ok(Json(pair))
+}

@@ -1,0 +1,129 @@
+//! Signing in with a password.
+//!
+//! ```text
+//! POST /auth/login ─ http::log_in ─ log_in
+//!     Limits::spend        too many tries at this account?
+//!     accounts::by_email   what do we know of it?
+//!     Passwords::verify    is the password right?  (slow, known or not)
+//!     rules::judge         may they come in?  (pure)
+//!     one transaction      re-hash if the cost changed, open the session, its first refresh token,
+//!                          and what the audit trail is told
+//! ```
+
+pub mod http;
+mod rules;
+
+use secrecy::SecretString;
+
+pub use rules::Refusal;
+
+use crate::accounts::{self, Account};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{EmailAddress, SessionId};
+use crate::limits::rules::GUESSES_PER_ACCOUNT;
+use crate::passwords::{Overloaded, Verdict};
+use crate::sessions::{self, Session};
+use crate::tokens::{self, TokenPair};
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// They may not come in.
+    #[error("sign-in refused")]
+    Refused(#[from] Refusal),
+
+    /// There were too many tries.
+    #[error("too many tries")]
+    Limited(crate::limits::Exceeded),
+
+    /// There is too much to do.
+    #[error("too many sign-ins at once")]
+    Overloaded(#[from] Overloaded),
+
+    /// We could not find out.
+    #[error("the store failed during sign-in")]
+    Store(#[from] onesql::Error),
+}
+
+/// Signs somebody in, or says why not; either way the audit trail knows.
+pub async fn log_in(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    password: &SecretString,
+) -> Result<TokenPair, LoginError> {
+    app.limits
+        .spend(&GUESSES_PER_ACCOUNT, email.as_str(), ctx.now)
+        .await
+        .map_err(LoginError::Limited)?;
+    let account = accounts::by_email(&mut app.store.glance().await?, email).await?;
+    let known = account.as_ref().map(|account| account.user.id);
+    let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
+    let verdict = app.passwords.verify(password, hash).await?;
+    match rules::judge(account, &verdict) {
+        Ok(account) => {
+            // Hashed before the transaction begins: on SQLite there is one writer.
+            let upgraded = match verdict {
+                Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
+                _ => None,
+            };
+            open(app, ctx, email, account, upgraded).await
+        }
+        Err(refusal) => Err(refuse(app, ctx, email, known, refusal).await?),
+    }
+}
+
+/// Opens a session for `account`, if it is still what was judged.
+async fn open(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    account: Account,
+    upgraded: Option<String>,
+) -> Result<TokenPair, LoginError> {
+    let Account { user, password_hash } = account;
+    let mut current = password_hash;
+    let mut tx = app.store.write().await?;
+    if let Some(upgraded) = upgraded
+        && accounts::upgrade_hash(&mut tx, user.id, current.as_deref(), &upgraded).await?
+    {
+        current = Some(upgraded);
+    }
+    let session = Session {
+        id: SessionId::new(ctx.world()),
+        user_id: user.id,
+        amr: onesql::Json(vec!["pwd".to_owned()]),
+        auth_time: ctx.now,
+        ip_address: ctx.ip.to_string(),
+        user_agent: ctx.user_agent.clone(),
+        device: ctx.device(),
+        created_at: ctx.now,
+        last_active_at: ctx.now,
+        expires_at: ctx.now + app.config.session.lifetime,
+        ended_at: None,
+    };
+    if !sessions::open(&mut tx, &session, current.as_deref()).await? {
+        drop(tx);
+        return Err(refuse(app, ctx, email, Some(user.id), Refusal::Changed).await?);
+    }
+    let refresh = tokens::first(&mut tx, app, ctx, session.id, session.expires_at).await?;
+    let succeeded =
+        Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };
+    audit::record(&mut tx, app, ctx, &succeeded).await?;
+    tx.commit().await?;
+    Ok(tokens::pair(app, ctx, user, &session, &refresh))
+}
+
+async fn refuse(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    user: Option<crate::kernel::UserId>,
+    refusal: Refusal,
+) -> onesql::Result<LoginError> {
+    let failed =
+        Event::LoginFailed { user, email: email.as_str().to_owned(), reason: refusal.reason() };
+    audit::record_alone(app, ctx, &failed).await?;
+    Ok(refusal.into())
+}

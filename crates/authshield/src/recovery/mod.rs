@@ -1,0 +1,141 @@
+//! A forgotten password.
+//!
+//! ```text
+//! POST /auth/forgot-password ─ http::forgot ─ forgot    a link, if there is an account
+//! POST /auth/reset-password  ─ http::reset  ─ reset
+//!     links::peek       whose? the rules for passwords need to know; nothing is used up
+//!     Passwords::hash   before the transaction
+//!     links::redeem     one UPDATE: of two requests with one link, one is taken
+//!     accounts          the new password; every session ends; other links die; the owner is told
+//! ```
+
+pub mod http;
+
+use secrecy::SecretString;
+
+use crate::accounts::{self, User};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{EmailAddress, LinkToken, UserId};
+use crate::limits::rules::MAIL_PER_RECIPIENT;
+use crate::links::{self, Link, Purpose};
+use crate::mail::{Letter, link};
+use crate::passwords::{Overloaded, Weakness};
+
+/// Why no new password was set.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetError {
+    /// The link is unknown, used or expired.
+    #[error("the link is not valid: {0}")]
+    InvalidLink(&'static str),
+
+    /// The new password is too easy to guess; the link still works.
+    #[error("the new password is too weak")]
+    Weak(Vec<Weakness>),
+
+    /// There were too many tries.
+    #[error("too many mails to one address")]
+    Limited(crate::limits::Exceeded),
+
+    /// There is too much to do.
+    #[error("too many sign-ins at once")]
+    Overloaded(#[from] Overloaded),
+
+    /// We could not find out.
+    #[error("the store failed during recovery")]
+    Store(#[from] onesql::Error),
+}
+
+/// Sends a link to set a new password; the answer tells nothing.
+pub async fn forgot(app: &App, ctx: &Ctx, email: &EmailAddress) -> Result<(), ResetError> {
+    app.limits
+        .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
+        .await
+        .map_err(ResetError::Limited)?;
+    let mut tx = app.store.write().await?;
+    let user = accounts::by_email(&mut tx, email).await?.map(|account| account.user);
+    let reason = match &user {
+        None => Some("no_such_user"),
+        Some(User { disabled_at: Some(_), .. }) => Some("user_disabled"),
+        Some(user) => {
+            send_reset(&mut tx, app, ctx, user).await?;
+            None
+        }
+    };
+    let requested = Event::PasswordResetRequested {
+        user: user.map(|user| user.id),
+        email: email.as_str().to_owned(),
+        reason,
+    };
+    audit::record(&mut tx, app, ctx, &requested).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(())
+}
+
+/// Puts a link to set a new password into the outbox.
+pub async fn send_reset(
+    tx: &mut onesql::Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+) -> onesql::Result<()> {
+    let lasts = app.config.recovery.ttl;
+    let (purpose, email) = (Purpose::ResetPassword, Some(&user.email));
+    let token = links::issue(tx, app, ctx, purpose, Some(user.id), email, lasts).await?;
+    let letter = Letter::ResetPassword { link: link(&app.config.mail.link_reset_password, &token) };
+    app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
+    Ok(())
+}
+
+/// Sets a new password with the link that was sent to the account's address.
+pub async fn reset(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&LinkToken>,
+    new: SecretString,
+) -> Result<UserId, ResetError> {
+    let user = match token {
+        Some(token) => {
+            let mut tx = app.store.glance().await?;
+            match links::peek(&mut tx, app, token, Purpose::ResetPassword, ctx.now).await? {
+                Some(Link { user_id: Some(user), .. }) => {
+                    accounts::by_id(&mut tx, user).await?.map(|account| account.user)
+                }
+                _ => None,
+            }
+        }
+        None => None,
+    };
+    let (Some(token), Some(user)) = (token, user) else {
+        return Err(reject(app, ctx, token).await?);
+    };
+    crate::passwords::judge_for(app, &new, Some(&user.email), user.full_name.as_ref())
+        .map_err(ResetError::Weak)?;
+    let hash = app.passwords.hash(&new).await?;
+
+    let mut tx = app.store.write().await?;
+    let only = [Purpose::ResetPassword, Purpose::ResetPassword];
+    if links::redeem(&mut tx, app, token, only, ctx.now).await?.is_none() {
+        drop(tx);
+        return Err(reject(app, ctx, Some(token)).await?);
+    }
+    accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
+    // The link came by mail, so whoever used it reads mail at this address.
+    accounts::mark_verified(&mut tx, user.id, &user.email, ctx.now).await?;
+    accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
+    links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
+    audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(user.id)
+}
+
+async fn reject(app: &App, ctx: &Ctx, token: Option<&LinkToken>) -> onesql::Result<ResetError> {
+    let mut tx = app.store.write().await?;
+    let reason = links::why_not(&mut tx, app, token).await?;
+    let rejected = Event::LinkRejected { purpose: Purpose::ResetPassword.name(), reason };
+    audit::record(&mut tx, app, ctx, &rejected).await?;
+    tx.commit().await?;
+    Ok(ResetError::InvalidLink(reason))
+}

@@ -1,0 +1,72 @@
+//! Opening an account, over HTTP.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Newcomer, RegisterError};
+use crate::app::{App, Body, Ctx};
+use crate::kernel::{EmailAddress, FullName, Locale};
+use crate::passwords::weaknesses;
+use crate::problem::{Code, Problem, problems};
+
+problems!(
+    /// What registering may answer.
+    RegisterProblems = EmailAlreadyRegistered | RegistrationClosed | ValidationFailed
+        | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+);
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Closed => Code::RegistrationClosed.into(),
+            RegisterError::Weak(found) => weaknesses("/password", &found),
+            RegisterError::AlreadyRegistered => Code::EmailAlreadyRegistered.into(),
+            RegisterError::InvalidLink => Code::InvalidVerificationToken.into(),
+            RegisterError::Limited(exceeded) => exceeded.into(),
+            RegisterError::Overloaded(overloaded) => overloaded.into(),
+            RegisterError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Who wants an account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    email: EmailAddress,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    full_name: Option<FullName>,
+    /// The language of mails and pages.
+    locale: Option<Locale>,
+}
+
+/// A registration that was taken in.
+#[derive(Serialize, ToSchema)]
+pub struct Registered {
+    email: EmailAddress,
+    /// Always `false`: the mail has a link.
+    is_verified: bool,
+}
+
+/// Register.
+///
+/// The answer is the same whether or not the address has an account; the mail tells.
+#[utoipa::path(
+    post, path = "/api/v1/auth/register", tag = "registration", request_body = Register,
+    responses((status = ACCEPTED, body = Registered), RegisterProblems),
+)]
+pub async fn register(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<Register>,
+) -> Result<(StatusCode, Json<Registered>), Problem> {
+    let Register { email, password, full_name, locale } = body;
+    let newcomer = Newcomer { email: email.clone(), password, full_name, locale };
+    super::register(&app, &ctx, newcomer).await?;
+    Ok((StatusCode::ACCEPTED, Json(Registered { email, is_verified: false })))
+}

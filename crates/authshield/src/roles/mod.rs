@@ -1,0 +1,199 @@
+//! Roles: what an account may do, here and in the applications behind.
+//!
+//! `user`, `moderator` and `admin` are built in; operators add others, which mean something to their
+//! applications only. Whoever changes who is an administrator first takes the row of the role
+//! `admin`, so that such changes queue behind each other and the last one cannot be lost.
+
+mod sql;
+
+use onesql::Tx;
+
+pub use sql::{Role, all, create, delete};
+
+use crate::accounts::{self, User};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::UserId;
+use crate::sessions;
+
+/// The role that may do everything.
+pub const ADMIN: &str = "admin";
+
+/// Why the roles or the status of an account were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// There is no such account.
+    #[error("there is no such user")]
+    NoSuchUser,
+
+    /// There is no such role.
+    #[error("there is no role {0:?}")]
+    NoSuchRole(String),
+
+    /// Administrators cannot take the role from themselves.
+    #[error("an administrator cannot remove the own role")]
+    OwnRole,
+
+    /// Nobody would be left.
+    #[error("the last administrator cannot be lost")]
+    LastAdmin,
+
+    /// We could not find out.
+    #[error("the store failed")]
+    Store(#[from] onesql::Error),
+}
+
+impl AdminError {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchUser => "no_such_user",
+            Self::NoSuchRole(_) => "no_such_role",
+            Self::OwnRole => "own_role",
+            Self::LastAdmin => "last_admin",
+            Self::Store(_) => "store_failed",
+        }
+    }
+}
+
+/// Makes all who change administrators wait for the end of `tx`.
+pub async fn lock_admins(tx: &mut Tx) -> onesql::Result<()> {
+    sql::lock(tx, ADMIN).await
+}
+
+/// Counts the administrators besides `user` that may sign in.
+pub async fn other_admins(tx: &mut Tx, user: UserId) -> onesql::Result<i64> {
+    sql::other_holders(tx, ADMIN, user).await
+}
+
+/// Gives an account exactly these roles.
+pub async fn set_roles(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    user: UserId,
+    wanted: Vec<String>,
+) -> Result<User, AdminError> {
+    let mut tx = app.store.write().await?;
+    match change_roles(&mut tx, app, ctx, actor, user, wanted).await {
+        Ok(user) => {
+            tx.commit().await?;
+            Ok(user)
+        }
+        Err(error) => Err(refused(tx, app, ctx, actor, user, error).await),
+    }
+}
+
+async fn change_roles(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    user: UserId,
+    mut wanted: Vec<String>,
+) -> Result<User, AdminError> {
+    wanted.sort();
+    wanted.dedup();
+    lock_admins(tx).await?;
+    let before = accounts::by_id(tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
+    let known = sql::all(tx).await?;
+    if let Some(unknown) = wanted.iter().find(|role| known.iter().all(|one| one.name != **role)) {
+        return Err(AdminError::NoSuchRole(unknown.clone()));
+    }
+    let loses_admin =
+        before.roles.iter().any(|role| role == ADMIN) && !wanted.iter().any(|role| role == ADMIN);
+    if loses_admin && actor == Some(user) {
+        return Err(AdminError::OwnRole);
+    }
+    if loses_admin && before.disabled_at.is_none() && other_admins(tx, user).await? == 0 {
+        return Err(AdminError::LastAdmin);
+    }
+    for role in before.roles.iter().filter(|role| !wanted.contains(role)) {
+        sql::take(tx, user, role).await?;
+    }
+    for role in wanted.iter().filter(|role| !before.roles.contains(role)) {
+        accounts::give_role(tx, user, role, actor, ctx.now).await?;
+    }
+    if before.roles != wanted {
+        let (before, after) = (before.roles.clone(), wanted.clone());
+        audit::record(tx, app, ctx, &Event::RolesChanged { actor, user, before, after }).await?;
+    }
+    Ok(User { roles: wanted, ..before })
+}
+
+/// Disables or enables an account; a disabled one loses its sessions at once.
+pub async fn set_active(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    user: UserId,
+    is_active: bool,
+) -> Result<User, AdminError> {
+    let mut tx = app.store.write().await?;
+    match change_active(&mut tx, app, ctx, actor, user, is_active).await {
+        Ok(user) => {
+            tx.commit().await?;
+            Ok(user)
+        }
+        Err(error) => Err(refused(tx, app, ctx, actor, user, error).await),
+    }
+}
+
+async fn change_active(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    user: UserId,
+    is_active: bool,
+) -> Result<User, AdminError> {
+    lock_admins(tx).await?;
+    let before = accounts::by_id(tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
+    let is_admin = before.roles.iter().any(|role| role == ADMIN);
+    if !is_active && is_admin && before.disabled_at.is_none() && other_admins(tx, user).await? == 0 {
+        return Err(AdminError::LastAdmin);
+    }
+    if !accounts::set_disabled(tx, user, !is_active, ctx.now).await? {
+        return Ok(before);
+    }
+    if !is_active {
+        sessions::end_all(tx, user, None, "user_disabled", ctx.now).await?;
+    }
+    audit::record(tx, app, ctx, &Event::StatusChanged { actor, user, is_active }).await?;
+    let disabled_at = (!is_active).then_some(ctx.now);
+    Ok(User { disabled_at, updated_at: ctx.now, ..before })
+}
+
+/// Deletes an account and all that belongs to it; the audit trail stays.
+pub async fn delete_user(app: &App, ctx: &Ctx, user: UserId) -> Result<(), AdminError> {
+    let mut tx = app.store.write().await?;
+    lock_admins(&mut tx).await?;
+    let before = accounts::by_id(&mut tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
+    let is_admin = before.roles.iter().any(|role| role == ADMIN);
+    if is_admin && before.disabled_at.is_none() && other_admins(&mut tx, user).await? == 0 {
+        return Err(AdminError::LastAdmin);
+    }
+    accounts::delete(&mut tx, user).await?;
+    audit::record(&mut tx, app, ctx, &Event::UserDeleted { user }).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Undoes what was begun, and notes who tried.
+async fn refused(
+    tx: Tx,
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    user: UserId,
+    error: AdminError,
+) -> AdminError {
+    drop(tx);
+    if matches!(error, AdminError::Store(_) | AdminError::NoSuchUser) {
+        return error;
+    }
+    let refused = Event::AdminRefused { actor, user, reason: error.reason() };
+    match audit::record_alone(app, ctx, &refused).await {
+        Ok(()) => error,
+        Err(store) => store.into(),
+    }
+}

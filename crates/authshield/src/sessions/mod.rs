@@ -1,0 +1,86 @@
+//! Sessions: what a sign-in opens, what its owner can see and end.
+//!
+//! A session ends at its absolute end, after a time without use, or when somebody ends it; from then
+//! on no access token and no refresh token of it works, on any node.
+
+pub mod http;
+mod rules;
+mod sql;
+
+use onesql::Tx;
+
+pub use rules::{Ended, live};
+pub use sql::{Found, Session, end, end_all, find, list, open, use_again};
+
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{SessionId, UserId};
+
+/// How exact "last used" is: a write per request would be too much for the answer's worth.
+const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Remembers that a session is in use. A failure costs some exactness, not the request.
+pub async fn touch(app: &App, ctx: &Ctx, session: &Session) {
+    if ctx.now.since(session.last_active_at) < TOUCH_EVERY {
+        return;
+    }
+    let touched = async {
+        let mut tx = app.store.write().await?;
+        sql::touch(&mut tx, session.id, ctx.now).await?;
+        tx.commit().await
+    };
+    if let Err(error) = touched.await {
+        tracing::debug!(error = %crate::problem::chain(&error), "a session's last use was not noted");
+    }
+}
+
+/// Ends one session of somebody; `false` if it is not theirs, or has ended.
+pub async fn revoke(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    owner: UserId,
+    session: SessionId,
+    reason: &'static str,
+) -> onesql::Result<bool> {
+    let mut tx = app.store.write().await?;
+    let cutoff = ctx.now - app.config.session.idle_timeout;
+    if !sql::end_of(&mut tx, owner, session, reason, ctx.now, cutoff).await? {
+        return Ok(false);
+    }
+    let revoked =
+        Event::SessionsRevoked { actor, user: owner, session: Some(session), count: 1, reason };
+    audit::record(&mut tx, app, ctx, &revoked).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Signs out of the session that asks.
+pub async fn log_out(
+    app: &App,
+    ctx: &Ctx,
+    user: UserId,
+    session: SessionId,
+) -> onesql::Result<()> {
+    let mut tx = app.store.write().await?;
+    if sql::end(&mut tx, session, "logout", ctx.now).await? {
+        audit::record(&mut tx, app, ctx, &Event::Logout { user, session }).await?;
+    }
+    tx.commit().await
+}
+
+/// Ends every session of somebody.
+pub async fn revoke_all(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    owner: UserId,
+    reason: &'static str,
+) -> onesql::Result<u64> {
+    let mut tx: Tx = app.store.write().await?;
+    let count = sql::end_all(&mut tx, owner, None, reason, ctx.now).await?;
+    let revoked = Event::SessionsRevoked { actor, user: owner, session: None, count, reason };
+    audit::record(&mut tx, app, ctx, &revoked).await?;
+    tx.commit().await?;
+    Ok(count)
+}

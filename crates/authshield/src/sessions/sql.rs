@@ -1,0 +1,207 @@
+//! Sessions, as the database knows them.
+
+use onesql::{Json, Result, Sql, Timestamp, Tx};
+use sqlx::FromRow;
+
+use crate::accounts::{User, user_columns};
+use crate::kernel::{Place, SessionId, UserId};
+
+/// A sign-in that goes on, or went on.
+#[derive(Debug, Clone, FromRow)]
+pub struct Session {
+    /// Its name: `sid` in access tokens.
+    pub id: SessionId,
+    /// Whose.
+    pub user_id: UserId,
+    /// How they signed in (RFC 8176).
+    pub amr: Json<Vec<String>>,
+    /// When they signed in.
+    pub auth_time: Timestamp,
+    /// From where it was last used to refresh.
+    pub ip_address: String,
+    /// By what.
+    pub user_agent: String,
+    /// The same, for people.
+    pub device: String,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_active_at: Timestamp,
+    /// Its absolute end.
+    pub expires_at: Timestamp,
+    /// When it was ended before that.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A session with the account that it belongs to.
+#[derive(Debug, Clone, FromRow)]
+pub struct Found {
+    /// The session.
+    #[sqlx(flatten)]
+    pub session: Session,
+    /// The account, as it is now.
+    #[sqlx(flatten)]
+    pub user: User,
+}
+
+/// Opens a session for somebody whose password is still the one that was compared, and who is not
+/// disabled; `false` if that changed while the hash was computed.
+///
+/// PostgreSQL needs the row's lock: without it, a session could be opened between a reset's new
+/// password and its end of all sessions. SQLite has one writer.
+pub async fn open(tx: &mut Tx, session: &Session, password_hash: Option<&str>) -> Result<bool> {
+    const OPEN: Sql = Sql {
+        sqlite: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
+                                       created_at, last_active_at, expires_at)
+                 SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
+                 WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $9",
+        postgres: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
+                                         created_at, last_active_at, expires_at)
+                   SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
+                   WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $9
+                   FOR SHARE",
+    };
+    let opened = tx
+        .query(OPEN)
+        .bind(session.id)
+        .bind(session.user_id)
+        .bind(session.amr.clone())
+        .bind(session.auth_time)
+        .bind(session.ip_address.clone())
+        .bind(session.user_agent.clone())
+        .bind(session.device.clone())
+        .bind(session.expires_at)
+        .bind(password_hash.map(str::to_owned))
+        .execute()
+        .await?;
+    Ok(opened == 1)
+}
+
+/// Finds a session and its account.
+pub async fn find(tx: &mut Tx, session: SessionId) -> Result<Option<Found>> {
+    tx.query(concat!(
+        "SELECT s.id, s.amr, s.auth_time, s.ip_address, s.user_agent, s.device, s.created_at,
+                s.last_active_at, s.expires_at, s.ended_at, ",
+        user_columns!(),
+        " FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE s.id = $1"
+    ))
+    .bind(session)
+    .optional()
+    .await
+}
+
+/// Lists somebody's sessions that go on, newest first.
+pub async fn list(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    idle_cutoff: Timestamp,
+    after: Place,
+    at_most: i64,
+) -> Result<Vec<Session>> {
+    tx.query(
+        "SELECT id, user_id, amr, auth_time, ip_address, user_agent, device, created_at,
+                last_active_at, expires_at, ended_at
+         FROM sessions
+         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_active_at > $3
+           AND (created_at, id) < ($4, $5)
+         ORDER BY created_at DESC, id DESC
+         LIMIT $6",
+    )
+    .bind(user)
+    .bind(now)
+    .bind(idle_cutoff)
+    .bind(after.at)
+    .bind(after.id)
+    .bind(at_most)
+    .all()
+    .await
+}
+
+/// Notes that a session was used; never backwards.
+pub(super) async fn touch(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE sessions SET last_active_at = $2 WHERE id = $1 AND last_active_at < $2")
+        .bind(session)
+        .bind(now)
+        .execute()
+        .await
+}
+
+/// Notes that a session was refreshed, if it goes on: check and change in one.
+pub async fn use_again(
+    tx: &mut Tx,
+    session: SessionId,
+    ip_address: String,
+    now: Timestamp,
+    idle_cutoff: Timestamp,
+) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE sessions SET last_active_at = $2, ip_address = $4
+             WHERE id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_active_at > $3",
+        )
+        .bind(session)
+        .bind(now)
+        .bind(idle_cutoff)
+        .bind(ip_address)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Ends a session; `false` if it had ended.
+pub async fn end(tx: &mut Tx, session: SessionId, reason: &str, now: Timestamp) -> Result<bool> {
+    let touched = tx
+        .query("UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL")
+        .bind(session)
+        .bind(now)
+        .bind(reason.to_owned())
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Ends a session of somebody, if it is theirs and goes on.
+pub(super) async fn end_of(
+    tx: &mut Tx,
+    owner: UserId,
+    session: SessionId,
+    reason: &str,
+    now: Timestamp,
+    idle_cutoff: Timestamp,
+) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE sessions SET ended_at = $3, end_reason = $4
+             WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3
+               AND last_active_at > $5",
+        )
+        .bind(session)
+        .bind(owner)
+        .bind(now)
+        .bind(reason.to_owned())
+        .bind(idle_cutoff)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Ends all sessions of somebody but one, and returns how many that were.
+pub async fn end_all(
+    tx: &mut Tx,
+    owner: UserId,
+    keep: Option<SessionId>,
+    reason: &str,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "UPDATE sessions SET ended_at = $2, end_reason = $3
+         WHERE user_id = $1 AND ended_at IS NULL AND ($4 IS NULL OR id <> $4)",
+    )
+    .bind(owner)
+    .bind(now)
+    .bind(reason.to_owned())
+    .bind(keep)
+    .execute()
+    .await
+}
