@@ -1,0 +1,456 @@
+//! Every metric: the page that dashboards and alerts are written against.
+//!
+//! A metric is declared once. Its field is its name; the exposition adds the prefix `authshield_`,
+//! the unit and, to counters, `_total`. `docs/src/reference/metrics.md` is generated from here.
+//!
+//! Labels have few values by construction: matched routes, codes, kinds. No address, id or text that
+//! somebody sent is ever a label.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::process;
+use crate::config::{Config, Environment, SigningAlgorithm};
+use crate::world::World;
+
+/// What an answer of [`Metrics::encode`] is: text by the `OpenMetrics` specification.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What every name begins with.
+pub const PREFIX: &str = "authshield";
+
+/// A gauge that is not a whole number.
+pub type Level = Gauge<f64, AtomicU64>;
+
+/// A histogram of seconds.
+pub type Timings<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// One metric on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Without the prefix.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+/// A set of labels that knows their names.
+pub trait Labels: EncodeLabelSet + Clone + Default + Eq + std::hash::Hash {
+    /// The names, in order.
+    const NAMES: &'static [&'static str];
+}
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $label:ident: $type:ty,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+        pub struct $name {
+            $($(#[$about])* pub $label: $type,)+
+        }
+
+        impl Labels for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($label)),+];
+        }
+    )+};
+}
+
+labels! {
+    /// Of a request.
+    Http {
+        /// Upper case; `other` for what is not in RFC 9110 or RFC 5789.
+        method: &'static str,
+        /// The matched path template, never the path; `unmatched` where none matched.
+        route: String,
+        /// `2xx`, `4xx` ….
+        status_class: &'static str,
+    }
+    /// Of a security event.
+    Event {
+        /// From the catalogue of events.
+        code: &'static str,
+        /// The inner reason, or empty.
+        reason: &'static str,
+    }
+    /// Of a sign-in.
+    Login {
+        /// `password` ….
+        method: &'static str,
+        /// `succeeded`, `refused` or `shed`.
+        outcome: &'static str,
+    }
+    /// Of a token.
+    Token {
+        /// `access` or `refresh`.
+        kind: &'static str,
+    }
+    /// Of something that was tried.
+    Outcome {
+        /// How it ended.
+        outcome: &'static str,
+    }
+    /// Of a mail.
+    Mail {
+        /// Which letter.
+        kind: &'static str,
+        /// `sent`, `retried`, `failed` or `expired`.
+        outcome: &'static str,
+    }
+    /// Of mails that wait.
+    MailState {
+        /// `queued` or `dead`.
+        state: &'static str,
+    }
+    /// Of mails of one kind.
+    MailKind {
+        /// Which letter.
+        kind: &'static str,
+    }
+    /// Of database work.
+    Database {
+        /// `read` or `write`.
+        mode: &'static str,
+    }
+    /// Of a limit.
+    Rule {
+        /// Its name on the page of limits.
+        rule: &'static str,
+    }
+    /// Of this build.
+    Build {
+        /// As in the release.
+        version: &'static str,
+    }
+    /// Of the configuration, as far as alerts need it.
+    Settings {
+        /// `development` or `production`.
+        environment: &'static str,
+        /// `sqlite` or `postgres`.
+        database: &'static str,
+        /// Whether limits and revocations are shared through Redis.
+        redis: &'static str,
+        /// Whether mail really leaves.
+        smtp: &'static str,
+        /// `ES256`, `EdDSA` or `RS256`.
+        algorithm: &'static str,
+    }
+}
+
+/// How a metric of this type is made and called.
+trait Declared {
+    const KIND: &'static str;
+    const LABELS: &'static [&'static str] = &[];
+
+    fn make() -> Self;
+
+    /// Makes sure that it shows, which a family without members does not.
+    #[cfg(test)]
+    fn touch(&self) {}
+}
+
+impl Declared for Counter {
+    const KIND: &'static str = "counter";
+
+    fn make() -> Self {
+        Self::default()
+    }
+}
+
+impl Declared for Gauge {
+    const KIND: &'static str = "gauge";
+
+    fn make() -> Self {
+        Self::default()
+    }
+}
+
+impl Declared for Level {
+    const KIND: &'static str = "gauge";
+
+    fn make() -> Self {
+        Self::default()
+    }
+}
+
+impl Declared for Histogram {
+    const KIND: &'static str = "histogram";
+
+    /// From a statement on a warm file to the time after which a client has given up.
+    fn make() -> Self {
+        Self::new([
+            0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+            2.5, 5.0, 10.0,
+        ])
+    }
+}
+
+macro_rules! families {
+    ($($metric:ty => $family:ident),+) => {$(
+        impl<L: Labels> Declared for $family<L> {
+            const KIND: &'static str = <$metric>::KIND;
+            const LABELS: &'static [&'static str] = L::NAMES;
+
+            fn make() -> Self {
+                Self::new_with_constructor(<$metric>::make)
+            }
+
+            #[cfg(test)]
+            fn touch(&self) {
+                drop(self.get_or_create(&L::default()));
+            }
+        }
+    )+};
+}
+
+/// Counters by label.
+pub type Counters<L> = Family<L, Counter, fn() -> Counter>;
+/// Gauges by label.
+pub type Gauges<L> = Family<L, Gauge, fn() -> Gauge>;
+/// Gauges that are not whole numbers, by label.
+pub type Levels<L> = Family<L, Level, fn() -> Level>;
+
+families!(Counter => Counters, Gauge => Gauges, Level => Levels, Histogram => Timings);
+
+macro_rules! suffix {
+    ($field:ident $($unit:literal)?) => {
+        concat!(stringify!($field) $(, "_", $unit)?)
+    };
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $field:ident: $type:ty $([$unit:ident $suffix:literal])?;)+) => {
+        /// All metrics; what counts holds a shared one of these and adds to its field.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            $($(#[doc = $help])+ pub $field: $type,)+
+        }
+
+        impl Metrics {
+            fn declare() -> Self {
+                let mut registry = Registry::with_prefix(PREFIX);
+                $(
+                    let $field = <$type as Declared>::make();
+                    let words = help(concat!($($help),+));
+                    metrics!(@register registry $field words $($unit)?);
+                )+
+                registry.register_collector(Box::new(process::Process));
+                Self { registry, $($field),+ }
+            }
+
+            /// Returns the page: every metric there is, by name.
+            #[must_use]
+            pub fn page() -> Vec<Row> {
+                let mut rows: Vec<Row> = process::ROWS.into();
+                $(rows.push(Row {
+                    name: match <$type as Declared>::KIND.as_bytes() {
+                        b"counter" => concat!(suffix!($field $($suffix)?), "_total"),
+                        _ => suffix!($field $($suffix)?),
+                    },
+                    kind: <$type as Declared>::KIND,
+                    labels: <$type as Declared>::LABELS,
+                    help: help(concat!($($help),+)),
+                });)+
+                rows.sort_unstable_by_key(|row| row.name);
+                rows
+            }
+
+            #[cfg(test)]
+            fn touch(&self) {
+                $(self.$field.touch();)+
+            }
+        }
+    };
+    (@register $registry:ident $field:ident $help:ident) => {
+        $registry.register(stringify!($field), $help, $field.clone());
+    };
+    (@register $registry:ident $field:ident $help:ident $unit:ident) => {
+        $registry.register_with_unit(stringify!($field), $help, Unit::$unit, $field.clone());
+    };
+}
+
+/// A doc comment as help text: the exposition adds the full stop.
+fn help(doc: &'static str) -> &'static str {
+    doc.trim().trim_end_matches('.')
+}
+
+metrics! {
+    /// Requests that were answered or abandoned.
+    http_requests: Counters<Http>;
+    /// From the first byte of a request until its answer was ready.
+    http_request_duration: Timings<Http> [Seconds "seconds"];
+    /// Requests that are being worked on.
+    http_requests_in_flight: Gauge;
+
+    /// Security events, by code and inner reason.
+    events: Counters<Event>;
+    /// Sign-ins, by method and outcome.
+    logins: Counters<Login>;
+    /// Tokens issued.
+    tokens_issued: Counters<Token>;
+    /// Refresh tokens presented: `rotated`, `retried` within the leeway, or `rejected`.
+    refresh_rotations: Counters<Outcome>;
+    /// Refresh tokens used again after their rotation; each ended a session.
+    refresh_reuse: Counter;
+
+    /// Password hashes that wait for a worker.
+    hash_queue_depth: Gauge;
+    /// How long a password hash waited for a worker.
+    hash_queue_wait: Histogram [Seconds "seconds"];
+    /// How long a worker needed for a password hash.
+    hash_duration: Histogram [Seconds "seconds"];
+    /// Password hashes refused at once because the wait would have been too long.
+    hash_refused: Counter;
+
+    /// Mails that reached the end of an attempt, by kind and outcome.
+    mail_messages: Counters<Mail>;
+    /// Mails in the outbox, by state.
+    mail_queue_depth: Gauges<MailState>;
+    /// How long the oldest mail of a kind has been waiting.
+    mail_queue_oldest_age: Levels<MailKind> [Seconds "seconds"];
+
+    /// How long database work took.
+    database_duration: Timings<Database> [Seconds "seconds"];
+    /// Whether the database answered when it was last asked (1) or not (0).
+    database_up: Gauge;
+
+    /// Requests refused by a limit.
+    limiter_refused: Counters<Rule>;
+    /// Whether the shared limiter is out of reach and stricter local limits apply (1).
+    limiter_degraded: Gauge;
+
+    /// Age of the key that signs tokens.
+    signing_key_age: Level [Seconds "seconds"];
+    /// Accounts there are; a sudden fall means a lost or wrong database.
+    users: Gauge;
+    /// Sessions that have neither ended nor expired.
+    sessions: Gauge;
+
+    /// Log lines lost because they were read too slowly, or not at all.
+    log_lines_dropped: Counter;
+    /// Batches of spans that the trace collector did not take.
+    trace_exports_failed: Counter;
+
+    /// Always 1; the label says which version runs.
+    build_info: Gauges<Build>;
+    /// Always 1; the labels say how it is configured.
+    config_info: Gauges<Settings>;
+    /// When the process started, in seconds since 1970.
+    process_start_time: Level [Seconds "seconds"];
+}
+
+impl Metrics {
+    /// Returns metrics of a process that started just now.
+    #[must_use]
+    pub fn new(world: &dyn World) -> std::sync::Arc<Self> {
+        let metrics = Self::declare();
+        metrics.build_info.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
+        #[expect(clippy::cast_precision_loss, reason = "microseconds fit until the year 2255")]
+        metrics.process_start_time.set(world.now().as_microsecond() as f64 / 1e6);
+        std::sync::Arc::new(metrics)
+    }
+
+    /// Says in `config_info` how the service is configured; nothing secret, nothing private.
+    pub fn describe(&self, config: &Config) {
+        use secrecy::ExposeSecret;
+
+        let yes = |truth| if truth { "true" } else { "false" };
+        let settings = Settings {
+            environment: match config.environment {
+                Environment::Development => "development",
+                Environment::Production => "production",
+            },
+            database: match config.database.url.expose_secret() {
+                url if url.starts_with("postgres") => "postgres",
+                _ => "sqlite",
+            },
+            redis: yes(config.redis_url.is_some()),
+            smtp: yes(config.smtp.host.is_some()),
+            algorithm: match config.token.algorithm {
+                SigningAlgorithm::Es256 => "ES256",
+                SigningAlgorithm::EdDsa => "EdDSA",
+                SigningAlgorithm::Rs256 => "RS256",
+            },
+        };
+        self.config_info.clear();
+        self.config_info.get_or_create(&settings).set(1);
+    }
+
+    /// Returns all metrics as text; [`CONTENT_TYPE`] says in which form.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut exposition = String::with_capacity(16 << 10);
+        text::encode(&mut exposition, &self.registry).expect("text can always be added to");
+        exposition
+    }
+}
+
+/// Returns `docs/src/reference/metrics.md`.
+#[must_use]
+pub fn document() -> String {
+    use std::fmt::Write;
+
+    let mut page = String::from(
+        "<!-- Generated from crates/authshield/src/telemetry/metrics.rs. -->\n\
+         # Metrics\n\n\
+         The operator listener serves these at `/metrics` as OpenMetrics text, which Prometheus\n\
+         reads as it is. Names and labels are an interface: they are added to, never changed.\n\n\
+         No label holds an address, an id or anything that somebody typed: `route` is the matched\n\
+         template, such as `/api/v1/sessions/{id}`.\n\n\
+         | Metric | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n",
+    );
+    for Row { name, kind, labels, help } in Metrics::page() {
+        let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let labels = if labels.is_empty() { "–" } else { &labels };
+        let _ = writeln!(page, "| `{PREFIX}_{name}` | {kind} | {labels} | {help}. |");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Sandbox;
+
+    #[test]
+    fn every_metric_on_the_page_is_in_the_exposition_with_its_help() {
+        let metrics = Metrics::new(&Sandbox::default());
+        metrics.touch();
+        let exposition = metrics.encode();
+        for Row { name, kind, help, .. } in Metrics::page() {
+            let family = if kind == "counter" { name.trim_end_matches("_total") } else { name };
+            for line in [
+                format!("# TYPE {PREFIX}_{family} {kind}\n"),
+                format!("# HELP {PREFIX}_{family} {help}"),
+                format!("\n{PREFIX}_{name}"),
+            ] {
+                assert!(exposition.contains(&line), "{line:?} is missing in\n{exposition}");
+            }
+        }
+        let families = exposition.matches("# TYPE ").count();
+        assert_eq!(families, Metrics::page().len(), "something is encoded that the page lacks");
+        assert!(exposition.ends_with("# EOF\n"));
+        assert!(exposition.contains(concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
+        assert!(exposition.contains("authshield_process_start_time_seconds 1795334400.0\n"));
+    }
+
+    #[test]
+    fn generated_metrics_page_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/metrics.md");
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(written, document(), "set UPDATE_GENERATED=1 and run this test to rewrite it");
+    }
+}
