@@ -160,7 +160,7 @@ pub async fn limited(
             response
         }
         Err(exceeded) => {
-            app.metrics.limited(exceeded.rule.name);
+            crate::chores::limited(&app, exceeded.rule.name);
             Problem::from(exceeded).into_response()
         }
     }

@@ -36,8 +36,8 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let ctx = Ctx::from_request_parts(parts, app).await?;
         let caller = authenticate(app, &ctx, bearer(&parts.headers)?).await?;
-        if let Some(seen) = parts.extensions.get::<crate::telemetry::SeenUser>() {
-            seen.set(caller.user.id);
+        if let Some(notes) = parts.extensions.get::<crate::telemetry::Notes>() {
+            notes.user(caller.user.id);
         }
         Ok(caller)
     }

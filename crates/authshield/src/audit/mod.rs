@@ -7,13 +7,15 @@ use onesql::{Json, Result, Tx};
 
 use crate::app::{App, Ctx};
 use crate::kernel::AuditId;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome};
 
 /// Writes `event` as part of `tx`: if the change does not last, neither does its line.
 ///
 /// Metrics are counted here too, so that handlers count nothing.
 pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
     let subject = event.subject();
-    app.metrics.event(event.code(), event.reason());
+    count(&app.metrics, event);
     tracing::info!(
         target: "authshield::audit",
         event = event.code(),
@@ -50,4 +52,27 @@ pub async fn record_alone(app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
     let mut tx = app.store.write().await?;
     record(&mut tx, app, ctx, event).await?;
     tx.commit().await
+}
+
+/// Counts what happened; tokens are counted where they are signed.
+fn count(metrics: &Metrics, event: &Event) {
+    let labels = EventLabels { code: event.code(), reason: event.reason().unwrap_or_default() };
+    metrics.events.get_or_create(&labels).inc();
+    let login = |outcome| {
+        metrics.logins.get_or_create(&Login { method: "password", outcome }).inc();
+    };
+    let refresh = |outcome| {
+        metrics.refresh_rotations.get_or_create(&Outcome { outcome }).inc();
+    };
+    match event {
+        Event::LoginSucceeded { .. } => login("succeeded"),
+        Event::LoginFailed { .. } => login("refused"),
+        Event::RefreshRotated { reason: None, .. } => refresh("rotated"),
+        Event::RefreshRotated { .. } => refresh("retried"),
+        Event::RefreshRejected { .. } => refresh("rejected"),
+        Event::RefreshReused { .. } => {
+            metrics.refresh_reuse.inc();
+        }
+        _ => {}
+    }
 }

@@ -27,6 +27,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{RefreshToken, SessionId, Timestamp};
 use crate::sessions::{self, Session};
+use crate::telemetry::metrics::Token;
 use crate::vault::AccessClaims;
 
 /// Why no tokens were given.
@@ -97,7 +98,9 @@ pub fn pair(app: &App, ctx: &Ctx, user: User, session: &Session, refresh: &Refre
         auth_time: session.auth_time.as_second(),
     };
     let refresh_ends = (ctx.now + app.config.refresh.ttl).min(session.expires_at);
-    app.metrics.token_issued();
+    for kind in ["access", "refresh"] {
+        app.metrics.tokens_issued.get_or_create(&Token { kind }).inc();
+    }
     TokenPair {
         access_token: app.keyring.sign(&claims, ctx.now),
         refresh_token: refresh.expose().to_owned(),

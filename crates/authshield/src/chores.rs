@@ -1,0 +1,100 @@
+//! What is done by the clock: purge what ended, rotate keys, measure.
+
+use std::time::Duration;
+
+use onesql::{Result, Timestamp, Tx};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::mail;
+use crate::telemetry::metrics::{MailState, Rule};
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(60);
+/// How long what ended is kept, to tell "used" from "unknown".
+const KEEP: Duration = Duration::from_secs(30 * 86_400);
+/// How many rows one transaction removes: others wait for it.
+const BATCH: i64 = 500;
+
+/// Does the chores until `stop`.
+pub async fn run(app: App, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        all(&app).await;
+    }
+}
+
+/// Does all chores once.
+pub async fn all(app: &App) {
+    let now = app.world.now();
+    if let Err(error) = purge(app, now).await {
+        tracing::warn!(error = %crate::problem::chain(&error), "old rows could not be removed");
+    }
+    if let Err(error) = app.keyring.rotate_if_due(&app.store, now).await {
+        tracing::error!(error = %crate::problem::chain(&error), "the signing keys could not be rotated");
+    }
+    measure(app).await;
+}
+
+/// Removes what ended long ago, and returns how many rows that were.
+pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
+    const SESSIONS: &str = "DELETE FROM sessions WHERE id IN
+        (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)";
+    const REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE token_hash IN
+        (SELECT token_hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)";
+    const LINK_TOKENS: &str = "DELETE FROM link_tokens WHERE token_hash IN
+        (SELECT token_hash FROM link_tokens WHERE expires_at < $1 LIMIT $2)";
+    const MAIL: &str = "DELETE FROM mail_messages WHERE id IN
+        (SELECT id FROM mail_messages WHERE final_at < $1 LIMIT $2)";
+    let mut removed = 0;
+    for statement in [SESSIONS, REFRESH_TOKENS, LINK_TOKENS, MAIL] {
+        loop {
+            let mut tx: Tx = app.store.write().await?;
+            let rows = tx.query(statement).bind(now - KEEP).bind(BATCH).execute().await?;
+            tx.commit().await?;
+            removed += rows;
+            if rows < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Brings the gauges up to date that are read from somewhere.
+pub async fn measure(app: &App) {
+    let metrics = &app.metrics;
+    let stats = app.passwords.stats();
+    metrics.hash_queue_depth.set(i64::try_from(stats.waiting).unwrap_or(i64::MAX));
+    metrics.limiter_degraded.set(i64::from(app.limits.degraded()));
+    metrics.signing_key_age.set(app.keyring.active_age(app.world.now()).as_secs_f64());
+    let asked = async {
+        let mut tx = app.store.glance().await?;
+        let (users,): (i64,) = tx.query("SELECT COUNT(*) FROM users").one().await?;
+        let (sessions,): (i64,) = tx
+            .query("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND expires_at > $1")
+            .bind(app.world.now())
+            .one()
+            .await?;
+        metrics.users.set(users);
+        metrics.sessions.set(sessions);
+        mail::queue_state(&app.store, app.world.now()).await
+    };
+    match asked.await {
+        Ok(queue) => {
+            metrics.database_up.set(1);
+            metrics.mail_queue_depth.get_or_create(&MailState { state: "queued" }).set(queue.waiting);
+        }
+        Err(_) => {
+            metrics.database_up.set(0);
+        }
+    }
+}
+
+/// Counts a request that a limit refused.
+pub fn limited(app: &App, rule: &'static str) {
+    app.metrics.limiter_refused.get_or_create(&Rule { rule }).inc();
+}

@@ -1,0 +1,157 @@
+//! Every route.
+//!
+//! Mounting a route and describing it are one act, so the description cannot fall behind. What
+//! stands in `public` needs no access token; everything else takes a `Caller` or a `Can<…>`.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::Html;
+use axum::routing::get;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::{App, BODY_AT_MOST};
+use crate::limits::rules;
+use crate::problem::{Invalid, ProblemBody};
+use crate::telemetry::request_line;
+use crate::{
+    accounts, admin, frame, health, login, recovery, registration, screens, sessions, tokens,
+    vault, verification,
+};
+
+/// The description of the API.
+pub type Document = utoipa::openapi::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "AuthShield",
+        description = "Sign-in for any number of applications. Errors are problems (RFC 9457): compare \
+                       `code`, show `detail`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(ProblemBody, Invalid)),
+    modifiers(&AccessToken),
+    tags(
+        (name = "registration", description = "Open an account and prove its address."),
+        (name = "sign-in", description = "Get tokens, keep them fresh, give them back."),
+        (name = "recovery", description = "A forgotten password."),
+        (name = "account", description = "The own account."),
+        (name = "sessions", description = "Where one is signed in."),
+        (name = "administration", description = "Other people's accounts."),
+        (name = "keys", description = "For services that verify access tokens by themselves."),
+        (name = "health", description = "For load balancers and operators."),
+    ),
+)]
+struct Base;
+
+struct AccessToken;
+
+impl Modify for AccessToken {
+    fn modify(&self, document: &mut Document) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.bearer_format = Some("JWT".to_owned());
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("access_token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Mounts a group of routes behind a budget of the client's network.
+macro_rules! limited {
+    ($app:expr, $rule:expr, $($handler:path),+) => {
+        OpenApiRouter::new()
+            $(.routes(routes!($handler)))+
+            .route_layer(from_fn_with_state(($app.clone(), $rule), frame::limited))
+    };
+}
+
+/// Returns every route with its description, not yet behind the frame.
+fn mount(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Base::openapi())
+        .merge(limited!(app, &rules::REGISTER_PER_CLIENT, registration::http::register))
+        .merge(limited!(
+            app,
+            &rules::REDEEM_PER_CLIENT,
+            verification::http::verify,
+            recovery::http::reset
+        ))
+        .merge(limited!(
+            app,
+            &rules::MAIL_PER_CLIENT,
+            verification::http::resend,
+            recovery::http::forgot
+        ))
+        .merge(limited!(app, &rules::LOGIN_PER_CLIENT, login::http::log_in))
+        .routes(routes!(tokens::http::refresh))
+        .routes(routes!(sessions::http::log_out))
+        .routes(routes!(sessions::http::log_out_all))
+        .routes(routes!(accounts::http::change_password))
+        .routes(routes!(accounts::http::me, accounts::http::change_profile))
+        .routes(routes!(accounts::http::change_email))
+        .routes(routes!(sessions::http::list))
+        .routes(routes!(sessions::http::end))
+        .routes(routes!(admin::list_users))
+        .routes(routes!(admin::see_user))
+        .routes(routes!(admin::set_roles))
+        .routes(routes!(admin::set_status))
+        .routes(routes!(admin::list_sessions, admin::end_sessions))
+        .routes(routes!(vault::http::jwks))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// Returns the description of every route.
+#[must_use]
+pub fn document(app: &App) -> Document {
+    mount(app).into_openapi()
+}
+
+/// Returns the public service: every route behind the frame.
+pub fn public(app: &App) -> Router {
+    let (api, document) = mount(app).split_for_parts();
+    let mut routes = api
+        .merge(screens::routes(app))
+        .route("/openapi.json", get(move || std::future::ready(axum::Json(document))))
+        .fallback(frame::no_route)
+        .method_not_allowed_fallback(frame::no_method)
+        .layer(DefaultBodyLimit::max(BODY_AT_MOST))
+        .layer(from_fn_with_state(app.clone(), frame::finish));
+    if !app.config.cors.origins.is_empty() {
+        routes = routes.layer(frame::cors(&app.config.cors.origins));
+    }
+    framed(routes, app)
+}
+
+/// Returns what operators see on their own listener.
+pub fn operator(app: &App) -> Router {
+    let routes = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/", get(|| std::future::ready(Html("<a href=\"/metrics\">metrics</a>"))))
+        .route("/api/v1/health", get(health::health))
+        .route("/api/v1/health/live", get(health::live))
+        .route("/api/v1/health/ready", get(health::ready))
+        .fallback(frame::no_route)
+        .method_not_allowed_fallback(frame::no_method)
+        .layer(from_fn_with_state(app.clone(), frame::finish));
+    framed(routes, app)
+}
+
+fn framed(routes: Router<App>, app: &App) -> Router {
+    routes
+        .layer(from_fn_with_state(app.metrics.clone(), request_line))
+        .layer(from_fn_with_state(app.clone(), frame::identify))
+        .with_state(app.clone())
+}
+
+async fn metrics(
+    axum::extract::State(app): axum::extract::State<App>,
+) -> impl axum::response::IntoResponse {
+    crate::chores::measure(&app).await;
+    ([(axum::http::header::CONTENT_TYPE, crate::telemetry::metrics::CONTENT_TYPE)], app.metrics.encode())
+}
