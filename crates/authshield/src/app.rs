@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::access::VerifiedTokens;
 use crate::config::Config;
-use crate::kernel::{Timestamp, device};
+use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
 use crate::mail::Outbox;
 use crate::passwords::Passwords;
@@ -92,39 +92,43 @@ pub struct Ctx {
     pub request_id: String,
     /// The client's address, through trusted proxies.
     pub ip: IpAddr,
-    /// What the client calls itself, shortened and cleaned.
-    pub user_agent: String,
+    /// Its network, as limits count it.
+    pub network: String,
+    /// What the client says of itself.
+    pub device: Device,
     world: SharedWorld,
 }
 
 impl Ctx {
     /// Knows what the frame found out.
     #[must_use]
-    pub fn new(world: SharedWorld, request_id: String, ip: IpAddr, headers: &HeaderMap) -> Self {
-        let user_agent = headers
-            .get(header::USER_AGENT)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .unwrap_or_default();
-        Self { now: world.now(), request_id, ip, user_agent: device::clean(&user_agent), world }
+    pub fn new(
+        world: SharedWorld,
+        request_id: String,
+        client: &ClientAddress,
+        headers: &HeaderMap,
+    ) -> Self {
+        Self {
+            now: world.now(),
+            request_id,
+            ip: client.ip,
+            network: client.network(),
+            device: Device::from_headers(headers),
+            world,
+        }
     }
 
     /// Knows what a command knows: nobody's address.
     #[must_use]
     pub fn command(world: SharedWorld) -> Self {
-        let unspecified = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-        Self::new(world, "command".into(), unspecified, &HeaderMap::new())
+        let nobody = ClientAddress { ip: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), https: None };
+        Self::new(world, "command".into(), &nobody, &HeaderMap::new())
     }
 
     /// Time and chance, to make ids and secrets.
     #[must_use]
     pub fn world(&self) -> &dyn World {
         &*self.world
-    }
-
-    /// Returns a short name for the client's device.
-    #[must_use]
-    pub fn device(&self) -> String {
-        device::label(&self.user_agent)
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::mail;
-use crate::telemetry::metrics::{MailState, Rule};
+use crate::telemetry::metrics::MailState;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -92,9 +92,4 @@ pub async fn measure(app: &App) {
             metrics.database_up.set(0);
         }
     }
-}
-
-/// Counts a request that a limit refused.
-pub fn limited(app: &App, rule: &'static str) {
-    app.metrics.limiter_refused.get_or_create(&Rule { rule }).inc();
 }

@@ -20,9 +20,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::{App, Ctx};
 use crate::kernel::{ClientAddress, RequestId, request_id_from};
-use crate::limits::{Rule, Standing};
+use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
-use crate::telemetry::{ClientIp, RequestTag};
+use crate::telemetry::{ClientIp, RequestTag, TrustedPeer};
 
 /// Where the request id travels.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,8 +41,11 @@ pub async fn identify(
     let client = ClientAddress::resolve(peer, request.headers(), trusted);
     let tag = request_id_from(peer, request.headers(), trusted)
         .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
-    let ctx = Ctx::new(Arc::clone(&app.world), tag.clone(), client.ip, request.headers());
+    let ctx = Ctx::new(Arc::clone(&app.world), tag.clone(), &client, request.headers());
     let extensions = request.extensions_mut();
+    if trusted.iter().any(|net| net.contains(&peer)) {
+        extensions.insert(TrustedPeer);
+    }
     extensions.insert(ctx);
     extensions.insert(RequestTag(tag));
     extensions.insert(ClientIp(client.ip));
@@ -150,8 +153,7 @@ pub async fn limited(
     request: Request,
     next: Next,
 ) -> Response {
-    let key = ClientAddress { ip: ctx.ip }.limit_key();
-    match app.limits.spend(rule, &key, ctx.now).await {
+    match app.limits.spend(rule, &ctx.network, ctx.now).await {
         Ok(standing) => {
             let mut response = next.run(request).await;
             if app.limits.enabled() {
@@ -160,18 +162,15 @@ pub async fn limited(
             response
         }
         Err(exceeded) => {
-            crate::chores::limited(&app, exceeded.rule.name);
-            Problem::from(exceeded).into_response()
+            let standing = exceeded.standing();
+            let mut response = Problem::from(exceeded).into_response();
+            show(response.headers_mut(), &standing);
+            response
         }
     }
 }
 
 /// Tells the client how much is left (IETF draft on RateLimit header fields).
 fn show(headers: &mut HeaderMap, standing: &Standing) {
-    let (policy, limit) = standing.header_fields();
-    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    }
+    headers.extend(limits::fields(std::slice::from_ref(standing)).into_iter().flatten());
 }

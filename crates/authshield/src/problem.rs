@@ -335,7 +335,7 @@ impl From<onesql::Error> for Problem {
 
 impl From<crate::limits::Exceeded> for Problem {
     fn from(exceeded: crate::limits::Exceeded) -> Self {
-        let seconds = seconds_up(exceeded.retry_after);
+        let seconds = exceeded.retry_after_seconds();
         Self::from(Code::RateLimitExceeded)
             .detail(format!("Too many requests. Try again in {seconds} seconds."))
             .with("limit", exceeded.rule.at_most)

@@ -32,7 +32,8 @@ impl Timestamp {
     /// Returns the instant `micros` microseconds after the Unix epoch; clamped to years 0 to 9999.
     #[must_use]
     pub fn from_microsecond(micros: i64) -> Self {
-        let limit = jiff::Timestamp::MAX.as_microsecond();
+        // its last second is only there whole, not in microseconds
+        let limit = jiff::Timestamp::MAX.as_second() * 1_000_000;
         let micros = micros.clamp(0, limit);
         Self(jiff::Timestamp::from_microsecond(micros).expect("clamped to what can be represented"))
     }
@@ -168,6 +169,8 @@ mod tests {
     fn arithmetic_never_leaves_the_calendar() {
         let now = Timestamp::from_microsecond(1);
         assert_eq!(now - Duration::from_secs(5), Timestamp::from_microsecond(0));
-        assert!((now + Duration::MAX).to_string().starts_with("9999-"));
+        let last = now + Duration::MAX;
+        assert!(last.to_string().starts_with("9999-"));
+        assert_eq!(Timestamp::from_microsecond(last.as_microsecond() + 1), last);
     }
 }

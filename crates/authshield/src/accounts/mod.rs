@@ -169,7 +169,7 @@ pub async fn change_email(
     let reason = match sql::by_email(&mut tx, &new).await? {
         Some(taken) if taken.user.id == user.id => Some("same_address"),
         Some(taken) => {
-            let letter = Letter::AlreadyRegistered { sign_in_url: app.issuer().to_owned() };
+            let letter = Letter::AlreadyRegistered { link: None };
             app.outbox.put(&mut tx, &taken.user.recipient(), &letter, ctx.now).await?;
             Some("already_registered")
         }
@@ -183,7 +183,7 @@ pub async fn change_email(
             };
             let recipient = Recipient { email: new.clone(), ..user.recipient() };
             app.outbox.put(&mut tx, &recipient, &letter, ctx.now).await?;
-            let notice = Letter::EmailChanging { new_email: new.masked() };
+            let notice = Letter::EmailChanging { new_email_masked: new.masked() };
             app.outbox.put(&mut tx, &user.recipient(), &notice, ctx.now).await?;
             None
         }
@@ -203,7 +203,7 @@ async fn confirm(
     password: &SecretString,
     reason: &'static str,
 ) -> Result<Account, ChangeError> {
-    app.limits.spend(&rules::GUESSES_PER_ACCOUNT, user.email.as_str(), ctx.now).await?;
+    app.limits.spend(&rules::PASSWORD_PER_ACCOUNT, user.email.as_str(), ctx.now).await?;
     let account = sql::by_id(&mut app.store.glance().await?, user.id).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = app.passwords.verify(password, hash).await?;

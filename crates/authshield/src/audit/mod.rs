@@ -38,7 +38,7 @@ pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<
     .bind(subject.user)
     .bind(subject.session)
     .bind(ctx.ip.to_string())
-    .bind(ctx.user_agent.clone())
+    .bind(ctx.device.user_agent.clone())
     .bind(ctx.request_id.clone())
     .bind(subject.email.map(|email| app.secrets.email_hash(email).to_vec()))
     .bind(Json(event.data()))

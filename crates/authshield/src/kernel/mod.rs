@@ -1,17 +1,19 @@
 //! Small types that carry what was checked: who holds one need not check again.
 
 mod client_address;
-pub mod device;
+mod device;
 mod email_address;
 mod id;
+mod invisible;
 mod page;
 mod person;
 mod token;
 
 pub use client_address::{ClientAddress, request_id_from};
+pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{AuditId, MailId, RequestId, SessionId, UserId};
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
-pub use token::{LinkToken, RefreshToken};
+pub use token::{LinkToken, RefreshToken, SuccessorKey, TokenHashKey};

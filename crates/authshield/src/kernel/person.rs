@@ -39,11 +39,7 @@ impl FromStr for FullName {
     fn from_str(text: &str) -> Result<Self, NotAName> {
         let text: String = text.trim().nfc().collect();
         let length = text.chars().count();
-        let strange = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        };
-        if length == 0 || length > 200 || text.chars().any(strange) {
+        if length == 0 || length > 200 || text.chars().any(super::invisible::is_invisible) {
             return Err(NotAName);
         }
         Ok(Self(text))

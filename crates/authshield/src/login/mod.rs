@@ -21,7 +21,7 @@ use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, SessionId};
-use crate::limits::rules::GUESSES_PER_ACCOUNT;
+use crate::limits::rules::PASSWORD_PER_ACCOUNT;
 use crate::passwords::{Overloaded, Verdict};
 use crate::sessions::{self, Session};
 use crate::tokens::{self, TokenPair};
@@ -54,7 +54,7 @@ pub async fn log_in(
     password: &SecretString,
 ) -> Result<TokenPair, LoginError> {
     app.limits
-        .spend(&GUESSES_PER_ACCOUNT, email.as_str(), ctx.now)
+        .spend(&PASSWORD_PER_ACCOUNT, email.as_str(), ctx.now)
         .await
         .map_err(LoginError::Limited)?;
     let account = accounts::by_email(&mut app.store.glance().await?, email).await?;
@@ -96,8 +96,8 @@ async fn open(
         amr: onesql::Json(vec!["pwd".to_owned()]),
         auth_time: ctx.now,
         ip_address: ctx.ip.to_string(),
-        user_agent: ctx.user_agent.clone(),
-        device: ctx.device(),
+        user_agent: ctx.device.user_agent.clone().unwrap_or_default(),
+        device: ctx.device.label.clone(),
         created_at: ctx.now,
         last_active_at: ctx.now,
         expires_at: ctx.now + app.config.session.lifetime,

@@ -80,12 +80,21 @@ pub async fn send_reset(
     ctx: &Ctx,
     user: &User,
 ) -> onesql::Result<()> {
-    let lasts = app.config.recovery.ttl;
-    let (purpose, email) = (Purpose::ResetPassword, Some(&user.email));
-    let token = links::issue(tx, app, ctx, purpose, Some(user.id), email, lasts).await?;
+    let token = issue(tx, app, ctx, user).await?;
     let letter = Letter::ResetPassword { link: link(&app.config.mail.link_reset_password, &token) };
     app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(())
+}
+
+/// Makes a link to set a new password.
+pub async fn issue(
+    tx: &mut onesql::Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+) -> onesql::Result<LinkToken> {
+    let (purpose, email) = (Purpose::ResetPassword, Some(&user.email));
+    links::issue(tx, app, ctx, purpose, Some(user.id), email, app.config.recovery.ttl).await
 }
 
 /// Sets a new password with the link that was sent to the account's address.

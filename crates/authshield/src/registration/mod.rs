@@ -136,7 +136,9 @@ async fn already_registered(
     if let Some(account) = &account
         && account.user.disabled_at.is_none()
     {
-        let letter = Letter::AlreadyRegistered { sign_in_url: app.issuer().to_owned() };
+        let token = crate::recovery::issue(tx, app, ctx, &account.user).await?;
+        let link = Some(link(&app.config.mail.link_reset_password, &token));
+        let letter = Letter::AlreadyRegistered { link };
         app.outbox.put(tx, &account.user.recipient(), &letter, ctx.now).await?;
     }
     let failed = Event::RegisterFailed {

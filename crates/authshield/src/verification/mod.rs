@@ -105,8 +105,7 @@ async fn take_address(
     for purpose in [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword] {
         links::withdraw(tx, user, purpose).await?;
     }
-    let letter = Letter::EmailChanged { new_email: email.masked() };
-    app.outbox.put(tx, &before.user.recipient(), &letter, ctx.now).await?;
+    app.outbox.put(tx, &before.user.recipient(), &Letter::EmailChanged, ctx.now).await?;
     audit::record(tx, app, ctx, &Event::EmailChanged { user }).await?;
     Ok(true)
 }

@@ -1,0 +1,288 @@
+//! The stores against the pure function, and what happens when Redis goes away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use url::Url;
+
+use super::rules::{LOGIN_PER_CLIENT, PASSWORD_PER_ACCOUNT};
+use super::*;
+use crate::world::{Real, Sandbox};
+
+/// Long enough for a machine that is busy with other things.
+const AGES: Duration = Duration::from_secs(30);
+
+static SLOW: Rule = Rule { name: "slow", at_most: 3, within: Duration::from_secs(100) };
+static FAST: Rule = Rule { name: "fast", at_most: 7, within: Duration::from_micros(9_999_999) };
+
+/// Returns the server that the test command started, if it did.
+#[expect(clippy::disallowed_methods, reason = "a test reads where its server is")]
+fn test_server() -> Option<SecretString> {
+    std::env::var("AUTHSHIELD_TEST_REDIS").ok().map(SecretString::from)
+}
+
+/// Returns text that no other test uses as a key.
+fn unique() -> String {
+    let mut random = [0; 16];
+    Real.fill(&mut random);
+    u128::from_le_bytes(random).to_string()
+}
+
+/// One step: time passes, maybe backwards, then somebody spends.
+type Step = (i64, bool, u8, u32);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let gap = prop_oneof![0..3_000_000_i64, 0..60_000_000_i64, -50_000_000..0_i64];
+    vec((gap, any::<bool>(), 0..3_u8, 0..5_u32), 1..40)
+}
+
+/// Returns a runner whose findings belong into a table, not into a file beside the source.
+fn runner() -> TestRunner {
+    TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })
+}
+
+/// Runs `steps` on the pure function with a plain map.
+fn expected(steps: &[Step], start: Timestamp) -> Vec<Decision> {
+    let mut states = BTreeMap::new();
+    let mut micros = start.as_microsecond();
+    let run = |&(gap, fast, key, cost): &Step| {
+        micros += gap;
+        let rule = if fast { &FAST } else { &SLOW };
+        let state = states.get(&(fast, key)).copied();
+        let decision = gcra::check(state, rule, Timestamp::from_microsecond(micros), cost);
+        if let Some(new_state) = decision.new_state {
+            states.insert((fast, key), new_state);
+        }
+        decision
+    };
+    steps.iter().map(run).collect()
+}
+
+/// Returns what is told of a decision: what the script wrote shows in the next one.
+fn told(decision: &Decision) -> (bool, u32, Duration, Duration) {
+    (decision.allowed, decision.remaining, decision.reset_after, decision.retry_after)
+}
+
+fn at_each(steps: &[Step], start: Timestamp) -> Vec<(&'static Rule, u8, Timestamp, u32)> {
+    let mut micros = start.as_microsecond();
+    let place = |&(gap, fast, key, cost): &Step| {
+        micros += gap;
+        (if fast { &FAST } else { &SLOW }, key, Timestamp::from_microsecond(micros), cost)
+    };
+    steps.iter().map(place).collect()
+}
+
+#[test]
+fn memory_agrees_with_the_pure_function() {
+    let world = Sandbox::default();
+    runner()
+        .run(&steps(), |steps| {
+            let memory = Memory::new(&world);
+            let found: Vec<_> = at_each(&steps, world.now())
+                .into_iter()
+                .map(|(rule, key, now, cost)| memory.check(rule, &key.to_string(), now, cost))
+                .collect();
+            prop_assert_eq!(found, expected(&steps, world.now()));
+            Ok(())
+        })
+        .expect("no step differs");
+}
+
+#[test]
+fn redis_agrees_with_the_pure_function() {
+    let Some(url) = test_server() else { return };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let redis = Redis::new(url.expose_secret(), AGES).expect("an address");
+    let world = Sandbox::default();
+    runner()
+        .run(&steps(), |steps| {
+            let run = unique();
+            let found: Vec<_> = at_each(&steps, world.now())
+                .into_iter()
+                .map(|(rule, key, now, cost)| {
+                    let key = format!("{run} {key}");
+                    let decision = runtime.block_on(redis.check(rule, &key, now, cost));
+                    told(&decision.expect("an answer"))
+                })
+                .collect();
+            prop_assert_eq!(
+                found,
+                expected(&steps, world.now()).iter().map(told).collect::<Vec<_>>()
+            );
+            Ok(())
+        })
+        .expect("no step differs");
+}
+
+/// Spends until it is refused, and returns how often it was not.
+async fn granted(limits: &Limits, rule: &'static Rule, key: &str, now: Timestamp) -> u32 {
+    let mut granted = 0;
+    while limits.spend(rule, key, now).await.is_ok() {
+        granted += 1;
+        assert!(granted <= rule.at_most, "a limit that does not limit");
+    }
+    granted
+}
+
+#[tokio::test]
+async fn keys_and_rules_are_counted_apart() {
+    let world = Sandbox::default();
+    let (limits, now) = (Limits::in_memory(&world), world.now());
+    assert!(limits.enabled() && !limits.degraded() && limits.ping().await.is_none());
+
+    let first = limits.spend(&PASSWORD_PER_ACCOUNT, "ann@example.org", now).await;
+    let reset_after = Duration::from_secs(90);
+    assert_eq!(first, Ok(Standing { rule: &PASSWORD_PER_ACCOUNT, remaining: 9, reset_after }));
+    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "ann@example.org", now).await, 9);
+    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "bob@example.org", now).await, 10);
+    assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "ann@example.org", now).await, 20);
+
+    let refused =
+        limits.spend(&PASSWORD_PER_ACCOUNT, "ann@example.org", now).await.expect_err("spent");
+    assert_eq!(refused.retry_after_seconds(), 90);
+    assert_eq!(refused.standing().remaining, 0);
+    let later = now + refused.retry_after;
+    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "ann@example.org", later).await, 1);
+}
+
+#[test]
+fn a_handler_can_wait_for_them() {
+    fn is_send<T: Send>(_: &T) {}
+    let (world, limits) = (Sandbox::default(), Limits(Store::Off));
+    is_send(&limits.spend(&SLOW, "ann@example.org", world.now()));
+    is_send(&limits.ping());
+}
+
+#[tokio::test]
+async fn without_limits_nothing_is_limited() {
+    let limits = Limits(Store::Off);
+    let now = Sandbox::default().now();
+    for _ in 0..100 {
+        let standing = limits.spend(&SLOW, "ann@example.org", now).await;
+        assert_eq!(standing.map(|standing| standing.remaining), Ok(3));
+    }
+    assert!(!limits.enabled());
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_read_is_refused_without_telling_the_password() {
+    let world = Sandbox::default();
+    for url in ["", "localhost", "http://u:hunter2@localhost", "redis://u:hunter2@localhost/x"] {
+        let refused = Limits::shared(&SecretString::from(url), PATIENCE, &world).await;
+        let Err(error) = refused else { panic!("{url} was taken") };
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_redis_neither_opens_nor_closes_the_door() {
+    let world = Sandbox::default();
+    // it takes connections and never says a word
+    let mute = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = mute.local_addr().expect("bound");
+    let url = SecretString::from(format!("redis://{address}"));
+    let limits = Limits::shared(&url, PATIENCE, &world).await.expect("an outage is no error");
+    assert!(limits.degraded());
+    assert!(limits.ping().await.expect("there is one").is_err());
+    assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "192.0.2.1", world.now()).await, 10);
+    world.advance(Duration::from_mins(1));
+    assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "192.0.2.1", world.now()).await, 10);
+}
+
+/// A cable to a server that can be pulled and put back.
+struct Cable {
+    url: SecretString,
+    whole: Arc<AtomicBool>,
+    pulled: Arc<Notify>,
+}
+
+impl Cable {
+    async fn to(server: &str) -> Self {
+        let server = Url::parse(server).expect("an address");
+        let target =
+            format!("{}:{}", server.host_str().expect("a host"), server.port().unwrap_or(6379));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let (whole, pulled) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
+        let cable = Self {
+            url: SecretString::from(format!("redis://{address}")),
+            whole: Arc::clone(&whole),
+            pulled: Arc::clone(&pulled),
+        };
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                if !whole.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let mut far = TcpStream::connect(&target).await.expect("the server is there");
+                let pulled = Arc::clone(&pulled);
+                tokio::spawn(async move {
+                    let pull = pulled.notified();
+                    tokio::select! {
+                        () = pull => {}
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    }
+                });
+            }
+        });
+        cable
+    }
+
+    fn pull(&self) {
+        self.whole.store(false, Ordering::SeqCst);
+        self.pulled.notify_waiters();
+    }
+
+    fn put_back(&self) {
+        self.whole.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn f25_limits_hold_through_an_outage_and_are_shared_again_after_it() {
+    let Some(server) = test_server() else { return };
+    let world = Sandbox::default();
+    let (now, key) = (world.now(), unique());
+    let cable = Cable::to(server.expose_secret()).await;
+    let here = Limits::shared(&cable.url, AGES, &world).await.expect("an address");
+    let there = Limits::shared(&server, AGES, &world).await.expect("an address");
+    assert!(!here.degraded());
+
+    for node in [&here, &there] {
+        for _ in 0..5 {
+            node.spend(&LOGIN_PER_CLIENT, &key, now).await.expect("of one budget for both");
+        }
+    }
+    cable.pull();
+    assert_eq!(granted(&here, &LOGIN_PER_CLIENT, &key, now).await, 10, "half, of its own");
+    assert!(here.degraded());
+    cable.put_back();
+    here.ping().await.expect("there is a server").expect("and it answers");
+    assert!(!here.degraded());
+    assert_eq!(granted(&here, &LOGIN_PER_CLIENT, &key, now).await, 10, "what was left");
+    assert_eq!(granted(&there, &LOGIN_PER_CLIENT, &key, now).await, 0);
+}
+
+#[tokio::test]
+async fn f28_a_counter_that_somebody_spoiled_is_a_fresh_one() {
+    let Some(server) = test_server() else { return };
+    let world = Sandbox::default();
+    let (now, key) = (world.now(), unique());
+    let limits = Limits::shared(&server, AGES, &world).await.expect("an address");
+    assert_eq!(granted(&limits, &SLOW, &key, now).await, 3);
+    let client = ::redis::Client::open(server.expose_secret()).expect("an address");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("a server");
+    let stored = redis::key_of(&SLOW, &key);
+    for rubbish in ["", "rubbish"] {
+        let set = ::redis::cmd("SET").arg(&stored).arg(rubbish).exec_async(&mut connection).await;
+        set.expect("set");
+        assert_eq!(granted(&limits, &SLOW, &key, now).await, 3);
+    }
+    assert!(!limits.degraded());
+}
