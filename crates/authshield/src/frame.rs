@@ -22,7 +22,7 @@ use crate::app::{App, Ctx};
 use crate::kernel::{ClientAddress, RequestId, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
-use crate::telemetry::{ClientIp, RequestTag, TrustedPeer};
+use crate::telemetry::{ClientIp, RequestTag, TrustedPeer, metrics};
 
 /// Where the request id travels.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -72,6 +72,9 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             .into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        if let Some(rule) = problem.rule {
+            app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
+        }
         let headers = std::mem::take(response.headers_mut());
         response = problem.render(app.issuer(), &tag);
         for (name, value) in &headers {

@@ -1,10 +1,46 @@
 //! AuthShield: a standalone authentication service.
+//!
+//! ```text
+//! pages     what the outside can see, one kind per file
+//!           router  problem  config  audit::event  access::permission  limits::rules
+//!           mail::letter  telemetry::metrics
+//! features  registration verification login tokens sessions recovery accounts roles admin
+//!           health screens cli        each a folder: mod (story) http rules (pure) sql
+//! services  audit limits links mail vault passwords telemetry chores
+//! frame     app access frame server assemble schema shutdown world kernel
+//! ```
+//!
+//! A request walks `frame` → `router` → a feature's `http` → its story → `rules` and `sql`.
 
+pub mod access;
+pub mod accounts;
+pub mod admin;
+pub mod app;
+pub mod assemble;
+pub mod audit;
+pub mod chores;
+pub mod cli;
 pub mod config;
+pub mod frame;
+pub mod health;
 pub mod kernel;
 pub mod limits;
+pub mod links;
+pub mod login;
 pub mod mail;
 pub mod passwords;
+pub mod problem;
+pub mod recovery;
+pub mod registration;
+pub mod roles;
+pub mod router;
+pub mod schema;
+pub mod screens;
+pub mod server;
+pub mod sessions;
+pub mod shutdown;
 pub mod telemetry;
+pub mod tokens;
 pub mod vault;
+pub mod verification;
 pub mod world;

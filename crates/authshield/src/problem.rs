@@ -168,6 +168,8 @@ pub struct Problem {
     allow: Option<HeaderValue>,
     /// For the log only.
     inner: Option<String>,
+    /// Which limit refused, for the metrics.
+    pub(crate) rule: Option<&'static str>,
 }
 
 impl From<Code> for Problem {
@@ -179,6 +181,7 @@ impl From<Code> for Problem {
             retry_after: None,
             allow: None,
             inner: None,
+            rule: None,
         }
     }
 }
@@ -336,13 +339,14 @@ impl From<onesql::Error> for Problem {
 impl From<crate::limits::Exceeded> for Problem {
     fn from(exceeded: crate::limits::Exceeded) -> Self {
         let seconds = exceeded.retry_after_seconds();
-        Self::from(Code::RateLimitExceeded)
+        let problem = Self::from(Code::RateLimitExceeded)
             .detail(format!("Too many requests. Try again in {seconds} seconds."))
             .with("limit", exceeded.rule.at_most)
             .with("window_seconds", exceeded.rule.within.as_secs())
             .with("retry_after", seconds)
             .retry_after(exceeded.retry_after)
-            .because(exceeded.rule.name)
+            .because(exceeded.rule.name);
+        Self { rule: Some(exceeded.rule.name), ..problem }
     }
 }
 

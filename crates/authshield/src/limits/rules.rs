@@ -23,10 +23,6 @@ pub struct Rule {
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Anything at all, per client: whoever asks more often is a program that went wrong.
-pub const REQUESTS_PER_CLIENT: Rule =
-    Rule { name: "requests-per-client", at_most: 600, within: MINUTE };
-
 /// Sign-ins, per client. An office behind one address signs in together on Monday; a list of stolen
 /// passwords takes an hour for 1,200.
 pub const LOGIN_PER_CLIENT: Rule = Rule { name: "login-per-client", at_most: 20, within: MINUTE };
@@ -57,8 +53,7 @@ pub const REFRESH_PER_SESSION: Rule =
     Rule { name: "refresh-per-session", at_most: 60, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 8] = [
-    &REQUESTS_PER_CLIENT,
+pub const ALL: [&Rule; 7] = [
     &LOGIN_PER_CLIENT,
     &PASSWORD_PER_ACCOUNT,
     &REGISTER_PER_CLIENT,

@@ -26,6 +26,7 @@ use crate::accounts::http::UserBody;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{RefreshToken, SessionId, Timestamp};
+use crate::limits::rules::REFRESH_PER_SESSION;
 use crate::sessions::{self, Session};
 use crate::telemetry::metrics::Token;
 use crate::vault::AccessClaims;
@@ -138,6 +139,10 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
             }
         }
     };
+    app.limits
+        .spend(&REFRESH_PER_SESSION, &session.to_string(), ctx.now)
+        .await
+        .map_err(RefreshError::Limited)?;
     let cutoff = ctx.now - app.config.session.idle_timeout;
     if !sessions::use_again(&mut tx, session, ctx.ip.to_string(), ctx.now, cutoff).await? {
         return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);

@@ -1,0 +1,156 @@
+//! Puts the parts together: from a configuration to an [`App`].
+
+use std::sync::Arc;
+
+use onesql::{Options, Store};
+use secrecy::ExposeSecret;
+
+use crate::access::VerifiedTokens;
+use crate::app::{App, Reach};
+use crate::config::Config;
+use crate::limits::{self, Limits};
+use crate::mail::{self, Counted, Letterhead, Outbox, Post, Transport};
+use crate::passwords::{Observation, Passwords};
+use crate::schema;
+use crate::screens::Pages;
+use crate::telemetry::Metrics;
+use crate::vault::{self, Keyring, Secrets, Vault};
+use crate::world::SharedWorld;
+
+/// Why the program cannot start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be written to.
+    #[error("cannot write to the data folder {path}: {source}. Make it writable, or set AUTHSHIELD_DATA_DIR to one that is")]
+    DataDir {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("cannot use the database at {place}: {source}. Check AUTHSHIELD_DATABASE_URL")]
+    Database {
+        /// Where, without the password.
+        place: String,
+        /// What it said.
+        #[source]
+        source: onesql::Error,
+    },
+    /// The schema is older than this program.
+    #[error("the database lacks {0} migrations. Run `authshield migrate run` first")]
+    Behind(usize),
+    /// The schema cannot be brought up to date, or is newer.
+    #[error("the schema of the database does not fit: {0}")]
+    Schema(#[source] onesql::Error),
+    /// The master key is missing, or another one.
+    #[error(transparent)]
+    Vault(#[from] vault::VaultError),
+    /// Mail cannot be set up.
+    #[error("mail: {0}")]
+    Mail(#[from] mail::SetupError),
+    /// Limits cannot be set up.
+    #[error("limits: {0}")]
+    Limits(#[from] limits::OpenError),
+    /// The database failed while the keys were read.
+    #[error("the database failed: {0}")]
+    Store(#[from] onesql::Error),
+}
+
+/// Opens the database; it need not have a schema yet.
+pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    let url = config.database.url.expose_secret();
+    let place = place(url);
+    let failed = |source| StartError::Database { place: place.clone(), source };
+    if let Some(path) = url.strip_prefix("sqlite://")
+        && let Some(folder) = std::path::Path::new(path).parent().filter(|path| !path.as_os_str().is_empty())
+    {
+        make_folder(folder)?;
+    }
+    let mut options = Options::parse(url).map_err(failed)?;
+    options.connections = config.database.connections;
+    let store = Store::open(&options).await.map_err(failed)?;
+    store.ping().await.map_err(failed)?;
+    Ok(store)
+}
+
+/// A database's address without its password.
+fn place(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("…"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| StartError::DataDir { path: path.to_owned(), source })
+}
+
+/// Opens the database and makes sure that it has our schema: `migrate` brings it up to date, else a
+/// schema that is behind is an error.
+pub async fn ready_store(config: &Config, migrate: bool) -> Result<Store, StartError> {
+    let store = open_store(config).await?;
+    if migrate {
+        store.migrate(&schema::migrations()).await.map_err(StartError::Schema)?;
+    }
+    match schema::pending(&store).await.map_err(StartError::Schema)? {
+        0 => Ok(store),
+        missing => Err(StartError::Behind(missing)),
+    }
+}
+
+/// Puts everything together that a request may reach, and the worker that sends its mail.
+pub async fn assemble(
+    config: Config,
+    world: SharedWorld,
+    store: Store,
+    metrics: Arc<Metrics>,
+) -> Result<(App, Post), StartError> {
+    let now = world.now();
+    make_folder(&config.data_dir)?;
+    let vault = Arc::new(Vault::open(&config, &*world)?);
+    let secrets = Secrets::load_or_create(&store, &vault, &*world, now).await?;
+    let keyring =
+        Keyring::load_or_create(&store, Arc::clone(&vault), Arc::clone(&world), &config, now).await?;
+    let passwords = Passwords::start(&config.password, Arc::clone(&world));
+    let watched = Arc::clone(&metrics);
+    passwords.observe(move |seen| match seen {
+        Observation::Done { queued, hashed } => {
+            watched.hash_queue_wait.observe(queued.as_secs_f64());
+            watched.hash_duration.observe(hashed.as_secs_f64());
+        }
+        Observation::Refused => {
+            watched.hash_refused.inc();
+        }
+    });
+    let limits = Limits::open(&config, &*world).await?;
+    let head = Letterhead::from_config(&config)?;
+    let outbox = Outbox::new(head, vault, Arc::clone(&world));
+    let transport = Transport::from_config(&config)?;
+    let counted = Counted(Arc::clone(&metrics));
+    let post = Post::new(store.clone(), outbox.clone(), transport, Arc::clone(&world), counted);
+    metrics.describe(&config);
+    let app = App::new(Reach {
+        pages: Pages::load(&config),
+        config,
+        world,
+        store,
+        passwords,
+        keyring,
+        secrets,
+        limits,
+        outbox,
+        metrics,
+        verified: VerifiedTokens::default(),
+    });
+    Ok((app, post))
+}

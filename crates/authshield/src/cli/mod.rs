@@ -1,0 +1,129 @@
+//! The command line: one file per command, output for people, `--json` for programs.
+//!
+//! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.
+
+mod account;
+mod configuration;
+mod context;
+mod keys;
+mod mail;
+mod migrate;
+mod role;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config;
+
+/// The status of a configuration that is refused (EX_CONFIG of sysexits).
+const WRONG_CONFIGURATION: u8 = 78;
+
+/// A standalone authentication service.
+#[derive(Parser)]
+#[command(name = "authshield", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+struct Global {
+    /// The configuration file; `authshield.toml` unless said.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Sets one setting, over everything else; may be repeated.
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Prints JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves until it is told to stop.
+    Serve,
+    /// Shows, checks and describes the configuration.
+    #[command(subcommand)]
+    Config(configuration::Config),
+    /// Brings the schema of the database up to date.
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
+    /// Accounts.
+    #[command(subcommand)]
+    User(account::User),
+    /// Roles.
+    #[command(subcommand)]
+    Role(role::Role),
+    /// The keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Mail that was sent, waits or was kept.
+    #[command(subcommand)]
+    Mail(mail::Mail),
+    /// Asks the service on this machine whether it is ready; for container health checks.
+    Healthcheck,
+    /// Prints the version.
+    Version,
+}
+
+/// Why a command ended without doing its work.
+#[derive(Debug)]
+enum Failure {
+    /// Something failed; the words say what, and what to do.
+    Failed(String),
+    /// The configuration is refused; all complaints at once.
+    Configuration(config::Refused),
+}
+
+impl<E: std::error::Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Arguments { global, command } = Arguments::parse();
+    // Both TLS and the clients inside ask for the process's one provider.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match run(&global, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(words)) => {
+            eprintln!("authshield: {words}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Configuration(refused)) => {
+            eprintln!("{refused}");
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
+    }
+}
+
+fn run(global: &Global, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Config(command) => configuration::run(global, command),
+        Command::Version => {
+            if global.json {
+                println!("{}", serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+            } else {
+                println!("authshield {}", env!("CARGO_PKG_VERSION"));
+            }
+            Ok(())
+        }
+        Command::Serve => context::runtime()?.block_on(serve::run(global)),
+        Command::Healthcheck => context::runtime()?.block_on(serve::healthcheck(global)),
+        Command::Migrate(command) => context::runtime()?.block_on(migrate::run(global, command)),
+        Command::User(command) => context::runtime()?.block_on(account::run(global, command)),
+        Command::Role(command) => context::runtime()?.block_on(role::run(global, command)),
+        Command::Keys(command) => context::runtime()?.block_on(keys::run(global, command)),
+        Command::Mail(command) => context::runtime()?.block_on(mail::run(global, command)),
+    }
+}
