@@ -10,7 +10,7 @@ use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
 use crate::mail::{self, Counted, Letterhead, Outbox, Post, Transport};
-use crate::passwords::{Observation, Passwords};
+use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::telemetry::Metrics;
@@ -123,14 +123,9 @@ pub async fn assemble(
         Keyring::load_or_create(&store, Arc::clone(&vault), Arc::clone(&world), &config, now).await?;
     let passwords = Passwords::start(&config.password, Arc::clone(&world));
     let watched = Arc::clone(&metrics);
-    passwords.observe(move |seen| match seen {
-        Observation::Done { queued, hashed } => {
-            watched.hash_queue_wait.observe(queued.as_secs_f64());
-            watched.hash_duration.observe(hashed.as_secs_f64());
-        }
-        Observation::Refused => {
-            watched.hash_refused.inc();
-        }
+    passwords.observe(move |job| {
+        watched.hash_queue_wait.observe(job.waited.as_secs_f64());
+        watched.hash_duration.observe(job.worked.as_secs_f64());
     });
     let limits = Limits::open(&config, &*world).await?;
     let head = Letterhead::from_config(&config)?;

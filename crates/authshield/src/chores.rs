@@ -68,7 +68,8 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
 pub async fn measure(app: &App) {
     let metrics = &app.metrics;
     let stats = app.passwords.stats();
-    metrics.hash_queue_depth.set(i64::try_from(stats.waiting).unwrap_or(i64::MAX));
+    metrics.hash_refused.inc_by(stats.refused.saturating_sub(metrics.hash_refused.get()));
+    metrics.hash_queue_depth.set(i64::try_from(stats.queued).unwrap_or(i64::MAX));
     metrics.limiter_degraded.set(i64::from(app.limits.degraded()));
     metrics.signing_key_age.set(app.keyring.active_age(app.world.now()).as_secs_f64());
     let asked = async {

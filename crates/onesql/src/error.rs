@@ -26,6 +26,13 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// Returns whether a row could not be written because one with the same key exists.
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Sql(error)
+            if matches!(error.as_ref(), sqlx::Error::Database(database) if database.is_unique_violation()))
+    }
+
     /// Returns whether the database could not be reached or used, as opposed to a statement that is
     /// wrong: waiting and trying again may help.
     #[must_use]

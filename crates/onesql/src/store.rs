@@ -136,6 +136,12 @@ impl Store {
         }))
     }
 
+    /// Asks the database whether it answers.
+    pub async fn ping(&self) -> Result<()> {
+        let _: (i64,) = self.glance().await?.query("SELECT CAST(1 AS BIGINT)").one().await?;
+        Ok(())
+    }
+
     fn tx(&self, on: On) -> Tx {
         Tx::new(on, self.at_most)
     }

@@ -28,7 +28,7 @@ use crate::kernel::{EmailAddress, FullName, Locale, SessionId, UserId};
 use crate::limits::rules;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
-use crate::passwords::{Overloaded, Verdict, Weakness};
+use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
 use crate::sessions;
 
 /// Why an account was not changed.
@@ -61,6 +61,15 @@ pub enum ChangeError {
     /// We could not find out.
     #[error("the store failed")]
     Store(#[from] onesql::Error),
+}
+
+impl From<Rejected> for ChangeError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Weak(found) => Self::Weak(found),
+            Rejected::Overloaded(overloaded) => Self::Overloaded(overloaded),
+        }
+    }
 }
 
 impl From<crate::limits::Exceeded> for ChangeError {
@@ -111,9 +120,7 @@ pub async fn change_password(
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
     }
-    crate::passwords::judge_for(app, &new, Some(&user.email), user.full_name.as_ref())
-        .map_err(ChangeError::Weak)?;
-    let hash = app.passwords.hash(&new).await?;
+    let hash = crate::passwords::choose(app, &new, &user.email, user.full_name.as_ref()).await?;
 
     let mut tx = app.store.write().await?;
     if !sql::replace_password(&mut tx, user.id, account.password_hash.as_deref(), &hash, ctx.now).await? {

@@ -68,7 +68,7 @@ pub struct Filter {
 }
 
 /// A `LIKE` pattern that finds `part` anywhere, taken literally.
-fn pattern(part: &str) -> String {
+pub(crate) fn pattern(part: &str) -> String {
     let mut pattern = String::from("%");
     for letter in part.trim().to_lowercase().chars() {
         if matches!(letter, '%' | '_' | '!') {

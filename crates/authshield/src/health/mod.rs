@@ -173,7 +173,7 @@ fn hashing(app: &App) -> Dependency {
     let stats = app.passwords.stats();
     let busy = stats.expected_wait >= app.config.password.hash_max_wait;
     let status = if busy { Status::Degraded } else { Status::Healthy };
-    let words = format!("{} waiting, {} refused so far", stats.waiting, stats.refused);
+    let words = format!("{} waiting, {} refused so far", stats.queued, stats.refused);
     measured(Instant::now(), status, words)
 }
 

@@ -17,6 +17,7 @@
 //! the pool sends. Whatever hashes goes through it.
 
 mod common;
+mod door;
 mod imported;
 mod memory;
 mod phc;
@@ -33,6 +34,7 @@ use zeroize::Zeroizing;
 use crate::config;
 use crate::world::SharedWorld;
 
+pub use door::{choose, same, weaknesses};
 pub use imported::{NotAHash, Scheme, recognise};
 pub use policy::Weakness;
 pub use pool::{Observation, Overloaded, Stats};

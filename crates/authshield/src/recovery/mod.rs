@@ -20,7 +20,7 @@ use crate::kernel::{EmailAddress, LinkToken, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{Letter, link};
-use crate::passwords::{Overloaded, Weakness};
+use crate::passwords::{Overloaded, Rejected, Weakness};
 
 /// Why no new password was set.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,15 @@ pub enum ResetError {
     /// We could not find out.
     #[error("the store failed during recovery")]
     Store(#[from] onesql::Error),
+}
+
+impl From<Rejected> for ResetError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Weak(found) => Self::Weak(found),
+            Rejected::Overloaded(overloaded) => Self::Overloaded(overloaded),
+        }
+    }
 }
 
 /// Sends a link to set a new password; the answer tells nothing.
@@ -119,9 +128,7 @@ pub async fn reset(
     let (Some(token), Some(user)) = (token, user) else {
         return Err(reject(app, ctx, token).await?);
     };
-    crate::passwords::judge_for(app, &new, Some(&user.email), user.full_name.as_ref())
-        .map_err(ResetError::Weak)?;
-    let hash = app.passwords.hash(&new).await?;
+    let hash = crate::passwords::choose(app, &new, &user.email, user.full_name.as_ref()).await?;
 
     let mut tx = app.store.write().await?;
     let only = [Purpose::ResetPassword, Purpose::ResetPassword];

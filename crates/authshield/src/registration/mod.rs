@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! POST /auth/register ─ http::register ─ register
-//!     password rules       told at once: they depend on nothing that is secret
 //!     Limits::spend        too much mail to this address?
-//!     Passwords::hash      always, so that a known address takes the same time
+//!     passwords::choose    the rules, which depend on nothing secret; and the hash, always, so
+//!                          that a known address takes the same time
 //!     one transaction      the account, its role, its link, its mail; or, if the address is known,
 //!                          a mail that says so
 //! ```
@@ -26,7 +26,7 @@ use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, link};
-use crate::passwords::{Overloaded, Weakness};
+use crate::passwords::{Overloaded, Rejected, Weakness};
 
 /// Why no account was opened.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,15 @@ pub enum RegisterError {
     Store(#[from] onesql::Error),
 }
 
+impl From<Rejected> for RegisterError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Weak(found) => Self::Weak(found),
+            Rejected::Overloaded(overloaded) => Self::Overloaded(overloaded),
+        }
+    }
+}
+
 /// What somebody says of themselves.
 pub struct Newcomer {
     /// The address that mail will go to.
@@ -78,13 +87,11 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), Re
         return Err(RegisterError::Closed);
     }
     let Newcomer { email, password, full_name, locale } = newcomer;
-    crate::passwords::judge_for(app, &password, Some(&email), full_name.as_ref())
-        .map_err(RegisterError::Weak)?;
     app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
         .map_err(RegisterError::Limited)?;
-    let hash = app.passwords.hash(&password).await?;
+    let hash = crate::passwords::choose(app, &password, &email, full_name.as_ref()).await?;
     let user = User {
         id: UserId::new(ctx.world()),
         email,
@@ -175,9 +182,7 @@ pub async fn set_up(
     newcomer: Newcomer,
 ) -> Result<User, RegisterError> {
     let Newcomer { email, password, full_name, locale } = newcomer;
-    crate::passwords::judge_for(app, &password, Some(&email), full_name.as_ref())
-        .map_err(RegisterError::Weak)?;
-    let hash = app.passwords.hash(&password).await?;
+    let hash = crate::passwords::choose(app, &password, &email, full_name.as_ref()).await?;
     let user = User {
         id: UserId::new(ctx.world()),
         email,

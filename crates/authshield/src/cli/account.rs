@@ -1,0 +1,330 @@
+//! `authshield user`: accounts, for operators.
+
+use std::io::BufRead;
+
+use clap::Subcommand;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{Failure, Global, context};
+use crate::accounts::{self, User as Found};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{EmailAddress, FullName, Locale, Paging, UserId};
+use crate::passwords::Rejected;
+use crate::{links, recovery, registration, roles};
+
+/// What to do with accounts.
+#[derive(Subcommand)]
+pub(super) enum User {
+    /// Lists accounts, newest first.
+    List {
+        /// Only addresses that contain this.
+        #[arg(long)]
+        email: Option<String>,
+        /// Only who holds this role.
+        #[arg(long)]
+        role: Option<String>,
+        /// How many, at most 200.
+        #[arg(long, default_value_t = 50)]
+        limit: u16,
+    },
+    /// Opens an account.
+    Create {
+        /// Its address.
+        email: EmailAddress,
+        /// Reads the password from the first line of standard input. Without it, the owner gets a
+        /// mail with a link to choose one.
+        #[arg(long)]
+        password_stdin: bool,
+        /// Gives a role besides `user`; may be repeated.
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// Takes the address as proved.
+        #[arg(long)]
+        verified: bool,
+        /// What its owner is called.
+        #[arg(long)]
+        full_name: Option<FullName>,
+        /// Which language its owner reads.
+        #[arg(long)]
+        locale: Option<Locale>,
+    },
+    /// Shows an account.
+    Show {
+        /// Its address or id.
+        who: String,
+    },
+    /// Gives a role.
+    Grant {
+        /// The account's address or id.
+        who: String,
+        /// Which role.
+        role: String,
+    },
+    /// Takes a role.
+    Revoke {
+        /// The account's address or id.
+        who: String,
+        /// Which role.
+        role: String,
+    },
+    /// Disables an account and signs it out everywhere.
+    Disable {
+        /// Its address or id.
+        who: String,
+    },
+    /// Lets a disabled account be used again.
+    Enable {
+        /// Its address or id.
+        who: String,
+    },
+    /// Sends a link to choose a new password, or sets one from standard input.
+    ResetPassword {
+        /// The account's address or id.
+        who: String,
+        /// Reads the new password from the first line of standard input; every session ends.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Takes the address of an account as proved.
+    Verify {
+        /// Its address or id.
+        who: String,
+    },
+    /// Deletes an account and all that belongs to it; the audit trail stays.
+    Delete {
+        /// Its address or id.
+        who: String,
+        /// Says that you mean it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
+    let (app, ctx) = context::open(global).await?;
+    let json = global.json;
+    match command {
+        User::List { email, role, limit } => {
+            let (after, at_most) = Paging::new(Some(limit), None)
+                .read()
+                .map_err(|_| Failure::Failed("--limit is 1 to 200".into()))?;
+            let pattern = email.as_deref().map(crate::admin::pattern);
+            let mut tx = app.store.glance().await?;
+            let users = accounts::members(&mut tx, pattern, role, None, after, at_most - 1).await?;
+            if json {
+                println!("{}", Value::from(users.iter().map(describe).collect::<Vec<_>>()));
+            } else {
+                for user in &users {
+                    println!("{}  {:<40} {}", user.id, user.email.as_str(), user.roles.join(","));
+                }
+            }
+        }
+        User::Create { email, password_stdin, roles, verified, full_name, locale } => {
+            let password = if password_stdin { Some(read_password()?) } else { None };
+            let locale = locale.unwrap_or_else(|| registration::default_locale(&app));
+            let user = Found {
+                id: UserId::new(ctx.world()),
+                email,
+                full_name,
+                locale,
+                email_verified_at: verified.then_some(ctx.now),
+                disabled_at: None,
+                created_at: ctx.now,
+                updated_at: ctx.now,
+                roles,
+            };
+            let user = create(&app, &ctx, user, password).await?;
+            tell(json, &user, &format!("Opened the account {} ({}).", user.email.as_str(), user.id));
+        }
+        User::Show { who } => {
+            let user = find(&app, &who).await?;
+            println!("{:#}", describe(&user));
+        }
+        User::Grant { who, role } => change_roles(&app, &ctx, json, &who, |roles| roles.push(role)).await?,
+        User::Revoke { who, role } => {
+            change_roles(&app, &ctx, json, &who, |roles| roles.retain(|one| *one != role)).await?;
+        }
+        User::Disable { who } => set_active(&app, &ctx, json, &who, false).await?,
+        User::Enable { who } => set_active(&app, &ctx, json, &who, true).await?,
+        User::ResetPassword { who, password_stdin } => {
+            let user = find(&app, &who).await?;
+            let mut words = format!("{} gets a mail with a link.", user.email.as_str());
+            if password_stdin {
+                set_password(&app, &ctx, &user, &read_password()?).await?;
+                words = format!("Set a new password for {}.", user.email.as_str());
+            } else {
+                let mut tx = app.store.write().await?;
+                recovery::send_reset(&mut tx, &app, &ctx, &user).await?;
+                let (id, email) = (Some(user.id), user.email.as_str().to_owned());
+                let requested = Event::PasswordResetRequested { user: id, email, reason: None };
+                audit::record(&mut tx, &app, &ctx, &requested).await?;
+                tx.commit().await?;
+            }
+            tell(json, &user, &words);
+        }
+        User::Verify { who } => {
+            let user = find(&app, &who).await?;
+            let mut tx = app.store.write().await?;
+            accounts::mark_verified(&mut tx, user.id, &user.email, ctx.now).await?;
+            links::withdraw(&mut tx, user.id, links::Purpose::VerifyEmail).await?;
+            audit::record(&mut tx, &app, &ctx, &Event::EmailVerified { user: user.id }).await?;
+            tx.commit().await?;
+            tell(json, &find(&app, &who).await?, &format!("{} is verified.", user.email.as_str()));
+        }
+        User::Delete { who, yes } => {
+            let user = find(&app, &who).await?;
+            if !yes {
+                return Err(Failure::Failed(format!(
+                    "this deletes {} for ever; say --yes to do it",
+                    user.email.as_str()
+                )));
+            }
+            roles::delete_user(&app, &ctx, user.id).await?;
+            tell(json, &user, &format!("Deleted {}.", user.email.as_str()));
+        }
+    }
+    Ok(())
+}
+
+async fn find(app: &App, who: &str) -> Result<Found, Failure> {
+    let mut tx = app.store.glance().await?;
+    let account = match who.parse::<UserId>() {
+        Ok(id) => accounts::by_id(&mut tx, id).await?,
+        Err(_) => accounts::by_email(&mut tx, &who.parse::<EmailAddress>()?).await?,
+    };
+    account
+        .map(|account| account.user)
+        .ok_or_else(|| Failure::Failed(format!("nobody has the address or id {who:?}")))
+}
+
+async fn create(
+    app: &App,
+    ctx: &Ctx,
+    mut user: Found,
+    password: Option<SecretString>,
+) -> Result<Found, Failure> {
+    let hash = match &password {
+        Some(password) => Some(
+            crate::passwords::choose(app, password, &user.email, user.full_name.as_ref())
+                .await
+                .map_err(explain)?,
+        ),
+        None => None,
+    };
+    user.roles.push("user".to_owned());
+    user.roles.sort();
+    user.roles.dedup();
+    let mut tx = app.store.write().await?;
+    let known = roles::all(&mut tx).await?;
+    if let Some(unknown) = user.roles.iter().find(|role| known.iter().all(|one| one.name != **role)) {
+        return Err(Failure::Failed(format!(
+            "there is no role {unknown:?}; `authshield role create {unknown}` adds it"
+        )));
+    }
+    if !accounts::create(&mut tx, &user, hash.as_deref()).await? {
+        return Err(Failure::Failed(format!("{} has an account already", user.email.as_str())));
+    }
+    for role in &user.roles {
+        accounts::give_role(&mut tx, user.id, role, None, ctx.now).await?;
+    }
+    if user.email_verified_at.is_none() && password.is_some() {
+        registration::send_verification(&mut tx, app, ctx, &user).await?;
+    }
+    if password.is_none() {
+        recovery::send_reset(&mut tx, app, ctx, &user).await?;
+    }
+    let created = Event::UserCreated { user: user.id, roles: user.roles.clone() };
+    audit::record(&mut tx, app, ctx, &created).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+async fn set_password(
+    app: &App,
+    ctx: &Ctx,
+    user: &Found,
+    password: &SecretString,
+) -> Result<(), Failure> {
+    let hash = crate::passwords::choose(app, password, &user.email, user.full_name.as_ref())
+        .await
+        .map_err(explain)?;
+    let mut tx = app.store.write().await?;
+    accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
+    accounts::password_was_set(&mut tx, app, ctx, user, None, "operator_reset").await?;
+    audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn change_roles(
+    app: &App,
+    ctx: &Ctx,
+    json: bool,
+    who: &str,
+    change: impl FnOnce(&mut Vec<String>),
+) -> Result<(), Failure> {
+    let user = find(app, who).await?;
+    let mut wanted = user.roles;
+    change(&mut wanted);
+    let user = roles::set_roles(app, ctx, None, user.id, wanted).await?;
+    tell(json, &user, &format!("{} has the roles {}.", user.email.as_str(), user.roles.join(", ")));
+    Ok(())
+}
+
+async fn set_active(
+    app: &App,
+    ctx: &Ctx,
+    json: bool,
+    who: &str,
+    is_active: bool,
+) -> Result<(), Failure> {
+    let user = find(app, who).await?;
+    let user = roles::set_active(app, ctx, None, user.id, is_active).await?;
+    let state = if is_active { "enabled" } else { "disabled, and signed out everywhere" };
+    tell(json, &user, &format!("{} is {state}.", user.email.as_str()));
+    Ok(())
+}
+
+/// Reads a password without showing it anywhere.
+fn read_password() -> Result<SecretString, Failure> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Failure::Failed("there is no password on standard input".into()));
+    }
+    Ok(SecretString::from(password))
+}
+
+fn explain(rejected: Rejected) -> Failure {
+    Failure::Failed(match rejected {
+        Rejected::Weak(found) => {
+            found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        }
+        Rejected::Overloaded(overloaded) => overloaded.to_string(),
+    })
+}
+
+fn describe(user: &Found) -> Value {
+    json!({
+        "id": user.id,
+        "email": user.email.as_str(),
+        "full_name": user.full_name.as_ref().map(FullName::as_str),
+        "locale": user.locale.as_str(),
+        "is_verified": user.email_verified_at.is_some(),
+        "is_active": user.disabled_at.is_none(),
+        "roles": user.roles,
+        "created_at": user.created_at.to_string(),
+        "updated_at": user.updated_at.to_string(),
+    })
+}
+
+fn tell(json: bool, user: &Found, words: &str) {
+    if json {
+        println!("{}", describe(user));
+    } else {
+        println!("{words}");
+    }
+}

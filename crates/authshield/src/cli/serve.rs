@@ -1,0 +1,157 @@
+//! `authshield serve`: everything that runs until it is told to stop.
+
+use std::io::{IsTerminal, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Global, context};
+use crate::accounts;
+use crate::app::{App, Ctx};
+use crate::assemble::{assemble, ready_store};
+use crate::config::{Config, Environment};
+use crate::links::{self, Purpose};
+use crate::telemetry::{self, Metrics};
+use crate::world::{Real, SharedWorld};
+use crate::{chores, mail, router, server, shutdown};
+
+/// How long the link to make the first administrator works.
+const SETUP_LASTS: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) async fn run(global: &Global) -> Result<(), Failure> {
+    let loaded = context::configuration(global)?;
+    let config = loaded.config;
+    let world: SharedWorld = Arc::new(Real);
+    let metrics = Metrics::new(&*world);
+    let terminal = std::io::stdout().is_terminal();
+    let logs =
+        telemetry::init(&config, std::io::stdout(), terminal, Arc::clone(&world), &metrics)?;
+    for finding in &loaded.warnings {
+        tracing::warn!(setting = finding.setting(), "{finding}");
+    }
+
+    // Addresses and certificate first: they are what goes wrong most, and nothing is begun yet.
+    let listener = server::bind(config.listen, "AUTHSHIELD_LISTEN")?;
+    let operators = match config.admin_listen {
+        Some(address) => Some(server::bind(address, "AUTHSHIELD_ADMIN_LISTEN")?),
+        None => None,
+    };
+    let tls = server::certificate(&config).await?;
+    let development = config.environment == Environment::Development;
+    let store = ready_store(&config, development).await?;
+    let grace = config.shutdown_grace;
+    let (app, post) = assemble(config, Arc::clone(&world), store, metrics).await?;
+    banner(&app.config, tls.is_some());
+    offer_setup(&app, &Ctx::command(world)).await?;
+
+    let drain = CancellationToken::new();
+    let stop = CancellationToken::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    if let Some(operators) = operators {
+        let served = server::serve(operators, router::operator(&app), None, stop.clone(), grace);
+        tasks.spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the operator listener ended");
+            }
+        });
+    }
+    if let (Some(tls), Some(chain), Some(key)) =
+        (&tls, &app.config.tls.certificate_file, &app.config.tls.private_key_file)
+    {
+        tasks.spawn(server::watch_certificate(tls.clone(), chain.clone(), key.clone(), stop.clone()));
+    }
+    tasks.spawn(mail::run(post, stop.clone()));
+    tasks.spawn(chores::run(app.clone(), stop.clone()));
+    tokio::spawn({
+        let drain = drain.clone();
+        async move {
+            if shutdown::told().await.is_ok() {
+                tracing::info!("told to stop: finishing what was begun");
+                shutdown::begin();
+                drain.cancel();
+            }
+        }
+    });
+
+    server::serve(listener, router::public(&app), tls, drain, grace).await?;
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    app.passwords.shutdown();
+    tracing::info!("stopped");
+    tokio::task::spawn_blocking(move || drop(logs)).await?;
+    Ok(())
+}
+
+/// Says where it listens, and what it is not fit for.
+fn banner(config: &Config, tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %config.listen,
+        scheme,
+        public_url = %config.public_url,
+        "serving"
+    );
+    if config.environment == Environment::Development {
+        tracing::warn!(
+            data_dir = %config.data_dir.display(),
+            "development mode: only this machine can connect, keys are made in the data folder, and \
+             mail is kept there instead of sent (`authshield mail list`). Set \
+             AUTHSHIELD_ENVIRONMENT=production for real use"
+        );
+    }
+}
+
+/// On an empty database, prints the link with which the first administrator is made.
+async fn offer_setup(app: &App, ctx: &Ctx) -> Result<(), Failure> {
+    let mut tx = app.store.write().await?;
+    if !accounts::no_users(&mut tx).await? {
+        return Ok(());
+    }
+    let token = links::issue(&mut tx, app, ctx, Purpose::Setup, None, None, SETUP_LASTS).await?;
+    tx.commit().await?;
+    // To the terminal and not to the log: a log is kept and sent around, and this opens everything.
+    let link = format!("{}/setup?token={}", app.issuer(), token.reveal());
+    let words = format!(
+        "\nNobody has an account here yet. This link makes the first administrator; it works once, \
+         for 24 hours:\n\n    {link}\n\nOr run: authshield user create EMAIL --password-stdin --role \
+         admin --verified\n\n"
+    );
+    std::io::stderr().write_all(words.as_bytes())?;
+    Ok(())
+}
+
+/// Asks the service on this machine whether it is ready; the image needs no shell and no curl.
+pub(super) async fn healthcheck(global: &Global) -> Result<(), Failure> {
+    let config = context::configuration(global)?.config;
+    let mut address = config.admin_listen.unwrap_or(config.listen);
+    if config.admin_listen.is_none() && config.tls.certificate_file.is_some() {
+        return Err(Failure::Failed(
+            "with TLS on the public listener, set AUTHSHIELD_ADMIN_LISTEN for health checks".into(),
+        ));
+    }
+    if address.ip().is_unspecified() {
+        address = SocketAddr::from(([127, 0, 0, 1], address.port()));
+    }
+    let status = tokio::task::spawn_blocking(move || ask(address)).await??;
+    if status.contains(" 200 ") {
+        println!("ready");
+        return Ok(());
+    }
+    Err(Failure::Failed(format!("not ready: {}", status.trim())))
+}
+
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let limit = Duration::from_secs(3);
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    let request =
+        format!("GET /api/v1/health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.take(4096).read_to_string(&mut answer)?;
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
+}
