@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use authshield_verify::Verifier;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
@@ -53,6 +54,8 @@ pub struct Reach {
     pub outbox: Outbox,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What an access token must claim to be one of ours.
+    pub verifier: Verifier,
     /// Access tokens whose signature was already checked.
     pub verified: VerifiedTokens,
     /// Templates of the pages.
@@ -69,7 +72,7 @@ impl App {
     /// Returns the public address without a trailing slash: the issuer, and the base of links.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.config.public_url.as_str().trim_end_matches('/')
+        self.config.issuer()
     }
 }
 

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use authshield_verify::{Rules, Verifier};
 use onesql::{Options, Store};
 use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
 
 use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
-use crate::mail::{self, Counted, Letterhead, Outbox, Post, Transport};
+use crate::mail::{self, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport};
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::telemetry::Metrics;
-use crate::vault::{self, Keyring, Secrets, Vault};
+use crate::telemetry::metrics::Mail as MailLabels;
+use crate::vault::{Keyring, KeyringError, MAIL_VARIABLES, Secrets, Vault, VaultError};
 use crate::world::SharedWorld;
 
 /// Why the program cannot start. Each says what to do.
@@ -46,7 +49,10 @@ pub enum StartError {
     Schema(#[source] onesql::Error),
     /// The master key is missing, or another one.
     #[error(transparent)]
-    Vault(#[from] vault::VaultError),
+    Vault(#[from] VaultError),
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// Mail cannot be set up.
     #[error("mail: {0}")]
     Mail(#[from] mail::SetupError),
@@ -117,10 +123,10 @@ pub async fn assemble(
 ) -> Result<(App, Post), StartError> {
     let now = world.now();
     make_folder(&config.data_dir)?;
-    let vault = Arc::new(Vault::open(&config, &*world)?);
-    let secrets = Secrets::load_or_create(&store, &vault, &*world, now).await?;
-    let keyring =
-        Keyring::load_or_create(&store, Arc::clone(&vault), Arc::clone(&world), &config, now).await?;
+    let vault = Vault::open(&config, Arc::clone(&world))?;
+    vault.rewrap(&store).await?;
+    let secrets = Secrets::load_or_create(&store, &vault, now).await?;
+    let keyring = Keyring::load_or_create(&store, &vault, &config.token, now).await?;
     let passwords = Passwords::start(&config.password, Arc::clone(&world));
     let watched = Arc::clone(&metrics);
     passwords.observe(move |job| {
@@ -129,10 +135,11 @@ pub async fn assemble(
     });
     let limits = Limits::open(&config, &*world).await?;
     let head = Letterhead::from_config(&config)?;
-    let outbox = Outbox::new(head, vault, Arc::clone(&world));
+    let outbox = Outbox::new(head, Envelope(vault), Arc::clone(&world));
     let transport = Transport::from_config(&config)?;
-    let counted = Counted(Arc::clone(&metrics));
-    let post = Post::new(store.clone(), outbox.clone(), transport, Arc::clone(&world), counted);
+    let counted = Arc::new(Counted(Arc::clone(&metrics)));
+    let post = Post::new(store.clone(), outbox.clone(), transport, counted);
+    let rules = Rules::new(config.issuer(), config.token.audience.clone());
     metrics.describe(&config);
     let app = App::new(Reach {
         pages: Pages::load(&config),
@@ -145,7 +152,31 @@ pub async fn assemble(
         limits,
         outbox,
         metrics,
+        verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
     });
     Ok((app, post))
+}
+
+/// The vault, as mail uses it.
+struct Envelope(Vault);
+
+impl Sealer for Envelope {
+    fn seal(&self, _purpose: &str, plain: &[u8]) -> Vec<u8> {
+        self.0.seal(MAIL_VARIABLES, plain)
+    }
+
+    fn open(&self, _purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.open_sealed(MAIL_VARIABLES, sealed).ok()
+    }
+}
+
+/// The metrics, as mail knows them.
+struct Counted(Arc<Metrics>);
+
+impl MailObserver for Counted {
+    fn outcome(&self, kind: &'static str, outcome: Outcome, _: std::time::Duration) {
+        let labels = MailLabels { kind, outcome: outcome.as_str() };
+        self.0.mail_messages.get_or_create(&labels).inc();
+    }
 }

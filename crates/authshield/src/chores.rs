@@ -33,7 +33,7 @@ pub async fn all(app: &App) {
     if let Err(error) = purge(app, now).await {
         tracing::warn!(error = %crate::problem::chain(&error), "old rows could not be removed");
     }
-    if let Err(error) = app.keyring.rotate_if_due(&app.store, now).await {
+    if let Err(error) = app.keyring.rotate_if_due(now).await {
         tracing::error!(error = %crate::problem::chain(&error), "the signing keys could not be rotated");
     }
     measure(app).await;
@@ -47,10 +47,8 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (SELECT token_hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)";
     const LINK_TOKENS: &str = "DELETE FROM link_tokens WHERE token_hash IN
         (SELECT token_hash FROM link_tokens WHERE expires_at < $1 LIMIT $2)";
-    const MAIL: &str = "DELETE FROM mail_messages WHERE id IN
-        (SELECT id FROM mail_messages WHERE final_at < $1 LIMIT $2)";
-    let mut removed = 0;
-    for statement in [SESSIONS, REFRESH_TOKENS, LINK_TOKENS, MAIL] {
+    let mut removed = mail::purge(&app.store, now - KEEP).await?;
+    for statement in [SESSIONS, REFRESH_TOKENS, LINK_TOKENS] {
         loop {
             let mut tx: Tx = app.store.write().await?;
             let rows = tx.query(statement).bind(now - KEEP).bind(BATCH).execute().await?;
@@ -71,7 +69,9 @@ pub async fn measure(app: &App) {
     metrics.hash_refused.inc_by(stats.refused.saturating_sub(metrics.hash_refused.get()));
     metrics.hash_queue_depth.set(i64::try_from(stats.queued).unwrap_or(i64::MAX));
     metrics.limiter_degraded.set(i64::from(app.limits.degraded()));
-    metrics.signing_key_age.set(app.keyring.active_age(app.world.now()).as_secs_f64());
+    let now = app.world.now();
+    let active = app.keyring.active(now);
+    metrics.signing_key_age.set(now.since(active.active_from).as_secs_f64());
     let asked = async {
         let mut tx = app.store.glance().await?;
         let (users,): (i64,) = tx.query("SELECT COUNT(*) FROM users").one().await?;
@@ -82,12 +82,13 @@ pub async fn measure(app: &App) {
             .await?;
         metrics.users.set(users);
         metrics.sessions.set(sessions);
-        mail::queue_state(&app.store, app.world.now()).await
+        mail::queue_state(&app.store).await
     };
     match asked.await {
         Ok(queue) => {
             metrics.database_up.set(1);
-            metrics.mail_queue_depth.get_or_create(&MailState { state: "queued" }).set(queue.waiting);
+            let waiting = queue.iter().map(|kind| kind.depth).sum();
+            metrics.mail_queue_depth.get_or_create(&MailState { state: "queued" }).set(waiting);
         }
         Err(_) => {
             metrics.database_up.set(0);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use onesql::{Result, Tx};
+use secrecy::SecretString;
 
 use crate::app::{App, Ctx};
 use crate::kernel::{EmailAddress, LinkToken, Timestamp, UserId};
@@ -42,6 +43,12 @@ pub struct Link {
     pub user_id: Option<UserId>,
     /// Which address it proves.
     pub email: Option<EmailAddress>,
+}
+
+/// Fills the token into a link's template.
+#[must_use]
+pub fn url(template: &str, token: &LinkToken) -> SecretString {
+    SecretString::from(template.replace("{token}", token.reveal()))
 }
 
 /// Makes a link as part of `tx`; only a keyed hash of it is stored.
@@ -145,5 +152,5 @@ pub async fn why_not(tx: &mut Tx, app: &App, token: Option<&LinkToken>) -> Resul
 }
 
 fn hash(app: &App, token: &LinkToken) -> Vec<u8> {
-    app.secrets.token_hash(token).to_vec()
+    token.hash(&app.secrets.token_hash).to_vec()
 }

@@ -86,8 +86,8 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Problem> {
     let claims = app.verified.verify(app, token, ctx.now).await?;
     let refused = |reason: &str| Problem::from(Code::TokenRevoked).because(reason);
-    let (Ok(session), Ok(user)) = (claims.sid.parse::<SessionId>(), claims.sub.parse::<UserId>())
-    else {
+    let session = claims.sid.as_deref().and_then(|sid| sid.parse::<SessionId>().ok());
+    let (Some(session), Ok(user)) = (session, claims.sub.parse::<UserId>()) else {
         return Err(Problem::from(Code::TokenInvalid).because("sid or sub is no id"));
     };
     let Some(found) = sessions::find(&mut app.store.glance().await?, session).await? else {

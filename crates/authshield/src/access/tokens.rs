@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::app::App;
 use crate::kernel::Timestamp;
 use crate::problem::{Code, Problem};
+use crate::vault::{KeyringError, VerificationError};
 
 /// How many locks share the memory, so that requests on all cores seldom meet.
 const SHARDS: usize = 16;
@@ -43,9 +44,13 @@ impl VerifiedTokens {
             shard.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
             return Err(Code::TokenExpired.into());
         }
-        let claims = app.keyring.verify(&app.store, token, now).await.map_err(|error| match error {
-            VerifyError::Expired => Problem::from(Code::TokenExpired),
-            other => Problem::from(Code::TokenInvalid).because(other.to_string()),
+        let claims = app.keyring.verify(&app.verifier, token, now).await.map_err(|error| match error {
+            VerificationError::Refused(VerifyError::Expired) => Problem::from(Code::TokenExpired),
+            VerificationError::Refused(other) => {
+                Problem::from(Code::TokenInvalid).because(other.to_string())
+            }
+            VerificationError::Keys(KeyringError::Store(error)) => error.into(),
+            VerificationError::Keys(error) => Problem::internal(&error),
         })?;
         let claims = Arc::new(claims);
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);

@@ -186,9 +186,9 @@ pub async fn change_email(
                 links::issue(&mut tx, app, ctx, Purpose::ChangeEmail, Some(user.id), Some(&new), lasts)
                     .await?;
             let letter = Letter::ConfirmNewEmail {
-                link: crate::mail::link(&app.config.mail.link_verify_email, &token),
+                link: links::url(&app.config.mail.link_verify_email, &token),
             };
-            let recipient = Recipient { email: new.clone(), ..user.recipient() };
+            let recipient = Recipient { email: new.as_str().to_owned(), ..user.recipient() };
             app.outbox.put(&mut tx, &recipient, &letter, ctx.now).await?;
             let notice = Letter::EmailChanging { new_email_masked: new.masked() };
             app.outbox.put(&mut tx, &user.recipient(), &notice, ctx.now).await?;
@@ -231,9 +231,9 @@ impl User {
     pub fn recipient(&self) -> Recipient {
         Recipient {
             user: Some(self.id),
-            email: self.email.clone(),
-            name: self.full_name.clone(),
-            locale: self.locale.clone(),
+            email: self.email.as_str().to_owned(),
+            name: self.full_name.as_ref().map(|name| name.as_str().to_owned()),
+            locale: self.locale.as_str().to_owned(),
         }
     }
 }

@@ -40,7 +40,7 @@ pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<
     .bind(ctx.ip.to_string())
     .bind(ctx.device.user_agent.clone())
     .bind(ctx.request_id.clone())
-    .bind(subject.email.map(|email| app.secrets.email_hash(email).to_vec()))
+    .bind(subject.email.map(|email| app.secrets.email_hash.hash(email).to_vec()))
     .bind(Json(event.data()))
     .execute()
     .await?;

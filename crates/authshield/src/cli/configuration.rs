@@ -52,7 +52,7 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
         Config::Schema => println!("{}", config::schema()),
         Config::Explain { name } => match config::explain(&name) {
             Ok(words) => print!("{words}"),
-            Err(words) => return Err(Failure::Failed(words.to_string())),
+            Err(words) => return Err(Failure::Failed(words)),
         },
         Config::Init { file } => {
             use std::io::Write;

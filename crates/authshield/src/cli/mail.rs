@@ -34,7 +34,10 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
                 println!("{}", serde_json::to_string(&rows)?);
             } else {
                 for row in rows {
-                    println!("{row}");
+                    println!(
+                        "{} {} {:<9} {:<18} {}",
+                        row.id, row.created_at, row.state, row.kind, row.recipient
+                    );
                 }
             }
         }
@@ -42,10 +45,9 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
             let Some(shown) = mail::show(&app.store, &app.outbox, id).await? else {
                 return Err(Failure::Failed(format!("there is no mail {id}")));
             };
-            if global.json {
-                println!("{}", serde_json::to_string(&shown)?);
-            } else {
-                println!("{shown}");
+            println!("{}", serde_json::to_string_pretty(&shown.row)?);
+            if let Some(letter) = shown.rendered {
+                println!("\n{}\n\n{}", letter.subject, letter.text);
             }
         }
     }

@@ -29,7 +29,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let logs =
         telemetry::init(&config, std::io::stdout(), terminal, Arc::clone(&world), &metrics)?;
     for finding in &loaded.warnings {
-        tracing::warn!(setting = finding.setting(), "{finding}");
+        tracing::warn!(finding = finding.id, "{finding}");
     }
 
     // Addresses and certificate first: they are what goes wrong most, and nothing is begun yet.

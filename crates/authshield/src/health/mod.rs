@@ -154,15 +154,14 @@ pub async fn database(app: &App) -> Dependency {
 /// Looks whether mail leaves.
 async fn mail(app: &App) -> Dependency {
     let since = Instant::now();
-    match mail::queue_state(&app.store, app.world.now()).await {
+    match mail::queue_state(&app.store).await {
         Ok(queue) => {
-            let old = queue.oldest_age.is_some_and(|age| age.as_secs() > 60);
-            let status = if old || queue.failing > 0 { Status::Degraded } else { Status::Healthy };
-            let oldest = queue.oldest_age.map_or(0, |age| age.as_secs());
-            let words = format!(
-                "{} waiting, the oldest for {oldest} s, {} after a failed attempt",
-                queue.waiting, queue.failing
-            );
+            let now = app.world.now();
+            let waiting: i64 = queue.iter().map(|kind| kind.depth).sum();
+            let oldest = queue.iter().map(|kind| now.since(kind.oldest)).max().unwrap_or_default();
+            let status =
+                if oldest.as_secs() > 60 { Status::Degraded } else { Status::Healthy };
+            let words = format!("{waiting} waiting, the oldest for {} s", oldest.as_secs());
             measured(since, status, words)
         }
         Err(error) => measured(since, Status::Unhealthy, crate::problem::chain(&error)),
@@ -178,7 +177,8 @@ fn hashing(app: &App) -> Dependency {
 }
 
 fn signing_key(app: &App) -> Dependency {
-    let words = format!("signing with {}", app.keyring.active_kid());
+    let active = app.keyring.active(app.world.now());
+    let words = format!("signing with {}", active.kid);
     measured(Instant::now(), Status::Healthy, words)
 }
 

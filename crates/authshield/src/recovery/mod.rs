@@ -19,7 +19,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, LinkToken, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
-use crate::mail::{Letter, link};
+use crate::mail::Letter;
 use crate::passwords::{Overloaded, Rejected, Weakness};
 
 /// Why no new password was set.
@@ -90,7 +90,7 @@ pub async fn send_reset(
     user: &User,
 ) -> onesql::Result<()> {
     let token = issue(tx, app, ctx, user).await?;
-    let letter = Letter::ResetPassword { link: link(&app.config.mail.link_reset_password, &token) };
+    let letter = Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
     app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(())
 }

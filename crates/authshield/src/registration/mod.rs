@@ -25,7 +25,7 @@ use crate::config::DuplicateEmail;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
-use crate::mail::{Letter, link};
+use crate::mail::Letter;
 use crate::passwords::{Overloaded, Rejected, Weakness};
 
 /// Why no account was opened.
@@ -144,7 +144,7 @@ async fn already_registered(
         && account.user.disabled_at.is_none()
     {
         let token = crate::recovery::issue(tx, app, ctx, &account.user).await?;
-        let link = Some(link(&app.config.mail.link_reset_password, &token));
+        let link = Some(links::url(&app.config.mail.link_reset_password, &token));
         let letter = Letter::AlreadyRegistered { link };
         app.outbox.put(tx, &account.user.recipient(), &letter, ctx.now).await?;
     }
@@ -166,7 +166,7 @@ pub async fn send_verification(
     let lasts = app.config.verification.ttl;
     let (purpose, email) = (Purpose::VerifyEmail, Some(&user.email));
     let token = links::issue(tx, app, ctx, purpose, Some(user.id), email, lasts).await?;
-    let letter = Letter::VerifyEmail { link: link(&app.config.mail.link_verify_email, &token) };
+    let letter = Letter::VerifyEmail { link: links::url(&app.config.mail.link_verify_email, &token) };
     app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(())
 }

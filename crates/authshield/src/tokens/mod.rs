@@ -29,7 +29,7 @@ use crate::kernel::{RefreshToken, SessionId, Timestamp};
 use crate::limits::rules::REFRESH_PER_SESSION;
 use crate::sessions::{self, Session};
 use crate::telemetry::metrics::Token;
-use crate::vault::AccessClaims;
+use crate::vault::{AccessClaims, FIRST_PARTY, TOKEN_TYPE};
 
 /// Why no tokens were given.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ pub async fn first(
 ) -> onesql::Result<RefreshToken> {
     let token = RefreshToken::new(ctx.world());
     let expires_at = (ctx.now + app.config.refresh.ttl).min(session_end);
-    sql::insert(tx, app.secrets.token_hash(&token).to_vec(), session, ctx.now, expires_at).await?;
+    sql::insert(tx, token.hash(&app.secrets.token_hash).to_vec(), session, ctx.now, expires_at).await?;
     Ok(token)
 }
 
@@ -86,16 +86,16 @@ pub async fn first(
 pub fn pair(app: &App, ctx: &Ctx, user: User, session: &Session, refresh: &RefreshToken) -> TokenPair {
     let ttl = app.config.token.access_ttl.min(session.expires_at.since(ctx.now));
     let claims = AccessClaims {
-        iss: app.issuer().to_owned(),
-        sub: user.id.to_string(),
-        aud: app.config.token.audience.clone(),
-        client_id: "authshield".to_owned(),
-        exp: (ctx.now + ttl).as_second(),
+        iss: app.issuer(),
+        sub: user.id,
+        aud: &app.config.token.audience,
+        client_id: FIRST_PARTY,
+        exp: AccessClaims::end(ctx.now, ttl),
         iat: ctx.now.as_second(),
-        jti: crate::kernel::RequestId::new(ctx.world()).to_string(),
-        sid: session.id.to_string(),
-        roles: user.roles.clone(),
-        amr: session.amr.0.clone(),
+        jti: AccessClaims::new_id(ctx.world()),
+        sid: session.id,
+        roles: &user.roles,
+        amr: &session.amr.0,
         auth_time: session.auth_time.as_second(),
     };
     let refresh_ends = (ctx.now + app.config.refresh.ttl).min(session.expires_at);
@@ -103,8 +103,8 @@ pub fn pair(app: &App, ctx: &Ctx, user: User, session: &Session, refresh: &Refre
         app.metrics.tokens_issued.get_or_create(&Token { kind }).inc();
     }
     TokenPair {
-        access_token: app.keyring.sign(&claims, ctx.now),
-        refresh_token: refresh.expose().to_owned(),
+        access_token: app.keyring.sign(TOKEN_TYPE, &claims, ctx.now),
+        refresh_token: refresh.reveal().to_owned(),
         token_type: "Bearer",
         expires_in: ttl.as_secs(),
         refresh_expires_in: refresh_ends.since(ctx.now).as_secs(),
@@ -119,9 +119,9 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         audit::record_alone(app, ctx, &rejected).await?;
         return Err(RefreshError::Invalid("malformed"));
     };
-    let hash = app.secrets.token_hash(&token).to_vec();
-    let successor = app.secrets.successor(&token);
-    let successor_hash = app.secrets.token_hash(&successor).to_vec();
+    let hash = token.hash(&app.secrets.token_hash).to_vec();
+    let successor = token.successor(&app.secrets.refresh_successor);
+    let successor_hash = successor.hash(&app.secrets.token_hash).to_vec();
 
     let mut tx = app.store.write().await?;
     let (session, reason) = match sql::take(&mut tx, hash.clone(), ctx.now).await? {
