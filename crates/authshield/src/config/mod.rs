@@ -1,256 +1,121 @@
-//! Every setting.
+//! Every setting: declared once, read once, audited always.
+//!
+//! ```text
+//! root, storage, web, mail, accounts, tokens, operations    the declarations, one per setting
+//!     sources::gather    file, environment, command line: who said what, and which names nobody knows
+//!     Config::read       every value against its lints, type and bounds; else its default
+//!     rules::judge       the values against each other
+//!     load               all findings in one go, or a configuration and where each value came from
+//! faces                  what the declarations look like to people and editors
+//! process                the only place that looks at the real environment
+//! ```
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+mod accounts;
+mod faces;
+mod finding;
+mod lints;
+mod mail;
+mod names;
+mod operations;
+mod process;
+mod reader;
+mod root;
+mod rules;
+mod setting;
+mod sources;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod value;
+mod web;
 
-use ipnet::IpNet;
-use secrecy::SecretString;
-use url::Url;
+pub use accounts::{DuplicateEmail, Password, Recovery, Registration, Verification};
+pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};
+pub use finding::{Finding, Refused, Severity};
+pub use lints::Lint;
+pub use mail::{Mail, Smtp, SmtpTls};
+pub use operations::{Audit, Docs, Otel, Unknown};
+pub use process::{DEFAULT_FILE, from_process};
+pub use reader::Effective;
+pub use root::{Config, Environment, LogFormat};
+pub use setting::{Fallback, Kind, PREFIX, Section, Setting};
+pub use sources::{Source, Sources};
+pub use storage::Database;
+pub use tokens::{Refresh, Session, SigningAlgorithm, Token};
+pub use web::{Cors, RateLimit, Tls};
 
-/// The effective configuration.
+use reader::Reader;
+use rules::GivenNames;
+
+/// Every section, in the order of the reference page.
+pub const SECTIONS: &[Section] = Config::TREE;
+
+/// Returns every setting, in the order of the reference page.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|section| section.settings)
+}
+
+/// Finds a setting by its dotted name.
+#[must_use]
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    settings().find(|setting| setting.name == name)
+}
+
+/// A configuration to start with, and what is to be said about it.
 #[derive(Debug, Clone)]
-pub struct Config {
-    /// `environment`
-    pub environment: Environment,
-    /// `listen`
-    pub listen: SocketAddr,
-    /// `admin_listen`
-    pub admin_listen: Option<SocketAddr>,
-    /// `public_url`, without a trailing slash.
-    pub public_url: Url,
-    /// `data_dir`
-    pub data_dir: PathBuf,
-    /// `database.*`
-    pub database: Database,
-    /// `redis_url`
-    pub redis_url: Option<SecretString>,
-    /// `master_key` (base64 of 32 bytes)
-    pub master_key: Option<SecretString>,
-    /// `master_key_previous`
-    pub master_key_previous: Option<SecretString>,
-    /// `operator_token`: shows details in `health`.
-    pub operator_token: Option<SecretString>,
-    /// `trusted_proxies`
-    pub trusted_proxies: Vec<IpNet>,
-    /// `shutdown_grace`
-    pub shutdown_grace: Duration,
-    /// `tls.*`
-    pub tls: Tls,
-    /// `smtp.*`
-    pub smtp: Smtp,
-    /// `mail.*`
-    pub mail: Mail,
-    /// `cors.*`
-    pub cors: Cors,
-    /// `rate_limit.*`
-    pub rate_limit: RateLimit,
-    /// `registration.*`
-    pub registration: Registration,
-    /// `verification.*`
-    pub verification: Verification,
-    /// `recovery.*`
-    pub recovery: Recovery,
-    /// `password.*`
-    pub password: Password,
-    /// `token.*`
-    pub token: Token,
-    /// `refresh.*`
-    pub refresh: Refresh,
-    /// `session.*`
-    pub session: Session,
-    /// `docs.*`
-    pub docs: Docs,
-    /// `otel.*`
-    pub otel: Otel,
-    /// `log`
-    pub log: String,
-    /// `log_format`
-    pub log_format: LogFormat,
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// What somebody should know, although nothing stops the start.
+    pub warnings: Vec<Finding>,
+    /// Every setting with its value and where that came from, in the order of the reference page.
+    pub effective: Vec<Effective>,
 }
-/// `environment`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
-    /// On this machine only.
-    Development,
-    /// For real.
-    Production,
+
+/// Reads the sources, or returns everything that is wrong with them.
+///
+/// Pure: it looks at nothing but `sources`.
+pub fn load(sources: &Sources<'_>) -> Result<Loaded, Refused> {
+    let gathered = sources::gather(sources);
+    let mut reader = Reader::new(&gathered);
+    let config = Config::read(&mut reader);
+
+    let given: GivenNames = gathered.given.keys().copied().collect();
+    let mut judged = rules::judge(&config, &given);
+    judged.retain(|finding| !finding.settings.iter().any(|name| reader.failed.contains(name)));
+    for finding in &mut judged {
+        reader.waive(finding);
+    }
+
+    let (effective, read) = (reader.effective, reader.findings);
+    let mut findings = gathered.findings;
+    findings.extend(read);
+    findings.extend(judged);
+    if config.config.unknown == Unknown::Warn {
+        for finding in findings.iter_mut().filter(|finding| finding.id == "unknown-name") {
+            finding.severity = Severity::Warning;
+        }
+    }
+    let (refusals, warnings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(Finding::is_refusal);
+    if refusals.is_empty() {
+        Ok(Loaded { config, warnings, effective })
+    } else {
+        Err(Refused { refusals, warnings })
+    }
 }
-/// `log_format`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, else JSON.
-    Auto,
-    /// JSON lines.
-    Json,
-    /// For people.
-    Text,
+
+/// Reads a file's text and variables: what most tests need.
+pub fn load_text<'a>(
+    text: &str,
+    env: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Loaded, Refused> {
+    load(&Sources::new().file(DEFAULT_FILE, text).env(env))
 }
-/// `database.*`
-#[derive(Debug, Clone)]
-pub struct Database {
-    /// `database.url`: `sqlite://PATH` or `postgres://…`
-    pub url: SecretString,
-    /// `database.connections`
-    pub connections: u32,
-}
-/// `tls.*`
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// PEM chain
-    pub certificate_file: Option<PathBuf>,
-    /// PEM key
-    pub private_key_file: Option<PathBuf>,
-}
-/// `smtp.tls`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SmtpTls {
-    /// Must upgrade.
-    Starttls,
-    /// TLS from the first byte.
-    Implicit,
-    /// Clear text.
-    None,
-}
-/// `smtp.*`
-#[derive(Debug, Clone)]
-pub struct Smtp {
-    /// Without it, mail is kept (development) or refused at start (production).
-    pub host: Option<String>,
-    /// Port
-    pub port: u16,
-    /// User name
-    pub username: Option<String>,
-    /// Password
-    pub password: Option<SecretString>,
-    /// Encryption
-    pub tls: SmtpTls,
-    /// A private CA, PEM
-    pub ca_file: Option<PathBuf>,
-    /// How long one step of the conversation may take.
-    pub timeout: Duration,
-}
-/// `mail.*`
-#[derive(Debug, Clone)]
-pub struct Mail {
-    /// `Name <address>`
-    pub from: Option<String>,
-    /// With `{public_url}` already filled in and `{token}` left.
-    pub link_verify_email: String,
-    /// With `{public_url}` already filled in and `{token}` left.
-    pub link_reset_password: String,
-    /// The language of mails and pages when nobody said otherwise.
-    pub default_locale: String,
-}
-/// `cors.*`
-#[derive(Debug, Clone)]
-pub struct Cors {
-    /// Exact origins.
-    pub origins: Vec<String>,
-}
-/// `rate_limit.*`
-#[derive(Debug, Clone)]
-pub struct RateLimit {
-    /// On or off.
-    pub enabled: bool,
-}
-/// `registration.*`
-#[derive(Debug, Clone)]
-pub struct Registration {
-    /// Whether strangers may open accounts.
-    pub enabled: bool,
-    /// What a known address is answered.
-    pub duplicate_email: DuplicateEmail,
-}
-/// `registration.duplicate_email`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DuplicateEmail {
-    /// The same as for a new one.
-    Conceal,
-    /// 409.
-    Reveal,
-}
-/// `verification.*`
-#[derive(Debug, Clone)]
-pub struct Verification {
-    /// How long a link to verify an address works.
-    pub ttl: Duration,
-}
-/// `recovery.*`
-#[derive(Debug, Clone)]
-pub struct Recovery {
-    /// How long a link to reset a password works.
-    pub ttl: Duration,
-}
-/// `password.*`
-#[derive(Debug, Clone)]
-pub struct Password {
-    /// Characters.
-    pub min_length: usize,
-    /// zxcvbn score.
-    pub min_strength: u8,
-    /// Argon2id memory.
-    pub hash_memory_kib: u32,
-    /// Argon2id passes.
-    pub hash_iterations: u32,
-    /// Argon2id lanes.
-    pub hash_parallelism: u32,
-    /// Threads; 0 is one per core.
-    pub hash_workers: usize,
-    /// The longest expected wait for a hash; beyond it 503.
-    pub hash_max_wait: Duration,
-}
-/// `token.algorithm`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigningAlgorithm {
-    /// ECDSA P-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-    /// RSA 2048 PKCS#1 v1.5.
-    Rs256,
-}
-/// `token.*`
-#[derive(Debug, Clone)]
-pub struct Token {
-    /// Algorithm of access tokens.
-    pub algorithm: SigningAlgorithm,
-    /// Life of access tokens.
-    pub access_ttl: Duration,
-    /// `aud`; the public URL unless set.
-    pub audience: String,
-    /// How long a key signs.
-    pub key_rotation: Duration,
-    /// How long before its use a key is published.
-    pub key_publish_ahead: Duration,
-}
-/// `refresh.*`
-#[derive(Debug, Clone)]
-pub struct Refresh {
-    /// Life of a refresh token.
-    pub ttl: Duration,
-    /// How long a retry gets the same successor.
-    pub retry_leeway: Duration,
-}
-/// `session.*`
-#[derive(Debug, Clone)]
-pub struct Session {
-    /// The absolute end.
-    pub lifetime: Duration,
-    /// The end without use.
-    pub idle_timeout: Duration,
-}
-/// `docs.*`
-#[derive(Debug, Clone)]
-pub struct Docs {
-    /// Whether `/docs` is served; in development unless set.
-    pub enabled: bool,
-}
-/// `otel.*`
-#[derive(Debug, Clone)]
-pub struct Otel {
-    /// OTLP over HTTP; off without it.
-    pub endpoint: Option<Url>,
-    /// Share of requests that are traced.
-    pub sample_ratio: f64,
+
+/// Returns what holds on a developer's machine when nothing is set.
+#[must_use]
+pub fn development() -> Config {
+    load(&Sources::new()).expect("the defaults are a configuration").config
 }

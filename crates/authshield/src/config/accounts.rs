@@ -1,0 +1,121 @@
+//! Accounts: opening them, proving them, their passwords.
+
+use std::time::Duration;
+
+use super::setting::{DAY, Fallback, MINUTE, choice, settings};
+
+choice! {
+    /// What somebody is told who registers an address that has an account.
+    DuplicateEmail {
+        /// The same as for a new one.
+        Conceal = "conceal",
+        /// 409.
+        Reveal = "reveal",
+    }
+}
+
+settings! {
+    /// Opening accounts.
+    Registration at "registration" "." {
+        /// Whether strangers may open accounts.
+        enabled: bool {
+            fallback: Fallback::Always("true"),
+            example: "false",
+            mistaken: &["REGISTRATION", "ALLOW_REGISTRATION", "SIGNUP_ENABLED", "REGISTRATION_OPEN"],
+        }
+        /// What somebody is told who registers an address that has an account: the same as for a new
+        /// one, or 409.
+        duplicate_email: DuplicateEmail {
+            fallback: Fallback::Always("conceal"),
+            example: "reveal",
+        }
+    }
+}
+
+settings! {
+    /// Proving that an address is one's own.
+    Verification at "verification" "." {
+        /// How long the link works.
+        ttl: Duration {
+            fallback: Fallback::Always("24h"),
+            bounds: Some((MINUTE, 30 * DAY)),
+            example: "24h",
+            mistaken: &["EMAIL_VERIFICATION_TTL", "VERIFY_TTL", "VERIFICATION_TOKEN_TTL"],
+        }
+    }
+}
+
+settings! {
+    /// Getting back into an account.
+    Recovery at "recovery" "." {
+        /// How long the link to reset a password works.
+        ttl: Duration {
+            fallback: Fallback::Always("1h"),
+            bounds: Some((MINUTE, 7 * DAY)),
+            example: "1h",
+            mistaken: &["PASSWORD_RESET_TTL", "RESET_TTL", "RECOVERY_TOKEN_TTL"],
+        }
+    }
+}
+
+settings! {
+    /// Passwords: which are good enough, and what hashing one costs. Memory for hashing is at most
+    /// `hash_memory_kib` times `hash_workers`.
+    Password at "password" "." {
+        /// The fewest characters.
+        min_length: usize {
+            fallback: Fallback::Always("8"),
+            unit: "characters",
+            bounds: Some((8, 64)),
+            example: "12",
+            mistaken: &["MIN_PASSWORD_LENGTH", "PASSWORD_LENGTH"],
+        }
+        /// The least zxcvbn score, from 0 (guessed at once) to 4.
+        min_strength: u8 {
+            fallback: Fallback::Always("3"),
+            unit: "zxcvbn score",
+            bounds: Some((0, 4)),
+            example: "3",
+            mistaken: &["PASSWORD_STRENGTH", "PASSWORD_SCORE"],
+        }
+        /// Argon2id's memory for one hash.
+        hash_memory_kib: u32 {
+            fallback: Fallback::Always("19456"),
+            unit: "KiB",
+            bounds: Some((8, 4_194_304)),
+            example: "19456",
+            mistaken: &["PASSWORD_HASH_MEMORY", "ARGON2_MEMORY", "ARGON2_MEMORY_KIB"],
+        }
+        /// Argon2id's passes over that memory.
+        hash_iterations: u32 {
+            fallback: Fallback::Always("2"),
+            unit: "passes",
+            bounds: Some((1, 1000)),
+            example: "2",
+            mistaken: &["PASSWORD_HASH_TIME", "ARGON2_ITERATIONS", "ARGON2_TIME"],
+        }
+        /// Argon2id's lanes.
+        hash_parallelism: u32 {
+            fallback: Fallback::Always("1"),
+            unit: "lanes",
+            bounds: Some((1, 64)),
+            example: "1",
+            mistaken: &["ARGON2_PARALLELISM", "PASSWORD_HASH_LANES"],
+        }
+        /// How many hashes are computed at once; 0 is one per core.
+        hash_workers: usize {
+            fallback: Fallback::Always("0"),
+            unit: "threads",
+            bounds: Some((0, 1024)),
+            example: "2",
+            mistaken: &["HASH_WORKERS", "PASSWORD_HASH_THREADS"],
+        }
+        /// The longest expected wait for a hash; when it would be longer, the answer is 503 at once.
+        hash_max_wait: Duration {
+            fallback: Fallback::Always("1s"),
+            bounds: Some((10, MINUTE)),
+            example: "1s",
+            mistaken: &["HASH_MAX_WAIT", "PASSWORD_HASH_TIMEOUT"],
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The settings at the top, and the sections below them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use super::accounts::{Password, Recovery, Registration, Verification};
+use super::lints;
+use super::mail::{Mail, Smtp};
+use super::operations::{Audit, Docs, Otel};
+use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
+use super::storage::Database;
+use super::tokens::{Refresh, Session, Token};
+use super::web::{Cors, RateLimit, Tls};
+
+choice! {
+    /// Who the server is for.
+    Environment {
+        /// For a developer, on this machine only.
+        Development = "development",
+        /// For real.
+        Production = "production",
+    }
+}
+
+choice! {
+    /// What log lines look like.
+    LogFormat {
+        /// Text on a terminal, else JSON.
+        Auto = "auto",
+        /// JSON lines.
+        Json = "json",
+        /// For people.
+        Text = "text",
+    }
+}
+
+settings! {
+    /// The server itself.
+    Config at "" "" {
+        /// Whether this is for real. Development needs no other setting, listens on this machine
+        /// only and keeps mail instead of sending it; production demands what it needs and refuses to
+        /// start without.
+        environment: Environment {
+            fallback: Fallback::Always("development"),
+            example: "production",
+            mistaken: &["ENV", "MODE", "PROFILE", "STAGE"],
+            foreign: &["APP_ENV"],
+        }
+        /// The public listener. In development it must be on loopback.
+        listen: SocketAddr {
+            fallback: Fallback::Always("127.0.0.1:8080"),
+            example: "0.0.0.0:8080",
+            mistaken: &[
+                "HOST", "PORT", "BIND", "ADDRESS", "ADDR", "HTTP_BIND", "HTTP_PORT", "HTTP_ADDR",
+                "LISTEN_ADDR", "LISTEN_ADDRESS", "SERVER_PORT", "BIND_ADDRESS",
+            ],
+        }
+        /// A second listener for `/metrics` and operator endpoints; off unless set. Keep it off the
+        /// internet.
+        admin_listen: Option<SocketAddr> {
+            example: "127.0.0.1:9090",
+            mistaken: &["METRICS_LISTEN", "METRICS_PORT", "ADMIN_PORT", "OPERATOR_LISTEN"],
+        }
+        /// The address that the world uses: the issuer of tokens and the base of links. Links in mails
+        /// never come from a request's `Host`.
+        public_url: Url {
+            fallback: Fallback::Development("http://{listen}"),
+            example: "https://id.example.org",
+            mistaken: &["BASE_URL", "URL", "ISSUER", "EXTERNAL_URL", "ROOT_URL", "HOSTNAME", "DOMAIN"],
+            lints: &[lints::PUBLIC_URL, lints::HTTPS, lints::PRIVATE_ADDRESS, lints::EXAMPLE_DOMAIN],
+        }
+        /// Where the SQLite file, generated development keys and kept mail live.
+        data_dir: PathBuf {
+            fallback: Fallback::Always("./data"),
+            example: "/var/lib/authshield",
+            mistaken: &["DATA", "DATA_PATH", "STATE_DIR", "HOME"],
+        }
+        /// Redis or Valkey, for limits and revocations that several nodes share. One node needs none.
+        redis_url: Option<SecretString> {
+            example: "rediss://:password@redis.internal:6379/0",
+            mistaken: &["REDIS", "VALKEY_URL", "CACHE_URL"],
+            foreign: &["VALKEY_URL"],
+            lints: &[lints::REDIS_URL],
+        }
+        /// 32 random bytes in base64 (`openssl rand -base64 32`) that wrap signing keys and factors at
+        /// rest. Development makes its own and keeps it in the data folder; losing it loses what it
+        /// wraps.
+        master_key: Option<SecretString> {
+            fallback: Fallback::Required,
+            example: "<output of: openssl rand -base64 32>",
+            mistaken: &["KEY", "SECRET", "ENCRYPTION_KEY", "KEK"],
+            lints: &[lints::MASTER_KEY],
+        }
+        /// The master key before this one, while what it wrapped is wrapped anew.
+        master_key_previous: Option<SecretString> {
+            example: "<the former master key>",
+            mistaken: &["PREVIOUS_MASTER_KEY", "OLD_MASTER_KEY", "MASTER_KEY_OLD"],
+            lints: &[lints::MASTER_KEY],
+        }
+        /// Who presents it as bearer token sees details in `health`.
+        operator_token: Option<SecretString> {
+            example: "<output of: openssl rand -hex 24>",
+            mistaken: &["ADMIN_TOKEN", "HEALTH_TOKEN", "METRICS_TOKEN"],
+            lints: &[lints::STRONG_SECRET],
+        }
+        /// The proxies whose `Forwarded` and `X-Forwarded-*` are believed. The client is the right-most
+        /// address that is not one of them.
+        trusted_proxies: Vec<IpNet> {
+            fallback: Fallback::Always(""),
+            example: "10.0.0.0/8,fd00::/8",
+            mistaken: &["PROXIES", "TRUST_PROXY", "TRUSTED_PROXY", "FORWARDED_ALLOW_IPS"],
+            foreign: &["FORWARDED_ALLOW_IPS"],
+        }
+        /// How long requests that are under way may take after the signal to stop.
+        shutdown_grace: Duration {
+            fallback: Fallback::Always("20s"),
+            bounds: Some((0, 10 * MINUTE)),
+            example: "20s",
+            mistaken: &["SHUTDOWN_TIMEOUT", "GRACE_PERIOD", "GRACEFUL_TIMEOUT"],
+        }
+        /// How long one request may take before it is answered 503.
+        request_timeout: Duration {
+            fallback: Fallback::Always("30s"),
+            bounds: Some((SECOND, 10 * MINUTE)),
+            example: "30s",
+            mistaken: &["TIMEOUT", "HTTP_TIMEOUT"],
+        }
+        /// How many connections the public listener holds at once; more wait in the kernel's queue.
+        max_connections: usize {
+            fallback: Fallback::Always("10000"),
+            unit: "connections",
+            bounds: Some((1, 1_000_000)),
+            example: "10000",
+            mistaken: &["CONNECTIONS", "MAX_CONNS"],
+        }
+        /// What is logged: `error`, `warn`, `info`, `debug` or `trace`, or directives such as
+        /// `info,authshield::mail=debug`.
+        log: String {
+            fallback: Fallback::Always("info"),
+            example: "info,authshield::mail=debug",
+            mistaken: &["LOG_LEVEL", "LOGLEVEL", "LOG_FILTER", "VERBOSITY"],
+            lints: &[lints::LOG_FILTER],
+        }
+        /// What log lines look like; `auto` is text on a terminal and JSON elsewhere.
+        log_format: LogFormat {
+            fallback: Fallback::Always("auto"),
+            example: "json",
+            mistaken: &["LOG_STYLE", "LOG_JSON"],
+        }
+    }
+    sections {
+        /// `database.*`
+        database: Database,
+        /// `tls.*`
+        tls: Tls,
+        /// `smtp.*`
+        smtp: Smtp,
+        /// `mail.*`
+        mail: Mail,
+        /// `cors.*`
+        cors: Cors,
+        /// `rate_limit.*`
+        rate_limit: RateLimit,
+        /// `registration.*`
+        registration: Registration,
+        /// `verification.*`
+        verification: Verification,
+        /// `recovery.*`
+        recovery: Recovery,
+        /// `password.*`
+        password: Password,
+        /// `token.*`
+        token: Token,
+        /// `refresh.*`
+        refresh: Refresh,
+        /// `session.*`
+        session: Session,
+        /// `docs.*`
+        docs: Docs,
+        /// `otel.*`
+        otel: Otel,
+        /// `config.*`
+        config: Audit,
+    }
+}
+
+impl Config {
+    /// Returns the public URL as text without a slash at the end: the issuer, and the base of links.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.public_url.as_str().trim_end_matches('/')
+    }
+
+    /// Whether this is for real.
+    #[must_use]
+    pub fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+}

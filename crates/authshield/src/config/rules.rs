@@ -1,0 +1,349 @@
+//! What settings must be to each other. Pure: a configuration in, findings out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::finding::{Finding, Severity};
+use super::lints;
+use super::mail::SmtpTls;
+use super::operations::Unknown;
+use super::root::{Config, Environment};
+use super::setting;
+use super::value::{Value, items};
+
+/// Which settings somebody gave.
+pub(super) type GivenNames = BTreeSet<&'static str>;
+
+/// A rule and what it finds, for the reference page.
+pub(super) struct Rule {
+    pub(super) id: &'static str,
+    pub(super) about: &'static str,
+    check: fn(&Config, &GivenNames) -> Vec<Finding>,
+}
+
+pub(super) const ALL: &[Rule] = &[
+    Rule {
+        id: "loopback-only",
+        about: "development on an address that others can reach",
+        check: loopback,
+    },
+    Rule { id: "same-address", about: "two listeners on one address", check: listeners },
+    Rule { id: "trust-everybody", about: "proxies that are everybody", check: proxies },
+    Rule { id: "rate-limit-off", about: "no limits in production", check: limits },
+    Rule {
+        id: "token-order",
+        about: "lifetimes in the wrong order: access token < refresh token ≤ session",
+        check: lifetimes,
+    },
+    Rule {
+        id: "key-order",
+        about: "keys that change faster than they can be published or their tokens expire",
+        check: keys,
+    },
+    Rule {
+        id: "long-recovery",
+        about: "a link to reset a password that works for more than a day",
+        check: recovery,
+    },
+    Rule {
+        id: "hash-cost",
+        about: "an Argon2id cost below what OWASP recommends",
+        check: hash_cost,
+    },
+    Rule { id: "half-a-pair", about: "one of two settings that need each other", check: pairs },
+    Rule {
+        id: "clear-text-login",
+        about: "a relay's password sent without encryption",
+        check: clear_text,
+    },
+    Rule {
+        id: "port-and-tls",
+        about: "a port and an encryption that do not go together",
+        check: smtp_port,
+    },
+    Rule { id: "equal-secrets", about: "two secrets with one value", check: equal_secrets },
+    Rule {
+        id: "unknown-names-allowed",
+        about: "unknown names that do not stop the start",
+        check: leniency,
+    },
+    Rule { id: "waiver", about: "a waiver of nothing", check: waivers },
+];
+
+/// Runs every rule. The caller drops what is about a value that could not be read.
+pub(super) fn judge(config: &Config, given: &GivenNames) -> Vec<Finding> {
+    ALL.iter()
+        .flat_map(|rule| {
+            let mut findings = (rule.check)(config, given);
+            for finding in &mut findings {
+                finding.id = rule.id;
+            }
+            findings
+        })
+        .collect()
+}
+
+fn refusal(settings: &[&'static str], message: impl Into<String>) -> Finding {
+    Finding::refusal("", message).about(settings)
+}
+
+fn warning(settings: &[&'static str], message: impl Into<String>) -> Finding {
+    Finding::warning("", message).about(settings)
+}
+
+/// Refused, unless somebody says in `config.waive` that they know.
+fn waivable(settings: &[&'static str], message: impl Into<String>) -> Finding {
+    Finding { waivable: true, ..refusal(settings, message) }
+}
+
+fn only_in_production(config: &Config, mut finding: Finding) -> Finding {
+    if config.environment == Environment::Development {
+        finding.severity = Severity::Warning;
+    }
+    finding
+}
+
+fn loopback(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    if config.environment == Environment::Production {
+        return Vec::new();
+    }
+    let outside = [("listen", Some(config.listen)), ("admin_listen", config.admin_listen)];
+    outside
+        .into_iter()
+        .filter_map(|(name, address)| Some((name, address.filter(|it| !it.ip().is_loopback())?)))
+        .map(|(name, address)| {
+            let message = format!(
+                "`{name}` is {address}, but development listens on this machine only: use 127.0.0.1, or set AUTHSHIELD_ENVIRONMENT=production"
+            );
+            refusal(&[name, "environment"], message)
+        })
+        .collect()
+}
+
+fn listeners(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    if config.admin_listen != Some(config.listen) || config.listen.port() == 0 {
+        return Vec::new();
+    }
+    let message = "`admin_listen` and `listen` are the same address; give each its own";
+    vec![refusal(&["admin_listen", "listen"], message)]
+}
+
+fn proxies(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let everybody = config.trusted_proxies.iter().any(|network| network.prefix_len() == 0);
+    if !everybody {
+        return Vec::new();
+    }
+    let message = "`trusted_proxies` trusts every address, so anybody can claim to be anybody; list the proxies alone";
+    vec![refusal(&["trusted_proxies"], message)]
+}
+
+fn limits(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    if config.rate_limit.enabled {
+        return Vec::new();
+    }
+    let message = "`rate_limit.enabled` is false: passwords can be guessed without end";
+    vec![only_in_production(config, refusal(&["rate_limit.enabled"], message))]
+}
+
+/// Returns a complaint unless the first is less than (or as long as) the second.
+fn ordered(
+    (short, short_for): (&'static str, Duration),
+    (long, long_for): (&'static str, Duration),
+    or_equal: bool,
+) -> Option<Finding> {
+    if short_for < long_for || (or_equal && short_for == long_for) {
+        return None;
+    }
+    let words = |duration: Duration| duration.print().unwrap_or_default();
+    let relation = if or_equal { "at most as long as" } else { "shorter than" };
+    let message = format!(
+        "`{short}` ({}) must be {relation} `{long}` ({})",
+        words(short_for),
+        words(long_for)
+    );
+    Some(refusal(&[short, long], message))
+}
+
+fn lifetimes(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let access = ("token.access_ttl", config.token.access_ttl);
+    let refresh = ("refresh.ttl", config.refresh.ttl);
+    let session = ("session.lifetime", config.session.lifetime);
+    let idle = ("session.idle_timeout", config.session.idle_timeout);
+    let leeway = ("refresh.retry_leeway", config.refresh.retry_leeway);
+    [
+        ordered(access, refresh, false),
+        ordered(refresh, session, true),
+        ordered(idle, session, true),
+        ordered(access, idle, false),
+        ordered(leeway, refresh, false),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn keys(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let ahead = ("token.key_publish_ahead", config.token.key_publish_ahead);
+    let rotation = ("token.key_rotation", config.token.key_rotation);
+    let access = ("token.access_ttl", config.token.access_ttl);
+    [ordered(ahead, rotation, false), ordered(access, rotation, false)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn recovery(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    if config.recovery.ttl <= Duration::from_hours(24) {
+        return Vec::new();
+    }
+    let message = "`recovery.ttl` is more than a day: whoever reads an old mail gets the account";
+    vec![warning(&["recovery.ttl"], message)]
+}
+
+/// Memory in KiB and passes that OWASP's Password Storage Cheat Sheet takes for equally good.
+const OWASP: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+fn hash_cost(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let password = &config.password;
+    let (memory, passes) = (password.hash_memory_kib, password.hash_iterations);
+    let names =
+        ["password.hash_memory_kib", "password.hash_iterations", "password.hash_parallelism"];
+    if memory / 8 < password.hash_parallelism {
+        let message =
+            "`password.hash_memory_kib` must be at least 8 times `password.hash_parallelism`";
+        return vec![refusal(&names, message)];
+    }
+    if OWASP.iter().any(|(least, turns)| memory >= *least && passes >= *turns) {
+        return Vec::new();
+    }
+    let message = format!(
+        "`password.hash_memory_kib` {memory} with `password.hash_iterations` {passes} is too cheap: at least 19456 with 2 (or 47104 with 1, 12288 with 3, 9216 with 4, 7168 with 5)"
+    );
+    vec![only_in_production(config, refusal(&names, message))]
+}
+
+fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
+    let smtp = &config.smtp;
+    let needs = [
+        ("smtp.username", smtp.username.is_some(), "smtp.password", smtp.password.is_some()),
+        ("smtp.password", smtp.password.is_some(), "smtp.username", smtp.username.is_some()),
+        ("smtp.username", smtp.username.is_some(), "smtp.host", smtp.host.is_some()),
+        ("smtp.host", smtp.host.is_some(), "mail.from", config.mail.from.is_some()),
+        (
+            "tls.certificate_file",
+            config.tls.certificate_file.is_some(),
+            "tls.private_key_file",
+            config.tls.private_key_file.is_some(),
+        ),
+        (
+            "tls.private_key_file",
+            config.tls.private_key_file.is_some(),
+            "tls.certificate_file",
+            config.tls.certificate_file.is_some(),
+        ),
+        (
+            "master_key_previous",
+            config.master_key_previous.is_some(),
+            "master_key",
+            config.master_key.is_some(),
+        ),
+    ];
+    let mut findings: Vec<_> = needs
+        .into_iter()
+        .filter(|(_, is_set, _, other_is_set)| *is_set && !other_is_set)
+        .map(|(name, _, other, _)| {
+            let env = setting(other).map(super::setting::Setting::env).unwrap_or_default();
+            refusal(&[name, other], format!("`{name}` is set without `{other}`; set {env} too"))
+        })
+        .collect();
+    if given.contains("otel.sample_ratio") && config.otel.endpoint.is_none() {
+        let message = "`otel.sample_ratio` does nothing without `otel.endpoint`";
+        findings.push(warning(&["otel.sample_ratio", "otel.endpoint"], message));
+    }
+    if smtp.ca_file.is_some() && smtp.tls == SmtpTls::None {
+        let message = "`smtp.ca_file` does nothing while `smtp.tls` is `none`";
+        findings.push(refusal(&["smtp.ca_file", "smtp.tls"], message));
+    }
+    findings
+}
+
+fn clear_text(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let smtp = &config.smtp;
+    if smtp.tls != SmtpTls::None || smtp.host.is_none() {
+        return Vec::new();
+    }
+    if smtp.username.is_some() || smtp.password.is_some() {
+        let message = "`smtp.tls` is `none`, so the relay's password would travel in clear; use `starttls` or `implicit`";
+        let names = ["smtp.tls", "smtp.username", "smtp.password"];
+        return vec![only_in_production(config, waivable(&names, message))];
+    }
+    if config.environment == Environment::Production {
+        let message = "`smtp.tls` is `none`: every mail, and the links in it, travels in clear";
+        return vec![warning(&["smtp.tls"], message)];
+    }
+    Vec::new()
+}
+
+fn smtp_port(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let message = match (config.smtp.port, config.smtp.tls) {
+        (465, SmtpTls::Starttls | SmtpTls::None) => {
+            "`smtp.port` 465 speaks TLS from the first byte; set AUTHSHIELD_SMTP_TLS=implicit"
+        }
+        (587 | 25, SmtpTls::Implicit) => {
+            "`smtp.tls` is `implicit`, which is spoken on port 465; set AUTHSHIELD_SMTP_PORT=465 or AUTHSHIELD_SMTP_TLS=starttls"
+        }
+        _ => return Vec::new(),
+    };
+    vec![waivable(&["smtp.port", "smtp.tls"], message)]
+}
+
+fn equal_secrets(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let secrets: [(&'static str, Option<&SecretString>); 4] = [
+        ("master_key", config.master_key.as_ref()),
+        ("master_key_previous", config.master_key_previous.as_ref()),
+        ("operator_token", config.operator_token.as_ref()),
+        ("smtp.password", config.smtp.password.as_ref()),
+    ];
+    let mut findings = Vec::new();
+    for (at, (name, secret)) in secrets.iter().enumerate() {
+        for (other, other_secret) in &secrets[at + 1..] {
+            if let (Some(one), Some(two)) = (secret, other_secret)
+                && one.expose_secret() == two.expose_secret()
+            {
+                let message = format!(
+                    "`{name}` and `{other}` have the same value; each secret needs its own"
+                );
+                findings.push(refusal(&[name, other], message));
+            }
+        }
+    }
+    findings
+}
+
+fn leniency(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    if config.config.unknown == Unknown::Refuse {
+        return Vec::new();
+    }
+    let message = "AUTHSHIELD_CONFIG_UNKNOWN is `warn`: a mistyped name is not read and does not stop the start; remove it after the rollback";
+    vec![warning(&["config.unknown"], message)]
+}
+
+fn waivers(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let is_known = |waiver: &str| {
+        let Some((name, id)) = waiver.split_once(':') else { return false };
+        let by_lint = lints::ALL.iter().any(|lint| lint.id == id && lint.waivable);
+        setting(name).is_some() && (by_lint || ALL.iter().any(|rule| rule.id == id))
+    };
+    let all = config.config.waive.join(",");
+    items(&all)
+        .filter(|waiver| !is_known(waiver))
+        .map(|waiver| {
+            let message = format!(
+                "`config.waive` holds `{waiver}`, which is no `setting:finding` that can be waived"
+            );
+            refusal(&["config.waive"], message)
+        })
+        .collect()
+}
