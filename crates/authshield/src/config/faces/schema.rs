@@ -1,5 +1,7 @@
 //! The JSON Schema of the file, for editors.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::default_in_words;
@@ -32,7 +34,18 @@ pub fn schema() -> String {
         "properties": properties,
         "additionalProperties": false,
     });
-    format!("{schema:#}\n")
+    format!("{:#}\n", sorted(schema))
+}
+
+/// Puts keys in order, which `serde_json` does or does not, by a feature that any crate may turn on.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let map: BTreeMap<_, _> = map.into_iter().map(|(key, it)| (key, sorted(it))).collect();
+            Value::Object(map.into_iter().collect())
+        }
+        other => other,
+    }
 }
 
 /// Returns the setting's property, and for a secret that of its file.
