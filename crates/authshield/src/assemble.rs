@@ -11,20 +11,20 @@ use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
-use crate::mail::{self, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport};
+use crate::mail::{self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport};
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Mail as MailLabels;
-use crate::vault::{Keyring, KeyringError, MAIL_VARIABLES, Secrets, Vault, VaultError};
+use crate::vault::{Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError};
 use crate::world::SharedWorld;
 
 /// Why the program cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be written to.
-    #[error("cannot write to the data folder {path}: {source}. Make it writable, or set AUTHSHIELD_DATA_DIR to one that is")]
+    #[error("cannot write to the data folder {path}: make it writable, or set AUTHSHIELD_DATA_DIR to another")]
     DataDir {
         /// Which.
         path: std::path::PathBuf,
@@ -33,7 +33,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The database cannot be opened.
-    #[error("cannot use the database at {place}: {source}. Check AUTHSHIELD_DATABASE_URL")]
+    #[error("cannot use the database at {place} (AUTHSHIELD_DATABASE_URL)")]
     Database {
         /// Where, without the password.
         place: String,
@@ -45,22 +45,25 @@ pub enum StartError {
     #[error("the database lacks {0} migrations. Run `authshield migrate run` first")]
     Behind(usize),
     /// The schema cannot be brought up to date, or is newer.
-    #[error("the schema of the database does not fit: {0}")]
+    #[error("the schema of the database does not fit")]
     Schema(#[source] onesql::Error),
     /// The master key is missing, or another one.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// What was sealed under the previous master key cannot be moved to the new one.
+    #[error(transparent)]
+    Rewrap(#[from] RewrapError),
     /// The keys cannot be read.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     /// Mail cannot be set up.
-    #[error("mail: {0}")]
+    #[error("mail cannot be set up")]
     Mail(#[from] mail::SetupError),
     /// Limits cannot be set up.
-    #[error("limits: {0}")]
+    #[error("limits cannot be set up")]
     Limits(#[from] limits::OpenError),
     /// The database failed while the keys were read.
-    #[error("the database failed: {0}")]
+    #[error("the database failed")]
     Store(#[from] onesql::Error),
 }
 
@@ -124,7 +127,9 @@ pub async fn assemble(
     let now = world.now();
     make_folder(&config.data_dir)?;
     let vault = Vault::open(&config, Arc::clone(&world))?;
-    vault.rewrap(&store).await?;
+    if config.master_key_previous.is_some() {
+        vault.rewrap(&store).await?;
+    }
     let secrets = Secrets::load_or_create(&store, &vault, now).await?;
     let keyring = Keyring::load_or_create(&store, &vault, &config.token, now).await?;
     let passwords = Passwords::start(&config.password, Arc::clone(&world));
@@ -142,7 +147,7 @@ pub async fn assemble(
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     metrics.describe(&config);
     let app = App::new(Reach {
-        pages: Pages::load(&config),
+        pages: Pages::load(),
         config,
         world,
         store,
@@ -175,8 +180,9 @@ impl Sealer for Envelope {
 struct Counted(Arc<Metrics>);
 
 impl MailObserver for Counted {
-    fn outcome(&self, kind: &'static str, outcome: Outcome, _: std::time::Duration) {
-        let labels = MailLabels { kind, outcome: outcome.as_str() };
+    fn outcome(&self, kind: &str, outcome: Outcome, _: std::time::Duration) {
+        let known = Letter::KINDS.iter().find(|known| **known == kind);
+        let labels = MailLabels { kind: known.unwrap_or(&"other"), outcome: outcome.as_str() };
         self.0.mail_messages.get_or_create(&labels).inc();
     }
 }

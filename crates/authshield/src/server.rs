@@ -28,7 +28,7 @@ const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The port is taken, or the address is not ours.
-    #[error("cannot listen on {address}: {source}. Stop what uses it, or set {setting} to another address")]
+    #[error("cannot listen on {address}: stop what uses it, or set {setting} to another address")]
     Bind {
         /// Where.
         address: SocketAddr,
@@ -39,7 +39,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The certificate cannot be used.
-    #[error("cannot use the certificate in {path}: {source}. Check AUTHSHIELD_TLS_CERTIFICATE_FILE and AUTHSHIELD_TLS_PRIVATE_KEY_FILE")]
+    #[error("cannot use the certificate in {path} (AUTHSHIELD_TLS_CERTIFICATE_FILE, AUTHSHIELD_TLS_PRIVATE_KEY_FILE)")]
     Certificate {
         /// Which file.
         path: PathBuf,

@@ -47,7 +47,7 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
             };
             println!("{}", serde_json::to_string_pretty(&shown.row)?);
             if let Some(letter) = shown.rendered {
-                println!("\n{}\n\n{}", letter.subject, letter.text);
+                println!("\n{}\n\n{}", letter.subject, *letter.text);
             }
         }
     }

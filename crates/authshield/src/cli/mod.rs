@@ -84,7 +84,7 @@ enum Failure {
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::Failed(error.to_string())
+        Self::Failed(crate::problem::chain(&error))
     }
 }
 
