@@ -1,1 +1,34 @@
-//! x
+#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "axum"), doc = "Verifies AuthShield access tokens offline.")]
+//!
+//! # How a token is judged
+//!
+//! ```text
+//! Verifier::verify
+//!     jws::Compact::parse     three parts, canonical base64url, strict JSON, no surprises in the header
+//!     typ                     an access token, and no other kind of token
+//!     KeySet::get             the key that `kid` names, with the one algorithm it is for
+//!     Key::verify             the signature
+//!     Claims                  every claim of the right JSON type, none twice
+//!     Rules                   issuer, audience, time
+//! ```
+
+mod claims;
+#[cfg(feature = "axum")]
+mod extract;
+mod json;
+mod jws;
+mod keys;
+#[cfg(feature = "fetch")]
+mod remote;
+mod verifier;
+#[cfg(test)]
+mod wycheproof;
+
+pub use claims::Claims;
+#[cfg(feature = "axum")]
+pub use extract::{AccessToken, Refusal};
+pub use keys::{Algorithm, KeySet, KeySetError};
+#[cfg(feature = "fetch")]
+pub use remote::{CheckError, FetchError, Guard, RemoteKeys};
+pub use verifier::{Rules, Verifier, VerifyError};
