@@ -17,13 +17,13 @@ use crate::{Claims, KeySet, KeySetError, Rules, Verifier, VerifyError};
 const BODY_AT_MOST: usize = 256 * 1024;
 
 /// How long keys are fresh if the issuer does not say so, and the bounds of what it may say.
-const FRESH: Duration = Duration::from_secs(300);
+const FRESH: Duration = Duration::from_mins(5);
 const FRESH_AT_LEAST: Duration = Duration::from_secs(10);
-const FRESH_AT_MOST: Duration = Duration::from_secs(3600);
+const FRESH_AT_MOST: Duration = Duration::from_hours(1);
 
 /// How long keys are used that could not be refreshed: a key that was revoked must die some day,
 /// even if somebody keeps us from hearing of it.
-const KEPT_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+const KEPT_AT_MOST: Duration = Duration::from_hours(24);
 
 /// The pause between two fetches while there are no keys at all.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use crate::jws::Compact;
 use crate::keys::{Algorithm, KeySet};
 
 /// No clock of an honest machine is further off (RFC 8725 leaves it open; this is the usual bound).
-const LEEWAY_AT_MOST: Duration = Duration::from_secs(60);
+const LEEWAY_AT_MOST: Duration = Duration::from_mins(1);
 
 /// What this service accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -114,13 +114,15 @@ CREATE INDEX audit_events_by_user ON audit_events (user_id, id);
 
 CREATE TABLE signing_keys (
     kid         TEXT COLLATE "C" PRIMARY KEY,
+    -- Counts up by one: of two nodes that make the next key, one does.
+    generation  BIGINT NOT NULL UNIQUE,
     algorithm   TEXT NOT NULL,
+    -- PKCS#8, sealed under the master key; the public half is worked out from it.
     private_key BYTEA NOT NULL,
-    public_jwk  JSONB NOT NULL,
     created_at  TIMESTAMPTZ NOT NULL,
     -- Signs from then on; published from the beginning.
     active_from TIMESTAMPTZ NOT NULL,
-    -- No longer published; set when its successor becomes active.
+    -- Deleted then, and no longer published; set as soon as there is a successor.
     expires_at  TIMESTAMPTZ
 );
 

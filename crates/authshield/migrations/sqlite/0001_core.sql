@@ -114,13 +114,15 @@ CREATE INDEX audit_events_by_user ON audit_events (user_id, id);
 
 CREATE TABLE signing_keys (
     kid         TEXT PRIMARY KEY,
+    -- Counts up by one: of two nodes that make the next key, one does.
+    generation  INTEGER NOT NULL UNIQUE,
     algorithm   TEXT NOT NULL,
+    -- PKCS#8, sealed under the master key; the public half is worked out from it.
     private_key BLOB NOT NULL,
-    public_jwk  TEXT NOT NULL,
     created_at  TEXT NOT NULL,
     -- Signs from then on; published from the beginning.
     active_from TEXT NOT NULL,
-    -- No longer published; set when its successor becomes active.
+    -- Deleted then, and no longer published; set as soon as there is a successor.
     expires_at  TEXT
 ) STRICT;
 

@@ -1,11 +1,10 @@
 //! A service with the extractor, and an issuer that rotates, dawdles and dies.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::{AUDIENCE, ISSUER, NOW, Signer, claims, set};
 use authshield_verify::{
     AccessToken, CheckError, FetchError, Guard, Refusal, RemoteKeys, Rules, VerifyError,
 };
@@ -14,7 +13,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use common::{AUDIENCE, ISSUER, NOW, Signer, claims, set};
 use serde_json::{Value, json};
 
 /// Serves `app` on a free port and returns its address; it stops with the test's runtime.
@@ -78,7 +76,7 @@ impl Issuer {
 }
 
 const SOON: Duration = Duration::ZERO;
-const LATER: Duration = Duration::from_secs(3600);
+const LATER: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 async fn keys_are_fetched_once_and_again_for_a_new_key() {

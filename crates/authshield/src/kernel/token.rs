@@ -1,0 +1,335 @@
+//! Opaque tokens: 256 random bits that a person, a log or a secret scanner can recognise.
+//!
+//! ```text
+//! asr_ 3k…43 base62 digits…Xe 0aB9zQ
+//! kind the secret             CRC-32 of all before it
+//! ```
+//!
+//! Kind and checksum let scanners find leaks without false alarms, and let us refuse a typo without
+//! asking the database. There is one way to write a token: another length, white space or digits
+//! that exceed 256 bits are refused.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use crate::world::World;
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const PREFIX_LENGTH: usize = 4;
+/// 62 to the power of 43 is just above 2 to the power of 256.
+const SECRET_LENGTH: usize = 43;
+const CHECKSUM_LENGTH: usize = 6;
+const LENGTH: usize = PREFIX_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
+
+/// The key under which tokens are hashed before they are stored: who reads the database cannot tell
+/// whether a token they guess is in it.
+pub struct TokenHashKey(hmac::Key);
+
+impl TokenHashKey {
+    /// Makes the key.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+}
+
+impl fmt::Debug for TokenHashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHashKey(…)")
+    }
+}
+
+/// The key from which the successor of a refresh token is derived.
+pub struct SuccessorKey(hmac::Key);
+
+impl SuccessorKey {
+    /// Makes the key.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+}
+
+impl fmt::Debug for SuccessorKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SuccessorKey(…)")
+    }
+}
+
+/// What all kinds have in common.
+struct Opaque {
+    secret: Zeroizing<[u8; 32]>,
+    text: Zeroizing<String>,
+}
+
+impl Opaque {
+    fn new(prefix: &str, secret: Zeroizing<[u8; 32]>) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(LENGTH));
+        text.push_str(prefix);
+        push_base62(&mut text, Zeroizing::new(*secret), SECRET_LENGTH);
+        let mut checksum = Zeroizing::new([0; 32]);
+        checksum[28..].copy_from_slice(&crc32(text.as_bytes()).to_be_bytes());
+        push_base62(&mut text, checksum, CHECKSUM_LENGTH);
+        Self { secret, text }
+    }
+
+    fn random(prefix: &str, world: &dyn World) -> Self {
+        let mut secret = Zeroizing::new([0; 32]);
+        world.fill(&mut *secret);
+        Self::new(prefix, secret)
+    }
+
+    fn parse(prefix: &str, text: &str) -> Option<Self> {
+        // ASCII, so that it can be cut anywhere.
+        if text.len() != LENGTH || !text.is_ascii() || !text.starts_with(prefix) {
+            return None;
+        }
+        let secret = read_base62(&text.as_bytes()[PREFIX_LENGTH..LENGTH - CHECKSUM_LENGTH])?;
+        // Written again it must be the same: that settles the checksum too.
+        let token = Self::new(prefix, secret);
+        (*token.text == text).then_some(token)
+    }
+
+    fn hash(&self, prefix: &str, key: &TokenHashKey) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&key.0);
+        // The kind belongs to it: a token of one kind never counts as one of another.
+        context.update(prefix.as_bytes());
+        context.update(&*self.secret);
+        tag_bytes(&context.sign())
+    }
+}
+
+fn tag_bytes(tag: &hmac::Tag) -> [u8; 32] {
+    tag.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+/// Writes a number of 256 bits with `length` digits.
+fn push_base62(text: &mut String, mut number: Zeroizing<[u8; 32]>, length: usize) {
+    let mut digits = Zeroizing::new([0_u8; SECRET_LENGTH]);
+    for digit in digits[..length].iter_mut().rev() {
+        let mut remainder = 0_u32;
+        for byte in number.iter_mut() {
+            let value = remainder << 8 | u32::from(*byte);
+            *byte = u8::try_from(value / 62).expect("the remainder was below 62");
+            remainder = value % 62;
+        }
+        *digit = DIGITS[remainder as usize];
+    }
+    text.extend(digits[..length].iter().map(|digit| char::from(*digit)));
+}
+
+/// Reads digits as a number; `None` if one is none, or the number has more than 256 bits.
+fn read_base62(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    let mut number = Zeroizing::new([0_u8; 32]);
+    for digit in digits {
+        let value = DIGITS.iter().position(|known| known == digit)?;
+        let mut carry = u32::try_from(value).expect("below 62");
+        for byte in number.iter_mut().rev() {
+            let value = u32::from(*byte) * 62 + carry;
+            *byte = value.to_be_bytes()[3];
+            carry = value >> 8;
+        }
+        if carry != 0 {
+            return None;
+        }
+    }
+    Some(number)
+}
+
+/// CRC-32 as in gzip and in GitHub's tokens.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
+        })
+    })
+}
+
+macro_rules! opaque {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Its `Debug` shows nothing, its memory is wiped.
+        pub struct $name(Opaque);
+
+        impl $name {
+            /// What it begins with.
+            pub const PREFIX: &str = $prefix;
+
+            /// Makes a new one.
+            #[must_use]
+            pub fn new(world: &dyn World) -> Self {
+                Self(Opaque::random(Self::PREFIX, world))
+            }
+
+            /// Reads one; `None` if it cannot be one of ours.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Opaque::parse(Self::PREFIX, text).map(Self)
+            }
+
+            /// Returns its text, to be given to its owner and to nobody else.
+            #[must_use]
+            pub fn reveal(&self) -> &str {
+                &self.0.text
+            }
+
+            /// Returns what is stored of it.
+            #[must_use]
+            pub fn hash(&self, key: &TokenHashKey) -> [u8; 32] {
+                self.0.hash(Self::PREFIX, key)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(", $prefix, "…)"))
+            }
+        }
+    )*};
+}
+
+opaque! {
+    /// What keeps a session going: rotated with every use.
+    RefreshToken = "asr_";
+    /// What a link in a mail carries: works once.
+    LinkToken = "asl_";
+}
+
+impl RefreshToken {
+    /// Returns the token that follows this one.
+    ///
+    /// It is derived, so a client that asks twice gets the same one, and nothing secret is stored for
+    /// it. Without the key nobody gets from a stolen old token to its successor.
+    #[must_use]
+    pub fn successor(&self, key: &SuccessorKey) -> Self {
+        let mut context = hmac::Context::with_key(&key.0);
+        context.update(b"authshield refresh token successor v1\0");
+        context.update(&*self.0.secret);
+        let secret = Zeroizing::new(tag_bytes(&context.sign()));
+        Self(Opaque::new(Self::PREFIX, secret))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::world::Sandbox;
+
+    fn token(secret: [u8; 32]) -> RefreshToken {
+        RefreshToken(Opaque::new(RefreshToken::PREFIX, Zeroizing::new(secret)))
+    }
+
+    #[test]
+    fn the_form_is_fixed() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        let zero = token([0; 32]);
+        assert_eq!(&zero.reveal()[..47], format!("asr_{}", "0".repeat(43)));
+        let full = token([0xFF; 32]);
+        assert_eq!(full.reveal().len(), 53);
+        for token in [zero, full] {
+            let again = RefreshToken::parse(token.reveal()).unwrap();
+            assert_eq!(again.0.secret, token.0.secret);
+        }
+    }
+
+    #[test]
+    fn more_than_256_bits_are_refused_whatever_the_checksum() {
+        let mut text = format!("asr_{}", "z".repeat(43));
+        let mut checksum = Zeroizing::new([0; 32]);
+        checksum[28..].copy_from_slice(&crc32(text.as_bytes()).to_be_bytes());
+        push_base62(&mut text, checksum, CHECKSUM_LENGTH);
+        assert!(RefreshToken::parse(&text).is_none());
+    }
+
+    #[test]
+    fn d15_another_shape_is_another_text() {
+        let world = Sandbox::default();
+        let token = RefreshToken::new(&world);
+        let text = token.reveal();
+        let link = LinkToken::new(&world);
+        for other in [
+            format!(" {text}"),
+            format!("{text} "),
+            format!("{text}\n"),
+            format!("{text}="),
+            text.replacen("asr_", "asl_", 1),
+            text.replacen("asr_", "ASR_", 1),
+            text.replacen("asr_", "asr%5F", 1),
+            text[4..].to_owned(),
+            "ä".repeat(26) + "x",
+            link.reveal().to_owned(),
+            String::new(),
+        ] {
+            assert!(RefreshToken::parse(&other).is_none(), "{other}");
+        }
+        assert!(LinkToken::parse(text).is_none());
+    }
+
+    #[test]
+    fn hashes_and_successors_depend_on_key_kind_and_token() {
+        let (a, b) = (token([1; 32]), token([2; 32]));
+        let link = LinkToken(Opaque::new(LinkToken::PREFIX, Zeroizing::new([1; 32])));
+        let (one, two) = (TokenHashKey::new(&[1; 32]), TokenHashKey::new(&[2; 32]));
+        assert_eq!(a.hash(&one), token([1; 32]).hash(&one));
+        let hashes = [a.hash(&one), a.hash(&two), b.hash(&one), link.hash(&one)];
+        let distinct: std::collections::BTreeSet<_> = hashes.iter().collect();
+        assert_eq!(distinct.len(), hashes.len());
+
+        let (one, two) = (SuccessorKey::new(&[1; 32]), SuccessorKey::new(&[2; 32]));
+        assert_eq!(a.successor(&one).reveal(), a.successor(&one).reveal());
+        assert_ne!(a.successor(&one).reveal(), a.successor(&two).reveal());
+        assert_ne!(a.successor(&one).reveal(), b.successor(&one).reveal());
+        assert_ne!(a.successor(&one).successor(&one).reveal(), a.successor(&one).reveal());
+        assert!(RefreshToken::parse(a.successor(&one).reveal()).is_some());
+    }
+
+    #[test]
+    fn nothing_of_it_is_shown() {
+        let token = token([7; 32]);
+        assert_eq!(format!("{token:?}"), "RefreshToken(asr_…)");
+        let keys = (TokenHashKey::new(&[7; 32]), SuccessorKey::new(&[7; 32]));
+        assert_eq!(format!("{keys:?}"), "(TokenHashKey(…), SuccessorKey(…))");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(secret: [u8; 32]) {
+            let token = token(secret);
+            let again = RefreshToken::parse(token.reveal()).expect("our own text");
+            prop_assert_eq!(&*again.0.secret, &secret);
+            prop_assert_eq!(again.reveal(), token.reveal());
+        }
+
+        #[test]
+        fn a_typo_is_refused(secret: [u8; 32], at in 0..LENGTH, digit in 0..62_usize) {
+            let text = token(secret).reveal().to_owned();
+            for cut in 0..LENGTH {
+                prop_assert!(RefreshToken::parse(&text[..cut]).is_none());
+            }
+            let mut typo = text.clone().into_bytes();
+            typo[at] = DIGITS[digit];
+            let typo = String::from_utf8(typo).expect("ASCII");
+            prop_assert_eq!(RefreshToken::parse(&typo).is_some(), typo == text);
+            let flipped: String = text
+                .chars()
+                .enumerate()
+                .map(|(n, c)| match c {
+                    c if n != at => c,
+                    c if c.is_ascii_lowercase() => c.to_ascii_uppercase(),
+                    c => c.to_ascii_lowercase(),
+                })
+                .collect();
+            prop_assert_eq!(RefreshToken::parse(&flipped).is_some(), flipped == text);
+        }
+
+        #[test]
+        fn noise_is_no_token(text in ".{0,60}") {
+            prop_assert!(RefreshToken::parse(&text).is_none());
+        }
+    }
+}

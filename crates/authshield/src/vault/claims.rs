@@ -1,0 +1,52 @@
+//! What an access token says (RFC 9068, 2.2).
+
+use serde::Serialize;
+
+use crate::kernel::{SessionId, Timestamp, UserId};
+use crate::world::World;
+
+/// The client of whoever signs in with us directly.
+pub const FIRST_PARTY: &str = "authshield";
+
+/// The claims of an access token. No address and no name: whoever needs them asks (RFC 9068, 6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccessClaims<'a> {
+    /// The issuer: our public address.
+    pub iss: &'a str,
+    /// The user.
+    pub sub: UserId,
+    /// Whom it is for.
+    pub aud: &'a str,
+    /// When it ends.
+    pub exp: i64,
+    /// When it was issued.
+    pub iat: i64,
+    /// The id of the token: 128 random bits.
+    pub jti: String,
+    /// The session.
+    pub sid: SessionId,
+    /// The client; [`FIRST_PARTY`] without one.
+    pub client_id: &'a str,
+    /// The roles of the user.
+    pub roles: &'a [String],
+    /// How the user proved who they are, at the sign-in.
+    pub amr: &'a [String],
+    /// When they did: a refresh does not change it.
+    pub auth_time: i64,
+}
+
+impl AccessClaims<'_> {
+    /// Makes the id of a token.
+    #[must_use]
+    pub fn new_id(world: &dyn World) -> String {
+        let mut random = [0; 16];
+        world.fill(&mut random);
+        super::hex(&random)
+    }
+
+    /// Returns when a token that is issued now ends, in whole seconds.
+    #[must_use]
+    pub fn end(now: Timestamp, ttl: std::time::Duration) -> i64 {
+        (now + ttl).as_second()
+    }
+}

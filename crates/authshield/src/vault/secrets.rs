@@ -1,0 +1,88 @@
+//! The server's own secrets: made once, sealed in the database, the same on every node.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use onesql::Store;
+use zeroize::Zeroizing;
+
+use super::{KeyringError, Vault, sql};
+use crate::kernel::{SuccessorKey, Timestamp, TokenHashKey};
+
+/// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
+/// the same one, and not which.
+pub struct EmailHashKey(hmac::Key);
+
+impl EmailHashKey {
+    /// Makes the key.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// Returns the keyed hash of an address.
+    #[must_use]
+    pub fn hash(&self, address: &str) -> [u8; 32] {
+        let tag = hmac::sign(&self.0, address.as_bytes());
+        tag.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+    }
+}
+
+impl fmt::Debug for EmailHashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmailHashKey(…)")
+    }
+}
+
+/// The server's own secrets.
+#[derive(Debug)]
+pub struct Secrets {
+    /// Hashes opaque tokens.
+    pub token_hash: TokenHashKey,
+    /// Derives the successors of refresh tokens.
+    pub refresh_successor: SuccessorKey,
+    /// Hashes addresses.
+    pub email_hash: EmailHashKey,
+}
+
+impl Secrets {
+    /// Loads the secrets; the first node to start makes them.
+    pub async fn load_or_create(
+        store: &Store,
+        vault: &Vault,
+        now: Timestamp,
+    ) -> Result<Self, KeyringError> {
+        Ok(Self {
+            token_hash: TokenHashKey::new(&*secret(store, vault, "token_hash", now).await?),
+            refresh_successor: SuccessorKey::new(
+                &*secret(store, vault, "refresh_successor", now).await?,
+            ),
+            email_hash: EmailHashKey::new(&*secret(store, vault, "email_hash", now).await?),
+        })
+    }
+}
+
+async fn secret(
+    store: &Store,
+    vault: &Vault,
+    name: &str,
+    now: Timestamp,
+) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
+    let purpose = sql::SECRETS.purpose(name);
+    let known = sql::find_secret(&mut store.glance().await?, name).await?;
+    let sealed = if let Some(sealed) = known {
+        sealed
+    } else {
+        let mut fresh = Zeroizing::new([0; 32]);
+        vault.world().fill(&mut *fresh);
+        let mut tx = store.write().await?;
+        // Another node may have been faster: whatever is there now is the secret.
+        sql::insert_secret(&mut tx, name, &vault.seal(&purpose, &*fresh), now).await?;
+        let sealed = sql::find_secret(&mut tx, name).await?.expect("it is there now");
+        tx.commit().await?;
+        sealed
+    };
+    let opened = vault.open_sealed(&purpose, &sealed)?;
+    let bytes = <[u8; 32]>::try_from(opened.as_slice());
+    bytes.map(Zeroizing::new).map_err(|_| super::VaultError::Damaged { purpose }.into())
+}
