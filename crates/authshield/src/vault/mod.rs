@@ -12,7 +12,6 @@
 //! ```
 
 mod claims;
-pub mod http;
 mod key;
 mod master;
 mod rotation;
@@ -114,7 +113,7 @@ impl MasterKey {
 }
 
 /// What is bound to a sealed value without being in it: the envelope's head, and the purpose.
-fn aad(id: &[u8; KEY_ID_LENGTH], purpose: &str) -> Vec<u8> {
+fn aad(id: [u8; KEY_ID_LENGTH], purpose: &str) -> Vec<u8> {
     [&[VERSION], id.as_slice(), purpose.as_bytes()].concat()
 }
 
@@ -161,7 +160,7 @@ impl Vault {
         key.aead
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(aad(&key.id, purpose)),
+                Aad::from(aad(key.id, purpose)),
                 &mut body,
             )
             .expect("anything that fits into memory can be sealed");
@@ -183,7 +182,7 @@ impl Vault {
         let mut body = Zeroizing::new(sealed[HEADER_LENGTH..].to_vec());
         let length = key
             .aead
-            .open_in_place(nonce, Aad::from(aad(&key.id, purpose)), &mut body)
+            .open_in_place(nonce, Aad::from(aad(key.id, purpose)), &mut body)
             .map_err(|_| damaged())?
             .len();
         body.truncate(length);
@@ -221,7 +220,7 @@ impl Vault {
             for row in sql::sealed_values(&mut tx, column).await? {
                 if self.sealed_under(&row.sealed) == SealedUnder::Previous {
                     let purpose = column.purpose(&row.key);
-                    let again = self.seal(&purpose, &*self.open_sealed(&purpose, &row.sealed)?);
+                    let again = self.seal(&purpose, &self.open_sealed(&purpose, &row.sealed)?);
                     sql::replace_sealed(&mut tx, column, &row, &again).await?;
                 }
             }

@@ -14,10 +14,10 @@ use crate::config::{SigningAlgorithm, Token};
 use crate::kernel::Timestamp;
 
 /// How long others may keep our key set.
-pub const JWKS_MAX_AGE: Duration = Duration::from_secs(5 * 60);
+pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
 
 /// How far clocks may differ, and how long nodes may take to hear of a new key.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// When a key was made, begins to sign and ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,12 +78,12 @@ pub(super) fn overdue_end(
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(86400);
+    const DAY: Duration = Duration::from_hours(24);
 
     fn settings() -> Token {
         Token {
             algorithm: SigningAlgorithm::Es256,
-            access_ttl: Duration::from_secs(900),
+            access_ttl: Duration::from_mins(15),
             audience: "https://id.example.org".to_owned(),
             key_rotation: 90 * DAY,
             key_publish_ahead: DAY,

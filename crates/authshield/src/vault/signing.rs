@@ -40,6 +40,9 @@ pub enum KeyringError {
     /// The store failed.
     #[error("the store failed while keys were read or written")]
     Store(#[from] onesql::Error),
+    /// Somebody deleted the keys.
+    #[error("there is no signing key in the database; a restart makes one")]
+    Empty,
     /// A key is not what its row says.
     #[error("the signing key {kid} is damaged; restore a backup, or delete its row")]
     Damaged {
@@ -145,9 +148,10 @@ impl Keyring {
         settings: &Token,
         now: Timestamp,
     ) -> Result<Self, KeyringError> {
-        let newest = sql::keys(&mut store.glance().await?, now).await?.pop();
-        if newest.is_none_or(|newest| newest.state.algorithm != settings.algorithm) {
-            make(store, vault, settings, Rotation::Immediate, now).await?;
+        let seen = states(store, now).await?;
+        if seen.last().is_none_or(|newest| newest.algorithm != settings.algorithm) {
+            // Nodes that start at once have seen the same, so they make the same generation.
+            make(store, vault, settings, &seen, Rotation::Immediate, now).await?;
         }
         let ring = look(store, vault, &[], now).await?;
         Ok(Self(Arc::new(Shared {
@@ -246,7 +250,8 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<Option<String>, KeyringError> {
         let Shared { store, vault, settings, .. } = &*self.0;
-        let made = make(store, vault, settings, how, now).await?;
+        let seen = states(store, now).await?;
+        let made = make(store, vault, settings, &seen, how, now).await?;
         self.reload(now).await?;
         Ok(made)
     }
@@ -269,13 +274,6 @@ impl Keyring {
             expires_at: key.expires_at,
         };
         states.into_iter().enumerate().map(info).rev().collect()
-    }
-
-    /// Returns the key that signs now.
-    #[must_use]
-    pub fn active(&self, now: Timestamp) -> KeyInfo {
-        let signs = |key: &KeyInfo| key.phase == KeyPhase::Active;
-        self.list(now).into_iter().find(signs).expect("a ring is never empty")
     }
 
     /// Looks at the database for somebody who asked at `asked`, unless that was done since.
@@ -326,24 +324,21 @@ async fn look(
     let rows = sql::keys(&mut store.glance().await?, now).await?;
     let mut keys = Vec::with_capacity(rows.len());
     for row in rows {
-        let damaged = || KeyringError::Damaged { kid: row.state.kid.clone() };
-        let pair = match known.iter().find(|key| key.state.kid == row.state.kid) {
-            Some(key) => Arc::clone(&key.pair),
-            None => {
-                let purpose = sql::SIGNING_KEYS.purpose(&row.state.kid);
-                let der = vault.open_sealed(&purpose, &row.sealed)?;
-                let pair = Pair::from_pkcs8(row.state.algorithm, &der).ok_or_else(damaged)?;
-                if pair.kid() != row.state.kid {
-                    return Err(damaged());
-                }
-                Arc::new(pair)
-            }
+        let pair = if let Some(key) = known.iter().find(|key| key.state.kid == row.state.kid) {
+            Arc::clone(&key.pair)
+        } else {
+            let purpose = sql::SIGNING_KEYS.purpose(&row.state.kid);
+            let der = vault.open_sealed(&purpose, &row.sealed)?;
+            let pair = Pair::from_pkcs8(row.state.algorithm, &der)
+                .filter(|pair| pair.kid() == row.state.kid)
+                .ok_or_else(|| KeyringError::Damaged { kid: row.state.kid.clone() })?;
+            Arc::new(pair)
         };
         keys.push(Key { state: row.state, pair });
     }
     // The one that signs goes first: simple readers take the first they see.
-    let active = rotation::active(keys.iter().map(|key| &key.state), now)
-        .ok_or(KeyringError::Damaged { kid: "(none left)".to_owned() })?;
+    let active =
+        rotation::active(keys.iter().map(|key| &key.state), now).ok_or(KeyringError::Empty)?;
     let order = std::iter::once(&keys[active]).chain(
         keys.iter().enumerate().rev().filter(|(place, _)| *place != active).map(|(_, key)| key),
     );
@@ -374,13 +369,14 @@ impl Successor {
     ) -> Result<Option<String>, KeyringError> {
         let (state, sealed) = generate(vault, settings.algorithm, &self, now).await;
         let mut tx = store.write().await?;
-        if !sql::insert_key(&mut tx, &state, &sealed).await? {
-            return Ok(None);
+        let inserted = sql::insert_key(&mut tx, &state, &sealed).await?;
+        if inserted {
+            let end = self.from + rotation::afterlife(settings);
+            sql::retire_before(&mut tx, state.generation, end).await?;
         }
-        let end = self.from + rotation::afterlife(settings);
-        sql::retire_before(&mut tx, state.generation, end).await?;
+        // If another was faster, then this waits until what that one wrote can be read.
         tx.commit().await?;
-        Ok(Some(state.kid))
+        Ok(inserted.then_some(state.kid))
     }
 }
 
@@ -406,19 +402,24 @@ async fn generate(
     (state, sealed)
 }
 
-/// Does what somebody asked for, on the database as it is now.
+/// Reads the states of the keys, without the keys.
+async fn states(store: &Store, now: Timestamp) -> Result<Vec<KeyState>, KeyringError> {
+    let rows = sql::keys(&mut store.glance().await?, now).await?;
+    Ok(rows.into_iter().map(|row| row.state).collect())
+}
+
+/// Does what somebody asked for who has `seen` the database; `None` if it is different by now.
 async fn make(
     store: &Store,
     vault: &Vault,
     settings: &Token,
+    seen: &[KeyState],
     how: Rotation,
     now: Timestamp,
 ) -> Result<Option<String>, KeyringError> {
-    let rows = sql::keys(&mut store.glance().await?, now).await?;
-    let states: Vec<_> = rows.into_iter().map(|row| row.state).collect();
-    let newest = states.last();
+    let newest = seen.last();
     let after = newest.map_or(0, |key| key.generation);
-    let waiting = newest.filter(|key| key.active_from > now && states.len() > 1);
+    let waiting = newest.filter(|key| key.active_from > now && seen.len() > 1);
     match how {
         Rotation::Announced => {
             // One that is announced already is as good.
@@ -444,12 +445,11 @@ async fn make(
             let place = Successor { after, from: now };
             let (state, sealed) = generate(vault, settings.algorithm, &place, now).await;
             let mut tx = store.write().await?;
-            if !sql::insert_key(&mut tx, &state, &sealed).await? {
-                return Ok(None);
-            }
+            let inserted = sql::insert_key(&mut tx, &state, &sealed).await?;
+            // If another was faster with a key that is as new, the ones before it go all the same.
             sql::delete_before(&mut tx, state.generation).await?;
             tx.commit().await?;
-            Ok(Some(state.kid))
+            Ok(inserted.then_some(state.kid))
         }
     }
 }
