@@ -1,0 +1,156 @@
+//! Every letter.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::Config;
+
+/// Something to tell somebody by mail. The words are in `locales/`, under the name of the kind.
+#[derive(Clone)]
+pub enum Letter {
+    /// To a new address: prove that it is yours.
+    VerifyEmail {
+        /// Leads to the page that confirms.
+        link: SecretString,
+    },
+    /// To an address that has an account, when somebody registers it again: the answer over HTTP
+    /// does not say so, this letter does.
+    AlreadyRegistered {
+        /// Leads to the page where a new password is chosen, if such a link was made.
+        link: Option<SecretString>,
+    },
+    /// To who forgot the password.
+    ResetPassword {
+        /// Leads to the page where a new password is chosen.
+        link: SecretString,
+    },
+    /// To the account's address, after its password was changed or reset.
+    PasswordChanged,
+    /// To the address that shall replace the present one: prove that it is yours.
+    ConfirmNewEmail {
+        /// Leads to the page that confirms.
+        link: SecretString,
+    },
+    /// To the present address, when a change of address was asked for.
+    EmailChanging {
+        /// The new address, with most of it hidden.
+        new_email_masked: String,
+    },
+    /// To the former address, after the change.
+    EmailChanged,
+    /// To whoever an operator names, to see that mail works.
+    Test,
+}
+
+/// How long letters are worth sending; one with a link dies with the link.
+#[derive(Debug, Clone, Copy)]
+pub struct Lives {
+    /// Links that prove an address.
+    pub verification: Duration,
+    /// Links that lead to a new password.
+    pub recovery: Duration,
+    /// Letters without a link.
+    pub notice: Duration,
+}
+
+impl From<&Config> for Lives {
+    fn from(config: &Config) -> Self {
+        Self {
+            verification: config.verification.ttl,
+            recovery: config.recovery.ttl,
+            notice: Self::NOTICE,
+        }
+    }
+}
+
+impl Lives {
+    /// A notice is still worth reading after a long weekend without a relay.
+    pub const NOTICE: Duration = Duration::from_hours(72);
+}
+
+impl Letter {
+    /// The name of every kind.
+    pub const KINDS: [&'static str; 8] = [
+        "verify_email",
+        "already_registered",
+        "reset_password",
+        "password_changed",
+        "confirm_new_email",
+        "email_changing",
+        "email_changed",
+        "test",
+    ];
+
+    /// Returns the name of its kind, as in the database, in `locales/` and in metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::VerifyEmail { .. } => "verify_email",
+            Self::AlreadyRegistered { .. } => "already_registered",
+            Self::ResetPassword { .. } => "reset_password",
+            Self::PasswordChanged => "password_changed",
+            Self::ConfirmNewEmail { .. } => "confirm_new_email",
+            Self::EmailChanging { .. } => "email_changing",
+            Self::EmailChanged => "email_changed",
+            Self::Test => "test",
+        }
+    }
+
+    /// Returns how long it is worth sending.
+    #[must_use]
+    pub fn life(&self, lives: &Lives) -> Duration {
+        match self {
+            Self::VerifyEmail { .. } | Self::ConfirmNewEmail { .. } => lives.verification,
+            Self::ResetPassword { .. } | Self::AlreadyRegistered { link: Some(_) } => {
+                lives.recovery
+            }
+            Self::AlreadyRegistered { link: None }
+            | Self::PasswordChanged
+            | Self::EmailChanging { .. }
+            | Self::EmailChanged
+            | Self::Test => lives.notice,
+        }
+    }
+
+    /// Returns what the words are filled with; it holds secrets, so it goes nowhere but the seal.
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        let mut variables = BTreeMap::new();
+        match self {
+            Self::VerifyEmail { link }
+            | Self::ResetPassword { link }
+            | Self::ConfirmNewEmail { link }
+            | Self::AlreadyRegistered { link: Some(link) } => {
+                variables.insert("link".to_owned(), link.expose_secret().to_owned());
+            }
+            Self::EmailChanging { new_email_masked } => {
+                variables.insert("new_email".to_owned(), new_email_masked.clone());
+            }
+            Self::AlreadyRegistered { link: None }
+            | Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::Test => {}
+        }
+        variables
+    }
+}
+
+impl fmt::Debug for Letter {
+    /// Shows the kind and nothing else: links are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Letter").field(&self.kind()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_never_shows_its_link() {
+        let letter = Letter::ResetPassword { link: "https://example.org/?token=s3cret".into() };
+        assert_eq!(format!("{letter:?}"), r#"Letter("reset_password")"#);
+    }
+}

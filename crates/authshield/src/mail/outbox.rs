@@ -1,0 +1,170 @@
+//! Where letters are put: a row in the transaction of what they tell about.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use onesql::Tx;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::letter::Letter;
+use super::render::{Draft, RenderError, Rendered, Templates};
+use super::setup::Letterhead;
+use super::sql::{self, New, Row};
+use crate::kernel::{MailId, Timestamp, UserId};
+use crate::world::SharedWorld;
+
+/// What the variables of a message are sealed for.
+const PURPOSE: &str = "mail_variables";
+
+/// Keeps secrets at rest; the vault is one.
+pub trait Sealer: Send + Sync + 'static {
+    /// Encrypts `plain`; only [`Sealer::open`] with the same purpose gets it back.
+    fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8>;
+
+    /// Decrypts, or returns `None` if this was sealed otherwise or is not whole.
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+}
+
+/// Who a letter goes to.
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    /// The account, if it is about one.
+    pub user: Option<UserId>,
+    /// The stored address, in its canonical form: never one that was only typed.
+    pub email: String,
+    /// What they call themselves.
+    pub name: Option<String>,
+    /// The language they read.
+    pub locale: String,
+}
+
+/// Puts letters where they cannot be lost; clones share it.
+#[derive(Clone)]
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    templates: Templates,
+    sealer: Box<dyn Sealer>,
+    head: Letterhead,
+    world: SharedWorld,
+    news: Notify,
+}
+
+/// What is sealed: everything about a letter that its row does not say.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Contents {
+    /// The row it belongs to, so that it opens in no other.
+    id: MailId,
+    at: Timestamp,
+    life_s: u64,
+    pub(super) name: Option<String>,
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+impl Drop for Contents {
+    fn drop(&mut self) {
+        for value in self.variables.values_mut() {
+            value.zeroize();
+        }
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Outbox").field(&self.0.head).finish()
+    }
+}
+
+impl Outbox {
+    /// Returns an outbox whose letters bear `head`.
+    #[must_use]
+    pub fn new(head: Letterhead, sealer: impl Sealer, world: SharedWorld) -> Self {
+        let (templates, sealer) = (Templates::load(), Box::new(sealer));
+        Self(Arc::new(Inner { templates, sealer, head, world, news: Notify::new() }))
+    }
+
+    /// Puts a letter into the outbox as part of `tx`: no commit, no mail; commit, mail for certain.
+    ///
+    /// Call [`Outbox::wake`] after the commit, or it waits for the next look, up to a second.
+    pub async fn put(
+        &self,
+        tx: &mut Tx,
+        to: &Recipient,
+        letter: &Letter,
+        now: Timestamp,
+    ) -> onesql::Result<MailId> {
+        let Inner { templates, sealer, head, world, .. } = &*self.0;
+        let id = MailId::new(world.as_ref());
+        let life = letter.life(&head.lives);
+        let contents = Contents {
+            id,
+            at: now,
+            life_s: life.as_secs(),
+            name: to.name.clone(),
+            variables: letter.variables(),
+        };
+        let plain = serde_json::to_vec(&contents).expect("text and numbers can be written");
+        let sealed = sealer.seal(PURPOSE, &Zeroizing::new(plain));
+        let message_id = format!("<{}@{}>", id.as_uuid().simple(), head.from.email.domain());
+        let new = New {
+            id,
+            kind: letter.kind(),
+            locale: templates.language(&to.locale, &head.default_locale),
+            recipient: &to.email,
+            user: to.user,
+            sealed,
+            message_id,
+            now,
+            expires_at: now + life,
+        };
+        sql::insert(tx, new).await?;
+        Ok(id)
+    }
+
+    /// Tells the post that there is something to do.
+    pub fn wake(&self) {
+        self.0.news.notify_one();
+    }
+
+    /// Waits until somebody calls [`Outbox::wake`]; a call while nobody waited counts.
+    pub(super) async fn news(&self) {
+        self.0.news.notified().await;
+    }
+
+    pub(super) fn head(&self) -> &Letterhead {
+        &self.0.head
+    }
+
+    pub(super) fn world(&self) -> &SharedWorld {
+        &self.0.world
+    }
+
+    /// Opens what was sealed with a message.
+    pub(super) fn open(&self, row: &Row) -> Result<Contents, RenderError> {
+        row.variables
+            .as_deref()
+            .and_then(|sealed| self.0.sealer.open(PURPOSE, sealed))
+            .and_then(|plain| serde_json::from_slice::<Contents>(&plain).ok())
+            .filter(|contents| contents.id == row.id)
+            .ok_or(RenderError::Sealed)
+    }
+
+    /// Puts a message into words.
+    pub(super) fn render(&self, row: &Row, contents: &Contents) -> Result<Rendered, RenderError> {
+        let Inner { templates, head, .. } = &*self.0;
+        templates.render(&Draft {
+            kind: &row.kind,
+            language: templates.language(&row.locale, &head.default_locale),
+            service: &head.service,
+            site: &head.site,
+            name: contents.name.as_deref(),
+            at: contents.at,
+            life: Duration::from_secs(contents.life_s),
+            variables: &contents.variables,
+        })
+    }
+}

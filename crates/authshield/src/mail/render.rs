@@ -1,0 +1,253 @@
+//! A letter as its reader sees it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use fluent_bundle::FluentArgs;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use zeroize::Zeroizing;
+
+use super::name;
+use super::words::{Speechless, Words};
+use crate::kernel::Timestamp;
+
+/// How many steps one template may take; ours take about two hundred.
+const FUEL: u64 = 20_000;
+
+/// The layout for programs that show text.
+const TEXT: &str = "layout.txt";
+
+/// The layout for programs that show HTML; everything put into it is escaped.
+const HTML: &str = "layout.html";
+
+/// Words and layouts, loaded.
+pub(super) struct Templates {
+    words: Words,
+    layouts: Environment<'static>,
+}
+
+/// What a letter says about itself, before it is put into words.
+pub(super) struct Draft<'a> {
+    pub(super) kind: &'a str,
+    pub(super) language: &'static str,
+    pub(super) service: &'a str,
+    pub(super) site: &'a str,
+    pub(super) name: Option<&'a str>,
+    pub(super) at: Timestamp,
+    pub(super) life: Duration,
+    pub(super) variables: &'a BTreeMap<String, String>,
+}
+
+/// A letter in words; it may hold a link, so it does not show itself.
+#[derive(Clone)]
+pub struct Rendered {
+    /// The subject line.
+    pub subject: String,
+    /// For programs that show text.
+    pub text: Zeroizing<String>,
+    /// For programs that show HTML.
+    pub html: Zeroizing<String>,
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendered").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+/// Why a letter could not be put into words: a bug, or a row from another version.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// Words are missing.
+    #[error(transparent)]
+    Words(#[from] Speechless),
+    /// A layout is wrong.
+    #[error("the layout of letters failed")]
+    Layout(#[from] minijinja::Error),
+    /// The variables cannot be opened: they were sealed under another master key.
+    #[error("its variables cannot be opened; is `master_key` the one they were sealed under?")]
+    Sealed,
+}
+
+impl Templates {
+    pub(super) fn load() -> Self {
+        let mut layouts = Environment::new();
+        layouts.set_undefined_behavior(UndefinedBehavior::Strict);
+        layouts.set_fuel(Some(FUEL));
+        layouts.set_auto_escape_callback(|template| match template {
+            TEXT => AutoEscape::None,
+            _ => AutoEscape::Html,
+        });
+        for (name, source) in [
+            (TEXT, include_str!("../../templates/mail/layout.txt")),
+            (HTML, include_str!("../../templates/mail/layout.html")),
+        ] {
+            layouts.add_template(name, source).expect("our own layouts are well formed");
+        }
+        Self { words: Words::load(), layouts }
+    }
+
+    /// Returns the language that letters in `locale` are written in.
+    pub(super) fn language(&self, locale: &str, default: &str) -> &'static str {
+        self.words.pick(locale, default)
+    }
+
+    /// Puts a letter into words.
+    pub(super) fn render(&self, draft: &Draft<'_>) -> Result<Rendered, RenderError> {
+        let link = draft.variables.get("link").map(String::as_str);
+        let name = draft.name.and_then(name::presentable);
+
+        let mut args = FluentArgs::new();
+        args.set("service", draft.service);
+        args.set("site", draft.site);
+        args.set("at", draft.at.to_minute());
+        for (key, value) in draft.variables {
+            args.set(key.as_str(), value.as_str());
+        }
+        if let Some(name) = &name {
+            args.set("name", name.as_str());
+        }
+        let (unit, count) = in_words(draft.life);
+        args.set("count", count);
+        let say = |id: &str, args: &FluentArgs<'_>| self.words.say(draft.language, id, args);
+        let of = |attribute: &str| say(&format!("{}.{attribute}", draft.kind), &args);
+
+        let subject = say(draft.kind, &args)?;
+        let greeting = say(if name.is_some() { "greeting-name" } else { "greeting" }, &args)?;
+        let with_link = link.is_some() && self.words.has(draft.kind, "lead-link");
+        let lead = of(if with_link { "lead-link" } else { "lead" })?;
+        let action = if link.is_some() { Some(of("action")?) } else { None };
+        let note = of("note")?;
+        let span = say(unit, &args)?;
+        args.set("span", span);
+        let context = context! {
+            language => draft.language,
+            service => draft.service,
+            subject => &subject,
+            greeting => greeting,
+            lead => lead,
+            link => link,
+            action => action,
+            copy => say("link-copy", &args)?,
+            life => say("link-life", &args)?,
+            note => note,
+            closing => say("closing", &args)?,
+        };
+        let layout = |name: &str| -> Result<Zeroizing<String>, RenderError> {
+            Ok(Zeroizing::new(self.layouts.get_template(name)?.render(&context)?))
+        };
+        Ok(Rendered { text: layout(TEXT)?, html: layout(HTML)?, subject })
+    }
+}
+
+/// Returns the words for a span and how many: the largest unit that says it exactly enough.
+fn in_words(span: Duration) -> (&'static str, u32) {
+    let minutes = u32::try_from(span.as_secs() / 60).unwrap_or(u32::MAX).max(1);
+    match minutes {
+        minutes if minutes >= 48 * 60 && minutes % (24 * 60) == 0 => {
+            ("span-days", minutes / (24 * 60))
+        }
+        minutes if minutes >= 60 && minutes % 60 == 0 => ("span-hours", minutes / 60),
+        minutes => ("span-minutes", minutes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::mail::letter::{Letter, Lives};
+    use crate::world::{Sandbox, World};
+
+    const LIVES: Lives = Lives {
+        verification: Duration::from_hours(24),
+        recovery: Duration::from_mins(30),
+        notice: Lives::NOTICE,
+    };
+
+    fn letters() -> Vec<Letter> {
+        let link = || "https://id.example.org/x?token=T-0_k&a=b".into();
+        vec![
+            Letter::VerifyEmail { link: link() },
+            Letter::AlreadyRegistered { link: None },
+            Letter::AlreadyRegistered { link: Some(link()) },
+            Letter::ResetPassword { link: link() },
+            Letter::PasswordChanged,
+            Letter::ConfirmNewEmail { link: link() },
+            Letter::EmailChanging { new_email_masked: "n***@example.net".to_owned() },
+            Letter::EmailChanged,
+            Letter::Test,
+        ]
+    }
+
+    fn render(letter: &Letter, language: &'static str, name: Option<&str>) -> Rendered {
+        let draft = Draft {
+            kind: letter.kind(),
+            language,
+            service: "Example & Sons",
+            site: "id.example.org",
+            name,
+            at: Sandbox::default().now(),
+            life: letter.life(&LIVES),
+            variables: &letter.variables(),
+        };
+        Templates::load().render(&draft).expect("our own letters can be rendered")
+    }
+
+    #[test]
+    fn every_letter_speaks_every_language() {
+        let kinds: Vec<_> = letters().iter().map(Letter::kind).collect();
+        assert!(Letter::KINDS.iter().all(|kind| kinds.contains(kind)));
+        for language in ["en", "de"] {
+            let mut all = String::new();
+            for letter in letters() {
+                let rendered = render(&letter, language, Some("Ann Lee"));
+                let Rendered { subject, text, html } = &rendered;
+                let kind = letter.kind();
+                writeln!(all, "===== {kind} =====\nSubject: {subject}\n\n{}", **text).unwrap();
+                assert!(html.contains("Example &amp; Sons"), "{letter:?}");
+                assert!(!html.contains('\u{2068}'), "{letter:?}");
+            }
+            insta::assert_snapshot!(format!("letters_{language}"), all);
+        }
+        insta::assert_snapshot!("verify_email_html", *render(&letters()[0], "en", None).html);
+    }
+
+    #[test]
+    fn a_name_cannot_write_html() {
+        let rendered = render(&letters()[0], "en", Some("<b onclick=x>Ann</b>"));
+        assert!(rendered.html.contains("Hello,"), "looks like markup with a path, so not shown");
+        let rendered = render(&letters()[0], "en", Some("Ann \"&\" {{ 7*7 }} { $link }"));
+        assert!(rendered.html.contains("Ann &quot;&amp;&quot; {{ 7*7 }} { $link }"));
+        assert!(rendered.text.contains("Hello Ann \"&\" {{ 7*7 }} { $link },"));
+    }
+
+    #[test]
+    fn nothing_is_loaded_from_elsewhere() {
+        for letter in letters() {
+            let html = render(&letter, "de", None).html;
+            for way in ["<img", "<link", "<script", "url(", "src=", "@import"] {
+                assert!(!html.contains(way), "{way} in {letter:?}");
+            }
+            let links = html.matches("<a ").count();
+            assert_eq!(links, usize::from(letter.variables().contains_key("link")), "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn spans_are_said_in_the_largest_exact_unit() {
+        for (seconds, words) in [
+            (1, ("span-minutes", 1)),
+            (1800, ("span-minutes", 30)),
+            (3600, ("span-hours", 1)),
+            (5400, ("span-minutes", 90)),
+            (86_400, ("span-hours", 24)),
+            (172_800, ("span-days", 2)),
+            (90_000 * 2, ("span-hours", 50)),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words, "{seconds}");
+        }
+    }
+}

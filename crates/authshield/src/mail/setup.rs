@@ -1,0 +1,156 @@
+//! From settings to what sends mail.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use lettre::message::Mailbox;
+use lettre::transport::smtp::extension::ClientId;
+use url::{Host, Url};
+
+use super::letter::Lives;
+use super::reply::one_line;
+use super::smtp::Relay;
+use crate::config::Config;
+
+/// Who writes, and how.
+#[derive(Debug, Clone)]
+pub struct Letterhead {
+    /// The sender.
+    pub from: Mailbox,
+    /// The name of the service in letters: the sender's name, or else the host.
+    pub service: String,
+    /// The host of the public address.
+    pub site: String,
+    /// The language for those who have not chosen one.
+    pub default_locale: String,
+    /// How long letters are worth sending.
+    pub lives: Lives,
+}
+
+/// Where letters go.
+#[derive(Debug)]
+pub enum Transport {
+    /// Into files, for development.
+    Keep {
+        /// `{data_dir}/mail`
+        folder: PathBuf,
+    },
+    /// To a relay.
+    Smtp(Relay),
+}
+
+/// Why mail cannot be set up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// There is no relay.
+    #[error("smtp.host is not set")]
+    NoRelay,
+    /// One without the other.
+    #[error("smtp.username and smtp.password belong together: set both or neither")]
+    HalfCredentials,
+    /// Nobody to write as.
+    #[error("mail.from is not set: name the sender, as in `Example <accounts@example.org>`")]
+    NoFrom,
+    /// Not an address.
+    #[error("mail.from is `{0}`; it must read `Name <address>`, or be an address")]
+    From(String),
+    /// No certificates to be had there.
+    #[error("smtp.ca_file `{file}` cannot be used: {why}")]
+    CaFile {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nothing to verify certificates with.
+    #[error("TLS for the relay cannot be set up: {0}")]
+    Tls(String),
+}
+
+impl Letterhead {
+    /// Returns the letterhead of `from`, in the words of `mail.from`.
+    pub fn new(
+        from: &str,
+        public_url: &Url,
+        default_locale: &str,
+        lives: Lives,
+    ) -> Result<Self, SetupError> {
+        let from: Mailbox = from.trim().parse().map_err(|_| SetupError::From(one_line(from)))?;
+        let site = public_url.host_str().unwrap_or("localhost").to_owned();
+        let name = from.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+        Ok(Self {
+            service: name.clone().unwrap_or_else(|| site.clone()),
+            from: Mailbox::new(name, from.email),
+            site,
+            default_locale: default_locale.to_owned(),
+            lives,
+        })
+    }
+
+    /// Returns the letterhead that `config` asks for; without a relay a stand-in will do.
+    pub fn from_config(config: &Config) -> Result<Self, SetupError> {
+        let from = match (&config.mail.from, &config.smtp.host) {
+            (Some(from), _) => from,
+            (None, None) => "AuthShield <authshield@localhost>",
+            (None, Some(_)) => return Err(SetupError::NoFrom),
+        };
+        Self::new(from, &config.public_url, &config.mail.default_locale, Lives::from(config))
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keep { folder } => folder.display().fmt(f),
+            Self::Smtp(relay) => relay.fmt(f),
+        }
+    }
+}
+
+impl Transport {
+    /// Returns what `config` asks for: the relay, or files when there is none.
+    pub fn from_config(config: &Config) -> Result<Self, SetupError> {
+        if config.smtp.host.is_none() {
+            return Ok(Self::Keep { folder: config.data_dir.join("mail") });
+        }
+        Ok(Self::Smtp(Relay::new(&config.smtp, hello(&config.public_url))?))
+    }
+}
+
+/// Returns the name that we greet relays with: that of the public address, which resolves.
+fn hello(public_url: &Url) -> ClientId {
+    match public_url.host() {
+        Some(Host::Domain(domain)) => ClientId::Domain(domain.to_owned()),
+        Some(Host::Ipv4(address)) => ClientId::Ipv4(address),
+        Some(Host::Ipv6(address)) => ClientId::Ipv6(address),
+        None => ClientId::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn letterhead(from: &str) -> Result<Letterhead, SetupError> {
+        let day = Duration::from_hours(24);
+        let lives = Lives { verification: day, recovery: day, notice: day };
+        Letterhead::new(from, &"https://id.example.org".parse().unwrap(), "en", lives)
+    }
+
+    #[test]
+    fn the_sender_names_the_service() {
+        for (from, service, address) in [
+            ("Example <accounts@example.org>", "Example", "accounts@example.org"),
+            ("\"Lee, Ann\" <a@example.org>", "Lee, Ann", "a@example.org"),
+            ("a@example.org", "id.example.org", "a@example.org"),
+            ("AuthShield <authshield@localhost>", "AuthShield", "authshield@localhost"),
+        ] {
+            let head = letterhead(from).unwrap();
+            assert_eq!((head.service.as_str(), head.from.email.as_ref()), (service, address));
+        }
+        for wrong in ["", "Example", "a@example.org, b@example.org", "a@b\r\nBcc: c@d"] {
+            assert!(matches!(letterhead(wrong), Err(SetupError::From(_))), "{wrong:?}");
+        }
+    }
+}

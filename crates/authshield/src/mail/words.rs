@@ -1,0 +1,158 @@
+//! The words of letters, in every language we have.
+
+use std::collections::BTreeMap;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use unic_langid::LanguageIdentifier;
+
+/// Every language, with its words.
+const LANGUAGES: [(&str, &str); 2] = [
+    ("de", include_str!("../../locales/de.ftl")),
+    (FALLBACK, include_str!("../../locales/en.ftl")),
+];
+
+/// The language that has every word.
+const FALLBACK: &str = "en";
+
+/// The words of every language.
+pub(super) struct Words {
+    bundles: BTreeMap<&'static str, FluentBundle<FluentResource>>,
+}
+
+/// A word that no language has, or that wants something it was not given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the words `{id}` cannot be said in `{language}`: {why}")]
+pub struct Speechless {
+    /// Which words.
+    pub id: String,
+    /// In which language.
+    pub language: &'static str,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Words {
+    pub(super) fn load() -> Self {
+        let bundles = LANGUAGES
+            .into_iter()
+            .map(|(language, source)| {
+                let resource = FluentResource::try_new(source.to_owned())
+                    .expect("our own words are well formed; a test says so");
+                let id: LanguageIdentifier = language.parse().expect("our own languages have ids");
+                let mut bundle = FluentBundle::new_concurrent(vec![id]);
+                // The marks would end up in subjects and in what people copy.
+                bundle.set_use_isolating(false);
+                bundle.add_resource(resource).expect("our own words have one meaning each");
+                (language, bundle)
+            })
+            .collect();
+        Self { bundles }
+    }
+
+    /// Returns the language that serves `locale` best: `de-AT` is German; an unknown one gets the
+    /// default, and an unknown default English.
+    pub(super) fn pick(&self, locale: &str, default: &str) -> &'static str {
+        [locale, default]
+            .into_iter()
+            .filter_map(|locale| locale.replace('_', "-").parse::<LanguageIdentifier>().ok())
+            .find_map(|wanted| {
+                let known = self.bundles.keys().copied();
+                known.into_iter().find(|language| wanted.language.as_str() == *language)
+            })
+            .unwrap_or(FALLBACK)
+    }
+
+    /// Says the words `id`, or those of its attribute: `verify_email.lead`.
+    pub(super) fn say(
+        &self,
+        language: &'static str,
+        id: &str,
+        args: &FluentArgs<'_>,
+    ) -> Result<String, Speechless> {
+        let speechless = |why: String| Speechless { id: id.to_owned(), language, why };
+        let (message, attribute) = id
+            .split_once('.')
+            .map_or((id, None), |(message, attribute)| (message, Some(attribute)));
+        let found = [language, FALLBACK].into_iter().find_map(|language| {
+            let bundle = self.bundles.get(language)?;
+            let message = bundle.get_message(message)?;
+            let pattern = match attribute {
+                Some(attribute) => message.get_attribute(attribute)?.value(),
+                None => message.value()?,
+            };
+            Some((bundle, pattern))
+        });
+        let (bundle, pattern) = found.ok_or_else(|| speechless("there are none".to_owned()))?;
+        let mut errors = Vec::new();
+        let said = bundle.format_pattern(pattern, Some(args), &mut errors).into_owned();
+        match errors.first() {
+            None => Ok(said),
+            Some(error) => Err(speechless(error.to_string())),
+        }
+    }
+
+    /// Returns whether any language has the words `message.attribute`.
+    pub(super) fn has(&self, message: &str, attribute: &str) -> bool {
+        self.bundles[FALLBACK]
+            .get_message(message)
+            .is_some_and(|message| message.get_attribute(attribute).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Lists every message and attribute of a language.
+    fn ids(source: &str) -> BTreeSet<String> {
+        let mut message = String::new();
+        let mut ids = BTreeSet::new();
+        for line in source.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')) {
+            let id = line.split(" = ").next().unwrap().trim();
+            if line.starts_with(' ') {
+                ids.insert(format!("{message}{id}"));
+            } else {
+                id.clone_into(&mut message);
+                ids.insert(message.clone());
+            }
+        }
+        ids
+    }
+
+    #[test]
+    fn every_language_has_every_word() {
+        let english = ids(LANGUAGES[1].1);
+        assert!(english.contains("verify_email.lead"));
+        for (language, source) in LANGUAGES {
+            assert_eq!(ids(source), english, "{language}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_language_is_picked() {
+        let words = Words::load();
+        for (locale, default, picked) in [
+            ("de", "en", "de"),
+            ("de-AT", "en", "de"),
+            ("de_CH", "en", "de"),
+            ("DE", "en", "de"),
+            ("fr", "de", "de"),
+            ("fr", "fr", "en"),
+            ("", "", "en"),
+            ("../../etc", "de-DE", "de"),
+        ] {
+            assert_eq!(words.pick(locale, default), picked, "{locale} {default}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_is_an_error() {
+        let words = Words::load();
+        let error = words.say("en", "verify_email", &FluentArgs::new()).unwrap_err();
+        assert!(error.why.contains("service"), "{error}");
+        assert!(words.say("en", "no_such", &FluentArgs::new()).is_err());
+    }
+}
