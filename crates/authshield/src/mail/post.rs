@@ -176,7 +176,7 @@ impl Post {
                 self.0.store_failed.store(false, Ordering::Relaxed);
                 for row in rows {
                     let (post, stop) = (self.clone(), stop.clone());
-                    hands.spawn(async move { post.handle(row, lease, &stop).await });
+                    hands.spawn(async move { Box::pin(post.handle(row, lease, &stop)).await });
                 }
             }
             Err(error) => {
@@ -228,7 +228,7 @@ impl Post {
                 self.keep_open(connection, None).await;
                 self.mended();
             }
-            End::Failed(failure) => self.failed(&row, failure, settled.state, now),
+            End::Failed(failure) => self.failed(&row, &failure, settled.state, now),
             End::Kept { .. } | End::GivenBack => {}
         }
     }
@@ -287,7 +287,7 @@ impl Post {
     async fn attempt(&self, row: &Row, stop: &CancellationToken) -> Result<End, Failure> {
         let outbox = &self.0.outbox;
         let unwritable = |error: String| Failure::hopeless(Step::Write, Class::Content, error);
-        let contents = outbox.open(row).map_err(sealed)?;
+        let contents = outbox.open(row).map_err(|error| sealed(&error))?;
         let letter = outbox.render(row, &contents).map_err(|error| unwritable(chain(&error)))?;
         let to: Address = row.recipient.parse().map_err(|_| {
             let why = "the stored address is not one that mail can be sent to";
@@ -421,10 +421,9 @@ impl Post {
 
     /// Takes note of a failure: of the message, or of all mail. What an operator has to mend is
     /// said once, not once per message.
-    fn failed(&self, row: &Row, failure: Failure, state: &str, now: Timestamp) {
+    fn failed(&self, row: &Row, failure: &Failure, state: &str, now: Timestamp) {
         self.0.observer.failure(failure.class);
-        let Failure { step, class, code, .. } = failure;
-        let class = class.as_str();
+        let (step, class, code) = (failure.step, failure.class.as_str(), failure.code);
         if state == "failed" {
             tracing::warn!(mail = %row.id, kind = row.kind, %step, class, code, "mail failed");
         } else {
@@ -455,15 +454,10 @@ impl Post {
         // An answer to a recipient names them; the row has it, the log does not need it.
         let reply = if concerns_all { failure.reply.as_str() } else { "" };
         let transport = self.0.transport.to_string();
-        match failure.advice {
-            Some(advice) => tracing::error!(
-                transport, %step, class, code, reply, "mail is held back, none is lost: {advice}"
-            ),
-            None => tracing::error!(
-                transport, %step, class, code, reply, "mail is held back, none is lost: the relay \
-                 cannot be used"
-            ),
-        }
+        let advice = failure.advice.unwrap_or("the relay cannot be used");
+        tracing::error!(
+            transport, %step, class, code, reply, "mail is held back, none is lost: {advice}"
+        );
     }
 
     /// Takes note that the relay can be used.
@@ -476,7 +470,7 @@ impl Post {
 }
 
 /// A message that does not open may open tomorrow, with the right key.
-fn sealed(error: RenderError) -> Failure {
+fn sealed(error: &RenderError) -> Failure {
     Failure::configuration(
         Step::Write,
         error.to_string(),

@@ -15,6 +15,12 @@ use crate::kernel::Timestamp;
 /// How many steps one template may take; ours take about two hundred.
 const FUEL: u64 = 20_000;
 
+/// The layout for programs that show text.
+const TEXT: &str = "layout.txt";
+
+/// The layout for programs that show HTML; everything put into it is escaped.
+const HTML: &str = "layout.html";
+
 /// Words and layouts, loaded.
 pub(super) struct Templates {
     words: Words,
@@ -69,12 +75,13 @@ impl Templates {
         let mut layouts = Environment::new();
         layouts.set_undefined_behavior(UndefinedBehavior::Strict);
         layouts.set_fuel(Some(FUEL));
-        layouts.set_auto_escape_callback(|template| {
-            if template.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        layouts.set_auto_escape_callback(|template| match template {
+            TEXT => AutoEscape::None,
+            _ => AutoEscape::Html,
         });
         for (name, source) in [
-            ("layout.txt", include_str!("../../templates/mail/layout.txt")),
-            ("layout.html", include_str!("../../templates/mail/layout.html")),
+            (TEXT, include_str!("../../templates/mail/layout.txt")),
+            (HTML, include_str!("../../templates/mail/layout.html")),
         ] {
             layouts.add_template(name, source).expect("our own layouts are well formed");
         }
@@ -130,7 +137,7 @@ impl Templates {
         let layout = |name: &str| -> Result<Zeroizing<String>, RenderError> {
             Ok(Zeroizing::new(self.layouts.get_template(name)?.render(&context)?))
         };
-        Ok(Rendered { text: layout("layout.txt")?, html: layout("layout.html")?, subject })
+        Ok(Rendered { text: layout(TEXT)?, html: layout(HTML)?, subject })
     }
 }
 
@@ -148,6 +155,8 @@ fn in_words(span: Duration) -> (&'static str, u32) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::mail::letter::{Letter, Lives};
     use crate::world::{Sandbox, World};
@@ -195,14 +204,11 @@ mod tests {
             let mut all = String::new();
             for letter in letters() {
                 let rendered = render(&letter, language, Some("Ann Lee"));
-                all += &format!(
-                    "===== {} =====\nSubject: {}\n\n{}\n",
-                    letter.kind(),
-                    rendered.subject,
-                    *rendered.text
-                );
-                assert!(rendered.html.contains("Example &amp; Sons"), "{letter:?}");
-                assert!(!rendered.html.contains('\u{2068}'), "{letter:?}");
+                let Rendered { subject, text, html } = &rendered;
+                let kind = letter.kind();
+                writeln!(all, "===== {kind} =====\nSubject: {subject}\n\n{}", **text).unwrap();
+                assert!(html.contains("Example &amp; Sons"), "{letter:?}");
+                assert!(!html.contains('\u{2068}'), "{letter:?}");
             }
             insta::assert_snapshot!(format!("letters_{language}"), all);
         }

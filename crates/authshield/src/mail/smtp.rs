@@ -46,7 +46,7 @@ pub struct Relay {
 
 /// A relay that has said hello.
 pub(super) struct Connection {
-    smtp: AsyncSmtpConnection,
+    smtp: Box<AsyncSmtpConnection>,
     messages: u32,
 }
 
@@ -120,7 +120,7 @@ impl Relay {
             let credentials = Credentials::new(username.clone(), password);
             self.step(Step::Auth, smtp.auth(&MECHANISMS, &credentials)).await?;
         }
-        Ok(Connection { smtp, messages: 0 })
+        Ok(Connection { smtp: Box::new(smtp), messages: 0 })
     }
 
     async fn connect_in_clear(&self) -> Result<AsyncSmtpConnection, Failure> {

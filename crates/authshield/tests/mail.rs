@@ -1,0 +1,922 @@
+//! Mail, from the outbox to a relay, on both databases.
+//!
+//! PostgreSQL takes part when `AUTHSHIELD_TEST_POSTGRES` names a server where schemas may be created.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be is a failure")]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use authshield::config::{Smtp, SmtpTls};
+use authshield::kernel::MailId;
+use authshield::mail::{
+    Class, Counts, Letter, Letterhead, Lives, MailRow, Outbox, Outcome, Post, Recipient, Relay,
+    Sealer, SetupError, Step, Transport, list, purge, queue_state, run, show,
+};
+use authshield::world::{Sandbox, World};
+use lettre::transport::smtp::extension::ClientId;
+use onesql::{Migrations, Options, Store};
+use smtp_server::{Certificate, Reaction, Script, SmtpServer, valid_certificate};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+#[path = "it/support/smtp_server.rs"]
+mod smtp_server;
+
+const LINK: &str = "https://id.example.org/verify-email?token=T0ken-with_64=chars&x=y";
+
+/// Not a cipher: enough to see that nothing is stored as it is, and that purposes are kept apart.
+struct Mask;
+
+impl Sealer for Mask {
+    fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        [purpose.as_bytes(), b"\0", plain].concat().iter().map(|byte| byte ^ 0xa5).collect()
+    }
+
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let plain: Vec<u8> = sealed.iter().map(|byte| byte ^ 0xa5).collect();
+        let plain = plain.strip_prefix(purpose.as_bytes())?.strip_prefix(b"\0")?;
+        Some(Zeroizing::new(plain.to_vec()))
+    }
+}
+
+/// Another master key.
+struct OtherKey;
+
+impl Sealer for OtherKey {
+    fn seal(&self, _: &str, plain: &[u8]) -> Vec<u8> {
+        plain.to_vec()
+    }
+
+    fn open(&self, _: &str, _: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        None
+    }
+}
+
+/// A database with the schema, of its own for each test.
+struct Database {
+    options: Options,
+    store: Store,
+    folder: tempfile::TempDir,
+}
+
+impl Database {
+    async fn new(options: Options, folder: tempfile::TempDir) -> Self {
+        let store = Store::open(&options).await.unwrap();
+        let migrations = Migrations {
+            sqlite: sqlx::migrate!("./migrations/sqlite"),
+            postgres: sqlx::migrate!("./migrations/postgres"),
+        };
+        store.migrate(&migrations).await.unwrap();
+        Self { options, store, folder }
+    }
+
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::new(Options::sqlite(folder.path().join("mail.db")), folder).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tests are told where PostgreSQL is")]
+    async fn postgres() -> Option<Self> {
+        let url = std::env::var("AUTHSHIELD_TEST_POSTGRES").ok()?;
+        let schema = format!("mail_{}", MailId::new(&Sandbox::default()).as_uuid().simple());
+        let mut server = <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+        sqlx::Executor::execute(&mut server, create).await.unwrap();
+        let mark = if url.contains('?') { '&' } else { '?' };
+        let options = Options::parse(&format!("{url}{mark}options[search_path]={schema}")).unwrap();
+        Some(Self::new(options, tempfile::tempdir().unwrap()).await)
+    }
+
+    /// Every database there is.
+    async fn all() -> Vec<Self> {
+        let mut all = vec![Self::sqlite().await];
+        all.extend(Self::postgres().await);
+        all
+    }
+
+    /// Another node on the same database.
+    async fn again(&self) -> Store {
+        Store::open(&self.options).await.unwrap()
+    }
+}
+
+/// A post office in a world of its own.
+struct Office {
+    world: Arc<Sandbox>,
+    store: Store,
+    outbox: Outbox,
+    post: Post,
+    counts: Arc<Counts>,
+}
+
+fn outbox(world: &Arc<Sandbox>, sealer: impl Sealer) -> Outbox {
+    let lives = Lives {
+        verification: Duration::from_hours(24),
+        recovery: Duration::from_mins(30),
+        notice: Lives::NOTICE,
+    };
+    let url = "https://id.example.org".parse().unwrap();
+    let from = "\"Example, Inc.\" <accounts@example.org>";
+    let head = Letterhead::new(from, &url, "en", lives).unwrap();
+    Outbox::new(head, sealer, world.clone())
+}
+
+fn smtp(port: u16) -> Smtp {
+    Smtp {
+        host: Some("127.0.0.1".to_owned()),
+        port,
+        username: None,
+        password: None,
+        tls: SmtpTls::None,
+        ca_file: Some(valid_certificate().authority),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+fn to_relay(settings: &Smtp) -> Transport {
+    let hello = ClientId::Domain("id.example.org".to_owned());
+    Transport::Smtp(Relay::new(settings, hello).unwrap())
+}
+
+impl Office {
+    fn new(store: Store, transport: Transport) -> Self {
+        Self::on(Arc::default(), store, transport)
+    }
+
+    fn on(world: Arc<Sandbox>, store: Store, transport: Transport) -> Self {
+        let outbox = outbox(&world, Mask);
+        let counts = Arc::new(Counts::default());
+        let post = Post::new(store.clone(), outbox.clone(), transport, counts.clone());
+        Self { world, store, outbox, post, counts }
+    }
+
+    async fn put_to(&self, email: &str, letter: Letter) -> MailId {
+        let to = Recipient {
+            user: None,
+            email: email.to_owned(),
+            name: Some("Lee, Ann".to_owned()),
+            locale: "de-AT".to_owned(),
+        };
+        let mut tx = self.store.write().await.unwrap();
+        let id = self.outbox.put(&mut tx, &to, &letter, self.world.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    async fn put(&self) -> MailId {
+        self.put_to("ann@example.net", Letter::VerifyEmail { link: LINK.into() }).await
+    }
+
+    async fn row(&self, id: MailId) -> MailRow {
+        show(&self.store, &self.outbox, id).await.unwrap().unwrap().row
+    }
+
+    /// Returns whether the database still has the variables of a message.
+    async fn has_variables(&self, id: MailId) -> bool {
+        let mut tx = self.store.read().await.unwrap();
+        let (variables,): (Option<Vec<u8>>,) = tx
+            .query("SELECT variables FROM mail_messages WHERE id = $1")
+            .bind(id)
+            .one()
+            .await
+            .unwrap();
+        variables.is_some()
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_sent_once_and_then_forgets_its_link() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+
+        let mut tx = office.store.write().await.unwrap();
+        let ann = Recipient {
+            user: None,
+            email: "ann@example.net".to_owned(),
+            name: None,
+            locale: "en".to_owned(),
+        };
+        let now = office.world.now();
+        office.outbox.put(&mut tx, &ann, &Letter::PasswordChanged, now).await.unwrap();
+        drop(tx);
+        assert_eq!(office.post.deliver_due().await, 0, "no commit, no mail");
+
+        let id = office.put().await;
+        assert!(office.has_variables(id).await);
+        assert_eq!(office.post.deliver_due().await, 1);
+        assert_eq!(office.post.deliver_due().await, 0);
+
+        let mails = relay.mails();
+        assert_eq!(mails.len(), 1);
+        assert_eq!(mails[0].hello, "id.example.org");
+        assert!(!mails[0].encrypted, "this relay has no TLS");
+        assert_eq!(mails[0].from, "accounts@example.org");
+        assert_eq!(mails[0].to, ["ann@example.net"]);
+        assert_eq!(mails[0].header("To").unwrap(), "=?utf-8?b?TGVlLCBBbm4=?= <ann@example.net>");
+        assert_eq!(
+            mails[0].header("From").unwrap(),
+            "=?utf-8?b?RXhhbXBsZSwgSW5jLg==?= <accounts@example.org>"
+        );
+        assert_eq!(mails[0].header("Auto-Submitted").unwrap(), "auto-generated");
+        assert_eq!(mails[0].header("Date").unwrap(), "Sun, 22 Nov 2026 08:00:00 +0000");
+        assert_eq!(mails[0].link("verify-email").unwrap(), LINK);
+
+        let row = office.row(id).await;
+        assert_eq!(mails[0].header("Message-ID").unwrap(), row.message_id);
+        assert!(row.message_id.ends_with("@example.org>"), "{}", row.message_id);
+        assert_eq!((row.state.as_str(), row.attempts, row.locale.as_str()), ("accepted", 1, "de"));
+        assert_eq!(row.last_reply.unwrap(), "250 2.0.0 taken as Q1");
+        assert_eq!(row.final_at, Some(office.world.now()));
+        assert!(!office.has_variables(id).await);
+        assert_eq!(office.counts.of("verify_email", Outcome::Accepted), 1);
+        assert!(show(&office.store, &office.outbox, id).await.unwrap().unwrap().rendered.is_none());
+
+        assert_eq!(list(&office.store, Some("accepted"), 10).await.unwrap().len(), 1);
+        assert_eq!(list(&office.store, Some("queued"), 10).await.unwrap().len(), 0);
+        assert_eq!(list(&office.store, None, 10).await.unwrap()[0].id, id);
+        assert_eq!(purge(&office.store, office.world.now()).await.unwrap(), 0);
+        let later = office.world.now() + Duration::from_secs(1);
+        assert_eq!(purge(&office.store, later).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_refusal_is_tried_again_and_a_final_one_is_not() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+        relay.on(|heard| match heard.line.as_str() {
+            "RCPT TO:<gone@example.net>" => Some(Reaction::say("550 5.1.1 no\tsuch user")),
+            "RCPT TO:<full@example.net>" => Some(Reaction::say("452 4.2.2 mailbox full")),
+            _ => None,
+        });
+        let gone = office.put_to("gone@example.net", Letter::PasswordChanged).await;
+        let full = office.put_to("full@example.net", Letter::PasswordChanged).await;
+        let fine = office.put_to("fine@example.net", Letter::PasswordChanged).await;
+        assert_eq!(office.post.deliver_due().await, 3);
+
+        let row = office.row(gone).await;
+        assert_eq!(row.state, "failed");
+        assert_eq!(row.last_reply.unwrap(), "RCPT TO: 550 5.1.1 no such user");
+        assert!(!office.has_variables(gone).await);
+        assert_eq!(office.row(fine).await.state, "accepted");
+        let row = office.row(full).await;
+        assert_eq!((row.state.as_str(), row.attempts), ("queued", 1));
+        assert!(row.next_attempt_at > office.world.now());
+        assert!(row.next_attempt_at <= office.world.now() + Duration::from_secs(5));
+        assert!(office.post.trouble().is_none());
+        let waiting = queue_state(&office.store).await.unwrap();
+        assert_eq!((waiting.len(), waiting[0].depth), (1, 1));
+        assert_eq!(waiting[0].oldest, office.world.now());
+
+        assert_eq!(office.post.deliver_due().await, 0, "not before its time");
+        office.world.advance(Duration::from_secs(5));
+        assert_eq!(office.post.deliver_due().await, 1);
+        relay.behave();
+        office.world.advance(Duration::from_secs(15));
+        assert_eq!(office.post.deliver_due().await, 1);
+        let row = office.row(full).await;
+        assert_eq!((row.state.as_str(), row.attempts), ("accepted", 3));
+        assert_eq!(relay.mails().len(), 2);
+        assert_eq!(office.counts.of("password_changed", Outcome::Retried), 2);
+        assert_eq!(office.counts.of("password_changed", Outcome::Failed), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_letter_dies_with_its_link() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+        let id =
+            office.put_to("ann@example.net", Letter::ResetPassword { link: LINK.into() }).await;
+        office.world.advance(Duration::from_mins(30));
+        assert_eq!(office.post.deliver_due().await, 0);
+        assert_eq!(office.row(id).await.state, "expired");
+        assert!(!office.has_variables(id).await);
+        assert_eq!(office.counts.of("reset_password", Outcome::Expired), 1);
+        assert!(relay.heard().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_dead_relay_loses_nothing_and_mail_leaves_soon_after() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let port = relay.port;
+        drop(relay);
+        let office = Office::new(database.store, to_relay(&smtp(port)));
+        for _ in 0..20 {
+            office.put().await;
+        }
+        // The one listener is gone: connections are refused. An hour of that.
+        for _ in 0..60 {
+            office.post.deliver_due().await;
+            office.world.advance(Duration::from_mins(1));
+        }
+        let trouble = office.post.trouble().unwrap();
+        assert_eq!((trouble.step, trouble.class), (Step::Connect, Class::Relay));
+        let queued = list(&office.store, Some("queued"), 100).await.unwrap();
+        assert_eq!(queued.len(), 20);
+        let attempts: i64 = queued.iter().map(|row| row.attempts).sum();
+        assert!(attempts < 80, "one try per pause, not one per message: {attempts}");
+
+        let relay = SmtpServer::start_on(port, Script::default()).await;
+        office.world.advance(Duration::from_mins(1));
+        office.post.deliver_due().await;
+        assert_eq!(relay.mails().len(), 20);
+        assert!(office.post.trouble().is_none());
+        assert_eq!(relay.connections(), 8, "connections are used again");
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_cost_no_message() {
+    for database in Database::all().await {
+        let script = Script { login: Some(("post", "right")), ..Script::default() };
+        let relay = SmtpServer::start(script).await;
+        let mut settings = smtp(relay.port);
+        (settings.username, settings.password) = (Some("post".to_owned()), Some("wrong".into()));
+        let office = Office::new(database.store.clone(), to_relay(&settings));
+        let id = office.put().await;
+        for _ in 0..10 {
+            office.post.deliver_due().await;
+            office.world.advance(Duration::from_mins(1));
+        }
+        let row = office.row(id).await;
+        assert_eq!((row.state.as_str(), row.attempts), ("queued", 0), "tries are not burnt");
+        assert!(row.last_reply.unwrap().starts_with("AUTH: 535 5.7.8"));
+        let trouble = office.post.trouble().unwrap();
+        assert_eq!(trouble.class, Class::Configuration);
+        assert!(trouble.advice.unwrap().contains("smtp.username"), "{trouble:?}");
+
+        settings.password = Some("right".into());
+        let office = Office::on(office.world, database.store, to_relay(&settings));
+        assert_eq!(office.post.deliver_due().await, 1);
+        assert_eq!(relay.mails()[0].user.as_deref(), Some("post"));
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_hung_up_in_between_is_called_again() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+        let announced = AtomicUsize::new(0);
+        relay.on(move |heard| {
+            let second = heard.connection == 1
+                && heard.is("MAIL")
+                && announced.fetch_add(1, Ordering::SeqCst) == 1;
+            second.then_some(Reaction::HangUp)
+        });
+        for _ in 0..40 {
+            office.put().await;
+        }
+        office.post.deliver_due().await;
+        let accepted = list(&office.store, Some("accepted"), 100).await.unwrap();
+        assert_eq!((accepted.len(), relay.mails().len()), (40, 40));
+        assert!(accepted.iter().all(|row| row.attempts == 1));
+    }
+}
+
+/// What is logged while this lives, on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains("authshield::")).map(ToOwned::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_one_line_that_says_what_to_mend() {
+    let database = Database::sqlite().await;
+    let (log, listening) = Log::listen();
+    let script = Script { login: Some(("post", "right")), ..Script::default() };
+    let relay = SmtpServer::start(script).await;
+    relay.on(|heard| heard.line.contains("gone@").then(|| Reaction::say("550 5.1.1 no gone@")));
+    let mut settings = smtp(relay.port);
+    (settings.username, settings.password) = (Some("post".to_owned()), Some("Wr0ng!".into()));
+    let mut office = Office::new(database.store, to_relay(&settings));
+    for _ in 0..20 {
+        office.put().await;
+    }
+    office.put_to("gone@example.net", Letter::ResetPassword { link: LINK.into() }).await;
+    for _ in 0..5 {
+        office.post.deliver_due().await;
+        office.world.advance(Duration::from_mins(1));
+    }
+    let errors: Vec<_> =
+        log.lines().into_iter().filter(|line| line.contains("\"ERROR\"")).collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].contains("check smtp.username and smtp.password"), "{errors:#?}");
+    assert!(errors[0].contains(&format!("127.0.0.1:{}", relay.port)), "{errors:#?}");
+
+    settings.password = Some("right".into());
+    office = Office::on(office.world, office.store, to_relay(&settings));
+    office.post.deliver_due().await;
+    assert_eq!(relay.mails().len(), 20);
+    let all = format!("{:?}", log.lines());
+    for secret in ["T0ken", "Wr0ng", "ann@", "gone@", "Lee"] {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+
+    // In development the link is what the log is for.
+    let folder = database.folder.path().join("mail");
+    office = Office::on(office.world, office.store, Transport::Keep { folder });
+    office.put().await;
+    office.post.deliver_due().await;
+    let kept: Vec<_> = log.lines().into_iter().filter(|line| line.contains("mail kept")).collect();
+    assert_eq!(kept.len(), 1);
+    for part in [LINK, "ann@example.net", "verify_email", ".eml"] {
+        assert!(kept[0].contains(part), "{part} in {kept:?}");
+    }
+    drop(listening);
+}
+
+#[tokio::test]
+async fn both_ways_to_authenticate_work() {
+    for mechanisms in ["PLAIN", "LOGIN", "CRAM-MD5"] {
+        let script = Script {
+            login: Some(("post", "p\u{e4}ss word")),
+            mechanisms: Some(mechanisms),
+            ..Script::default()
+        };
+        let relay = SmtpServer::start(script).await;
+        let mut settings = smtp(relay.port);
+        settings.username = Some("post".to_owned());
+        settings.password = Some("p\u{e4}ss word".into());
+        let checked = Relay::new(&settings, ClientId::default()).unwrap().check().await;
+        match mechanisms {
+            "CRAM-MD5" => assert_eq!(checked.unwrap_err().class, Class::Configuration),
+            _ => checked.unwrap(),
+        }
+    }
+    let mut settings = smtp(25);
+    settings.username = Some("post".to_owned());
+    let half = Relay::new(&settings, ClientId::default()).unwrap_err();
+    assert_eq!(half, SetupError::HalfCredentials);
+}
+
+#[tokio::test]
+async fn a_cut_after_data_is_sent_again_under_the_same_name() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+        relay.on(|heard| heard.is_message().then_some(Reaction::HangUp));
+        let id = office.put().await;
+        assert_eq!(office.post.deliver_due().await, 1);
+        assert_eq!(office.row(id).await.state, "queued");
+        relay.behave();
+        office.world.advance(Duration::from_secs(5));
+        assert_eq!(office.post.deliver_due().await, 1);
+        assert_eq!(office.row(id).await.state, "accepted");
+        let ids: Vec<_> = relay.mails().iter().map(|mail| mail.header("Message-ID")).collect();
+        assert_eq!(ids.len(), 2, "the relay had taken it and could not say so");
+        assert_eq!(ids[0], ids[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_crash_before_the_commit_is_sent_again_under_the_same_name() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+        relay.on(|heard| heard.is_message().then_some(Reaction::Silence));
+        let id = office.put().await;
+        let post = office.post.clone();
+        let crashing = tokio::spawn(async move { post.deliver_due().await });
+        relay.wait_for(1).await;
+        crashing.abort();
+        assert!(crashing.await.unwrap_err().is_cancelled());
+        relay.behave();
+
+        assert_eq!(office.row(id).await.state, "sending");
+        assert_eq!(office.post.deliver_due().await, 0, "the lease holds");
+        office.world.advance(Duration::from_mins(10));
+        assert_eq!(office.post.deliver_due().await, 1);
+        let row = office.row(id).await;
+        assert_eq!((row.state.as_str(), row.attempts), ("accepted", 2));
+        let ids: BTreeSet<_> =
+            relay.mails().iter().map(|mail| mail.header("Message-ID").unwrap()).collect();
+        assert_eq!((relay.mails().len(), ids.len()), (2, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_hangs_holds_one_place_and_not_the_queue() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let mut settings = smtp(relay.port);
+        settings.timeout = Duration::from_millis(300);
+        let office = Office::new(database.store, to_relay(&settings));
+        relay.on(|heard| heard.line.contains("slow@").then_some(Reaction::Silence));
+        let slow = office.put_to("slow@example.net", Letter::PasswordChanged).await;
+        for _ in 0..30 {
+            office.put().await;
+        }
+        assert_eq!(office.post.deliver_due().await, 31);
+        assert_eq!(relay.mails().len(), 30);
+        let row = office.row(slow).await;
+        assert_eq!(row.state, "queued");
+        assert_eq!(row.last_reply.unwrap(), "RCPT TO: no answer within 300ms");
+        assert!(office.post.trouble().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_never_greets_is_given_up() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let mut settings = smtp(relay.port);
+    settings.timeout = Duration::from_millis(100);
+    relay.on(|heard| heard.line.is_empty().then_some(Reaction::Silence));
+    let failure = Relay::new(&settings, ClientId::default()).unwrap().check().await.unwrap_err();
+    assert_eq!(failure.to_string(), "connecting: no answer within 100ms");
+    relay.on(|heard| heard.line.is_empty().then(|| Reaction::say("421 4.3.2 too busy")));
+    let failure = Relay::new(&settings, ClientId::default()).unwrap().check().await.unwrap_err();
+    assert_eq!(failure.to_string(), "connecting: 421 4.3.2 too busy");
+    assert!(failure.concerns_all());
+}
+
+#[tokio::test]
+async fn encryption_is_never_given_up() {
+    let database = Database::sqlite().await;
+    for (script, tls, why) in [
+        (Script::default(), SmtpTls::Starttls, "does not offer STARTTLS"),
+        (
+            Script {
+                starttls: true,
+                injected: Some("250-relay.test\r\n250 AUTH PLAIN LOGIN\r\n"),
+                ..Script::default()
+            },
+            SmtpTls::Starttls,
+            "TLS",
+        ),
+        (Script::default(), SmtpTls::Implicit, ""),
+    ] {
+        let relay = SmtpServer::start(script).await;
+        let mut settings = smtp(relay.port);
+        settings.tls = tls;
+        settings.timeout = Duration::from_secs(1);
+        let office = Office::new(database.store.clone(), to_relay(&settings));
+        let id = office.put().await;
+        office.post.deliver_due().await;
+        let row = office.row(id).await;
+        assert_eq!(row.state, "queued");
+        let reply = row.last_reply.unwrap();
+        assert!(reply.contains(why), "{reply}");
+        assert!(office.post.trouble().is_some(), "{reply}");
+        assert!(relay.heard().iter().all(|heard| !heard.is("MAIL")), "{:?}", relay.heard());
+        office.world.advance(Duration::from_hours(48));
+        office.post.deliver_due().await;
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_checked_with_their_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let other_name = Certificate::make(folder.path(), "DNS:relay.example.com");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let stranger = Certificate::make(elsewhere.path(), "DNS:localhost").authority;
+    for (implicit, tls) in [(false, SmtpTls::Starttls), (true, SmtpTls::Implicit)] {
+        let script = Script { starttls: !implicit, implicit, ..Script::default() };
+        let good = SmtpServer::start(script.clone()).await;
+        let named = Some(other_name.clone());
+        let misnamed = SmtpServer::start(Script { certificate: named, ..script }).await;
+        for (port, ca_file, verdict) in [
+            (good.port, Some(valid_certificate().authority), true),
+            (good.port, None, false),
+            (good.port, Some(stranger.clone()), false),
+            (misnamed.port, Some(other_name.authority.clone()), false),
+        ] {
+            let mut settings = smtp(port);
+            (settings.tls, settings.ca_file) = (tls, ca_file);
+            settings.host = Some("localhost".to_owned());
+            let relay = Relay::new(&settings, ClientId::default()).unwrap();
+            let checked = relay.check().await;
+            match checked {
+                Ok(()) => assert!(verdict),
+                Err(failure) => {
+                    assert!(!verdict, "{failure}");
+                    assert_eq!(failure.class, Class::Configuration, "{failure:?}");
+                    assert!(failure.advice.unwrap().contains("smtp.ca_file"), "{failure:?}");
+                }
+            }
+        }
+    }
+    for unusable in [elsewhere.path().join("none.pem"), elsewhere.path().join("names")] {
+        let mut settings = smtp(25);
+        (settings.tls, settings.ca_file) = (SmtpTls::Starttls, Some(unusable));
+        let error = Relay::new(&settings, ClientId::default()).unwrap_err();
+        assert!(matches!(error, SetupError::CaFile { .. }), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nodes_share_the_work_and_never_send_twice() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let transport = || to_relay(&smtp(relay.port));
+        let world: Arc<Sandbox> = Arc::default();
+        let mut offices = Vec::new();
+        for _ in 0..3 {
+            offices.push(Office::on(world.clone(), database.again().await, transport()));
+        }
+        let letters = 150;
+        for _ in 0..letters {
+            offices[0].put().await;
+        }
+        let tried = Arc::new(AtomicUsize::new(0));
+        let mut nodes = tokio::task::JoinSet::new();
+        for office in &offices {
+            // Two posts on each node: nodes race across connections, posts within one.
+            for _ in 0..2 {
+                let (post, tried) = (office.post.clone(), tried.clone());
+                nodes.spawn(async move {
+                    loop {
+                        let some = post.deliver_due().await;
+                        tried.fetch_add(some, Ordering::SeqCst);
+                        if some == 0 {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+        nodes.join_all().await;
+        let ids: BTreeSet<_> =
+            relay.mails().iter().map(|mail| mail.header("Message-ID").unwrap()).collect();
+        assert_eq!((ids.len(), relay.mails().len()), (letters, letters));
+        assert_eq!(tried.load(Ordering::SeqCst), letters);
+        let accepted = list(&database.store, Some("accepted"), 1000).await.unwrap();
+        assert_eq!(accepted.len(), letters);
+        assert!(accepted.iter().all(|row| row.attempts == 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_worker_wakes_and_leaves_in_good_order() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+        let stop = CancellationToken::new();
+        let worker = tokio::spawn(run(office.post.clone(), stop.clone()));
+        office.put().await;
+        office.outbox.wake();
+        relay.wait_for(1).await;
+
+        // One message is with the relay, which thinks about it; shutdown waits for the answer.
+        let (thinking, think) = tokio::sync::watch::channel(false);
+        relay.on(move |heard| {
+            if heard.is_message() {
+                thinking.send_replace(true);
+            }
+            None
+        });
+        let id = office.put().await;
+        office.outbox.wake();
+        let mut think = think;
+        think.wait_for(|thinks| *thinks).await.unwrap();
+        stop.cancel();
+        worker.await.unwrap();
+        assert_eq!(office.row(id).await.state, "accepted");
+
+        // A stopped worker claims nothing.
+        let id = office.put().await;
+        run(office.post.clone(), stop).await;
+        assert_eq!(office.row(id).await.state, "queued");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_relay_does_not_have_is_given_back_at_shutdown() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let mut settings = smtp(relay.port);
+        settings.timeout = Duration::from_mins(10);
+        let office = Office::new(database.store, to_relay(&settings));
+        let (reached, hear) = tokio::sync::watch::channel(false);
+        relay.on(move |heard| {
+            heard.is("RCPT").then(|| {
+                reached.send_replace(true);
+                Reaction::Silence
+            })
+        });
+        let id = office.put().await;
+        let stop = CancellationToken::new();
+        let worker = tokio::spawn(run(office.post.clone(), stop.clone()));
+        let mut hear = hear;
+        hear.wait_for(|heard| *heard).await.unwrap();
+        stop.cancel();
+        worker.await.unwrap();
+        let row = office.row(id).await;
+        assert_eq!((row.state.as_str(), row.attempts), ("queued", 0));
+        relay.behave();
+        assert_eq!(office.post.deliver_due().await, 1, "another node need not wait");
+    }
+}
+
+#[tokio::test]
+async fn in_development_mail_is_kept_and_shown() {
+    for database in Database::all().await {
+        let folder = database.folder.path().join("mail");
+        let office = Office::new(database.store, Transport::Keep { folder: folder.clone() });
+        let id = office.put().await;
+        assert_eq!(office.post.deliver_due().await, 1);
+        let shown = show(&office.store, &office.outbox, id).await.unwrap().unwrap();
+        assert_eq!(shown.row.state, "kept");
+        let rendered = shown.rendered.unwrap();
+        assert!(rendered.subject.starts_with("Bestätigen Sie"), "{}", rendered.subject);
+        assert!(rendered.text.contains(LINK));
+        let file = folder.join(format!("{id}.eml"));
+        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
+        let kept = std::fs::read_to_string(file).unwrap();
+        assert!(smtp_server::quoted_printable(&kept).contains(LINK));
+        assert_eq!(office.counts.of("verify_email", Outcome::Kept), 1);
+    }
+}
+
+#[tokio::test]
+async fn variables_are_sealed_and_wait_for_the_right_key() {
+    for database in Database::all().await {
+        let relay = SmtpServer::start(Script::default()).await;
+        let office = Office::new(database.store.clone(), to_relay(&smtp(relay.port)));
+        let id = office.put().await;
+        let mut tx = database.store.read().await.unwrap();
+        let (sealed,): (Vec<u8>,) =
+            tx.query("SELECT variables FROM mail_messages").one().await.unwrap();
+        drop(tx);
+        let readable = String::from_utf8_lossy(&sealed);
+        assert!(!readable.contains("T0ken") && !readable.contains("Ann"));
+
+        let counts = Arc::new(Counts::default());
+        let other = outbox(&office.world, OtherKey);
+        let transport = to_relay(&smtp(relay.port));
+        let wrong_key = Post::new(database.store.clone(), other, transport, counts);
+        assert_eq!(wrong_key.deliver_due().await, 1);
+        assert_eq!(office.row(id).await.state, "queued");
+        assert!(wrong_key.trouble().unwrap().advice.unwrap().contains("master_key"));
+        office.world.advance(Duration::from_mins(1));
+        assert_eq!(office.post.deliver_due().await, 1);
+        assert_eq!(office.row(id).await.state, "accepted");
+
+        // A row cannot borrow another's variables.
+        let (thief, victim) = (office.put().await, office.put().await);
+        let mut tx = office.store.write().await.unwrap();
+        tx.query(
+            "UPDATE mail_messages
+             SET variables = (SELECT variables FROM mail_messages WHERE id = $2)
+             WHERE id = $1",
+        )
+        .bind(thief)
+        .bind(victim)
+        .execute()
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        office.post.deliver_due().await;
+        assert_eq!(office.row(thief).await.state, "queued");
+        assert_eq!(office.row(victim).await.state, "accepted");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_one_recipient_or_none() {
+    let database = Database::sqlite().await;
+    let relay = SmtpServer::start(Script::default()).await;
+    let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+    for lure in [
+        "a@example.net,b@example.net",
+        "a@example.net;b@example.net",
+        "a@example.net b@example.net",
+        "a@example.net>\r\nRCPT TO:<b@example.net",
+        "a@example.net\r\nDATA",
+        "\"a@example.net> RCPT TO:<b\"@example.net\n",
+        "Ann <a@example.net>",
+        "<a@example.net>",
+        "a@example.net\0",
+        "",
+    ] {
+        let id = office.put_to(lure, Letter::PasswordChanged).await;
+        office.post.deliver_due().await;
+        assert_eq!(office.row(id).await.state, "failed", "{lure:?}");
+    }
+    assert!(relay.mails().is_empty());
+    // Beyond ASCII needs a relay that can; this one cannot.
+    let id = office.put_to("zoë@example.net", Letter::PasswordChanged).await;
+    office.post.deliver_due().await;
+    let row = office.row(id).await;
+    assert_eq!(row.state, "failed");
+    assert!(row.last_reply.unwrap().contains("SMTPUTF8"));
+}
+
+/// The relay of somebody else; ends with its standard input.
+struct Aiosmtpd {
+    process: std::process::Child,
+    output: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    port: u16,
+}
+
+impl Aiosmtpd {
+    fn start(mode: &str) -> Option<Self> {
+        let python = if std::path::Path::new("/usr/bin/python3").exists() {
+            "/usr/bin/python3"
+        } else {
+            "python3"
+        };
+        let known = Command::new(python)
+            .args(["-c", "import aiosmtpd"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !known {
+            let _ = writeln!(std::io::stderr(), "skipped: python3-aiosmtpd is not installed");
+            return None;
+        }
+        let certificate = valid_certificate();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/aiosmtpd_relay.py");
+        let mut process = Command::new(python)
+            .args(["-W", "ignore", script, mode])
+            .args([&certificate.chain, &certificate.key])
+            .args(["post", "s3cret"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = output.next().unwrap().unwrap().parse().unwrap();
+        Some(Self { process, output, port })
+    }
+}
+
+impl Drop for Aiosmtpd {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_elses_relay_takes_our_mail() {
+    for (mode, tls) in
+        [("starttls", SmtpTls::Starttls), ("implicit", SmtpTls::Implicit), ("clear", SmtpTls::None)]
+    {
+        let Some(mut relay) = Aiosmtpd::start(mode) else { return };
+        let database = Database::sqlite().await;
+        let mut settings = smtp(relay.port);
+        settings.tls = tls;
+        settings.username = Some("post".to_owned());
+        settings.password = Some("wrong".into());
+        let refused = Relay::new(&settings, ClientId::default()).unwrap().check().await;
+        let refused = refused.unwrap_err();
+        assert_eq!((refused.step, refused.code), (Step::Auth, Some(535)), "{mode}: {refused}");
+
+        settings.password = Some("s3cret".into());
+        let office = Office::new(database.store, to_relay(&settings));
+        let id = office.put().await;
+        office.post.deliver_due().await;
+        let row = office.row(id).await;
+        assert_eq!(row.state, "accepted", "{mode}: {:?}", row.last_reply);
+        assert_eq!(row.last_reply.unwrap(), "250 2.0.0 taken");
+        let got: serde_json::Value =
+            serde_json::from_str(&relay.output.next().unwrap().unwrap()).unwrap();
+        assert_eq!(got["to"], serde_json::json!(["ann@example.net"]));
+        assert_eq!(got["from"], "accounts@example.org");
+        assert_eq!(got["authenticated"], true);
+        assert_eq!(got["encrypted"], mode != "clear");
+        let data = got["data"].as_str().unwrap();
+        assert!(smtp_server::quoted_printable(data).contains(LINK), "{data}");
+    }
+}
