@@ -127,8 +127,11 @@ async fn who_goes_away_at_any_step_leaves_the_lane_free() {
         // In a statement; what is left of the transaction cannot be committed.
         let mut tx = store.write().await.unwrap();
         insert(&mut tx, 90).await.unwrap();
-        begin_and_abandon(insert(&mut tx, 91)).await;
-        assert!(matches!(tx.commit().await, Err(Error::Spoiled)), "on {}", store.kind());
+        if begin_and_abandon(insert(&mut tx, 91)).await {
+            drop(tx);
+        } else {
+            assert!(matches!(tx.commit().await, Err(Error::Spoiled)), "on {}", store.kind());
+        }
         note(&store, 3).await.unwrap();
 
         // Between statements.

@@ -160,14 +160,11 @@ async fn carry(mut client: TcpStream, server: String, mut state: watch::Receiver
     let _ = state.wait_for(|state| *state == State::Cut).await;
 }
 
-/// Looks at `work` once and then drops it, as a request whose client went away.
-pub(crate) async fn begin_and_abandon(work: impl Future) {
+/// Looks at `work` once and then drops it, as a request whose client went away; returns whether it
+/// was done already, as can happen when the server is quick.
+pub(crate) async fn begin_and_abandon(work: impl Future) -> bool {
     let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|context| {
-        let _ = work.as_mut().poll(context);
-        Poll::Ready(())
-    })
-    .await;
+    std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await
 }
 
 /// Makes the table that most scenes play on.
