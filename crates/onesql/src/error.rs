@@ -14,6 +14,10 @@ pub enum Error {
     #[error("the database did not answer within {0:?}")]
     Timeout(std::time::Duration),
 
+    /// Something in the transaction failed or was cut off, so none of it can last.
+    #[error("an earlier statement of this transaction did not succeed, so none of it can last")]
+    Spoiled,
+
     /// The schema could not be brought up to date.
     #[error("{0}")]
     Migration(String),
@@ -39,7 +43,7 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Timeout(_) => true,
-            Self::Migration(_) => false,
+            Self::Spoiled | Self::Migration(_) => false,
             Self::Sql(error) => match error.as_ref() {
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
@@ -57,10 +61,10 @@ impl Error {
                         .any(|class| code.len() == 5 && code.starts_with(class))
                         || ["25006", "55P03", "40001", "40P01", "28000", "28P01", "3D000"]
                             .contains(&code)
-                        || code.parse::<i32>().is_ok_and(|code| {
-                            code.to_string().len() < 5
-                                && [5, 6, 8, 10, 13, 14].contains(&(code & 0xff))
-                        })
+                        || code.len() < 5
+                            && code
+                                .parse::<i32>()
+                                .is_ok_and(|code| [5, 6, 8, 10, 13, 14].contains(&(code & 0xff)))
                 }),
                 _ => false,
             },

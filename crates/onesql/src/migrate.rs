@@ -1,8 +1,8 @@
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use crate::store::{Database, Store};
-use crate::{Error, Result};
+use crate::{Error, Result, Sql};
 
 /// The schema of both databases, as embedded by `sqlx::migrate!`: same versions, same names.
 pub struct Migrations {
@@ -44,49 +44,58 @@ fn explain(error: MigrateError) -> Error {
     })
 }
 
+/// How long to wait for somebody else who is migrating.
+const WAIT: &str = "10s";
+/// [`WAIT`], and the usual patience afterwards, in the words of SQLite.
+const WAIT_SQLITE: [&str; 2] = ["PRAGMA busy_timeout = 10000", "PRAGMA busy_timeout = 1500"];
+
 impl Store {
     /// Brings the schema up to date; of several that try at once, one works and the others wait.
     pub async fn migrate(&self, migrations: &Migrations) -> Result<()> {
         match &*self.on {
             Database::Sqlite(file) => {
                 let mut lane = file.writer.alone().await?;
-                let mut tx = lane.connection.begin_with("BEGIN IMMEDIATE").await?;
-                migrations
-                    .sqlite
-                    .run_direct(None, &mut *tx as &mut SqliteConnection, false)
-                    .await
-                    .map_err(explain)?;
-                tx.commit().await?;
+                lane.connection.execute(WAIT_SQLITE[0]).await?;
+                let outcome = migrate_file(&migrations.sqlite, &mut lane.connection).await;
+                lane.connection.execute(WAIT_SQLITE[1]).await?;
+                outcome
             }
             Database::Postgres(pool) => {
                 let mut connection = pool.acquire().await?;
-                connection.execute("SET lock_timeout = '10s'").await?;
-                let outcome = migrations
+                // Whatever happens: the lock and the setting end with the connection.
+                connection.close_on_drop();
+                sqlx::query("SELECT set_config('lock_timeout', $1, FALSE)")
+                    .bind(WAIT)
+                    .execute(&mut *connection)
+                    .await?;
+                migrations
                     .postgres
                     .run_direct(None, &mut *connection as &mut PgConnection, false)
                     .await
-                    .map_err(explain);
-                connection.close_on_drop();
-                outcome?;
+                    .map_err(explain)
             }
         }
-        Ok(())
     }
 
     /// Returns every known migration and whether the database has it; a database that is newer than
-    /// the program is an error.
+    /// the program is an error. Writes nothing.
     pub async fn migration_status(&self, migrations: &Migrations) -> Result<Vec<MigrationStatus>> {
-        let (applied, known) = match &*self.on {
-            Database::Sqlite(file) => {
-                let mut lane = file.writer.alone().await?;
-                (applied(&mut lane.connection).await?, &migrations.sqlite)
-            }
-            Database::Postgres(pool) => {
-                let mut connection = pool.acquire().await?;
-                (applied(&mut *connection).await?, &migrations.postgres)
-            }
+        const APPLIED: &str = "SELECT version FROM _sqlx_migrations ORDER BY version";
+        let mut tx = self.read().await?;
+        let (there,): (i64,) = tx
+            .query(Sql {
+                sqlite: "SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+                postgres: "SELECT COUNT(to_regclass('_sqlx_migrations'))",
+            })
+            .one()
+            .await?;
+        let applied: Vec<(i64,)> =
+            if there == 0 { Vec::new() } else { tx.query(APPLIED).all().await? };
+        let known = match &*self.on {
+            Database::Sqlite(_) => &migrations.sqlite,
+            Database::Postgres(_) => &migrations.postgres,
         };
-        if let Some(newer) = applied.iter().find(|version| !known.version_exists(**version)) {
+        if let Some((newer,)) = applied.iter().find(|(version,)| !known.version_exists(*version)) {
             return Err(explain(MigrateError::VersionMissing(*newer)));
         }
         Ok(known
@@ -94,16 +103,16 @@ impl Store {
             .map(|migration| MigrationStatus {
                 version: migration.version,
                 name: migration.description.to_string(),
-                applied: applied.contains(&migration.version),
+                applied: applied.contains(&(migration.version,)),
             })
             .collect())
     }
 }
 
-/// Lists the versions that the database has.
-async fn applied<C: Migrate>(connection: &mut C) -> Result<Vec<i64>> {
-    const TABLE: &str = "_sqlx_migrations";
-    connection.ensure_migrations_table(TABLE).await.map_err(explain)?;
-    let applied = connection.list_applied_migrations(TABLE).await.map_err(explain)?;
-    Ok(applied.into_iter().map(|migration| migration.version).collect())
+/// Migrates the file in one transaction: all of it or nothing.
+async fn migrate_file(migrator: &Migrator, connection: &mut SqliteConnection) -> Result<()> {
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    migrator.run_direct(None, &mut *tx as &mut SqliteConnection, false).await.map_err(explain)?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -17,6 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Executor};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
+use crate::statement::{Integrity, within};
 use crate::{Error, Result};
 
 /// How many transactions one flush may serve; more would make the first of them wait for long.
@@ -86,20 +87,29 @@ async fn checkpoint(mut connection: SqliteConnection, writer: std::sync::Weak<Wr
 pub(crate) struct Reader {
     connection: Parked,
     open: bool,
+    integrity: Integrity,
 }
 
 impl Reader {
     /// Takes a connection; `snapshot` opens a transaction, so that all statements see one state.
-    pub(crate) async fn begin(lot: &Arc<parking::Lot>, snapshot: bool) -> Result<Self> {
-        let mut connection = parking::Lot::take(lot).await;
+    pub(crate) async fn begin(
+        lot: &Arc<parking::Lot>,
+        snapshot: bool,
+        at_most: Duration,
+    ) -> Result<Self> {
+        let connection = tokio::time::timeout(at_most, parking::Lot::take(lot))
+            .await
+            .map_err(|_| Error::Timeout(at_most))?;
+        // Said before it is done: a `BEGIN` that was cut off still wants its end.
+        let mut reader = Self { connection, open: snapshot, integrity: Integrity::new(snapshot) };
         if snapshot {
-            connection.execute("BEGIN").await?;
+            within(at_most, reader.connection.execute("BEGIN")).await?;
         }
-        Ok(Self { connection, open: snapshot })
+        Ok(reader)
     }
 
-    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+    pub(crate) fn parts(&mut self) -> (&mut SqliteConnection, &mut Integrity) {
+        (&mut self.connection, &mut self.integrity)
     }
 }
 
@@ -114,8 +124,9 @@ impl Drop for Reader {
             return;
         };
         runtime.spawn(async move {
-            if connection.execute("ROLLBACK").await.is_err() {
-                tracing::warn!("a read transaction could not be ended");
+            if let Err(error) = connection.execute("ROLLBACK").await {
+                // A `BEGIN` that failed leaves nothing to end.
+                tracing::debug!(%error, "a read transaction could not be ended");
             }
         });
     }
@@ -140,6 +151,11 @@ pub(crate) struct Lane {
     groups: usize,
 }
 
+/// What is said when the task that worked for us is gone.
+fn gone() -> Error {
+    sqlx::Error::WorkerCrashed.into()
+}
+
 impl Writer {
     fn new(connection: SqliteConnection) -> Self {
         let lane =
@@ -151,27 +167,51 @@ impl Writer {
         }
     }
 
-    /// Waits for its turn and opens a savepoint.
-    pub(crate) async fn join(self: &Arc<Self>) -> Result<Member> {
+    /// Waits for its turn, but not for ever, and opens a savepoint.
+    pub(crate) async fn join(self: &Arc<Self>, at_most: Duration) -> Result<Member> {
         let writer = Arc::clone(self);
+        let (ready, member) = oneshot::channel();
         writer.in_line.fetch_add(1, Ordering::SeqCst);
         // In a task of its own, so that a caller who goes away leaves no half-begun transaction.
         tokio::spawn(async move {
             let mut lane = Arc::clone(&writer.lane).lock_owned().await;
             writer.in_line.fetch_sub(1, Ordering::SeqCst);
-            lane.begin().await?;
-            Ok(Member { lane: Some(lane), writer })
-        })
-        .await
-        .unwrap_or(Err(Error::Sql(Arc::new(sqlx::Error::WorkerCrashed))))
+            if ready.is_closed() {
+                // Those before us may have left their flush to us.
+                writer.hand_on(lane).await;
+                return;
+            }
+            match lane.begin().await {
+                // If nobody takes the member, it is dropped, and its savepoint undone.
+                Ok(()) => drop(ready.send(Ok(Member {
+                    lane: Some(lane),
+                    writer,
+                    integrity: Integrity::new(true),
+                }))),
+                Err(error) => {
+                    drop(ready.send(Err(error)));
+                    writer.hand_on(lane).await;
+                }
+            }
+        });
+        match tokio::time::timeout(at_most, member).await {
+            Ok(member) => member.unwrap_or_else(|_| Err(gone())),
+            Err(_) => Err(Error::Timeout(at_most)),
+        }
     }
 
     /// Waits for its turn and returns the lane with no transaction open.
     pub(crate) async fn alone(&self) -> Result<OwnedMutexGuard<Lane>> {
-        let mut lane = Arc::clone(&self.lane).lock_owned().await;
-        lane.undo().await?;
-        lane.flush().await;
-        Ok(lane)
+        let lane = Arc::clone(&self.lane);
+        // In a task of its own: nobody may go away between the flush and those who wait for it.
+        tokio::spawn(async move {
+            let mut lane = lane.lock_owned().await;
+            lane.undo().await;
+            lane.flush().await;
+            lane
+        })
+        .await
+        .map_err(|_| gone())
     }
 
     /// Commits for all who wait, unless somebody in line will.
@@ -188,9 +228,13 @@ impl Writer {
 
 impl Lane {
     async fn begin(&mut self) -> Result<()> {
-        self.undo().await?;
+        self.undo().await;
         if !self.open {
-            self.connection.execute("BEGIN IMMEDIATE").await?;
+            if let Err(error) = self.connection.execute("BEGIN IMMEDIATE").await {
+                // Whatever made it fail, the next in line must find a clean start.
+                let _ = self.connection.execute("ROLLBACK").await;
+                return Err(error.into());
+            }
             self.open = true;
         }
         self.connection.execute(sqlx::query("SAVEPOINT member")).await?;
@@ -199,13 +243,19 @@ impl Lane {
     }
 
     /// Takes away what the last member began and did not finish.
-    async fn undo(&mut self) -> Result<()> {
-        if self.unfinished {
-            self.connection.execute("ROLLBACK TO member").await?;
-            self.connection.execute("RELEASE member").await?;
-            self.unfinished = false;
+    async fn undo(&mut self) {
+        if !std::mem::take(&mut self.unfinished) {
+            return;
         }
-        Ok(())
+        for step in ["ROLLBACK TO member", "RELEASE member"] {
+            if let Err(error) = self.connection.execute(step).await {
+                // When the disk is full or broken, SQLite ends the whole transaction by itself, and
+                // with it what those before us had done.
+                tracing::error!(%error, "a group of transactions was lost");
+                self.give_up(error.into()).await;
+                return;
+            }
+        }
     }
 
     /// Ends the open transaction and tells everybody who waited for it.
@@ -213,14 +263,23 @@ impl Lane {
         if !self.open {
             return;
         }
-        let outcome = self.connection.execute(sqlx::query("COMMIT")).await;
-        if outcome.is_err() {
-            // Some errors end the transaction by themselves; then there is nothing to roll back.
-            let _ = self.connection.execute("ROLLBACK").await;
+        match self.connection.execute(sqlx::query("COMMIT")).await {
+            Ok(_) => self.settle(&Ok(())),
+            Err(error) => self.give_up(error.into()).await,
         }
+    }
+
+    /// Rolls the group back and tells everybody who waited for it.
+    async fn give_up(&mut self, error: Error) {
+        // Some errors end the transaction by themselves; then there is nothing to roll back.
+        let _ = self.connection.execute("ROLLBACK").await;
+        self.settle(&Err(error));
+    }
+
+    fn settle(&mut self, outcome: &Result<()>) {
         self.open = false;
+        self.unfinished = false;
         self.groups = self.groups.wrapping_add(1);
-        let outcome = outcome.map(drop).map_err(Error::from);
         for member in self.waiting.drain(..) {
             // A member that went away does not want to know.
             let _ = member.send(outcome.clone());
@@ -233,15 +292,18 @@ pub(crate) struct Member {
     /// Taken out when the part ends.
     lane: Option<OwnedMutexGuard<Lane>>,
     writer: Arc<Writer>,
+    integrity: Integrity,
 }
 
 impl Member {
-    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.lane.as_mut().expect("taken out only by commit and drop").connection
+    pub(crate) fn parts(&mut self) -> (&mut SqliteConnection, &mut Integrity) {
+        let lane = self.lane.as_mut().expect("taken out only by commit and drop");
+        (&mut lane.connection, &mut self.integrity)
     }
 
     /// Returns when the group this belongs to is on disk.
     pub(crate) async fn commit(mut self) -> Result<()> {
+        self.integrity.check()?;
         let mut lane = self.lane.take().expect("a part ends once");
         let writer = Arc::clone(&self.writer);
         let (done, outcome) = oneshot::channel();
@@ -253,12 +315,13 @@ impl Member {
                     lane.waiting.push(done);
                 }
                 Err(error) => {
+                    lane.undo().await;
                     let _ = done.send(Err(error.into()));
                 }
             }
             writer.hand_on(lane).await;
         });
-        outcome.await.unwrap_or(Err(Error::Sql(Arc::new(sqlx::Error::WorkerCrashed))))
+        outcome.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
@@ -268,9 +331,7 @@ impl Drop for Member {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let writer = Arc::clone(&self.writer);
         runtime.spawn(async move {
-            if let Err(error) = lane.undo().await {
-                tracing::error!(%error, "a transaction could not be rolled back");
-            }
+            lane.undo().await;
             writer.hand_on(lane).await;
         });
     }

@@ -12,7 +12,53 @@ use crate::{Error, Result};
 #[must_use = "a statement does nothing until it is run"]
 pub struct Statement<'t, 'q> {
     on: On<'t, 'q>,
+    run: Run<'t>,
+}
+
+/// Whether a transaction is still whole.
+///
+/// PostgreSQL refuses everything after a failed statement and answers `COMMIT` with a roll-back that
+/// looks like success; SQLite carries on, unless the disk is full: then it ends the transaction, and
+/// the next statement would last by itself. So we keep the books, and both behave alike.
+#[derive(Debug)]
+pub(crate) struct Integrity {
+    /// Whether statements belong together.
+    transaction: bool,
+    /// Whether a statement failed, or its end was not seen.
+    torn: bool,
+}
+
+impl Integrity {
+    pub(crate) fn new(transaction: bool) -> Self {
+        Self { transaction, torn: false }
+    }
+
+    /// Refuses what can no longer be whole.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.transaction && self.torn { Err(Error::Spoiled) } else { Ok(()) }
+    }
+
+    /// Returns whether the last statement failed, or its end was not seen.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn
+    }
+}
+
+/// How a statement is run.
+struct Run<'t> {
+    integrity: &'t mut Integrity,
     at_most: Duration,
+}
+
+impl Run<'_> {
+    /// Sees `work` through. Torn is the state until it is done, for the caller may go away meanwhile.
+    async fn through<T>(self, work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+        self.integrity.check()?;
+        self.integrity.torn = true;
+        let outcome = within(self.at_most, work).await?;
+        self.integrity.torn = false;
+        Ok(outcome)
+    }
 }
 
 /// The statement in the words of one driver.
@@ -26,18 +72,20 @@ enum On<'t, 'q> {
 impl<'t, 'q> Statement<'t, 'q> {
     pub(crate) fn sqlite(
         connection: &'t mut SqliteConnection,
+        integrity: &'t mut Integrity,
         sql: &'static str,
         at_most: Duration,
     ) -> Self {
-        Self { on: On::Sqlite(connection, sqlx::query(sql)), at_most }
+        Self { on: On::Sqlite(connection, sqlx::query(sql)), run: Run { integrity, at_most } }
     }
 
     pub(crate) fn postgres(
         connection: &'t mut PgConnection,
+        integrity: &'t mut Integrity,
         sql: &'static str,
         at_most: Duration,
     ) -> Self {
-        Self { on: On::Postgres(connection, sqlx::query(sql)), at_most }
+        Self { on: On::Postgres(connection, sqlx::query(sql)), run: Run { integrity, at_most } }
     }
 
     /// Gives the next parameter.
@@ -53,10 +101,10 @@ impl<'t, 'q> Statement<'t, 'q> {
     pub async fn execute(self) -> Result<u64> {
         match self.on {
             On::Sqlite(connection, query) => {
-                Ok(within(self.at_most, query.execute(connection)).await?.rows_affected())
+                Ok(self.run.through(query.execute(connection)).await?.rows_affected())
             }
             On::Postgres(connection, query) => {
-                Ok(within(self.at_most, query.execute(connection)).await?.rows_affected())
+                Ok(self.run.through(query.execute(connection)).await?.rows_affected())
             }
         }
     }
@@ -64,16 +112,18 @@ impl<'t, 'q> Statement<'t, 'q> {
     /// Runs it and returns the first row, if there is one.
     pub async fn optional<R: Row>(self) -> Result<Option<R>> {
         Ok(match self.on {
-            On::Sqlite(connection, query) => within(self.at_most, query.fetch_optional(connection))
+            On::Sqlite(connection, query) => self
+                .run
+                .through(query.fetch_optional(connection))
                 .await?
                 .map(|row| R::from_row(&row))
                 .transpose()?,
-            On::Postgres(connection, query) => {
-                within(self.at_most, query.fetch_optional(connection))
-                    .await?
-                    .map(|row| R::from_row(&row))
-                    .transpose()?
-            }
+            On::Postgres(connection, query) => self
+                .run
+                .through(query.fetch_optional(connection))
+                .await?
+                .map(|row| R::from_row(&row))
+                .transpose()?,
         })
     }
 
@@ -85,12 +135,16 @@ impl<'t, 'q> Statement<'t, 'q> {
     /// Runs it and returns every row.
     pub async fn all<R: Row>(self) -> Result<Vec<R>> {
         match self.on {
-            On::Sqlite(connection, query) => within(self.at_most, query.fetch_all(connection))
+            On::Sqlite(connection, query) => self
+                .run
+                .through(query.fetch_all(connection))
                 .await?
                 .iter()
                 .map(|row| R::from_row(row).map_err(Error::from))
                 .collect(),
-            On::Postgres(connection, query) => within(self.at_most, query.fetch_all(connection))
+            On::Postgres(connection, query) => self
+                .run
+                .through(query.fetch_all(connection))
                 .await?
                 .iter()
                 .map(|row| R::from_row(row).map_err(Error::from))

@@ -104,7 +104,9 @@ impl Store {
     /// Begins a transaction that cannot write, on either database, and sees one state throughout.
     pub async fn read(&self) -> Result<Tx> {
         Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => On::Reader(Reader::begin(&file.readers, true).await?),
+            Database::Sqlite(file) => {
+                On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
+            }
             Database::Postgres(pool) => On::Postgres(
                 PgTx::begin(
                     pool,
@@ -119,17 +121,21 @@ impl Store {
     /// Takes a connection for single reads, without the round trips of a transaction.
     pub async fn glance(&self) -> Result<Tx> {
         Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => On::Reader(Reader::begin(&file.readers, false).await?),
+            Database::Sqlite(file) => {
+                On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
+            }
             Database::Postgres(pool) => On::Postgres(PgTx::begin(pool, None, self.at_most).await?),
         }))
     }
 
     /// Begins a transaction that can write; dropped without [`Tx::commit`], it never happened.
     ///
-    /// On SQLite there is one writer, so do slow things (hashing, the network) before this call.
+    /// On SQLite there is one writer, so do slow things (hashing, the network) before this call; and
+    /// constraints are checked by each statement, not by the commit that many share, so the schema
+    /// has none that is deferred.
     pub async fn write(&self) -> Result<Tx> {
         Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => On::Member(file.writer.join().await?),
+            Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
             Database::Postgres(pool) => {
                 On::Postgres(PgTx::begin(pool, Some("BEGIN"), self.at_most).await?)
             }

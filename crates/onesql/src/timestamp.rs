@@ -32,7 +32,7 @@ impl Timestamp {
     /// Returns the instant `micros` microseconds after the Unix epoch; clamped to years 0 to 9999.
     #[must_use]
     pub fn from_microsecond(micros: i64) -> Self {
-        // its last second is only there whole, not in microseconds
+        // The library counts microseconds only up to the last whole second.
         let limit = jiff::Timestamp::MAX.as_second() * 1_000_000;
         let micros = micros.clamp(0, limit);
         Self(jiff::Timestamp::from_microsecond(micros).expect("clamped to what can be represented"))

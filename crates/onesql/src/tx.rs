@@ -31,13 +31,31 @@ impl Tx {
     pub fn query<'q>(&mut self, sql: impl Into<Sql>) -> Statement<'_, 'q> {
         let sql = sql.into();
         match &mut self.on {
-            On::Reader(reader) => Statement::sqlite(reader.connection(), sql.sqlite, self.at_most),
-            On::Member(member) => Statement::sqlite(member.connection(), sql.sqlite, self.at_most),
-            On::Postgres(tx) => Statement::postgres(tx.connection(), sql.postgres, self.at_most),
+            On::Reader(reader) => {
+                let (connection, integrity) = reader.parts();
+                Statement::sqlite(connection, integrity, sql.sqlite, self.at_most)
+            }
+            On::Member(member) => {
+                let (connection, integrity) = member.parts();
+                Statement::sqlite(connection, integrity, sql.sqlite, self.at_most)
+            }
+            On::Postgres(tx) => {
+                let (connection, integrity) = tx.parts();
+                Statement::postgres(connection, integrity, sql.postgres, self.at_most)
+            }
         }
     }
 
     /// Makes everything done in this transaction last; when it returns, it survives a power cut.
+    ///
+    /// If any statement failed or was cut off, nothing lasts and the answer is [`Error::Spoiled`],
+    /// on both databases.
+    ///
+    /// # Cancellation
+    ///
+    /// Whoever goes away while this runs does not learn whether it lasted.
+    ///
+    /// [`Error::Spoiled`]: crate::Error::Spoiled
     pub async fn commit(self) -> Result<()> {
         match self.on {
             On::Reader(_) => Ok(()),

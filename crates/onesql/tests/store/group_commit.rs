@@ -1,0 +1,223 @@
+//! One flush for all who write at the same time, and nobody pays for another's mistake.
+
+use onesql::{Error, Options, Store};
+use tokio::task::JoinSet;
+
+use crate::support::{Place, begin_and_abandon, insert, note, notes, with_notes};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_on_disk() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+
+    let mut writers = JoinSet::new();
+    for writer in 0..20_i64 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for turn in 0..25 {
+                note(&store, writer * 25 + turn).await.unwrap();
+            }
+        });
+    }
+    writers.join_all().await;
+
+    // What a power cut would leave: the files as they are, nobody having closed them.
+    let crashed = place.folder.path().join("crashed.db");
+    for suffix in ["", "-wal"] {
+        std::fs::copy(
+            place.folder.path().join(format!("t.db{suffix}")),
+            format!("{}{suffix}", crashed.display()),
+        )
+        .unwrap();
+    }
+    let reopened = Store::open(&Options::sqlite(&crashed)).await.unwrap();
+    assert_eq!(notes(&reopened).await, (0..500).collect::<Vec<_>>());
+    let mut tx = reopened.glance().await.unwrap();
+    let verdict: (String,) = tx.query("PRAGMA integrity_check").one().await.unwrap();
+    assert_eq!(verdict.0, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_rolls_back_takes_only_itself_away() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+
+        let mut writers = JoinSet::new();
+        for id in 0..90_i64 {
+            let store = store.clone();
+            writers.spawn(async move {
+                let mut tx = store.write().await.unwrap();
+                insert(&mut tx, id).await.unwrap();
+                if id % 3 != 0 {
+                    tx.commit().await.unwrap();
+                }
+            });
+        }
+        writers.join_all().await;
+
+        let kept: Vec<i64> = (0..90).filter(|id| id % 3 != 0).collect();
+        assert_eq!(notes(&store).await, kept, "on {}", store.kind());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_statement_does_not_hurt_the_group() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        note(&store, 0).await.unwrap();
+
+        let mut writers = JoinSet::new();
+        for id in 1..=60_i64 {
+            let store = store.clone();
+            writers.spawn(async move {
+                let mut tx = store.write().await.unwrap();
+                insert(&mut tx, id).await.unwrap();
+                if id % 2 == 0 {
+                    let error = insert(&mut tx, 0).await.unwrap_err();
+                    assert!(!error.is_unavailable(), "{error:?}");
+                } else {
+                    tx.commit().await.unwrap();
+                }
+            });
+        }
+        writers.join_all().await;
+
+        let kept: Vec<i64> = (0..=60).filter(|id| *id == 0 || id % 2 == 1).collect();
+        assert_eq!(notes(&store).await, kept, "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_statement_nothing_of_a_transaction_lasts() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        note(&store, 1).await.unwrap();
+
+        let mut tx = store.write().await.unwrap();
+        insert(&mut tx, 2).await.unwrap();
+        insert(&mut tx, 1).await.unwrap_err();
+        assert!(matches!(insert(&mut tx, 3).await, Err(Error::Spoiled)), "on {}", store.kind());
+        assert!(matches!(tx.commit().await, Err(Error::Spoiled)), "on {}", store.kind());
+
+        note(&store, 4).await.unwrap();
+        assert_eq!(notes(&store).await, [1, 4], "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn who_goes_away_at_any_step_leaves_the_lane_free() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+
+        // While waiting for the lane, in front of somebody who also waits.
+        let held = store.write().await.unwrap();
+        begin_and_abandon(store.write()).await;
+        drop(held);
+        note(&store, 1).await.unwrap();
+
+        // When it has just been given the lane.
+        begin_and_abandon(store.write()).await;
+        note(&store, 2).await.unwrap();
+
+        // In a statement; what is left of the transaction cannot be committed.
+        let mut tx = store.write().await.unwrap();
+        insert(&mut tx, 90).await.unwrap();
+        if begin_and_abandon(insert(&mut tx, 91)).await {
+            drop(tx);
+        } else {
+            assert!(matches!(tx.commit().await, Err(Error::Spoiled)), "on {}", store.kind());
+        }
+        note(&store, 3).await.unwrap();
+
+        // Between statements.
+        let mut tx = store.write().await.unwrap();
+        insert(&mut tx, 92).await.unwrap();
+        drop(tx);
+        note(&store, 4).await.unwrap();
+
+        let unsure = |ids: &[i64]| ids.iter().copied().filter(|id| *id != 5).collect::<Vec<_>>();
+        // In the commit: whether it lasts is open, but it is all or nothing and harms nobody.
+        let mut tx = store.write().await.unwrap();
+        insert(&mut tx, 5).await.unwrap();
+        begin_and_abandon(tx.commit()).await;
+        note(&store, 6).await.unwrap();
+        assert_eq!(unsure(&notes(&store).await), [1, 2, 3, 4, 6], "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_leaves_no_old_state_behind() {
+    for mut place in Place::each().await {
+        place.options.connections = 1;
+        let store = place.open().await;
+        with_notes(&store).await;
+        for id in 0..20 {
+            begin_and_abandon(store.read()).await;
+            note(&store, id).await.unwrap();
+            assert_eq!(notes(&store).await.last(), Some(&id), "on {}", store.kind());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_line_does_not_keep_the_others_waiting() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+
+    // The first leaves its flush to the second, who is in line and then goes away.
+    let mut first = store.write().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let second = tokio::spawn({
+        let store = store.clone();
+        async move { store.write().await.map(drop) }
+    });
+    tokio::task::yield_now().await;
+    second.abort();
+    first.commit().await.unwrap();
+    assert_eq!(notes(&store).await, [1]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_to_all_whom_it_concerns_and_then_forgotten() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+    note(&store, 1).await.unwrap();
+
+    // One who is done and waits for the flush, while the next fills the disk.
+    let mut first = store.write().await.unwrap();
+    insert(&mut first, 2).await.unwrap();
+    let second = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut tx = store.write().await.unwrap();
+            tx.query("PRAGMA max_page_count = 4").execute().await.unwrap();
+            let error = tx
+                .query("INSERT INTO notes (id, words) VALUES (3, hex(zeroblob(1000000)))")
+                .execute()
+                .await
+                .unwrap_err();
+            assert!(error.is_unavailable(), "{error:?}");
+            assert!(matches!(insert(&mut tx, 4).await, Err(Error::Spoiled)));
+        }
+    });
+    tokio::task::yield_now().await;
+    let first = first.commit().await;
+    second.await.unwrap();
+
+    // There is room again.
+    let mut tx = store.write().await.unwrap();
+    tx.query("PRAGMA max_page_count = 1000000").execute().await.unwrap();
+    insert(&mut tx, 5).await.unwrap();
+    tx.commit().await.unwrap();
+
+    // Whether the first went down with it is up to SQLite; that it was told the truth is up to us.
+    let expected: &[i64] = if first.is_ok() { &[1, 2, 5] } else { &[1, 5] };
+    assert_eq!(notes(&store).await, expected);
+}

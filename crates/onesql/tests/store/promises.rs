@@ -1,0 +1,145 @@
+//! What holds for every transaction, whichever database it is on.
+
+use std::time::Duration;
+
+use onesql::{Json, Sql, Timestamp};
+
+use crate::support::{Place, insert, note, notes, with_notes};
+
+#[tokio::test]
+async fn a_read_cannot_write() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        note(&store, 1).await.unwrap();
+
+        for attempt in [
+            "INSERT INTO notes (id, words) VALUES (2, 'x')",
+            "UPDATE notes SET words = 'x'",
+            "DELETE FROM notes",
+            "DROP TABLE notes",
+            "CREATE TABLE more (id INTEGER)",
+        ] {
+            let mut tx = store.read().await.unwrap();
+            assert!(tx.query(attempt).execute().await.is_err(), "{attempt} on {}", store.kind());
+        }
+        assert_eq!(notes(&store).await, [1], "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn a_read_sees_one_state_throughout() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+
+        let mut tx = store.read().await.unwrap();
+        let count = "SELECT COUNT(*) FROM notes";
+        let before: (i64,) = tx.query(count).one().await.unwrap();
+        note(&store, 1).await.unwrap();
+        let after: (i64,) = tx.query(count).one().await.unwrap();
+        assert_eq!((before, after), ((0,), (0,)), "on {}", store.kind());
+        drop(tx);
+        assert_eq!(notes(&store).await, [1], "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn a_glance_may_go_on_after_a_mistake() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        let mut tx = store.glance().await.unwrap();
+        assert!(tx.query("SELECT nothing FROM notes").optional::<(i64,)>().await.is_err());
+        let count: (i64,) = tx.query("SELECT COUNT(*) FROM notes").one().await.unwrap();
+        assert_eq!(count, (0,), "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn an_instant_comes_back_as_it_went() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        let mut tx = store.write().await.unwrap();
+        tx.query(Sql {
+            sqlite: "CREATE TABLE moments (n INTEGER NOT NULL, at TEXT, note TEXT) STRICT",
+            postgres: "CREATE TABLE moments (n BIGINT NOT NULL, at TIMESTAMPTZ, note JSONB)",
+        })
+        .execute()
+        .await
+        .unwrap();
+        let moments: Vec<Timestamp> = [
+            0,
+            1,
+            999_999,
+            946_684_799_999_999, // the last microsecond before PostgreSQL begins to count
+            946_684_800_000_000,
+            1_795_334_400_000_000,
+            1_795_334_400_500_001,
+            i64::MAX, // clamped to the end of the calendar
+        ]
+        .into_iter()
+        .map(Timestamp::from_microsecond)
+        .collect();
+        for (n, at) in (0_i64..).zip(&moments) {
+            tx.query("INSERT INTO moments (n, at, note) VALUES ($1, $2, $3)")
+                .bind(n)
+                .bind(*at)
+                .bind(Json(at))
+                .execute()
+                .await
+                .unwrap();
+        }
+        tx.query("INSERT INTO moments (n, at) VALUES ($1, $2)")
+            .bind(99_i64)
+            .bind(None::<Timestamp>)
+            .execute()
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+
+        let mut tx = store.read().await.unwrap();
+        let back: Vec<(Timestamp, Json<Timestamp>)> =
+            tx.query("SELECT at, note FROM moments WHERE n < 99 ORDER BY at").all().await.unwrap();
+        let (columns, documents): (Vec<_>, Vec<_>) =
+            back.into_iter().map(|(at, Json(note))| (at, note)).unzip();
+        assert_eq!(columns, moments, "on {}", store.kind());
+        assert_eq!(documents, moments, "on {}", store.kind());
+
+        let none: (Option<Timestamp>,) =
+            tx.query("SELECT at FROM moments WHERE n = 99").one().await.unwrap();
+        assert_eq!(none.0, None, "on {}", store.kind());
+
+        let noon = Timestamp::from_microsecond(1_795_334_400_000_000);
+        let later: (i64,) = tx
+            .query("SELECT COUNT(*) FROM moments WHERE at > $1 AND at <= $2")
+            .bind(noon)
+            .bind(noon + Duration::from_secs(1))
+            .one()
+            .await
+            .unwrap();
+        assert_eq!(later.0, 1, "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn what_is_returned_was_also_done() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        let mut tx = store.write().await.unwrap();
+        for id in 1..=3 {
+            insert(&mut tx, id).await.unwrap();
+        }
+        // Only the first row is asked for, yet the whole statement takes effect.
+        let first: Option<(i64,)> =
+            tx.query("UPDATE notes SET words = 'done' RETURNING id").optional().await.unwrap();
+        assert!(first.is_some(), "on {}", store.kind());
+        tx.commit().await.unwrap();
+
+        let mut tx = store.glance().await.unwrap();
+        let done: (i64,) =
+            tx.query("SELECT COUNT(*) FROM notes WHERE words = 'done'").one().await.unwrap();
+        assert_eq!(done.0, 3, "on {}", store.kind());
+    }
+}

@@ -1,0 +1,144 @@
+//! When the database is gone, that is said within two seconds; when it is back, all is well again.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use onesql::{Error, Options, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::support::{
+    Line, Place, SOON, State, begin_and_abandon, insert, note, notes, with_notes,
+};
+
+/// Asserts that `attempt` fails soon, and for want of a database.
+async fn assert_unavailable<T>(attempt: impl Future<Output = onesql::Result<T>>) {
+    let began = Instant::now();
+    let error = attempt.await.err().expect("there is no database");
+    assert!(error.is_unavailable(), "{error:?}");
+    assert!(began.elapsed() < SOON, "{error:?} after {:?}", began.elapsed());
+}
+
+#[test]
+fn every_wait_is_shorter_than_two_seconds() {
+    assert!(Options::sqlite("t.db").at_most < Duration::from_secs(2));
+    assert!(Options::parse("postgres://localhost/d").unwrap().at_most < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let store =
+        Store::open(&Options::parse(&format!("postgres://u:p@127.0.0.1:{port}/d")).unwrap())
+            .await
+            .unwrap();
+    assert_unavailable(store.read()).await;
+}
+
+#[tokio::test]
+async fn somebody_listens_and_never_answers() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let store =
+        Store::open(&Options::parse(&format!("postgres://u:p@127.0.0.1:{port}/d")).unwrap())
+            .await
+            .unwrap();
+    assert_unavailable(store.write()).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_is_noticed_and_found_again() {
+    let Some(mut place) = Place::postgres().await else { return };
+    let line = Line::to(place.server_address()).await;
+    place.options = place.through(&line);
+    place.options.connections = 3;
+    let store = place.open().await;
+    with_notes(&store).await;
+
+    for (round, outage) in (0_i64..).zip([State::Cut, State::Silent]) {
+        let id = round * 10;
+        note(&store, id).await.unwrap();
+        let mut tx = store.write().await.unwrap();
+        insert(&mut tx, id + 1).await.unwrap();
+        line.set(outage);
+
+        // In the middle of a transaction, and anew; more often than there are connections.
+        assert_unavailable(insert(&mut tx, id + 2)).await;
+        drop(tx);
+        let mut requests = JoinSet::new();
+        for _ in 0..6 {
+            let store = store.clone();
+            requests.spawn(async move {
+                assert_unavailable(async {
+                    store.glance().await?.query("SELECT 1").execute().await
+                })
+                .await;
+            });
+        }
+        requests.join_all().await;
+
+        // It comes back. The old connections are dead, and so each is tried once in vain.
+        line.set(State::Cut);
+        line.set(State::Up);
+        let began = Instant::now();
+        while let Err(error) = note(&store, id + 3).await {
+            assert!(error.is_unavailable(), "{error:?}");
+            assert!(began.elapsed() < 5 * SOON, "it does not recover: {error:?}");
+        }
+    }
+    assert_eq!(notes(&store).await, [0, 3, 10, 13]);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_costs_no_connection() {
+    let Some(mut place) = Place::postgres().await else { return };
+    place.options.connections = 2;
+    let store = place.open().await;
+    for _ in 0..10 {
+        let mut tx = store.glance().await.unwrap();
+        begin_and_abandon(tx.query("SELECT pg_sleep(0.05)").execute()).await;
+    }
+    let mut tx = store.glance().await.unwrap();
+    assert_eq!(tx.query("SELECT 1").one::<(i32,)>().await.unwrap().0, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_else_writes_to_is_busy_and_not_broken() {
+    let place = Place::sqlite();
+    let (one, other) = (place.open().await, place.open().await);
+    with_notes(&one).await;
+
+    let mut held = one.write().await.unwrap();
+    insert(&mut held, 1).await.unwrap();
+    assert_unavailable(other.write()).await;
+    held.commit().await.unwrap();
+    note(&other, 2).await.unwrap();
+    assert_eq!(notes(&one).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_lane_that_is_held_for_too_long_is_not_waited_for() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+    let held = store.write().await.unwrap();
+    assert_unavailable(store.write()).await;
+    drop(held);
+    note(&store, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mistake_is_not_an_outage() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        let mut tx = store.glance().await.unwrap();
+        for mistake in ["SELECT nothing FROM notes", "SELECT FROM WHERE", "SELECT * FROM nowhere"] {
+            let error = tx.query(mistake).execute().await.unwrap_err();
+            assert!(matches!(error, Error::Sql(_)), "{error:?}");
+            assert!(!error.is_unavailable(), "{mistake} on {}: {error:?}", store.kind());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Commands that run the program itself: `dev`, `tour` and `bench`.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::command::{cargo, must, program, root};
+use crate::metadata::Metadata;
+use crate::servers::{Folder, Server, free_port};
+
+/// Serves from source, with what the environment says.
+pub(crate) fn dev(arguments: &[String]) -> Result<()> {
+    must(cargo("run").args(["--package", "authshield", "--", "serve"]).args(arguments))
+}
+
+/// Measures.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    must(cargo("run").args(["--release", "--package", "bench", "--"]).args(arguments))
+}
+
+/// Plays the tour against a server that nobody used before.
+///
+/// The script gets `BASE_URL`, and the settings of the server, so that `authshield mail list` finds
+/// the mail; the program is on its `PATH`.
+pub(crate) fn tour() -> Result<()> {
+    let script = root().join("examples/tour.sh");
+    if !script.is_file() {
+        bail!("{} does not exist", script.display());
+    }
+    must(cargo("build").args(["--package", "authshield", "--bin", "authshield"]))?;
+    let programs = Metadata::ask()?.target_folder().join("debug");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(
+        std::iter::once(programs.clone()).chain(std::env::split_paths(&path)),
+    )?;
+
+    let folder = Folder::create()?;
+    let data = folder.inside("data", None)?;
+    let port = free_port()?;
+    let base_url = format!("http://127.0.0.1:{port}");
+    let mut settings: Vec<(&str, String)> = vec![
+        ("AUTHSHIELD_LISTEN", format!("127.0.0.1:{port}")),
+        ("AUTHSHIELD_PUBLIC_URL", base_url.clone()),
+        ("AUTHSHIELD_DATA_DIR", data.display().to_string()),
+    ];
+    let mut serve = program(programs.join("authshield"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AUTHSHIELD_") {
+            serve.env_remove(name);
+        }
+    }
+    serve.arg("serve").envs(settings.iter().cloned()).current_dir(&data).stdin(Stdio::null());
+    let log = folder.path().join("authshield.log");
+    let outcome = Server::start("authshield", "TERM", log, &mut serve)
+        .and_then(|server| server.wait_until(|| speaks_http(port)))
+        .and_then(|server| {
+            settings.push(("BASE_URL", base_url.clone()));
+            let outcome = must(program("bash").arg(&script).envs(settings).env("PATH", path));
+            drop(server);
+            outcome
+        });
+    folder.remove()?;
+    outcome
+}
+
+/// Returns whether something on `port` answers in HTTP.
+fn speaks_http(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let mut answer = [0; 5];
+    stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok()
+        && stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && &answer == b"HTTP/"
+}
