@@ -4,6 +4,9 @@ mod client_address;
 mod device;
 mod email_address;
 mod id;
+mod invisible;
+mod page;
+mod person;
 mod token;
 
 pub use client_address::{ClientAddress, request_id_from};
@@ -11,4 +14,6 @@ pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{AuditId, MailId, RequestId, SessionId, UserId};
 pub use onesql::Timestamp;
+pub use page::{Page, Paging, Place};
+pub use person::{FullName, Locale, NotALocale, NotAName};
 pub use token::{LinkToken, RefreshToken, SuccessorKey, TokenHashKey};

@@ -12,6 +12,7 @@
 //! ```
 
 mod claims;
+pub mod http;
 mod key;
 mod master;
 mod rotation;

@@ -276,6 +276,13 @@ impl Keyring {
         states.into_iter().enumerate().map(info).rev().collect()
     }
 
+    /// Returns the key that signs now.
+    #[must_use]
+    pub fn active(&self, now: Timestamp) -> KeyInfo {
+        let signs = |key: &KeyInfo| key.phase == KeyPhase::Active;
+        self.list(now).into_iter().find(signs).expect("a ring is never empty")
+    }
+
     /// Looks at the database for somebody who asked at `asked`, unless that was done since.
     async fn look_again(&self, asked: Instant, now: Timestamp) -> Result<(), KeyringError> {
         let _turn = self.0.line.lock().await;
