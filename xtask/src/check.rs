@@ -65,7 +65,10 @@ fn house() -> Outcome {
 
 /// Licences, bans and sources; advisories too, where their database is on this machine.
 fn cargo_deny() -> Outcome {
-    let mut arguments = vec!["--offline", "check", "bans", "licenses", "sources"];
+    let mut arguments = vec!["--offline", "check", "--hide-inclusion-graph"];
+    // Of what is only shown, show the number: see `dependencies`.
+    arguments.extend(["-A", "duplicate", "-A", "license-exception-not-encountered"]);
+    arguments.extend(["bans", "licenses", "sources"]);
     let home = variable("CARGO_HOME").map(PathBuf::from).or_else(|| {
         let home = variable("HOME")?;
         Some(PathBuf::from(home).join(".cargo"))

@@ -277,6 +277,15 @@ deny = [
     }
 
     #[test]
+    fn what_is_shipped_is_what_the_program_is_built_from() {
+        let metadata = Metadata::ask().unwrap();
+        let names: Vec<&str> =
+            shipped(&metadata).unwrap().into_iter().map(|(name, ..)| name).collect();
+        assert!(names.contains(&"tokio") && !names.contains(&"onesql"), "{names:?}");
+        assert!(!names.contains(&"fantoccini"), "{names:?}");
+    }
+
+    #[test]
     fn a_name_is_a_word() {
         assert!(names("use tokio_util::sync;", "tokio-util"));
         assert!(!names("use tokio_util::sync;", "tokio"));

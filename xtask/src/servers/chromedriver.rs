@@ -32,10 +32,10 @@ fn is_ready(port: u16) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     write!(stream, "GET /status HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")?;
-    let (mut answer, mut part) = (Vec::new(), [0; 1024]);
+    let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
     loop {
-        let length = stream.read(&mut part)?;
-        answer.extend_from_slice(&part[..length]);
+        let length = stream.read(&mut piece)?;
+        answer.extend_from_slice(&piece[..length]);
         if length == 0 || answer.windows(READY.len()).any(|window| window == READY) {
             return Ok(length > 0);
         }
