@@ -219,9 +219,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             Problem::invalid_field("", "malformed_json", sentence(&inner))
         }
     })?;
-    reader
-        .end()
-        .map_err(|error| Problem::invalid_field("", "malformed_json", sentence(&error)))?;
+    reader.end().map_err(|error| Problem::invalid_field("", "malformed_json", sentence(&error)))?;
     Ok(value)
 }
 
@@ -247,9 +245,15 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 fn sentence(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or(&words);
-    let words = match words.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
+    let words = match words
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.split_once(", expected "))
+    {
         Some((_, expected)) => format!("expected {expected}"),
-        None => match words.strip_prefix("invalid value: ").and_then(|rest| rest.split_once(", expected ")) {
+        None => match words
+            .strip_prefix("invalid value: ")
+            .and_then(|rest| rest.split_once(", expected "))
+        {
             Some((_, expected)) => format!("expected {expected}"),
             None => words.to_owned(),
         },
@@ -295,7 +299,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             .map_err(|rejection| {
                 let words = rejection.body_text();
                 let words = words.rsplit(": ").next().unwrap_or_default().to_owned();
-                Problem::invalid_field("", "invalid_query", format!("The query is not valid: {words}."))
+                Problem::invalid_field(
+                    "",
+                    "invalid_query",
+                    format!("The query is not valid: {words}."),
+                )
             })
     }
 }

@@ -11,20 +11,26 @@ use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
-use crate::mail::{self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport};
+use crate::mail::{
+    self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
+};
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Mail as MailLabels;
-use crate::vault::{Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError};
+use crate::vault::{
+    Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
+};
 use crate::world::SharedWorld;
 
 /// Why the program cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be written to.
-    #[error("cannot write to the data folder {path}: make it writable, or set AUTHSHIELD_DATA_DIR to another")]
+    #[error(
+        "cannot write to the data folder {path}: make it writable, or set AUTHSHIELD_DATA_DIR to another"
+    )]
     DataDir {
         /// Which.
         path: std::path::PathBuf,
@@ -73,7 +79,8 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let place = place(url);
     let failed = |source| StartError::Database { place: place.clone(), source };
     if let Some(path) = url.strip_prefix("sqlite://")
-        && let Some(folder) = std::path::Path::new(path).parent().filter(|path| !path.as_os_str().is_empty())
+        && let Some(folder) =
+            std::path::Path::new(path).parent().filter(|path| !path.as_os_str().is_empty())
     {
         make_folder(folder)?;
     }

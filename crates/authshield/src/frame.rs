@@ -34,9 +34,10 @@ pub async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = peer.map_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |Extension(ConnectInfo(peer))| {
-        peer.ip()
-    });
+    let peer = peer
+        .map_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |Extension(ConnectInfo(peer))| {
+            peer.ip()
+        });
     let trusted = &app.config.trusted_proxies;
     let client = ClientAddress::resolve(peer, request.headers(), trusted);
     let tag = request_id_from(peer, request.headers(), trusted)
@@ -54,8 +55,7 @@ pub async fn identify(
 
 /// Bounds the time, survives panics, writes problems, and sets the headers of every answer.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let tag =
-        request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
         Ok(Ok(response)) => response,
@@ -139,8 +139,10 @@ pub fn cors(origins: &[String]) -> CorsLayer {
 
 /// There is no such route.
 pub async fn no_route(uri: Uri) -> Problem {
-    Problem::from(Code::RouteNotFound)
-        .detail(format!("There is nothing at {}.", uri.path().chars().take(200).collect::<String>()))
+    Problem::from(Code::RouteNotFound).detail(format!(
+        "There is nothing at {}.",
+        uri.path().chars().take(200).collect::<String>()
+    ))
 }
 
 /// There is such a route, with other methods.

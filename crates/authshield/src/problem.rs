@@ -233,7 +233,11 @@ impl Problem {
     /// One field that is not what the operation takes.
     #[must_use]
     pub fn invalid_field(pointer: &str, code: &str, detail: impl Into<String>) -> Self {
-        Self::invalid(&[Invalid { pointer: pointer.into(), code: code.into(), detail: detail.into() }])
+        Self::invalid(&[Invalid {
+            pointer: pointer.into(),
+            code: code.into(),
+            detail: detail.into(),
+        }])
     }
 
     /// Our fault: the cause goes to the log.
@@ -256,10 +260,7 @@ impl Problem {
         body.extend(self.members);
         let mut response = (self.code.status(), Value::Object(body).to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_up(after)));
         }
@@ -360,7 +361,9 @@ impl From<crate::passwords::Overloaded> for Problem {
 }
 
 /// Describes the answers of an operation: one entry per status, listing its codes.
-pub(crate) fn describe(codes: &[Code]) -> BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+pub(crate) fn describe(
+    codes: &[Code],
+) -> BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<String, Vec<Code>> = BTreeMap::new();
     for code in codes {
         by_status.entry(code.status().as_u16().to_string()).or_default().push(*code);

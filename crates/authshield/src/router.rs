@@ -153,5 +153,8 @@ async fn metrics(
     axum::extract::State(app): axum::extract::State<App>,
 ) -> impl axum::response::IntoResponse {
     crate::chores::measure(&app).await;
-    ([(axum::http::header::CONTENT_TYPE, crate::telemetry::metrics::CONTENT_TYPE)], app.metrics.encode())
+    (
+        [(axum::http::header::CONTENT_TYPE, crate::telemetry::metrics::CONTENT_TYPE)],
+        app.metrics.encode(),
+    )
 }

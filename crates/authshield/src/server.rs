@@ -39,7 +39,9 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The certificate cannot be used.
-    #[error("cannot use the certificate in {path} (AUTHSHIELD_TLS_CERTIFICATE_FILE, AUTHSHIELD_TLS_PRIVATE_KEY_FILE)")]
+    #[error(
+        "cannot use the certificate in {path} (AUTHSHIELD_TLS_CERTIFICATE_FILE, AUTHSHIELD_TLS_PRIVATE_KEY_FILE)"
+    )]
     Certificate {
         /// Which file.
         path: PathBuf,
@@ -122,7 +124,12 @@ fn bound_clients(builder: &mut Builder<TokioExecutor>) {
 
 /// Takes over a renewed certificate without a restart; a broken one is reported and the old one
 /// kept.
-pub async fn watch_certificate(tls: RustlsConfig, chain: PathBuf, key: PathBuf, stop: CancellationToken) {
+pub async fn watch_certificate(
+    tls: RustlsConfig,
+    chain: PathBuf,
+    key: PathBuf,
+    stop: CancellationToken,
+) {
     let mut seen = changed(&chain, &key);
     loop {
         tokio::select! {

@@ -13,7 +13,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
-pub use permission::{ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants};
+pub use permission::{
+    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants,
+};
 pub use tokens::VerifiedTokens;
 
 use crate::accounts::User;

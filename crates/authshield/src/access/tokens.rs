@@ -44,14 +44,17 @@ impl VerifiedTokens {
             shard.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
             return Err(Code::TokenExpired.into());
         }
-        let claims = app.keyring.verify(&app.verifier, token, now).await.map_err(|error| match error {
-            VerificationError::Refused(VerifyError::Expired) => Problem::from(Code::TokenExpired),
-            VerificationError::Refused(other) => {
-                Problem::from(Code::TokenInvalid).because(other.to_string())
-            }
-            VerificationError::Keys(KeyringError::Store(error)) => error.into(),
-            VerificationError::Keys(error) => Problem::internal(&error),
-        })?;
+        let claims =
+            app.keyring.verify(&app.verifier, token, now).await.map_err(|error| match error {
+                VerificationError::Refused(VerifyError::Expired) => {
+                    Problem::from(Code::TokenExpired)
+                }
+                VerificationError::Refused(other) => {
+                    Problem::from(Code::TokenInvalid).because(other.to_string())
+                }
+                VerificationError::Keys(KeyringError::Store(error)) => error.into(),
+                VerificationError::Keys(error) => Problem::internal(&error),
+            })?;
         let claims = Arc::new(claims);
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= TOKENS_PER_SHARD {

@@ -123,7 +123,9 @@ pub async fn change_password(
     let hash = crate::passwords::choose(app, &new, &user.email, user.full_name.as_ref()).await?;
 
     let mut tx = app.store.write().await?;
-    if !sql::replace_password(&mut tx, user.id, account.password_hash.as_deref(), &hash, ctx.now).await? {
+    if !sql::replace_password(&mut tx, user.id, account.password_hash.as_deref(), &hash, ctx.now)
+        .await?
+    {
         return Err(ChangeError::Raced);
     }
     password_was_set(&mut tx, app, ctx, user, Some(caller.session), "password_changed").await?;
@@ -182,9 +184,16 @@ pub async fn change_email(
         }
         None => {
             let lasts = app.config.verification.ttl;
-            let token =
-                links::issue(&mut tx, app, ctx, Purpose::ChangeEmail, Some(user.id), Some(&new), lasts)
-                    .await?;
+            let token = links::issue(
+                &mut tx,
+                app,
+                ctx,
+                Purpose::ChangeEmail,
+                Some(user.id),
+                Some(&new),
+                lasts,
+            )
+            .await?;
             let letter = Letter::ConfirmNewEmail {
                 link: links::url(&app.config.mail.link_verify_email, &token),
             };

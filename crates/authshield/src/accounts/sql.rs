@@ -61,11 +61,7 @@ pub async fn members(
 }
 
 /// Opens an account, unless the address is taken; then `false`.
-pub async fn create(
-    tx: &mut Tx,
-    user: &User,
-    password_hash: Option<&str>,
-) -> Result<bool> {
+pub async fn create(tx: &mut Tx, user: &User, password_hash: Option<&str>) -> Result<bool> {
     let created: Option<(UserId,)> = tx
         .query(
             "INSERT INTO users (id, email, full_name, locale, password_hash, email_verified_at,
@@ -218,7 +214,12 @@ pub(super) async fn replace_password(
 }
 
 /// Disables or enables an account; `false` if it was so already.
-pub async fn set_disabled(tx: &mut Tx, user: UserId, disabled: bool, now: Timestamp) -> Result<bool> {
+pub async fn set_disabled(
+    tx: &mut Tx,
+    user: UserId,
+    disabled: bool,
+    now: Timestamp,
+) -> Result<bool> {
     let touched = tx
         .query(
             "UPDATE users SET disabled_at = $2, updated_at = $3

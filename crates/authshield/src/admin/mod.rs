@@ -13,8 +13,8 @@ use crate::app::{App, Body, Ctx, Params, PathId};
 use crate::kernel::{Page, Paging, Place, UserId};
 use crate::problem::{Code, Problem, problems};
 use crate::roles::{self, AdminError};
-use crate::sessions::http::SessionBody;
 use crate::sessions;
+use crate::sessions::http::SessionBody;
 
 problems!(
     /// What listing may answer.
@@ -40,8 +40,9 @@ impl From<AdminError> for Problem {
             AdminError::NoSuchRole(role) => {
                 Self::invalid_field("/roles", "unknown_role", format!("There is no role {role:?}."))
             }
-            AdminError::OwnRole => Self::from(Code::CannotRemoveOwnRole)
-                .detail("Ask another administrator to do it."),
+            AdminError::OwnRole => {
+                Self::from(Code::CannotRemoveOwnRole).detail("Ask another administrator to do it.")
+            }
             AdminError::LastAdmin => {
                 Self::from(Code::LastAdmin).detail("Make somebody else an administrator first.")
             }

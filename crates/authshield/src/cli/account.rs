@@ -136,13 +136,19 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 roles,
             };
             let user = create(&app, &ctx, user, password).await?;
-            tell(json, &user, &format!("Opened the account {} ({}).", user.email.as_str(), user.id));
+            tell(
+                json,
+                &user,
+                &format!("Opened the account {} ({}).", user.email.as_str(), user.id),
+            );
         }
         User::Show { who } => {
             let user = find(&app, &who).await?;
             println!("{:#}", describe(&user));
         }
-        User::Grant { who, role } => change_roles(&app, &ctx, json, &who, |roles| roles.push(role)).await?,
+        User::Grant { who, role } => {
+            change_roles(&app, &ctx, json, &who, |roles| roles.push(role)).await?
+        }
         User::Revoke { who, role } => {
             change_roles(&app, &ctx, json, &who, |roles| roles.retain(|one| *one != role)).await?;
         }
@@ -218,7 +224,8 @@ async fn create(
     user.roles.dedup();
     let mut tx = app.store.write().await?;
     let known = roles::all(&mut tx).await?;
-    if let Some(unknown) = user.roles.iter().find(|role| known.iter().all(|one| one.name != **role)) {
+    if let Some(unknown) = user.roles.iter().find(|role| known.iter().all(|one| one.name != **role))
+    {
         return Err(Failure::Failed(format!(
             "there is no role {unknown:?}; `authshield role create {unknown}` adds it"
         )));

@@ -26,8 +26,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let world: SharedWorld = Arc::new(Real);
     let metrics = Metrics::new(&*world);
     let terminal = std::io::stdout().is_terminal();
-    let logs =
-        telemetry::init(&config, std::io::stdout(), terminal, Arc::clone(&world), &metrics)?;
+    let logs = telemetry::init(&config, std::io::stdout(), terminal, Arc::clone(&world), &metrics)?;
     for finding in &loaded.warnings {
         tracing::warn!(finding = finding.id, "{finding}");
     }
@@ -60,7 +59,12 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     if let (Some(tls), Some(chain), Some(key)) =
         (&tls, &app.config.tls.certificate_file, &app.config.tls.private_key_file)
     {
-        tasks.spawn(server::watch_certificate(tls.clone(), chain.clone(), key.clone(), stop.clone()));
+        tasks.spawn(server::watch_certificate(
+            tls.clone(),
+            chain.clone(),
+            key.clone(),
+            stop.clone(),
+        ));
     }
     tasks.spawn(mail::run(post, stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
@@ -148,8 +152,9 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
-    let request =
-        format!("GET /api/v1/health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET /api/v1/health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(4096).read_to_string(&mut answer)?;

@@ -78,9 +78,7 @@ pub async fn ready(State(app): State<App>) -> Response {
         return answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "draining" });
     }
     match database(&app).await.status {
-        Status::Unhealthy => {
-            answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "not_ready" })
-        }
+        Status::Unhealthy => answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "not_ready" }),
         _ => answer(StatusCode::OK, Word { status: "ready" }),
     }
 }
@@ -94,7 +92,8 @@ pub async fn ready(State(app): State<App>) -> Response {
     ),
 )]
 pub async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
-    let mut checks = BTreeMap::from([("database", database(&app).await), ("mail", mail(&app).await)]);
+    let mut checks =
+        BTreeMap::from([("database", database(&app).await), ("mail", mail(&app).await)]);
     checks.insert("password_hashing", hashing(&app));
     checks.insert("signing_key", signing_key(&app));
     if let Some(limiter) = limiter(&app).await {
@@ -159,8 +158,7 @@ async fn mail(app: &App) -> Dependency {
             let now = app.world.now();
             let waiting: i64 = queue.iter().map(|kind| kind.depth).sum();
             let oldest = queue.iter().map(|kind| now.since(kind.oldest)).max().unwrap_or_default();
-            let status =
-                if oldest.as_secs() > 60 { Status::Degraded } else { Status::Healthy };
+            let status = if oldest.as_secs() > 60 { Status::Degraded } else { Status::Healthy };
             let words = format!("{waiting} waiting, the oldest for {} s", oldest.as_secs());
             measured(since, status, words)
         }

@@ -90,7 +90,8 @@ pub async fn send_reset(
     user: &User,
 ) -> onesql::Result<()> {
     let token = issue(tx, app, ctx, user).await?;
-    let letter = Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
+    let letter =
+        Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
     app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(())
 }

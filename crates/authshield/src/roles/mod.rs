@@ -149,7 +149,8 @@ async fn change_active(
     lock_admins(tx).await?;
     let before = accounts::by_id(tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
     let is_admin = before.roles.iter().any(|role| role == ADMIN);
-    if !is_active && is_admin && before.disabled_at.is_none() && other_admins(tx, user).await? == 0 {
+    if !is_active && is_admin && before.disabled_at.is_none() && other_admins(tx, user).await? == 0
+    {
         return Err(AdminError::LastAdmin);
     }
     if !accounts::set_disabled(tx, user, !is_active, ctx.now).await? {

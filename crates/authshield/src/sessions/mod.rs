@@ -56,12 +56,7 @@ pub async fn revoke(
 }
 
 /// Signs out of the session that asks.
-pub async fn log_out(
-    app: &App,
-    ctx: &Ctx,
-    user: UserId,
-    session: SessionId,
-) -> onesql::Result<()> {
+pub async fn log_out(app: &App, ctx: &Ctx, user: UserId, session: SessionId) -> onesql::Result<()> {
     let mut tx = app.store.write().await?;
     if sql::end(&mut tx, session, "logout", ctx.now).await? {
         audit::record(&mut tx, app, ctx, &Event::Logout { user, session }).await?;

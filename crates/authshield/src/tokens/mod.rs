@@ -78,12 +78,19 @@ pub async fn first(
 ) -> onesql::Result<RefreshToken> {
     let token = RefreshToken::new(ctx.world());
     let expires_at = (ctx.now + app.config.refresh.ttl).min(session_end);
-    sql::insert(tx, token.hash(&app.secrets.token_hash).to_vec(), session, ctx.now, expires_at).await?;
+    sql::insert(tx, token.hash(&app.secrets.token_hash).to_vec(), session, ctx.now, expires_at)
+        .await?;
     Ok(token)
 }
 
 /// Signs an access token and puts the pair together.
-pub fn pair(app: &App, ctx: &Ctx, user: User, session: &Session, refresh: &RefreshToken) -> TokenPair {
+pub fn pair(
+    app: &App,
+    ctx: &Ctx,
+    user: User,
+    session: &Session,
+    refresh: &RefreshToken,
+) -> TokenPair {
     let ttl = app.config.token.access_ttl.min(session.expires_at.since(ctx.now));
     let claims = AccessClaims {
         iss: app.issuer(),

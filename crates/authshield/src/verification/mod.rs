@@ -43,7 +43,11 @@ pub struct Verified {
 }
 
 /// Proves an address with the link that was sent to it.
-pub async fn verify(app: &App, ctx: &Ctx, token: Option<&LinkToken>) -> Result<Verified, VerifyError> {
+pub async fn verify(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&LinkToken>,
+) -> Result<Verified, VerifyError> {
     let mut tx = app.store.write().await?;
     let link = match token {
         Some(token) => {

@@ -1,0 +1,7 @@
+//! The whole service, over its real edges: HTTP, SMTP, SQL. One binary, so that it links once; the
+//! test command runs it once on each database.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
+mod support;
+
+mod story;
