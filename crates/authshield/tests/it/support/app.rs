@@ -169,7 +169,7 @@ impl TestApp {
         let shared: SharedWorld = Arc::clone(&world) as SharedWorld;
         let metrics = Metrics::new(&*world);
         let (app, post) = assemble(config, shared, store, metrics).await.unwrap();
-        let description = serde_json::to_value(router::document(&app)).unwrap();
+        let description = serde_json::to_value(router::document()).unwrap();
         let stop = CancellationToken::new();
         let (routes, ended) = (router::public(&app), stop.clone());
         tokio::spawn(async move {
