@@ -222,7 +222,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         }
         let (code, member) = member(&inner.to_string());
         if let Some(member) = member {
-            push(&mut at, &member);
+            // The path has a member that was sent, but not one that is missing.
+            let mut last = String::new();
+            push(&mut last, &member);
+            if !at.ends_with(&last) {
+                at.push_str(&last);
+            }
         }
         Problem::invalid_field(&at, code, sentence(&inner))
     })?;
