@@ -6,4 +6,8 @@ mod support;
 
 mod access;
 mod admin;
+mod http;
+mod negative;
+mod openapi;
 mod story;
+mod wire;
