@@ -6,8 +6,10 @@ mod support;
 
 mod access;
 mod admin;
+mod house;
 mod http;
 mod negative;
 mod openapi;
 mod story;
+mod telemetry;
 mod wire;
