@@ -144,8 +144,8 @@ fn sql_is_what_both_databases_read_alike() {
             "AUTOINCREMENT",
             "SERIAL",
         ] {
-            // `.now()` is the world's.
-            let in_sql = code.replace(".now()", "").contains(words);
+            // `.now()` is the world's, `::now()` a stop-watch.
+            let in_sql = code.replace(".now()", "").replace("::now()", "").contains(words);
             assert!(!in_sql, "{name} has {words}");
         }
         assert!(
