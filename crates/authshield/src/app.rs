@@ -19,7 +19,7 @@ use crate::access::VerifiedTokens;
 use crate::config::Config;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
-use crate::mail::Outbox;
+use crate::mail::{Outbox, Post};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -52,6 +52,8 @@ pub struct Reach {
     pub limits: Limits,
     /// Mail that waits to be sent.
     pub outbox: Outbox,
+    /// Who sends it.
+    pub post: Post,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What an access token must claim to be one of ours.
@@ -229,7 +231,10 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     let mut pointer = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Seq { index } => {
+                pointer.push('/');
+                pointer.push_str(&index.to_string());
+            }
             Segment::Map { key } => {
                 pointer.push('/');
                 pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));

@@ -163,6 +163,7 @@ pub async fn assemble(
         secrets,
         limits,
         outbox,
+        post: post.clone(),
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),

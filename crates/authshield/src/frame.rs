@@ -72,7 +72,7 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             .into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        if let Some(rule) = problem.rule {
+        if let Some(rule) = problem.rule() {
             app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
         }
         let headers = std::mem::take(response.headers_mut());
@@ -134,7 +134,7 @@ pub fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
         ])
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(std::time::Duration::from_mins(10))
 }
 
 /// There is no such route.
@@ -175,7 +175,7 @@ pub async fn limited(
     }
 }
 
-/// Tells the client how much is left (IETF draft on RateLimit header fields).
+/// Tells the client how much is left (IETF draft on `RateLimit` fields).
 fn show(headers: &mut HeaderMap, standing: &Standing) {
     headers.extend(limits::fields(std::slice::from_ref(standing)).into_iter().flatten());
 }

@@ -162,27 +162,24 @@ pub struct ProblemBody {
 pub struct Problem {
     /// The stable name.
     pub code: Code,
+    /// Boxed, so that a `Result` with a problem stays small.
+    more: Box<More>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct More {
     detail: Option<String>,
     members: Map<String, Value>,
     retry_after: Option<Duration>,
-    allow: Option<HeaderValue>,
     /// For the log only.
     inner: Option<String>,
     /// Which limit refused, for the metrics.
-    pub(crate) rule: Option<&'static str>,
+    rule: Option<&'static str>,
 }
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self {
-            code,
-            detail: None,
-            members: Map::new(),
-            retry_after: None,
-            allow: None,
-            inner: None,
-            rule: None,
-        }
+        Self { code, more: Box::default() }
     }
 }
 
@@ -190,36 +187,34 @@ impl Problem {
     /// Says what went wrong this time.
     #[must_use]
     pub fn detail(mut self, words: impl Into<String>) -> Self {
-        self.detail = Some(words.into());
+        self.more.detail = Some(words.into());
         self
     }
 
     /// Adds a member that the code documents.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.more.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// Says when to come back, in whole seconds, at least one.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
-        self
-    }
-
-    /// Says which methods work.
-    #[must_use]
-    pub fn allow(mut self, methods: Option<HeaderValue>) -> Self {
-        self.allow = methods;
+        self.more.retry_after = Some(after);
         self
     }
 
     /// Keeps the true reason for the log; nothing of it is sent.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
-        self.inner = Some(reason.into());
+        self.more.inner = Some(reason.into());
         self
+    }
+
+    /// Returns which limit refused, if one did.
+    pub(crate) fn rule(&self) -> Option<&'static str> {
+        self.more.rule
     }
 
     /// A request that is not what the operation takes.
@@ -252,20 +247,18 @@ impl Problem {
         body.insert("type".into(), json!(format!("{public_url}/problems/{}", self.code.wire())));
         body.insert("title".into(), json!(self.code.title()));
         body.insert("status".into(), json!(self.code.status().as_u16()));
-        if let Some(detail) = self.detail {
+        let More { detail, members, retry_after, inner, .. } = *self.more;
+        if let Some(detail) = detail {
             body.insert("detail".into(), json!(detail));
         }
         body.insert("code".into(), json!(self.code.wire()));
         body.insert("request_id".into(), json!(request_id));
-        body.extend(self.members);
+        body.extend(members);
         let mut response = (self.code.status(), Value::Object(body).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after) = self.retry_after {
+        if let Some(after) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_up(after)));
-        }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, allow);
         }
         if self.code.status() == StatusCode::UNAUTHORIZED
             && let Some(challenge) = challenge(self.code)
@@ -273,7 +266,7 @@ impl Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(crate::telemetry::ProblemCode(self.code.wire()));
-        if let Some(inner) = self.inner {
+        if let Some(inner) = inner {
             response.extensions_mut().insert(crate::telemetry::InnerReason(inner));
         }
         response
@@ -340,14 +333,15 @@ impl From<onesql::Error> for Problem {
 impl From<crate::limits::Exceeded> for Problem {
     fn from(exceeded: crate::limits::Exceeded) -> Self {
         let seconds = exceeded.retry_after_seconds();
-        let problem = Self::from(Code::RateLimitExceeded)
+        let mut problem = Self::from(Code::RateLimitExceeded)
             .detail(format!("Too many requests. Try again in {seconds} seconds."))
             .with("limit", exceeded.rule.at_most)
             .with("window_seconds", exceeded.rule.within.as_secs())
             .with("retry_after", seconds)
             .retry_after(exceeded.retry_after)
             .because(exceeded.rule.name);
-        Self { rule: Some(exceeded.rule.name), ..problem }
+        problem.more.rule = Some(exceeded.rule.name);
+        problem
     }
 }
 

@@ -18,7 +18,7 @@ use crate::world::{Real, SharedWorld};
 use crate::{chores, mail, router, server, shutdown};
 
 /// How long the link to make the first administrator works.
-const SETUP_LASTS: Duration = Duration::from_secs(24 * 3600);
+const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;

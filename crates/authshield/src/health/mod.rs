@@ -158,19 +158,22 @@ async fn mail(app: &App) -> Dependency {
             let now = app.world.now();
             let waiting: i64 = queue.iter().map(|kind| kind.depth).sum();
             let oldest = queue.iter().map(|kind| now.since(kind.oldest)).max().unwrap_or_default();
-            let status = if oldest.as_secs() > 60 { Status::Degraded } else { Status::Healthy };
             let words = format!("{waiting} waiting, the oldest for {} s", oldest.as_secs());
-            measured(since, status, words)
+            match app.post.trouble() {
+                Some(trouble) => measured(since, Status::Degraded, format!("{words}: {trouble}")),
+                None if oldest.as_secs() > 60 => measured(since, Status::Degraded, words),
+                None => measured(since, Status::Healthy, words),
+            }
         }
         Err(error) => measured(since, Status::Unhealthy, crate::problem::chain(&error)),
     }
 }
 
 fn hashing(app: &App) -> Dependency {
-    let stats = app.passwords.stats();
-    let busy = stats.expected_wait >= app.config.password.hash_max_wait;
+    let now = app.passwords.stats();
+    let busy = now.expected_wait >= app.config.password.hash_max_wait;
     let status = if busy { Status::Degraded } else { Status::Healthy };
-    let words = format!("{} waiting, {} refused so far", stats.queued, stats.refused);
+    let words = format!("{} waiting, {} refused so far", now.queued, now.refused);
     measured(Instant::now(), status, words)
 }
 

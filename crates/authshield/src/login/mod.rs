@@ -61,7 +61,7 @@ pub async fn log_in(
     let known = account.as_ref().map(|account| account.user.id);
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = app.passwords.verify(password, hash).await?;
-    match rules::judge(account, &verdict) {
+    match rules::judge(account, verdict) {
         Ok(account) => {
             // Hashed before the transaction begins: on SQLite there is one writer.
             let upgraded = match verdict {
