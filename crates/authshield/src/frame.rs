@@ -3,7 +3,8 @@
 //! ```text
 //! identify      who is it from, what is it called          (Ctx, ClientIp, RequestTag)
 //! request_line  one line in the log, one tick of metrics    (telemetry)
-//! finish        time limit, panics, problems, headers
+//! dress         the headers of every answer                 (also of what CORS answers)
+//! finish        time limit, panics, problems
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
@@ -39,6 +40,7 @@ pub async fn identify(
             peer.ip()
         });
     let trusted = &app.config.trusted_proxies;
+    let peer = peer.to_canonical();
     let client = ClientAddress::resolve(peer, request.headers(), trusted);
     let tag = request_id_from(peer, request.headers(), trusted)
         .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
@@ -53,7 +55,7 @@ pub async fn identify(
     next.run(request).await
 }
 
-/// Bounds the time, survives panics, writes problems, and sets the headers of every answer.
+/// Bounds the time, survives panics, and writes problems.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -75,14 +77,19 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
         if let Some(rule) = problem.rule() {
             app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
         }
-        let headers = std::mem::take(response.headers_mut());
+        let mut headers = std::mem::take(response.headers_mut());
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::CONTENT_TYPE);
         response = problem.render(app.issuer(), &tag);
-        for (name, value) in &headers {
-            if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
-                response.headers_mut().insert(name.clone(), value.clone());
-            }
-        }
+        response.headers_mut().extend(headers);
     }
+    response
+}
+
+/// Sets the headers of every answer.
+pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
+    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let mut response = next.run(request).await;
     set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
     response
 }

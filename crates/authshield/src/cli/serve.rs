@@ -63,6 +63,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
             tls.clone(),
             chain.clone(),
             key.clone(),
+            server::CERTIFICATE_EVERY,
             stop.clone(),
         ));
     }
@@ -79,7 +80,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         }
     });
 
-    server::serve(listener, router::public(&app), tls, drain, grace).await?;
+    server::serve(listener, router::public(&app), tls, drain, &app.config).await?;
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     app.passwords.shutdown();
