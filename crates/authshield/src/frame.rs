@@ -72,14 +72,16 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             .into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        if let Some(rule) = problem.rule {
+        let mut headers = std::mem::take(response.headers_mut());
+        if let Some(exceeded) = problem.exceeded {
+            let rule = exceeded.rule.name;
             app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
+            show(&mut headers, &exceeded.standing());
         }
-        let headers = std::mem::take(response.headers_mut());
         response = problem.render(app.issuer(), &tag);
         for (name, value) in &headers {
             if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
-                response.headers_mut().insert(name.clone(), value.clone());
+                response.headers_mut().append(name.clone(), value.clone());
             }
         }
     }
@@ -166,16 +168,13 @@ pub async fn limited(
             }
             response
         }
-        Err(exceeded) => {
-            let standing = exceeded.standing();
-            let mut response = Problem::from(exceeded).into_response();
-            show(response.headers_mut(), &standing);
-            response
-        }
+        Err(exceeded) => Problem::from(exceeded).into_response(),
     }
 }
 
 /// Tells the client how much is left (IETF draft on RateLimit header fields).
 fn show(headers: &mut HeaderMap, standing: &Standing) {
-    headers.extend(limits::fields(std::slice::from_ref(standing)).into_iter().flatten());
+    for (name, value) in limits::fields(std::slice::from_ref(standing)).into_iter().flatten() {
+        headers.append(name, value);
+    }
 }

@@ -168,8 +168,8 @@ pub struct Problem {
     allow: Option<HeaderValue>,
     /// For the log only.
     inner: Option<String>,
-    /// Which limit refused, for the metrics.
-    pub(crate) rule: Option<&'static str>,
+    /// Which limit refused, for the metrics and for what the client is told.
+    pub(crate) exceeded: Option<crate::limits::Exceeded>,
 }
 
 impl From<Code> for Problem {
@@ -181,7 +181,7 @@ impl From<Code> for Problem {
             retry_after: None,
             allow: None,
             inner: None,
-            rule: None,
+            exceeded: None,
         }
     }
 }
@@ -347,7 +347,7 @@ impl From<crate::limits::Exceeded> for Problem {
             .with("retry_after", seconds)
             .retry_after(exceeded.retry_after)
             .because(exceeded.rule.name);
-        Self { rule: Some(exceeded.rule.name), ..problem }
+        Self { exceeded: Some(exceeded), ..problem }
     }
 }
 
