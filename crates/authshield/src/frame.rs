@@ -74,12 +74,14 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             .into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        if let Some(rule) = problem.rule() {
-            app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
-        }
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::CONTENT_TYPE);
+        if let Some(exceeded) = problem.exceeded() {
+            let rule = exceeded.rule.name;
+            app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
+            show(&mut headers, &exceeded.standing());
+        }
         response = problem.render(app.issuer(), &tag);
         response.headers_mut().extend(headers);
     }
@@ -173,16 +175,13 @@ pub async fn limited(
             }
             response
         }
-        Err(exceeded) => {
-            let standing = exceeded.standing();
-            let mut response = Problem::from(exceeded).into_response();
-            show(response.headers_mut(), &standing);
-            response
-        }
+        Err(exceeded) => Problem::from(exceeded).into_response(),
     }
 }
 
 /// Tells the client how much is left (IETF draft on `RateLimit` fields).
 fn show(headers: &mut HeaderMap, standing: &Standing) {
-    headers.extend(limits::fields(std::slice::from_ref(standing)).into_iter().flatten());
+    for (name, value) in limits::fields(std::slice::from_ref(standing)).into_iter().flatten() {
+        headers.append(name, value);
+    }
 }

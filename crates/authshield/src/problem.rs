@@ -173,8 +173,8 @@ struct More {
     retry_after: Option<Duration>,
     /// For the log only.
     inner: Option<String>,
-    /// Which limit refused, for the metrics.
-    rule: Option<&'static str>,
+    /// Which limit refused, for the metrics and for what the client is told.
+    exceeded: Option<crate::limits::Exceeded>,
 }
 
 impl From<Code> for Problem {
@@ -213,8 +213,8 @@ impl Problem {
     }
 
     /// Returns which limit refused, if one did.
-    pub(crate) fn rule(&self) -> Option<&'static str> {
-        self.more.rule
+    pub(crate) fn exceeded(&self) -> Option<crate::limits::Exceeded> {
+        self.more.exceeded
     }
 
     /// A request that is not what the operation takes.
@@ -340,7 +340,7 @@ impl From<crate::limits::Exceeded> for Problem {
             .with("retry_after", seconds)
             .retry_after(exceeded.retry_after)
             .because(exceeded.rule.name);
-        problem.more.rule = Some(exceeded.rule.name);
+        problem.more.exceeded = Some(exceeded);
         problem
     }
 }

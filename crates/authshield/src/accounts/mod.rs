@@ -180,10 +180,14 @@ pub async fn change_email(
     password: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    confirm(app, ctx, user, &password, "change_email").await?;
+    let account = confirm(app, ctx, user, &password, "change_email").await?;
     app.limits.spend(&rules::MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
     let mut tx = app.store.write().await?;
+    // A reset that ended meanwhile must not leave a pending change behind.
+    if !sql::hold(&mut tx, user.id, account.password_hash.as_deref()).await? {
+        return Err(ChangeError::Raced);
+    }
     links::withdraw(&mut tx, user.id, Purpose::ChangeEmail).await?;
     let reason = match sql::by_email(&mut tx, &new).await? {
         Some(taken) if taken.user.id == user.id => Some("same_address"),

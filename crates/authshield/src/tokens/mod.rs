@@ -193,15 +193,16 @@ async fn end_for_reuse(
     Ok(RefreshError::Reused)
 }
 
+/// Undoes what was begun, and writes down why: a token that bought nothing was not used, so a second
+/// try is no theft.
 async fn reject(
-    mut tx: Tx,
+    tx: Tx,
     app: &App,
     ctx: &Ctx,
     session: Option<SessionId>,
     reason: &'static str,
 ) -> onesql::Result<RefreshError> {
-    let rejected = Event::RefreshRejected { session, reason };
-    audit::record(&mut tx, app, ctx, &rejected).await?;
-    tx.commit().await?;
+    drop(tx);
+    audit::record_alone(app, ctx, &Event::RefreshRejected { session, reason }).await?;
     Ok(RefreshError::Invalid(reason))
 }
