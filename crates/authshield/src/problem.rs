@@ -116,7 +116,8 @@ codes! {
     RateLimitExceeded = 429 "RATE_LIMIT_EXCEEDED" "Too many requests";
     /// More work than this service can do now. Nothing was done; `Retry-After` says when to retry.
     ServiceOverloaded = 503 "SERVICE_OVERLOADED" "The service is busy";
-    /// Something that this request needs is down. Nothing was done.
+    /// Something that this request needs is down. Nothing is half done; `Retry-After` says when to
+    /// retry.
     ServiceUnavailable = 503 "SERVICE_UNAVAILABLE" "The service is not available";
     /// Our fault. The log has the cause under `request_id`.
     InternalError = 500 "INTERNAL_ERROR" "Something went wrong on our side";
@@ -301,8 +302,12 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
+        let more = cause.to_string();
+        // Some errors of others repeat their cause.
+        if !words.ends_with(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
         source = cause.source();
     }
     words
@@ -321,7 +326,7 @@ impl From<onesql::Error> for Problem {
     fn from(error: onesql::Error) -> Self {
         if error.is_unavailable() {
             Self::from(Code::ServiceUnavailable)
-                .detail("The database cannot be reached. Nothing was changed; try again soon.")
+                .detail("The database cannot be reached. Nothing is half done; try again soon.")
                 .retry_after(Duration::from_secs(2))
                 .because(chain(&error))
         } else {

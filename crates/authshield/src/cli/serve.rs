@@ -142,7 +142,11 @@ pub(super) async fn healthcheck(global: &Global) -> Result<(), Failure> {
     }
     let status = tokio::task::spawn_blocking(move || ask(address)).await??;
     if status.contains(" 200 ") {
-        println!("ready");
+        if global.json {
+            println!("{}", serde_json::json!({ "status": "ready" }));
+        } else {
+            println!("ready");
+        }
         return Ok(());
     }
     Err(Failure::Failed(format!("not ready: {}", status.trim())))
