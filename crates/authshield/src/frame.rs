@@ -22,6 +22,7 @@ use crate::app::{App, Ctx};
 use crate::kernel::{ClientAddress, RequestId, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
+use crate::screens::Reader;
 use crate::telemetry::{ClientIp, RequestTag, TrustedPeer, metrics};
 
 /// Where the request id travels.
@@ -56,6 +57,7 @@ pub async fn identify(
 /// Bounds the time, survives panics, writes problems, and sets the headers of every answer.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
         Ok(Ok(response)) => response,
@@ -76,7 +78,11 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
         }
         let headers = std::mem::take(response.headers_mut());
+        let code = problem.code;
         response = problem.render(app.issuer(), &tag);
+        if let Some(reader) = reader {
+            response = reader.dress(&app, code, &tag, response);
+        }
         for (name, value) in &headers {
             if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
                 response.headers_mut().insert(name.clone(), value.clone());

@@ -115,9 +115,12 @@ pub fn document(app: &App) -> Document {
 /// Returns the public service: every route behind the frame.
 pub fn public(app: &App) -> Router {
     let (api, document) = mount(app).split_for_parts();
-    let mut routes = api
-        .merge(screens::routes(app))
-        .route("/openapi.json", get(move || std::future::ready(axum::Json(document))))
+    let mut routes = api.merge(screens::routes(app));
+    if app.config.docs.enabled {
+        routes = routes
+            .route("/openapi.json", get(move || std::future::ready(axum::Json(document))));
+    }
+    routes = routes
         .fallback(frame::no_route)
         .method_not_allowed_fallback(frame::no_method)
         .layer(DefaultBodyLimit::max(BODY_AT_MOST))
