@@ -184,6 +184,7 @@ pub async fn assemble(
     });
     let limits = Limits::open(&config, &*world).await?;
     let head = Letterhead::from_config(&config)?;
+    let pages = Pages::load(&head, config.issuer());
     let outbox = Outbox::new(head, Envelope(vault), Arc::clone(&world));
     let transport = Transport::from_config(&config)?;
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
@@ -191,7 +192,7 @@ pub async fn assemble(
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     metrics.describe(&config);
     let app = App::new(Reach {
-        pages: Pages::load(),
+        pages,
         config,
         world,
         store,

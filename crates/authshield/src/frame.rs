@@ -23,6 +23,7 @@ use crate::app::{App, Ctx};
 use crate::kernel::{ClientAddress, RequestId, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
+use crate::screens::Reader;
 use crate::telemetry::{ClientIp, RequestTag, TrustedPeer, metrics};
 
 /// Where the request id travels.
@@ -58,6 +59,7 @@ pub async fn identify(
 /// Bounds the time, survives panics, and writes problems.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
         Ok(Ok(response)) => response,
@@ -82,7 +84,11 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
             show(&mut headers, &exceeded.standing());
         }
+        let code = problem.code;
         response = problem.render(app.issuer(), &tag);
+        if let Some(reader) = reader {
+            response = reader.dress(&app, code, &tag, response);
+        }
         response.headers_mut().extend(headers);
     }
     response
