@@ -24,13 +24,14 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 /// Plays the tour against a server that nobody used before.
 ///
 /// The script gets `BASE_URL`, and the settings of the server, so that `authshield mail list` finds
-/// the mail; the program is on its `PATH`.
+/// the mail; the program and the example service are on its `PATH`.
 pub(crate) fn tour() -> Result<()> {
     let script = root().join("examples/tour.sh");
     if !script.is_file() {
         bail!("{} does not exist", script.display());
     }
-    must(cargo("build").args(["--package", "authshield", "--bin", "authshield"]))?;
+    // All packages, as when testing: with other features, all would be built again.
+    must(cargo("build").args(["--workspace", "--bin", "authshield", "--bin", "orders-service"]))?;
     let programs = Metadata::ask()?.target_folder().join("debug");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(
