@@ -410,3 +410,50 @@ macro_rules! problems {
     };
 }
 pub(crate) use problems;
+
+/// Returns `docs/src/reference/problems.md`.
+#[must_use]
+pub fn document() -> String {
+    use std::fmt::Write;
+
+    let mut page = String::from(
+        "<!-- Generated from crates/authshield/src/problem.rs. -->\n\
+         # Problems\n\n\
+         Whatever goes wrong, the answer is a problem (RFC 9457) with the content type\n\
+         `application/problem+json`. Programs compare `code`; people read `detail`. Codes are an interface:\n\
+         they are added to, never changed.\n\n\
+         | Member | Meaning |\n| --- | --- |\n\
+         | `type` | a URI that names the code |\n\
+         | `title` | what went wrong, in the same words every time |\n\
+         | `status` | the HTTP status |\n\
+         | `detail` | what went wrong this time, and what to do; not always there |\n\
+         | `code` | a name from this page |\n\
+         | `request_id` | the name of the request in the log; also in the header `x-request-id` |\n\
+         | `errors` | with `VALIDATION_FAILED`: a list of `pointer` (RFC 6901), `code` and `detail` |\n\
+         | `required` | with `AUTH_INSUFFICIENT_PERMISSIONS`: the permission that is missing |\n\
+         | `limit`, `window_seconds`, `retry_after` | with `RATE_LIMIT_EXCEEDED`: how much is allowed in how long, and when to come back |\n\n\
+         A 401 has `WWW-Authenticate` (RFC 6750) where the access token is what is wrong. A 429, and a 503\n\
+         that will pass, has `Retry-After` in seconds.\n",
+    );
+    for code in Code::ALL {
+        let (wire, status) = (code.wire(), code.status().as_u16());
+        let words = code.words().trim();
+        let _ = write!(page, "\n## {wire}\n\n{status}: {}.\n\n{words}\n", code.title());
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_problems_page_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/problems.md");
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(written, document(), "set UPDATE_GENERATED=1 and run this test to rewrite it");
+    }
+}
