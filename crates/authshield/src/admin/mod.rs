@@ -6,9 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{
-    Can, ChangeRoles, ChangeStatus, EndSessions, SeeSessions, SeeUsers, lacks,
-};
+use crate::access::{Can, ChangeRoles, ChangeStatus, EndSessions, SeeSessions, SeeUsers, lacks};
 use crate::accounts::http::UserBody;
 use crate::accounts::{self, User};
 use crate::app::{App, Body, Ctx, Params, PathId};

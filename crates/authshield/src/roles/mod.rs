@@ -75,8 +75,8 @@ async fn still_allowed(
 ) -> Result<(), AdminError> {
     let Some(actor) = actor else { return Ok(()) };
     let actor = accounts::by_id(tx, actor).await?.map(|account| account.user);
-    let allowed = actor
-        .is_some_and(|user| user.disabled_at.is_none() && grants(&user.roles, permission));
+    let allowed =
+        actor.is_some_and(|user| user.disabled_at.is_none() && grants(&user.roles, permission));
     if allowed { Ok(()) } else { Err(AdminError::NotAllowed(permission)) }
 }
 

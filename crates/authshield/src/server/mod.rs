@@ -129,8 +129,7 @@ pub async fn serve(
         }
         Some(tls) => {
             let secure = |plain| RustlsAcceptor::new(tls).handshake_timeout(within).acceptor(plain);
-            let mut server =
-                server.map(|plain| PromptAcceptor { inner: secure(plain), within });
+            let mut server = server.map(|plain| PromptAcceptor { inner: secure(plain), within });
             bound_clients(server.http_builder(), within);
             server.serve(make).await
         }

@@ -9,8 +9,20 @@ use crate::{AUTHSHIELD, root};
 
 /// What else a block may call that is not run; each is somebody else's program.
 const OTHERS: [&str; 14] = [
-    "cat", "cd", "chmod", "chown", "cp", "curl", "docker", "echo", "git", "install", "openssl",
-    "printf", "systemctl", "sqlite3",
+    "cat",
+    "cd",
+    "chmod",
+    "chown",
+    "cp",
+    "curl",
+    "docker",
+    "echo",
+    "git",
+    "install",
+    "openssl",
+    "printf",
+    "systemctl",
+    "sqlite3",
 ];
 
 /// A command, and where it is shown.
@@ -90,7 +102,9 @@ fn every_command_of_the_program_exists() {
         let usage = String::from_utf8_lossy(&said.stdout).into_owned();
         let usage = usage.lines().find(|line| line.starts_with("Usage:")).unwrap().to_owned();
         let is_word = |word: &&String| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-        for command in asked.iter().take(2).take_while(|word| is_word(word) && !word.starts_with('-')) {
+        for command in
+            asked.iter().take(2).take_while(|word| is_word(word) && !word.starts_with('-'))
+        {
             assert!(usage.contains(command.as_str()), "{place}: {usage}");
         }
     }

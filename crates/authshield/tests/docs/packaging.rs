@@ -49,7 +49,9 @@ fn no_routine_command_can_wipe_the_identity_database() {
     let volumes = below(&yaml, "volumes:").join("\n");
     assert!(volumes.contains("  database:\n    external: true\n    name: authshield_database"));
     assert!(services()["postgres"].contains(r#"volumes: ["database:/var/lib/postgresql/data"]"#));
-    assert!(read("docs/src/guides/production.md").contains("docker volume create authshield_database"));
+    assert!(
+        read("docs/src/guides/production.md").contains("docker volume create authshield_database")
+    );
 }
 
 #[test]
@@ -63,7 +65,10 @@ fn compose_confines_every_service() {
         {
             assert!(service.contains(promise), "{name}: {promise}");
         }
-        assert!(!service.contains("privileged: true") && !service.contains("docker.sock"), "{name}");
+        assert!(
+            !service.contains("privileged: true") && !service.contains("docker.sock"),
+            "{name}"
+        );
         let published = service.contains("ports:");
         assert_eq!(published, name == "authshield", "{name} publishes ports");
     }

@@ -220,7 +220,8 @@ async fn a_token_counts_in_one_place_only() {
     }
     let two = get(format!("Bearer {}", ann.access)).header("authorization", "Bearer x");
     app.send(two).await.is(401, "AUTH_TOKEN_INVALID");
-    let cookie = app.request(Method::GET, me).header("cookie", format!("access_token={}", ann.access));
+    let cookie =
+        app.request(Method::GET, me).header("cookie", format!("access_token={}", ann.access));
     app.send(cookie).await.is(401, "AUTH_TOKEN_MISSING");
 }
 
@@ -285,7 +286,8 @@ async fn nobody_sets_what_is_not_theirs_to_set() {
         reply.is(422, "VALIDATION_FAILED");
         assert_eq!(reply.body["errors"][0]["pointer"], format!("/{name}"));
         if name != "email" {
-            let mut body = json!({ "email": "new@example.org", "password": "tidal lantern 4 omelettes" });
+            let mut body =
+                json!({ "email": "new@example.org", "password": "tidal lantern 4 omelettes" });
             body[name] = value;
             app.post("/api/v1/auth/register", body).await.is(422, "VALIDATION_FAILED");
         }

@@ -65,7 +65,10 @@ async fn accounts_are_listed_in_pieces_newest_first() {
     let whole = app.get_as(&root, "/api/v1/admin/users").await;
     let expected: Vec<_> = emails(&whole).into_iter().map(ToOwned::to_owned).collect();
     assert_eq!(expected.len(), 8);
-    assert_eq!((expected[0].as_str(), expected[7].as_str()), ("user6@example.org", "root@example.org"));
+    assert_eq!(
+        (expected[0].as_str(), expected[7].as_str()),
+        ("user6@example.org", "root@example.org")
+    );
     assert!(whole.body["next_cursor"].is_null());
 
     let (mut seen, mut cursor) = (Vec::new(), String::new());
@@ -81,9 +84,21 @@ async fn accounts_are_listed_in_pieces_newest_first() {
     assert_eq!(seen, expected);
 
     for query in [
-        "limit=0", "limit=201", "limit=-1", "limit=x", "limit=1&limit=2", "limit=99999999999",
-        "cursor=", "cursor=x", "cursor=%00", "cursor=%FF%FE", "page=2", "is_active=maybe",
-        "sort=email", "limit=1%3B", "email=a&email=b",
+        "limit=0",
+        "limit=201",
+        "limit=-1",
+        "limit=x",
+        "limit=1&limit=2",
+        "limit=99999999999",
+        "cursor=",
+        "cursor=x",
+        "cursor=%00",
+        "cursor=%FF%FE",
+        "page=2",
+        "is_active=maybe",
+        "sort=email",
+        "limit=1%3B",
+        "email=a&email=b",
     ] {
         let reply = app.get_as(&root, &format!("/api/v1/admin/users?{query}")).await;
         reply.is(422, "VALIDATION_FAILED");
@@ -101,7 +116,9 @@ async fn accounts_are_listed_in_pieces_newest_first() {
 async fn a_search_finds_parts_of_addresses_and_nothing_is_a_wildcard() {
     let app = unlimited().await;
     let root = app.sign_up_admin("root@example.org").await;
-    for email in ["a_b@example.org", "axb@example.org", "per!cent@example.net", "o'neil@example.org"] {
+    for email in
+        ["a_b@example.org", "axb@example.org", "per!cent@example.net", "o'neil@example.org"]
+    {
         app.register(email, PASSWORD).await.ok(202);
     }
     for (query, expected) in [
@@ -215,7 +232,9 @@ async fn a_disabled_account_is_out_at_once_on_every_node() {
         node.me(&ann).await.is(403, "AUTH_ACCOUNT_DISABLED");
         node.refresh(&ann.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
         node.log_in("ann@example.org", PASSWORD).await.is(403, "AUTH_ACCOUNT_DISABLED");
-        node.log_in("ann@example.org", "not the password").await.is(401, "AUTH_INVALID_CREDENTIALS");
+        node.log_in("ann@example.org", "not the password")
+            .await
+            .is(401, "AUTH_INVALID_CREDENTIALS");
     }
     // Again is no change, and no event.
     set_active(&app, &root, &ann, false).await.ok(200);

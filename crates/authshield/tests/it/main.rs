@@ -6,4 +6,6 @@ mod support;
 
 mod access;
 mod admin;
+mod mail;
 mod story;
+mod vault;
