@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::AUTHSHIELD;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// A program that runs until it is dropped.
 struct Running(Child);
@@ -34,6 +34,7 @@ pub(crate) fn free_address() -> String {
 }
 
 /// A command without the settings and the cargo variables of whoever runs the tests.
+#[expect(clippy::disallowed_methods, reason = "to forget it, not to read it")]
 pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -73,9 +74,7 @@ impl Server {
         let running = start(&mut serve, &addresses[0], &folder.path().join("serve.log"));
         let orders = with_orders.then(|| {
             let mut service = clean(orders_service());
-            service
-                .env("ISSUER", format!("http://{}", addresses[0]))
-                .env("LISTEN", &addresses[1]);
+            service.env("ISSUER", format!("http://{}", addresses[0])).env("LISTEN", &addresses[1]);
             start(&mut service, &addresses[1], &folder.path().join("orders.log"))
         });
         Self { _running: running, _orders: orders, folder, addresses }
