@@ -116,7 +116,8 @@ codes! {
     RateLimitExceeded = 429 "RATE_LIMIT_EXCEEDED" "Too many requests";
     /// More work than this service can do now. Nothing was done; `Retry-After` says when to retry.
     ServiceOverloaded = 503 "SERVICE_OVERLOADED" "The service is busy";
-    /// Something that this request needs is down. Nothing was done.
+    /// Something that this request needs is down. Nothing is half done; `Retry-After` says when to
+    /// retry.
     ServiceUnavailable = 503 "SERVICE_UNAVAILABLE" "The service is not available";
     /// Our fault. The log has the cause under `request_id`.
     InternalError = 500 "INTERNAL_ERROR" "Something went wrong on our side";
@@ -162,27 +163,24 @@ pub struct ProblemBody {
 pub struct Problem {
     /// The stable name.
     pub code: Code,
+    /// Boxed, so that a `Result` with a problem stays small.
+    more: Box<More>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct More {
     detail: Option<String>,
     members: Map<String, Value>,
     retry_after: Option<Duration>,
-    allow: Option<HeaderValue>,
     /// For the log only.
     inner: Option<String>,
-    /// Which limit refused, for the metrics.
-    pub(crate) rule: Option<&'static str>,
+    /// Which limit refused, for the metrics and for what the client is told.
+    exceeded: Option<crate::limits::Exceeded>,
 }
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self {
-            code,
-            detail: None,
-            members: Map::new(),
-            retry_after: None,
-            allow: None,
-            inner: None,
-            rule: None,
-        }
+        Self { code, more: Box::default() }
     }
 }
 
@@ -190,36 +188,34 @@ impl Problem {
     /// Says what went wrong this time.
     #[must_use]
     pub fn detail(mut self, words: impl Into<String>) -> Self {
-        self.detail = Some(words.into());
+        self.more.detail = Some(words.into());
         self
     }
 
     /// Adds a member that the code documents.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.more.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// Says when to come back, in whole seconds, at least one.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
-        self
-    }
-
-    /// Says which methods work.
-    #[must_use]
-    pub fn allow(mut self, methods: Option<HeaderValue>) -> Self {
-        self.allow = methods;
+        self.more.retry_after = Some(after);
         self
     }
 
     /// Keeps the true reason for the log; nothing of it is sent.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
-        self.inner = Some(reason.into());
+        self.more.inner = Some(reason.into());
         self
+    }
+
+    /// Returns which limit refused, if one did.
+    pub(crate) fn exceeded(&self) -> Option<crate::limits::Exceeded> {
+        self.more.exceeded
     }
 
     /// A request that is not what the operation takes.
@@ -252,20 +248,18 @@ impl Problem {
         body.insert("type".into(), json!(format!("{public_url}/problems/{}", self.code.wire())));
         body.insert("title".into(), json!(self.code.title()));
         body.insert("status".into(), json!(self.code.status().as_u16()));
-        if let Some(detail) = self.detail {
+        let More { detail, members, retry_after, inner, .. } = *self.more;
+        if let Some(detail) = detail {
             body.insert("detail".into(), json!(detail));
         }
         body.insert("code".into(), json!(self.code.wire()));
         body.insert("request_id".into(), json!(request_id));
-        body.extend(self.members);
+        body.extend(members);
         let mut response = (self.code.status(), Value::Object(body).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after) = self.retry_after {
+        if let Some(after) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_up(after)));
-        }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, allow);
         }
         if self.code.status() == StatusCode::UNAUTHORIZED
             && let Some(challenge) = challenge(self.code)
@@ -273,7 +267,7 @@ impl Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(crate::telemetry::ProblemCode(self.code.wire()));
-        if let Some(inner) = self.inner {
+        if let Some(inner) = inner {
             response.extensions_mut().insert(crate::telemetry::InnerReason(inner));
         }
         response
@@ -308,8 +302,12 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
+        let more = cause.to_string();
+        // Some errors of others repeat their cause.
+        if !words.ends_with(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
         source = cause.source();
     }
     words
@@ -328,7 +326,7 @@ impl From<onesql::Error> for Problem {
     fn from(error: onesql::Error) -> Self {
         if error.is_unavailable() {
             Self::from(Code::ServiceUnavailable)
-                .detail("The database cannot be reached. Nothing was changed; try again soon.")
+                .detail("The database cannot be reached. Nothing is half done; try again soon.")
                 .retry_after(Duration::from_secs(2))
                 .because(chain(&error))
         } else {
@@ -340,14 +338,15 @@ impl From<onesql::Error> for Problem {
 impl From<crate::limits::Exceeded> for Problem {
     fn from(exceeded: crate::limits::Exceeded) -> Self {
         let seconds = exceeded.retry_after_seconds();
-        let problem = Self::from(Code::RateLimitExceeded)
+        let mut problem = Self::from(Code::RateLimitExceeded)
             .detail(format!("Too many requests. Try again in {seconds} seconds."))
             .with("limit", exceeded.rule.at_most)
             .with("window_seconds", exceeded.rule.within.as_secs())
             .with("retry_after", seconds)
             .retry_after(exceeded.retry_after)
             .because(exceeded.rule.name);
-        Self { rule: Some(exceeded.rule.name), ..problem }
+        problem.more.exceeded = Some(exceeded);
+        problem
     }
 }
 

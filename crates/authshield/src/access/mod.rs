@@ -56,11 +56,15 @@ impl<P: Permission> FromRequestParts<App> for Can<P> {
         if grants(&caller.user.roles, P::NAME) {
             return Ok(Self(caller, PhantomData));
         }
-        Err(Problem::from(Code::InsufficientPermissions)
-            .detail(format!("This needs the permission {}.", P::NAME))
-            .with("required", P::NAME)
-            .because(format!("user {} lacks {}", caller.user.id, P::NAME)))
+        Err(lacks(P::NAME).because(format!("user {} lacks {}", caller.user.id, P::NAME)))
     }
+}
+
+/// What somebody gets who may not do what `permission` names.
+pub(crate) fn lacks(permission: &'static str) -> Problem {
+    Problem::from(Code::InsufficientPermissions)
+        .detail(format!("This needs the permission {permission}."))
+        .with("required", permission)
 }
 
 /// Takes the token out of the one `Authorization` header (RFC 6750, 2.1).

@@ -6,7 +6,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{Can, ChangeRoles, ChangeStatus, EndSessions, SeeSessions, SeeUsers};
+use crate::access::{
+    Can, ChangeRoles, ChangeStatus, EndSessions, SeeSessions, SeeUsers, lacks,
+};
 use crate::accounts::http::UserBody;
 use crate::accounts::{self, User};
 use crate::app::{App, Body, Ctx, Params, PathId};
@@ -40,6 +42,7 @@ impl From<AdminError> for Problem {
             AdminError::NoSuchRole(role) => {
                 Self::invalid_field("/roles", "unknown_role", format!("There is no role {role:?}."))
             }
+            AdminError::NotAllowed(permission) => lacks(permission).because(error.to_string()),
             AdminError::OwnRole => {
                 Self::from(Code::CannotRemoveOwnRole).detail("Ask another administrator to do it.")
             }

@@ -18,7 +18,7 @@ use crate::world::{Real, SharedWorld};
 use crate::{chores, mail, router, server, shutdown};
 
 /// How long the link to make the first administrator works.
-const SETUP_LASTS: Duration = Duration::from_secs(24 * 3600);
+const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
@@ -63,6 +63,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
             tls.clone(),
             chain.clone(),
             key.clone(),
+            server::CERTIFICATE_EVERY,
             stop.clone(),
         ));
     }
@@ -79,7 +80,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         }
     });
 
-    server::serve(listener, router::public(&app), tls, drain, grace).await?;
+    server::serve(listener, router::public(&app), tls, drain, &app.config).await?;
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     app.passwords.shutdown();
@@ -141,7 +142,11 @@ pub(super) async fn healthcheck(global: &Global) -> Result<(), Failure> {
     }
     let status = tokio::task::spawn_blocking(move || ask(address)).await??;
     if status.contains(" 200 ") {
-        println!("ready");
+        if global.json {
+            println!("{}", serde_json::json!({ "status": "ready" }));
+        } else {
+            println!("ready");
+        }
         return Ok(());
     }
     Err(Failure::Failed(format!("not ready: {}", status.trim())))

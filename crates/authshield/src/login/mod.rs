@@ -57,18 +57,40 @@ pub async fn log_in(
         .spend(&PASSWORD_PER_ACCOUNT, email.as_str(), ctx.now)
         .await
         .map_err(LoginError::Limited)?;
+    match compare(app, ctx, email, password).await {
+        // Another sign-in may have hashed the same password anew meanwhile; or it was reset, and
+        // then the second comparison says so.
+        Err(LoginError::Refused(Refusal::Changed)) => {
+            match compare(app, ctx, email, password).await {
+                Err(LoginError::Refused(Refusal::Changed)) => {
+                    Err(refuse(app, ctx, email, None, Refusal::Changed).await?)
+                }
+                outcome => outcome,
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+/// Compares the password with what is stored now, and opens a session if it is right.
+async fn compare(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    password: &SecretString,
+) -> Result<TokenPair, LoginError> {
     let account = accounts::by_email(&mut app.store.glance().await?, email).await?;
     let known = account.as_ref().map(|account| account.user.id);
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = app.passwords.verify(password, hash).await?;
-    match rules::judge(account, &verdict) {
+    match rules::judge(account, verdict) {
         Ok(account) => {
             // Hashed before the transaction begins: on SQLite there is one writer.
             let upgraded = match verdict {
                 Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
                 _ => None,
             };
-            open(app, ctx, email, account, upgraded).await
+            open(app, ctx, account, upgraded).await
         }
         Err(refusal) => Err(refuse(app, ctx, email, known, refusal).await?),
     }
@@ -78,7 +100,6 @@ pub async fn log_in(
 async fn open(
     app: &App,
     ctx: &Ctx,
-    email: &EmailAddress,
     account: Account,
     upgraded: Option<String>,
 ) -> Result<TokenPair, LoginError> {
@@ -104,8 +125,7 @@ async fn open(
         ended_at: None,
     };
     if !sessions::open(&mut tx, &session, current.as_deref()).await? {
-        drop(tx);
-        return Err(refuse(app, ctx, email, Some(user.id), Refusal::Changed).await?);
+        return Err(Refusal::Changed.into());
     }
     let refresh = tokens::first(&mut tx, app, ctx, session.id, session.expires_at).await?;
     let succeeded =

@@ -4,4 +4,6 @@
 
 mod support;
 
+mod access;
+mod admin;
 mod story;

@@ -133,7 +133,10 @@ impl TestApp {
     /// Starts one more node on the same database, with the same keys and the same clock.
     pub(crate) async fn second_node(&self, settings: &[(&str, &str)]) -> Self {
         let (folder, url) = (Arc::clone(&self.folder), self.database_url.clone());
-        Self::on(folder, url, Arc::clone(&self.relay), Arc::clone(&self.world), settings).await
+        // To the world they are one service, with one name.
+        let mut all = vec![("public_url", self.app.issuer())];
+        all.extend(settings);
+        Self::on(folder, url, Arc::clone(&self.relay), Arc::clone(&self.world), &all).await
     }
 
     async fn on(
@@ -169,7 +172,7 @@ impl TestApp {
         let shared: SharedWorld = Arc::clone(&world) as SharedWorld;
         let metrics = Metrics::new(&*world);
         let (app, post) = assemble(config, shared, store, metrics).await.unwrap();
-        let description = serde_json::to_value(router::document(&app)).unwrap();
+        let description = serde_json::to_value(router::document()).unwrap();
         let stop = CancellationToken::new();
         let (routes, ended) = (router::public(&app), stop.clone());
         tokio::spawn(async move {

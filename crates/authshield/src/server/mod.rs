@@ -1,5 +1,8 @@
 //! Listeners: plain or TLS, slow clients bounded, drained at the end.
 
+mod prompt;
+mod room;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -13,16 +16,40 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio_util::sync::CancellationToken;
 
+use self::prompt::PromptAcceptor;
+use self::room::Room;
 use crate::config::Config;
 
-/// How long a client may take for its request line and headers.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// The largest request head that is read, in bytes.
 const HEAD_AT_MOST: usize = 16 * 1024;
 /// How many requests one HTTP/2 connection may have open.
 const STREAMS_AT_MOST: u32 = 100;
 /// How often the certificate's files are looked at.
-const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+pub const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
+/// How much clients may take, and what they are left at the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// How many connections there may be at once; more wait in the kernel's queue.
+    pub connections: usize,
+    /// How long a client may take for its first words, and for the head of each request.
+    pub head_within: Duration,
+    /// How long what was begun may take once the server is told to stop.
+    pub grace: Duration,
+}
+
+impl From<Duration> for Bounds {
+    /// The usual bounds, with this grace.
+    fn from(grace: Duration) -> Self {
+        Self { connections: 10_000, head_within: Duration::from_secs(10), grace }
+    }
+}
+
+impl From<&Config> for Bounds {
+    fn from(config: &Config) -> Self {
+        Self { connections: config.max_connections, ..config.shutdown_grace.into() }
+    }
+}
 
 /// Why nothing listens.
 #[derive(Debug, thiserror::Error)]
@@ -72,45 +99,50 @@ pub async fn certificate(config: &Config) -> Result<Option<RustlsConfig>, Listen
         .map_err(|source| ListenError::Certificate { path: chain.clone(), source })
 }
 
-/// Serves `router` until `stop`, then finishes what was begun, for at most `grace`.
+/// Serves `router` until `stop`, then finishes what was begun, within `bounds`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     tls: Option<RustlsConfig>,
     stop: CancellationToken,
-    grace: Duration,
+    bounds: impl Into<Bounds>,
 ) -> io::Result<()> {
+    let bounds = bounds.into();
     let handle = Handle::new();
     let drain = {
         let handle = handle.clone();
         async move {
             stop.cancelled().await;
-            handle.graceful_shutdown(Some(grace));
+            handle.graceful_shutdown(Some(bounds.grace));
         }
     };
     tokio::spawn(drain);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let make = router.into_make_service_with_connect_info::<SocketAddr>();
+    let make = Room::new(make, bounds.connections);
+    let within = bounds.head_within;
     let server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
     match tls {
         None => {
-            let mut server = server;
-            bound_clients(server.http_builder());
-            server.serve(service).await
+            let mut server = server.map(|inner| PromptAcceptor { inner, within });
+            bound_clients(server.http_builder(), within);
+            server.serve(make).await
         }
         Some(tls) => {
-            let mut server = server.map(|accept| RustlsAcceptor::new(tls).acceptor(accept));
-            bound_clients(server.http_builder());
-            server.serve(service).await
+            let secure = |plain| RustlsAcceptor::new(tls).handshake_timeout(within).acceptor(plain);
+            let mut server =
+                server.map(|plain| PromptAcceptor { inner: secure(plain), within });
+            bound_clients(server.http_builder(), within);
+            server.serve(make).await
         }
     }
 }
 
 /// Nobody may hold a connection for nothing.
-fn bound_clients(builder: &mut Builder<TokioExecutor>) {
+fn bound_clients(builder: &mut Builder<TokioExecutor>, head_within: Duration) {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
+        .header_read_timeout(head_within)
         .max_buf_size(HEAD_AT_MOST);
     builder
         .http2()
@@ -122,19 +154,20 @@ fn bound_clients(builder: &mut Builder<TokioExecutor>) {
         .keep_alive_timeout(Duration::from_secs(10));
 }
 
-/// Takes over a renewed certificate without a restart; a broken one is reported and the old one
-/// kept.
+/// Takes over a renewed certificate without a restart, looking `every` so often; a broken one is
+/// reported and the old one kept.
 pub async fn watch_certificate(
     tls: RustlsConfig,
     chain: PathBuf,
     key: PathBuf,
+    every: Duration,
     stop: CancellationToken,
 ) {
     let mut seen = changed(&chain, &key);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(CERTIFICATE_EVERY) => {}
+            () = tokio::time::sleep(every) => {}
         }
         let now = changed(&chain, &key);
         if now == seen {
