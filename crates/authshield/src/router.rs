@@ -117,8 +117,8 @@ pub fn public(app: &App) -> Router {
     let (api, document) = mount(app).split_for_parts();
     let mut routes = api.merge(screens::routes(app));
     if app.config.docs.enabled {
-        routes = routes
-            .route("/openapi.json", get(move || std::future::ready(axum::Json(document))));
+        routes =
+            routes.route("/openapi.json", get(move || std::future::ready(axum::Json(document))));
     }
     routes = routes
         .fallback(frame::no_route)

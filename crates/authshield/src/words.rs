@@ -7,10 +7,8 @@ use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
 
 /// Every language, with its words.
-const LANGUAGES: [(&str, &str); 2] = [
-    ("de", include_str!("../locales/de.ftl")),
-    (FALLBACK, include_str!("../locales/en.ftl")),
-];
+const LANGUAGES: [(&str, &str); 2] =
+    [("de", include_str!("../locales/de.ftl")), (FALLBACK, include_str!("../locales/en.ftl"))];
 
 /// The language that has every word.
 const FALLBACK: &str = "en";

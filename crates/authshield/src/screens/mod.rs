@@ -46,10 +46,7 @@ pub fn routes(app: &App) -> Router<App> {
     let limited = from_fn_with_state((app.clone(), &REDEEM_PER_CLIENT), frame::limited);
     let routes = Router::new()
         .route("/", get(home::home))
-        .route(
-            verify::PATH,
-            get(verify::ask).merge(post(verify::confirm).layer(limited.clone())),
-        )
+        .route(verify::PATH, get(verify::ask).merge(post(verify::confirm).layer(limited.clone())))
         .route(reset::PATH, get(reset::ask).merge(post(reset::set).layer(limited.clone())))
         .route(setup::PATH, get(setup::ask).merge(post(setup::create).layer(limited)))
         .route("/problems", get(problems::codes))

@@ -6,7 +6,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fluent_bundle::FluentArgs;
 use minijinja::value::Kwargs;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context,
+};
 
 use super::assets::{ICON, STYLE};
 use super::visit::Visit;
@@ -53,8 +55,7 @@ impl Pages {
         templates.add_global("base", base.clone());
         templates.add_global("style", STYLE.address(&base));
         templates.add_global("icon", ICON.address(&base));
-        let (known, service, site) =
-            (Arc::clone(&words), head.service.clone(), head.site.clone());
+        let (known, service, site) = (Arc::clone(&words), head.service.clone(), head.site.clone());
         templates.add_function("say", move |state: &State<'_, '_>, id: &str, named: Kwargs| {
             let language = state.lookup("language");
             let language = language.as_ref().and_then(Value::as_str).unwrap_or_default();

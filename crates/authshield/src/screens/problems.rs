@@ -67,7 +67,13 @@ impl Reader {
     }
 
     /// Puts the page in the place of the body; if that fails, the problem stays as it is.
-    pub(crate) fn dress(&self, app: &App, code: Code, request_id: &str, mut response: Response) -> Response {
+    pub(crate) fn dress(
+        &self,
+        app: &App,
+        code: Code,
+        request_id: &str,
+        mut response: Response,
+    ) -> Response {
         let after = response.headers().get(header::RETRY_AFTER);
         let seconds = after.and_then(|value| value.to_str().ok()).unwrap_or("1").to_owned();
         let words = words(code);

@@ -85,12 +85,8 @@ pub(super) async fn create(
             return again(&fields, &Wrong::invalid());
         }
     };
-    let newcomer = Newcomer {
-        email: address,
-        password,
-        full_name: name,
-        locale: visit.language.parse().ok(),
-    };
+    let newcomer =
+        Newcomer { email: address, password, full_name: name, locale: visit.language.parse().ok() };
     match registration::set_up(&app, &ctx, &token, newcomer).await {
         Ok(user) => {
             let named = [("service", app.pages.service()), ("email", user.email.as_str())];

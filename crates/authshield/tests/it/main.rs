@@ -4,4 +4,6 @@
 
 mod support;
 
+mod browser;
+mod screens;
 mod story;
