@@ -150,7 +150,7 @@ call 200 PATCH "$API/users/me" '{"locale":"en"}' "$ACCESS"
 
 echo "Call a service that trusts the tokens"
 if command -v orders-service >/dev/null; then
-  ISSUER=$BASE_URL LISTEN=127.0.0.1:0 orders-service >"$FOLDER/orders" 2>&1 &
+  orders-service "$BASE_URL" 127.0.0.1:0 >"$FOLDER/orders" 2>&1 &
   ORDERS=$!
   SERVICE=""
   for _ in {1..100}; do

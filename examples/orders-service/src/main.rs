@@ -1,8 +1,6 @@
 //! A service that trusts AuthShield's tokens. It sees no password, keeps no session and shares no
 //! secret with the server: it fetches the public keys and checks tokens by itself.
 
-use std::env;
-
 use authshield_verify::{AccessToken, Guard, Refusal, Rules};
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -22,22 +20,19 @@ async fn remove(token: AccessToken, Path(order): Path<u64>) -> Result<StatusCode
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn setting(name: &str, default: &str) -> String {
-    env::var(name).unwrap_or_else(|_| default.to_owned())
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let issuer = arguments.next().unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     // The server's `public_url`, and its `token.audience`: the same, unless that was set.
-    let issuer = setting("ISSUER", "http://127.0.0.1:8080");
-    let audience = setting("AUDIENCE", &issuer);
-    let guard = Guard::new(Rules::new(issuer, audience))?;
+    let guard = Guard::new(Rules::new(issuer.clone(), issuer))?;
 
     let orders = Router::new()
         .route("/orders", get(list))
         .route("/orders/{id}", delete(remove))
         .with_state(guard);
-    let listener = tokio::net::TcpListener::bind(setting("LISTEN", "127.0.0.1:3000")).await?;
+    let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, orders).await?;
     Ok(())

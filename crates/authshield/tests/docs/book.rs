@@ -85,8 +85,9 @@ fn every_block_that_says_so_is_run() {
     assert!(run > 20, "only {run} blocks were run");
 }
 
-/// Between the outputs of two blocks.
-const CUT: &str = "--8<--";
+/// What is printed between the outputs of two blocks, and the line that prints it.
+const CUT: &str = "\n--8<--\n";
+const END: &str = "printf '\\n--8<--\\n'\n";
 
 /// Runs the blocks of one page in one shell, and returns how many.
 fn play(path: &Path, blocks: &[Block]) -> usize {
@@ -102,11 +103,13 @@ fn play(path: &Path, blocks: &[Block]) -> usize {
     for block in blocks.iter().filter(|block| block.is_run()) {
         let text = here(&block.text);
         if block.is("fails") {
-            script += &format!("if (set -e\n{text}) then exit 99; fi\n");
+            script += "if (set -e\n";
+            script += &text;
+            script += ") then exit 99; fi\n";
         } else {
             script += &text;
         }
-        script += &format!("printf '\\n{CUT}\\n'\n");
+        script += END;
     }
     let mut path = vec![Path::new(AUTHSHIELD).parent().unwrap().to_owned()];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
@@ -118,7 +121,7 @@ fn play(path: &Path, blocks: &[Block]) -> usize {
         .output()
         .unwrap();
     let said_text = String::from_utf8(said.stdout).unwrap();
-    let mut outputs = said_text.split(&format!("\n{CUT}\n")).collect::<Vec<_>>();
+    let mut outputs = said_text.split(CUT).collect::<Vec<_>>();
     let rest = outputs.pop().unwrap();
     let run: Vec<_> = blocks.iter().filter(|block| block.is_run()).collect();
     assert!(

@@ -24,15 +24,16 @@ fn services() -> BTreeMap<String, String> {
     // The shared lines are indented once less than a service's.
     let shared = shared.replace('\n', "\n  ");
     let mut services = BTreeMap::<String, String>::new();
-    let mut current = String::new();
+    let mut current = "";
     for line in below(&yaml, "services:") {
         let is_name = line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':');
         if is_name {
-            current = line.trim().trim_end_matches(':').to_owned();
+            current = line.trim().trim_end_matches(':');
         } else if line.trim() == "<<: *authshield" {
-            *services.entry(current.clone()).or_default() += &format!("  {shared}\n");
+            let service = services.entry(current.to_owned()).or_default();
+            service.extend(["  ", &shared, "\n"]);
         } else if !line.trim_start().starts_with('#') {
-            *services.entry(current.clone()).or_default() += &format!("{line}\n");
+            services.entry(current.to_owned()).or_default().extend([line, "\n"]);
         }
     }
     services
@@ -105,7 +106,7 @@ fn compose_has_no_default_secret_and_a_sound_configuration() {
     let yaml = read("compose.yaml");
     let folder = tempfile::tempdir().unwrap();
     let secret = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-    secret("master_key", "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n");
+    secret("master_key", "MgwMjJwg4Ao30qU1STiClwKPQhOL+sSB87qTsEudWCQ=\n");
     secret("database_url", "postgres://authshield:3a0f8c1e5b7d9246@postgres/authshield\n");
     secret("smtp_password", "kq3v-Xw9z-relay\n");
     let filled = BTreeMap::from([

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::AUTHSHIELD;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// A program that runs until it is dropped.
 struct Running(Child);
@@ -34,6 +34,7 @@ pub(crate) fn free_address() -> String {
 }
 
 /// A command without the settings and the cargo variables of whoever runs the tests.
+#[expect(clippy::disallowed_methods, reason = "to forget it, not to read it")]
 pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

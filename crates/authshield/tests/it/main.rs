@@ -6,6 +6,8 @@ mod support;
 
 mod access;
 mod admin;
+mod browser;
 mod mail;
+mod screens;
 mod story;
 mod vault;
