@@ -4,4 +4,13 @@
 
 mod support;
 
+mod accounts;
+mod login;
+mod races;
+mod recovery;
+mod registration;
+mod rotation_model;
+mod sessions;
 mod story;
+mod tokens;
+mod verification;
