@@ -152,7 +152,7 @@ async fn no_user_agent_keeps_anybody_out() {
         let request = app.request(Method::POST, LOGIN).header("user-agent", value).json(&body);
         app.send(request).await.ok(200);
     }
-    let longest = app.count("SELECT MAX(LENGTH(user_agent)) FROM sessions").await;
+    let longest = app.count("SELECT CAST(MAX(LENGTH(user_agent)) AS BIGINT) FROM sessions").await;
     assert!(longest <= 512, "{longest}");
 }
 
