@@ -5,9 +5,18 @@
 mod support;
 
 mod access;
+mod accounts;
 mod admin;
 mod browser;
+mod login;
 mod mail;
+mod races;
+mod recovery;
+mod registration;
+mod rotation_model;
 mod screens;
+mod sessions;
 mod story;
+mod tokens;
 mod vault;
+mod verification;
