@@ -197,7 +197,9 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
         if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
             Problem::from(Code::BodyTooLarge).detail("A body may have at most 65536 bytes.")
         } else {
-            Problem::from(Code::RequestTimeout).detail("The body did not arrive.")
+            Problem::from(Code::RequestMalformed)
+                .detail("The body did not arrive whole.")
+                .because(rejection.body_text())
         }
     })
 }
@@ -215,9 +217,12 @@ fn is_json(content_type: &str) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would take a list for a struct, field by field.
-    if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Problem::invalid_field("", "invalid", "Expected an object."));
+    // serde would take a list of the members' values as well; the description says object.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => Problem::invalid_field("", "invalid", "Expected an object."),
+            Err(error) => Problem::invalid_field("", "malformed_json", sentence(&error)),
+        });
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -373,6 +378,8 @@ mod tests {
             (r"{}", "/count", "Missing field `count`."),
             (r#"{"count":1} x"#, "", "Trailing characters."),
             (r"{", "", "EOF while parsing an object."),
+            ("[1]", "", "Expected an object."),
+            ("1", "", "Expected an object."),
         ] {
             let problem = parse::<One>(text.as_bytes()).expect_err(text);
             let body = format!("{problem:?}");

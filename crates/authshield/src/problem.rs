@@ -104,6 +104,8 @@ codes! {
     CannotRemoveOwnRole = 400 "ADMIN_CANNOT_REMOVE_OWN_ROLE" "You cannot remove your own admin role";
     /// Nobody would be left who can administer this service.
     LastAdmin = 400 "ADMIN_LAST_ADMIN" "The last administrator cannot be lost";
+    /// The body broke off, or its chunks make no sense.
+    RequestMalformed = 400 "REQUEST_MALFORMED" "The request cannot be read";
     /// The body is larger than 64 KiB.
     BodyTooLarge = 413 "REQUEST_BODY_TOO_LARGE" "The body is too large";
     /// The body must say `Content-Type: application/json`.
@@ -400,6 +402,7 @@ macro_rules! problems {
                 $crate::problem::describe(&[
                     $($crate::problem::Code::$code,)+
                     // What any operation may answer.
+                    $crate::problem::Code::RequestMalformed,
                     $crate::problem::Code::RateLimitExceeded,
                     $crate::problem::Code::ServiceUnavailable,
                     $crate::problem::Code::InternalError,
