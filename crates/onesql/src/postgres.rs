@@ -80,15 +80,13 @@ impl Doubt {
         if meta.idle_for < ASKED_AFTER && idle_since >= self.failed.load(Ordering::Relaxed) {
             return true;
         }
-        match tokio::time::timeout(ANSWERS_WITHIN, connection.ping()).await {
-            Ok(answer) => answer.is_ok(),
-            Err(_) => {
-                // One such wait is enough: its neighbours went the same way.
-                self.silent.fetch_max(idle_since + 1, Ordering::Relaxed);
-                self.raise();
-                false
-            }
+        if let Ok(answer) = tokio::time::timeout(ANSWERS_WITHIN, connection.ping()).await {
+            return answer.is_ok();
         }
+        // One such wait is enough: its neighbours went the same way.
+        self.silent.fetch_max(idle_since + 1, Ordering::Relaxed);
+        self.raise();
+        false
     }
 }
 

@@ -13,7 +13,7 @@ use super::page::Message;
 use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
-use crate::kernel::LinkToken;
+use crate::kernel::{EmailAddress, LinkToken};
 use crate::links::{Link, Purpose};
 use crate::problem::{Code, Problem};
 use crate::recovery::{self, ResetError};
@@ -82,7 +82,7 @@ fn show(
     let context = context! {
         token => token.map(LinkToken::reveal),
         action => visit.action(app, PATH),
-        email => found.email.as_ref().map(|email| email.as_str()),
+        email => found.email.as_ref().map(EmailAddress::as_str),
         min => app.config.password.min_length,
         errors => &wrong.password,
         alert => &wrong.alert,

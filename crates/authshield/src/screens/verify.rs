@@ -12,7 +12,7 @@ use super::link;
 use super::page::Message;
 use super::visit::Visit;
 use crate::app::{App, Ctx};
-use crate::kernel::LinkToken;
+use crate::kernel::{EmailAddress, LinkToken};
 use crate::links::Purpose;
 use crate::problem::{Code, Problem};
 use crate::verification::{self, VerifyError};
@@ -33,7 +33,7 @@ pub(super) async fn ask(
     let context = context! {
         token => visit.token.as_ref().map(LinkToken::reveal),
         action => visit.action(&app, PATH),
-        email => found.email.as_ref().map(|email| email.as_str()),
+        email => found.email.as_ref().map(EmailAddress::as_str),
     };
     app.pages.show(StatusCode::OK, "verify.html", &visit, context)
 }

@@ -90,9 +90,8 @@ impl Browser {
     async fn heading(&self, words: &str) {
         let heading = format!("//h1[normalize-space()={words:?}]");
         let found = self.client.wait().for_element(Locator::XPath(&heading)).await;
-        if found.is_err() {
-            panic!("no `{words}` on the page: {}", self.client.source().await.unwrap());
-        }
+        let source = self.client.source().await.unwrap();
+        assert!(found.is_ok(), "no `{words}` on the page: {source}");
     }
 
     async fn text(&self, selector: &str) -> String {
