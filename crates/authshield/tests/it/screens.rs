@@ -27,7 +27,7 @@ impl TestApp {
     /// Makes the link that `serve` prints on an empty database.
     pub(crate) async fn setup_token(&self) -> String {
         let mut tx = self.app.store.write().await.unwrap();
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let token = links::issue(&mut tx, &self.app, &self.ctx(), Purpose::Setup, None, None, hour)
             .await
             .unwrap();
@@ -241,7 +241,7 @@ async fn a_link_that_does_not_work_says_why() {
     let unknown = LinkToken::new(&Sandbox::default());
     app.open_account("ann@example.org").await;
     let expired = app.forgot("ann@example.org").await;
-    app.advance(Duration::from_secs(48 * 3600));
+    app.advance(Duration::from_hours(48));
     for path in ["/verify-email", "/reset-password", "/setup"] {
         for query in [
             String::new(),

@@ -11,7 +11,7 @@ use crate::support::{Person, TestApp};
 
 const SESSIONS: &str = "/api/v1/sessions";
 const LOGOUT: &str = "/api/v1/auth/logout";
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 async fn list(app: &TestApp, who: &Person) -> Vec<Value> {
     let reply = app.get_as(who, SESSIONS).await;
