@@ -97,7 +97,7 @@ pub(crate) fn ensure(servers: &[Kind]) -> Result<()> {
     let mut needs: Vec<Need> = ALWAYS.into();
     for server in servers {
         match server {
-            Kind::Postgres => needs.push(POSTGRES),
+            Kind::Postgres | Kind::DurablePostgres => needs.push(POSTGRES),
             Kind::Redis => needs.push(REDIS),
             Kind::Chromedriver => needs.extend(BROWSER),
         }

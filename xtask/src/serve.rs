@@ -12,16 +12,28 @@ use anyhow::{Result, bail};
 use crate::command::{cargo, must, program, root};
 use crate::metadata::Metadata;
 use crate::packages;
-use crate::servers::{Folder, Server, free_port};
+use crate::servers::{Folder, Kind, Server, Servers, free_port};
 
 /// Serves from source, with what the environment says.
 pub(crate) fn dev(arguments: &[String]) -> Result<()> {
     must(cargo("run").args(["--package", "authshield", "--", "serve"]).args(arguments))
 }
 
-/// Measures.
+/// Measures, on both databases if there is a PostgreSQL server or one can be started.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    must(cargo("run").args(["--release", "--package", "bench", "--"]).args(arguments))
+    let packages = ["--package", "bench", "--package", "authshield"];
+    must(cargo("build").arg("--release").args(packages))?;
+    let mut bench = cargo("run");
+    bench.args(["--release", "--package", "bench", "--"]).args(arguments);
+    let servers = match Servers::start(&[Kind::DurablePostgres]) {
+        Ok(servers) => Some(servers),
+        Err(error) => {
+            eprintln!("xtask: without PostgreSQL: {error:#}");
+            None
+        }
+    };
+    bench.envs(servers.iter().flat_map(|servers| &servers.environment));
+    must(&mut bench)
 }
 
 /// Plays the tour against a server that nobody used before.
