@@ -84,3 +84,25 @@ async fn a_password_changes_with_the_old_one_and_every_other_session_ends() {
     assert!(told.link("token=").is_none(), "a notice, not a link");
     assert_eq!(app.mails_to("ann@example.org").await, 2);
 }
+
+/// Attack: B19
+#[tokio::test]
+async fn nothing_of_a_deleted_account_opens_the_next_one_at_its_address() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let old = app.sign_up("ann@example.org").await;
+    app.mails().await;
+    app.post("/api/v1/auth/forgot-password", json!({ "email": "ann@example.org" })).await.ok(202);
+    let reset = app.token_for("ann@example.org").await;
+    let id = old.id.parse().unwrap();
+    authshield::roles::delete_user(&app.app, &app.ctx(), id).await.unwrap();
+    app.me(&old).await.is(401, "AUTH_TOKEN_REVOKED");
+
+    let new = app.sign_up("ann@example.org").await;
+    assert_ne!(new.id, old.id);
+    app.me(&old).await.is(401, "AUTH_TOKEN_REVOKED");
+    app.refresh(&old.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+    let body = json!({ "token": reset, "new_password": OTHER });
+    app.post("/api/v1/auth/reset-password", body).await.is(400, "AUTH_INVALID_RESET_TOKEN");
+    let trail = app.count("SELECT COUNT(*) FROM audit_events WHERE code = 'LOGIN_SUCCEEDED'").await;
+    assert_eq!(trail, 2, "the audit trail of the old one stays");
+}

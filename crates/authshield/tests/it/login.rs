@@ -206,6 +206,27 @@ async fn ten_guesses_is_all_there_is_wherever_they_are_made() {
     app.log_in("ann@example.org", PASSWORD).await.is(429, "RATE_LIMIT_EXCEEDED");
 }
 
+/// Attack: A02
+#[tokio::test]
+async fn no_header_makes_another_client_of_anybody() {
+    let app = TestApp::start().await;
+    for n in 0..22_u8 {
+        let (one, other) = (format!("192.0.2.{n}"), format!("2001:db8:{n:x}::1"));
+        let body = json!({ "email": format!("user{n}@example.org"), "password": "battery staple" });
+        let request = app
+            .request(Method::POST, LOGIN)
+            .header("x-forwarded-for", if n % 3 == 0 { "" } else { &one })
+            .header("x-forwarded-for", &other)
+            .header("x-real-ip", &one)
+            .header("forwarded", format!("for=\"[{other}]\""))
+            .json(&body);
+        let reply = app.send(request).await;
+        assert_eq!(reply.status == 429, n >= 20, "{n}: {reply:?}");
+    }
+    let told = app.count("SELECT COUNT(*) FROM audit_events WHERE ip_address <> '127.0.0.1'").await;
+    assert_eq!(told, 0, "the audit trail believed a header");
+}
+
 /// Attack: A04
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_made_at_once_are_counted_before_they_are_judged() {

@@ -272,3 +272,26 @@ async fn nothing_survives_a_sign_out_that_meets_a_refresh() {
         }
     }
 }
+
+/// Attack: B10, B18
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reset_link_to_an_old_address_survives_its_change() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..8 {
+        let (old, new) = (format!("old{round}@example.org"), format!("new{round}@example.org"));
+        let ann = nodes[0].sign_up(&old).await;
+        let body = json!({ "new_email": new, "password": PASSWORD });
+        nodes[0].post_as(&ann, "/api/v1/users/me/email", body).await.ok(202);
+        let change = nodes[0].token_for(&new).await;
+        let forgot = nodes[1].post(FORGOT, json!({ "email": old }));
+        let (changed, asked) = join(nodes[0].verify(&change), forgot).await;
+        (changed.ok(200), asked.ok(202));
+        let mails = nodes[0].mails().await;
+        let links = mails.iter().filter(|mail| mail.to == [old.as_str()]);
+        for link in links.filter_map(|mail| mail.link("/reset-password?token=")) {
+            let token = link.split("token=").nth(1).unwrap();
+            reset(&nodes[1], token, OTHER).await.is(400, "AUTH_INVALID_RESET_TOKEN");
+        }
+        nodes[0].log_in(&new, PASSWORD).await.ok(200);
+    }
+}

@@ -139,12 +139,7 @@ async fn signing_out_ends_the_session_at_once_with_a_body_and_without() {
 #[tokio::test]
 async fn what_was_ended_on_one_node_is_over_on_the_other_at_its_next_request() {
     let app = TestApp::with(&[UNLIMITED]).await;
-    let node = app.second_node(&[UNLIMITED]).await;
-    // The second node has another address, and the same issuer only if it is told so.
-    let node = {
-        drop(node);
-        app.second_node(&[UNLIMITED, ("public_url", &app.base)]).await
-    };
+    let node = app.second_node(&[UNLIMITED, ("public_url", &app.base)]).await;
     let ann = app.sign_up("ann@example.org").await;
     let phone = app.sign_in("ann@example.org").await;
     for person in [&ann, &phone] {
@@ -226,4 +221,38 @@ async fn the_last_use_is_known_to_the_minute() {
     assert_ne!(used, opened);
     app.advance(Duration::from_secs(30));
     assert_eq!(last().await, used);
+}
+
+/// Attack: D04
+#[tokio::test]
+async fn what_was_ended_stays_ended_on_a_node_that_starts_later() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann@example.org").await;
+    let stays = app.sign_in("ann@example.org").await;
+    let old = Person::from_pair(&app.refresh(&ann.refresh).await.ok(200).body);
+    app.post_as(&old, LOGOUT, json!({})).await.ok(204);
+    let later = app.second_node(&[("public_url", &app.base)]).await;
+    for person in [&ann, &old] {
+        is_over(&later, person).await;
+    }
+    later.me(&stays).await.ok(200);
+}
+
+/// Attack: D17
+#[tokio::test]
+async fn no_answer_with_a_secret_may_be_kept() {
+    let app = TestApp::start().await;
+    app.open_account("ann@example.org").await;
+    let pair = app.log_in("ann@example.org", crate::support::PASSWORD).await;
+    let ann = Person::from_pair(&pair.ok(200).body);
+    for reply in [
+        pair,
+        app.refresh(&ann.refresh).await,
+        app.me(&ann).await,
+        app.get_as(&ann, SESSIONS).await,
+        app.log_in("ann@example.org", "battery staple").await,
+    ] {
+        assert_eq!(reply.header("cache-control"), "no-store");
+        assert!(!reply.headers.contains_key("set-cookie") && !reply.headers.contains_key("server"));
+    }
 }
