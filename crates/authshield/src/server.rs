@@ -1,17 +1,28 @@
 //! Listeners: plain or TLS, slow clients bounded, drained at the end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, Request, Version, header};
+use axum_server::tls_rustls::RustlsConfig;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
 
 use crate::config::Config;
 
@@ -23,6 +34,14 @@ const HEAD_AT_MOST: usize = 16 * 1024;
 const STREAMS_AT_MOST: u32 = 100;
 /// How often the certificate's files are looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
+/// When nobody came for this long, nobody is on the way.
+const LULL: Duration = Duration::from_millis(300);
+/// How long clients are served that still come after the signal to stop: a load balancer needs some
+/// time to see that this service is not ready any more.
+const LULL_AT_MOST: Duration = Duration::from_secs(5);
+/// How long to wait when no connection can be accepted.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why nothing listens.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +59,14 @@ pub enum ListenError {
     },
     /// The certificate cannot be used.
     #[error(
-        "cannot use the certificate in {path} (AUTHSHIELD_TLS_CERTIFICATE_FILE, AUTHSHIELD_TLS_PRIVATE_KEY_FILE)"
+        "cannot use the certificate in {chain} with the key in {key} (AUTHSHIELD_TLS_CERTIFICATE_FILE, AUTHSHIELD_TLS_PRIVATE_KEY_FILE): both are PEM, and belong together"
     )]
     Certificate {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
+        /// Where the certificate is.
+        chain: PathBuf,
+        /// Where its key is.
+        key: PathBuf,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
@@ -69,44 +90,175 @@ pub async fn certificate(config: &Config) -> Result<Option<RustlsConfig>, Listen
     RustlsConfig::from_pem_file(chain, key)
         .await
         .map(Some)
-        .map_err(|source| ListenError::Certificate { path: chain.clone(), source })
+        .map_err(|source| ListenError::Certificate { chain: chain.clone(), key: key.clone(), source })
 }
 
-/// Serves `router` until `stop`, then finishes what was begun, for at most `grace`.
+/// How many may be served, and how that ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// How many connections are held at once; more wait in the kernel's queue.
+    pub connections: usize,
+    /// How long requests that are under way may take after the signal to stop.
+    pub grace: Duration,
+}
+
+/// Serves `router` until `stop`, then finishes what was begun.
+///
+/// The end has three steps, so that no request that somebody took the trouble to send is dropped:
+/// while `ready` says no, all who still come are served, each for the last time on its connection;
+/// when nobody came for a moment, nobody is let in any more; and then what is under way has its
+/// grace.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     tls: Option<RustlsConfig>,
     stop: CancellationToken,
-    grace: Duration,
+    manner: Manner,
 ) -> io::Result<()> {
-    let handle = Handle::new();
-    let drain = {
-        let handle = handle.clone();
-        async move {
-            stop.cancelled().await;
-            handle.graceful_shutdown(Some(grace));
-        }
+    let door = Door {
+        listener: tokio::net::TcpListener::from_std(listener)?,
+        places: Arc::new(Semaphore::new(manner.connections.min(Semaphore::MAX_PERMITS))),
+        guests: TaskTracker::new(),
+        house: House {
+            router,
+            tls,
+            http: bounded(),
+            last_orders: stop.clone(),
+            closing: CancellationToken::new(),
+            closed: CancellationToken::new(),
+        },
     };
-    tokio::spawn(drain);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
-    match tls {
-        None => {
-            let mut server = server;
-            bound_clients(server.http_builder());
-            server.serve(service).await
+    tokio::select! {
+        () = stop.cancelled() => {}
+        never = door.receive() => match never {},
+    }
+    let late = Instant::now() + LULL_AT_MOST.min(manner.grace / 2);
+    while let Ok(()) = timeout_at(late.min(Instant::now() + LULL), door.receive_one()).await {}
+    let Door { listener, guests, house, .. } = door;
+    drop(listener);
+    house.closing.cancel();
+    guests.close();
+    if tokio::time::timeout(manner.grace, guests.wait()).await.is_err() {
+        tracing::warn!(connections = guests.len(), "some requests took too long and were cut off");
+        house.closed.cancel();
+        guests.wait().await;
+    }
+    Ok(())
+}
+
+/// Where clients come in.
+struct Door {
+    listener: tokio::net::TcpListener,
+    places: Arc<Semaphore>,
+    guests: TaskTracker,
+    house: House,
+}
+
+impl Door {
+    async fn receive(&self) -> Infallible {
+        loop {
+            self.receive_one().await;
         }
-        Some(tls) => {
-            let mut server = server.map(|accept| RustlsAcceptor::new(tls).acceptor(accept));
-            bound_clients(server.http_builder());
-            server.serve(service).await
+    }
+
+    /// Waits for a free place and a client, and serves it.
+    ///
+    /// # Cancellation
+    ///
+    /// Nobody is lost: who was not taken in still stands at the door.
+    async fn receive_one(&self) {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("never closed");
+        match self.listener.accept().await {
+            Ok((stream, peer)) => {
+                let house = self.house.clone();
+                self.guests.spawn(async move {
+                    house.serve(stream, peer).await;
+                    drop(place);
+                });
+            }
+            // This client went away again.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) => {}
+            // Out of file descriptors or memory: one that ends makes room.
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// What serves one connection.
+#[derive(Clone)]
+struct House {
+    router: Router,
+    tls: Option<RustlsConfig>,
+    http: Builder<TokioExecutor>,
+    /// From now on, the next answer is the last.
+    last_orders: CancellationToken,
+    /// From now on, who asks for nothing has to go.
+    closing: CancellationToken,
+    /// Everybody has to go.
+    closed: CancellationToken,
+}
+
+impl House {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+        // Without it, answers would wait for company.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else { return self.converse(stream, peer).await };
+        let acceptor = tokio_rustls::TlsAcceptor::from(tls.get_inner());
+        let shaken = tokio::time::timeout(HEADERS_WITHIN, acceptor.accept(stream));
+        tokio::select! {
+            Ok(Ok(stream)) = shaken => self.converse(stream, peer).await,
+            else => {}
+        }
+    }
+
+    async fn converse<S>(&self, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let since = Instant::now();
+        let (router, last_orders) = (self.router.clone(), self.last_orders.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let version = request.version();
+            let (answer, last_orders) = (router.clone().call(request), last_orders.clone());
+            async move {
+                let mut response = answer.await?;
+                // HTTP/2 has words of its own for it.
+                if last_orders.is_cancelled() && version <= Version::HTTP_11 {
+                    let headers = response.headers_mut();
+                    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let mut closing = pin!(async {
+            self.closing.cancelled().await;
+            // Who was let in a moment ago is about to speak.
+            tokio::time::sleep_until(since + LULL).await;
+        });
+        tokio::select! {
+            // How a client ends a conversation is its own affair.
+            _ = connection.as_mut() => return,
+            () = closing.as_mut() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            _ = connection => {}
+            () = self.closed.cancelled() => {}
         }
     }
 }
 
 /// Nobody may hold a connection for nothing.
-fn bound_clients(builder: &mut Builder<TokioExecutor>) {
+fn bounded() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -120,6 +272,7 @@ fn bound_clients(builder: &mut Builder<TokioExecutor>) {
         .max_local_error_reset_streams(Some(64))
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
+    builder
 }
 
 /// Takes over a renewed certificate without a restart; a broken one is reported and the old one

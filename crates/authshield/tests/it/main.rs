@@ -4,4 +4,9 @@
 
 mod support;
 
+mod cli;
+mod faults;
+mod mail_story;
+mod program;
 mod story;
+mod two_nodes;
