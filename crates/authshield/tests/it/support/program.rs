@@ -23,7 +23,7 @@ use super::app::{fresh_postgres, on_postgres};
 use super::{PASSWORD, Reply, SmtpServer};
 
 /// How long a program may take for what it has to do, before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `look` finds something; fails with `what` if it does not within `at_most`.
 pub(crate) async fn wait_until<T>(

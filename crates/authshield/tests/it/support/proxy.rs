@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What the wire does.
@@ -24,6 +24,7 @@ struct State {
     wire: watch::Sender<Wire>,
     /// Lets the next `COMMIT` arrive and cuts the wire before its answer.
     lose_commit: AtomicBool,
+    cut: Notify,
     to: SocketAddr,
 }
 
@@ -51,6 +52,7 @@ impl Proxy {
         let state = Arc::new(State {
             wire: watch::Sender::new(Wire::Whole),
             lose_commit: AtomicBool::new(false),
+            cut: Notify::new(),
             to,
         });
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
@@ -63,6 +65,11 @@ impl Proxy {
     /// From now on, the wire does this.
     pub(crate) fn set(&self, wire: Wire) {
         self.state.wire.send_replace(wire);
+    }
+
+    /// Cuts off everybody who is connected; who connects again is let through.
+    pub(crate) fn cut(&self) {
+        self.state.cut.notify_one();
     }
 
     /// Carries the next `COMMIT` to the server, and cuts the wire before the answer comes back.
@@ -94,6 +101,7 @@ async fn serve(port: u16, listener: TcpListener, state: Arc<State>) {
             }
         };
         tokio::select! {
+            () = state.cut.notified() => connections.shutdown().await,
             changed = wire.changed() => if changed.is_err() { return },
             Ok((client, _)) = accepted => {
                 connections.spawn(carry(client, Arc::clone(&state)));
