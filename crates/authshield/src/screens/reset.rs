@@ -13,7 +13,7 @@ use super::page::Message;
 use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
-use crate::kernel::LinkToken;
+use crate::kernel::{EmailAddress, LinkToken};
 use crate::links::{Link, Purpose};
 use crate::problem::{Code, Problem};
 use crate::recovery::{self, ResetError};
@@ -27,8 +27,8 @@ pub(super) async fn ask(
     visit: Visit,
 ) -> Result<Response, Problem> {
     match link::look(&app, &ctx, visit.token.as_ref(), &[Purpose::ResetPassword]).await? {
-        Ok(found) => show(&app, &visit, visit.token.as_ref(), &found, &Wrong::nothing()),
-        Err(reason) => link::dead(&app, &visit, Code::InvalidResetToken, reason),
+        Ok(found) => Ok(show(&app, &visit, visit.token.as_ref(), &found, &Wrong::nothing())),
+        Err(reason) => Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason)),
     }
 }
 
@@ -57,18 +57,18 @@ pub(super) async fn set(
                 lead: app.pages.say(&visit, "page-reset.done-lead", &[]),
                 reference: None,
             };
-            return app.pages.tell(StatusCode::OK, &visit, &message);
+            return Ok(app.pages.tell(StatusCode::OK, &visit, &message));
         }
         Err(ResetError::InvalidLink(reason)) => {
-            return link::dead(&app, &visit, Code::InvalidResetToken, reason);
+            return Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason));
         }
         Err(ResetError::Weak(found)) => Wrong::weak(&app.pages, &visit, &found),
         Err(ResetError::Overloaded(busy)) => Wrong::busy(&app.pages, &visit, busy),
         Err(error) => return Err(error.into()),
     };
     match link::look(&app, &ctx, token.as_ref(), &[Purpose::ResetPassword]).await? {
-        Ok(found) => show(&app, &visit, token.as_ref(), &found, &wrong),
-        Err(reason) => link::dead(&app, &visit, Code::InvalidResetToken, reason),
+        Ok(found) => Ok(show(&app, &visit, token.as_ref(), &found, &wrong)),
+        Err(reason) => Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason)),
     }
 }
 
@@ -78,14 +78,14 @@ fn show(
     token: Option<&LinkToken>,
     found: &Link,
     wrong: &Wrong,
-) -> Result<Response, Problem> {
+) -> Response {
     let context = context! {
         token => token.map(LinkToken::reveal),
         action => visit.action(app, PATH),
-        email => found.email.as_ref().map(|email| email.as_str()),
+        email => found.email.as_ref().map(EmailAddress::as_str),
         min => app.config.password.min_length,
         errors => &wrong.password,
         alert => &wrong.alert,
     };
-    Ok(wrong.mark(app.pages.show(wrong.status, "reset.html", visit, context)?))
+    wrong.mark(app.pages.show(wrong.status, "reset.html", visit, context))
 }

@@ -90,9 +90,8 @@ impl Browser {
     async fn heading(&self, words: &str) {
         let heading = format!("//h1[normalize-space()={words:?}]");
         let found = self.client.wait().for_element(Locator::XPath(&heading)).await;
-        if found.is_err() {
-            panic!("no `{words}` on the page: {}", self.client.source().await.unwrap());
-        }
+        let page = self.client.source().await.unwrap();
+        assert!(found.is_ok(), "no `{words}` on the page: {page}");
     }
 
     async fn text(&self, selector: &str) -> String {
@@ -192,7 +191,7 @@ async fn a_mailed_link_is_pressed_and_the_account_signs_in() {
     let link = app.last_mail("ann@example.org").await.link("token=").unwrap();
 
     browser.go(&link).await;
-    browser.heading("Confirm your e-mail address").await;
+    browser.heading("Confirm your email address").await;
     assert_eq!(browser.text(".address").await, "ann@example.org");
     browser.is_sound("verify").await;
     browser.press().await;

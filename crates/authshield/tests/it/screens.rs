@@ -27,7 +27,7 @@ impl TestApp {
     /// Makes the link that `serve` prints on an empty database.
     pub(crate) async fn setup_token(&self) -> String {
         let mut tx = self.app.store.write().await.unwrap();
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let token = links::issue(&mut tx, &self.app, &self.ctx(), Purpose::Setup, None, None, hour)
             .await
             .unwrap();
@@ -208,7 +208,7 @@ async fn the_first_administrator_is_made_once() {
     let wrong = [("token", first.as_str()), ("email", "ann"), ("full_name", ""), ("password", "x")];
     let refused = app.submit("/setup", &wrong).await;
     refused
-        .page(422, "Enter a complete e-mail address")
+        .page(422, "Enter a complete email address")
         .page(422, "aria-describedby=\"email-error\"");
     let weak = [("token", first.as_str()), ("email", "ann@example.org"), ("password", "ann")];
     app.submit("/setup", &weak).await.page(422, "Use at least 8 characters.");
@@ -241,7 +241,7 @@ async fn a_link_that_does_not_work_says_why() {
     let unknown = LinkToken::new(&Sandbox::default());
     app.open_account("ann@example.org").await;
     let expired = app.forgot("ann@example.org").await;
-    app.advance(Duration::from_secs(48 * 3600));
+    app.advance(Duration::from_hours(48));
     for path in ["/verify-email", "/reset-password", "/setup"] {
         for query in [
             String::new(),
