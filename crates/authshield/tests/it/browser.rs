@@ -1,7 +1,8 @@
 //! The pages in a real browser, from the mail to the signed-in account.
 //!
 //! `cargo xtask test` starts the driver and names it in `AUTHSHIELD_TEST_CHROMEDRIVER`; without that
-//! variable these tests say that they were skipped.
+//! variable these tests say that they were skipped. To look at the pages, name a folder in
+//! `AUTHSHIELD_TEST_PICTURES`.
 
 use std::path::PathBuf;
 
@@ -122,7 +123,7 @@ impl Browser {
             .collect()
     }
 
-    /// Keeps a picture where a person asked for it.
+    /// Leaves a picture in the folder that somebody named.
     async fn picture(&self, name: &str) {
         if let Some(folder) = variable("AUTHSHIELD_TEST_PICTURES") {
             let image = self.client.screenshot().await.unwrap();
