@@ -118,7 +118,7 @@ async function show() {
   const reply = await fetch(`${base}/openapi.json`, { credentials: "omit" });
   if (!reply.ok) throw new Error(`openapi.json answered ${reply.status}`);
   const document = await reply.json();
-  const token = make("input", { type: "password", autocomplete: "off", spellcheck: "false" });
+  const token = make("input", { type: "text", autocomplete: "off", spellcheck: "false" });
   root.append(make("div", { class: "token" },
     field("access-token", "Access token (kept until this page is closed; a sign-in below fills it in)", token)));
   for (const tag of document.tags || []) {

@@ -64,7 +64,6 @@ test = Testnachricht von { $service }
 
 page-error = Fehler: { $title }
 page-footer = { $service } kümmert sich um die Anmeldung bei { $site }.
-page-language = Sprache
 page-reference = Wenn Sie um Hilfe bitten, nennen Sie diese Nummer:
 
 page-home = Anmeldedienst
@@ -103,7 +102,6 @@ page-setup = Eröffnen Sie das erste Konto
     .taken = Diese Adresse hat schon ein Konto. Wählen Sie eine andere.
 
 page-password-rule = Mindestens { $min } Zeichen. Ein paar Wörter, die nichts miteinander zu tun haben, sind lang und leicht zu merken.
-page-password-weak = Bitte wählen Sie ein anderes Passwort
 page-busy = Im Moment ist viel los. Es wurde nichts geändert: Bitte geben Sie das Passwort gleich noch einmal ein.
 
 page-link = Dieser Link funktioniert nicht

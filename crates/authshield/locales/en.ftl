@@ -69,7 +69,6 @@ test = Test message from { $service }
 
 page-error = Error: { $title }
 page-footer = { $service } takes care of sign-in at { $site }.
-page-language = Language
 page-reference = If you ask for help, give this number:
 
 page-home = Sign-in service
@@ -79,7 +78,7 @@ page-home = Sign-in service
     .openapi = Description of the API (OpenAPI)
     .problems = Error codes
 
-page-verify = Confirm your e-mail address
+page-verify = Confirm your email address
     .lead = Is this your address? Then press the button.
     .action = Confirm this address
     .note = If you did not expect this, close the page: nothing happens.
@@ -96,19 +95,18 @@ page-reset = Choose a new password
 
 page-setup = Open the first account
     .lead = Nobody looks after { $service } yet. Whoever opens this account becomes its administrator.
-    .email = E-mail address
+    .email = Email address
     .name = Full name
     .optional = optional
     .password = Password
     .action = Create the administrator
     .done = { $service } is ready
     .done-lead = { $email } is its administrator and can sign in now.
-    .wrong-email = Enter a complete e-mail address, such as ann@example.org.
+    .wrong-email = Enter a complete email address, such as ann@example.org.
     .wrong-name = A name has at most 200 characters, and none that are invisible.
     .taken = This address has an account already. Choose another.
 
 page-password-rule = At least { $min } characters. A few words that have nothing to do with each other are long and easy to remember.
-page-password-weak = Please choose another password
 page-busy = A lot is going on just now. Nothing was changed: please enter the password again in a moment.
 
 page-link = This link does not work
@@ -124,7 +122,7 @@ page-link = This link does not work
 weakness-too_short = Use at least { $min } characters.
 weakness-too_long = Use at most { $max } characters.
 weakness-common = This is one of the passwords that are tried first, because many people use it or one like it.
-weakness-contains_context = Your name, your e-mail address and the name of this service are easy to guess. Choose a password that does not depend on them.
+weakness-contains_context = Your name, your email address and the name of this service are easy to guess. Choose a password that does not depend on them.
 weakness-too_weak = This password is too easy to guess. { $advice }
 
 page-problem = Something went wrong

@@ -6,7 +6,7 @@ use axum::extract::RawQuery;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 /// A file, and the hash that its address carries: another content has another address.
@@ -20,7 +20,7 @@ pub(super) struct Asset {
 impl Asset {
     fn new(path: &'static str, kind: &'static str, content: &'static str) -> Self {
         let digest = Sha256::digest(content.as_bytes());
-        let hash = URL_SAFE_NO_PAD.encode(&digest[..9]);
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(&digest[..9]);
         Self { path, kind, content, hash }
     }
 

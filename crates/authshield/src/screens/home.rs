@@ -7,9 +7,8 @@ use minijinja::context;
 
 use super::visit::Visit;
 use crate::app::App;
-use crate::problem::Problem;
 
-pub(super) async fn home(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
+pub(super) async fn home(State(app): State<App>, visit: Visit) -> Response {
     let context = context! { docs => app.config.docs.enabled };
     app.pages.show(StatusCode::OK, "home.html", &visit, context)
 }

@@ -30,12 +30,7 @@ pub(super) async fn look(
 }
 
 /// Says why a link does not work, in words that its owner understands.
-pub(super) fn dead(
-    app: &App,
-    visit: &Visit,
-    code: Code,
-    reason: &str,
-) -> Result<Response, Problem> {
+pub(super) fn dead(app: &App, visit: &Visit, code: Code, reason: &str) -> Response {
     let (title, lead) = match reason {
         "token_used" => ("page-link.used", "page-link.used-lead"),
         "token_expired" => ("page-link.expired", "page-link.expired-lead"),
@@ -49,8 +44,8 @@ pub(super) fn dead(
         lead: app.pages.say(visit, lead, &[]),
         reference: None,
     };
-    let mut response = app.pages.tell(StatusCode::BAD_REQUEST, visit, &message)?;
+    let mut response = app.pages.tell(StatusCode::BAD_REQUEST, visit, &message);
     response.extensions_mut().insert(ProblemCode(code.wire()));
     response.extensions_mut().insert(InnerReason(reason.to_owned()));
-    Ok(response)
+    response
 }

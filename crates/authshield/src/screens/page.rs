@@ -124,14 +124,14 @@ impl Pages {
         })
     }
 
-    /// Answers with a page.
+    /// Answers with a page; one that cannot be written is a [`Problem`].
     pub(super) fn show(
         &self,
         status: StatusCode,
         template: &str,
         visit: &Visit,
         context: Value,
-    ) -> Result<Response, Problem> {
+    ) -> Response {
         let others: Vec<Value> = match &visit.again {
             None => Vec::new(),
             Some(again) => NAMES
@@ -143,26 +143,27 @@ impl Pages {
                 .collect(),
         };
         let context = context! { language => visit.language, others => others, ..context };
-        let html = self
-            .templates
-            .get_template(template)
-            .and_then(|template| template.render(context))
-            .map_err(|error| Problem::internal(&error))?;
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-            (header::CONTENT_LANGUAGE, HeaderValue::from_static(visit.language)),
-        ];
-        Ok((status, headers, html).into_response())
+        let html = self.templates.get_template(template);
+        match html.and_then(|template| template.render(context)) {
+            Ok(html) => {
+                let headers = [
+                    (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+                    (header::CONTENT_SECURITY_POLICY, POLICY),
+                    (header::CONTENT_LANGUAGE, HeaderValue::from_static(visit.language)),
+                ];
+                (status, headers, html).into_response()
+            }
+            Err(error) => Problem::internal(&error).into_response(),
+        }
     }
 
-    /// Answers with a sentence; the log is told if there is no page to say it on.
+    /// Answers with a sentence.
     pub(super) fn tell(
         &self,
         status: StatusCode,
         visit: &Visit,
         message: &Message<'_>,
-    ) -> Result<Response, Problem> {
+    ) -> Response {
         let Message { mood, title, lead, reference } = message;
         let context = context! {
             mood => *mood,

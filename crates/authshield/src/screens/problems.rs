@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::problem::{Code, Problem};
 
 /// Lists every code.
-pub(super) async fn codes(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
+pub(super) async fn codes(State(app): State<App>, visit: Visit) -> Response {
     let codes: Vec<Value> = Code::ALL.iter().copied().map(describe).collect();
     app.pages.show(StatusCode::OK, "codes.html", &visit, context! { codes => codes })
 }
@@ -28,7 +28,8 @@ pub(super) async fn code(
     let Some(code) = Code::ALL.iter().find(|code| code.wire() == name.as_str()) else {
         return Err(crate::frame::no_route(uri).await);
     };
-    app.pages.show(StatusCode::OK, "code.html", &visit, context! { code => describe(*code) })
+    let context = context! { code => describe(*code) };
+    Ok(app.pages.show(StatusCode::OK, "code.html", &visit, context))
 }
 
 fn describe(code: Code) -> Value {
@@ -83,7 +84,10 @@ impl Reader {
             lead: app.pages.say(&self.0, words.1, &[("seconds", &seconds)]),
             reference: code.status().is_server_error().then_some(request_id),
         };
-        let Ok(page) = app.pages.tell(code.status(), &self.0, &message) else { return response };
+        let page = app.pages.tell(code.status(), &self.0, &message);
+        if page.extensions().get::<Problem>().is_some() {
+            return response;
+        }
         let (parts, body) = page.into_parts();
         *response.body_mut() = Body::new(body);
         for (name, value) in &parts.headers {
@@ -115,5 +119,26 @@ fn words(code: Code) -> (&'static str, &'static str) {
         }
         Code::InternalError => ("page-problem", "page-problem.lead"),
         _ => ("page-problem.invalid", "page-problem.invalid-lead"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fluent_bundle::FluentArgs;
+
+    use super::*;
+    use crate::words::Words;
+
+    #[test]
+    fn every_problem_has_words_for_people() {
+        let known = Words::load();
+        let mut args = FluentArgs::new();
+        args.set("seconds", 1);
+        for code in Code::ALL {
+            let (title, lead) = words(*code);
+            for id in [title, lead] {
+                known.say("en", id, &args).unwrap();
+            }
+        }
     }
 }

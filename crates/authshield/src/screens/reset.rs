@@ -27,8 +27,8 @@ pub(super) async fn ask(
     visit: Visit,
 ) -> Result<Response, Problem> {
     match link::look(&app, &ctx, visit.token.as_ref(), &[Purpose::ResetPassword]).await? {
-        Ok(found) => show(&app, &visit, visit.token.as_ref(), &found, &Wrong::nothing()),
-        Err(reason) => link::dead(&app, &visit, Code::InvalidResetToken, reason),
+        Ok(found) => Ok(show(&app, &visit, visit.token.as_ref(), &found, &Wrong::nothing())),
+        Err(reason) => Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason)),
     }
 }
 
@@ -57,18 +57,18 @@ pub(super) async fn set(
                 lead: app.pages.say(&visit, "page-reset.done-lead", &[]),
                 reference: None,
             };
-            return app.pages.tell(StatusCode::OK, &visit, &message);
+            return Ok(app.pages.tell(StatusCode::OK, &visit, &message));
         }
         Err(ResetError::InvalidLink(reason)) => {
-            return link::dead(&app, &visit, Code::InvalidResetToken, reason);
+            return Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason));
         }
         Err(ResetError::Weak(found)) => Wrong::weak(&app.pages, &visit, &found),
         Err(ResetError::Overloaded(busy)) => Wrong::busy(&app.pages, &visit, busy),
         Err(error) => return Err(error.into()),
     };
     match link::look(&app, &ctx, token.as_ref(), &[Purpose::ResetPassword]).await? {
-        Ok(found) => show(&app, &visit, token.as_ref(), &found, &wrong),
-        Err(reason) => link::dead(&app, &visit, Code::InvalidResetToken, reason),
+        Ok(found) => Ok(show(&app, &visit, token.as_ref(), &found, &wrong)),
+        Err(reason) => Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason)),
     }
 }
 
@@ -78,7 +78,7 @@ fn show(
     token: Option<&LinkToken>,
     found: &Link,
     wrong: &Wrong,
-) -> Result<Response, Problem> {
+) -> Response {
     let context = context! {
         token => token.map(LinkToken::reveal),
         action => visit.action(app, PATH),
@@ -87,5 +87,5 @@ fn show(
         errors => &wrong.password,
         alert => &wrong.alert,
     };
-    Ok(wrong.mark(app.pages.show(wrong.status, "reset.html", visit, context)?))
+    wrong.mark(app.pages.show(wrong.status, "reset.html", visit, context))
 }

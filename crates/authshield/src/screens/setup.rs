@@ -45,10 +45,11 @@ pub(super) async fn ask(
     visit: Visit,
 ) -> Result<Response, Problem> {
     if let Err(reason) = link::look(&app, &ctx, visit.token.as_ref(), &[Purpose::Setup]).await? {
-        return link::dead(&app, &visit, Code::InvalidVerificationToken, reason);
+        return Ok(link::dead(&app, &visit, Code::InvalidVerificationToken, reason));
     }
     let typed = ("", "");
-    show(&app, &visit, visit.token.as_ref(), typed, &Fields::default(), &Wrong::nothing())
+    let (fields, wrong) = (Fields::default(), Wrong::nothing());
+    Ok(show(&app, &visit, visit.token.as_ref(), typed, &fields, &wrong))
 }
 
 /// Makes the administrator; whatever is refused leaves the link as it was.
@@ -62,14 +63,9 @@ pub(super) async fn create(
     let Filled { token, email, full_name, password } = filled;
     let token = LinkToken::parse(token.expose_secret());
     let looked = link::look(&app, &ctx, token.as_ref(), &[Purpose::Setup]).await?;
-    let token = match (looked, token) {
-        (Ok(_), Some(token)) => token,
-        (Err(reason), _) => {
-            return link::dead(&app, &visit, Code::InvalidVerificationToken, reason);
-        }
-        (Ok(_), None) => {
-            return link::dead(&app, &visit, Code::InvalidVerificationToken, "malformed");
-        }
+    let (Ok(_), Some(token)) = (&looked, token) else {
+        let reason = looked.err().unwrap_or("malformed");
+        return Ok(link::dead(&app, &visit, Code::InvalidVerificationToken, reason));
     };
     let again = |fields: &Fields, wrong: &Wrong| {
         show(&app, &visit, Some(&token), (&email, &full_name), fields, wrong)
@@ -82,12 +78,12 @@ pub(super) async fn create(
                 email: address.err().map(|()| say("page-setup.wrong-email")),
                 full_name: name.err().map(|()| say("page-setup.wrong-name")),
             };
-            return again(&fields, &Wrong::invalid());
+            return Ok(again(&fields, &Wrong::invalid()));
         }
     };
     let newcomer =
         Newcomer { email: address, password, full_name: name, locale: visit.language.parse().ok() };
-    match registration::set_up(&app, &ctx, &token, newcomer).await {
+    Ok(match registration::set_up(&app, &ctx, &token, newcomer).await {
         Ok(user) => {
             let named = [("service", app.pages.service()), ("email", user.email.as_str())];
             let message = Message {
@@ -109,11 +105,11 @@ pub(super) async fn create(
             again(&Fields::default(), &Wrong::busy(&app.pages, &visit, busy))
         }
         Err(RegisterError::AlreadyRegistered) => {
-            let taken = Some(app.pages.say(&visit, "page-setup.taken", &[]));
-            again(&Fields { email: taken, full_name: None }, &Wrong::invalid())
+            let words = app.pages.say(&visit, "page-setup.taken", &[]);
+            again(&Fields { email: Some(words), full_name: None }, &Wrong::invalid())
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    })
 }
 
 /// Reads what was typed; a name may be left out.
@@ -132,7 +128,7 @@ fn show(
     (email, full_name): (&str, &str),
     fields: &Fields,
     wrong: &Wrong,
-) -> Result<Response, Problem> {
+) -> Response {
     let context = context! {
         token => token.map(LinkToken::reveal),
         action => visit.action(app, PATH),
@@ -144,5 +140,5 @@ fn show(
         errors => &wrong.password,
         alert => &wrong.alert,
     };
-    Ok(wrong.mark(app.pages.show(wrong.status, "setup.html", visit, context)?))
+    wrong.mark(app.pages.show(wrong.status, "setup.html", visit, context))
 }

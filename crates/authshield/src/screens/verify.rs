@@ -28,14 +28,14 @@ pub(super) async fn ask(
     let either = [Purpose::VerifyEmail, Purpose::ChangeEmail];
     let found = match link::look(&app, &ctx, visit.token.as_ref(), &either).await? {
         Ok(found) => found,
-        Err(reason) => return link::dead(&app, &visit, Code::InvalidVerificationToken, reason),
+        Err(reason) => return Ok(link::dead(&app, &visit, Code::InvalidVerificationToken, reason)),
     };
     let context = context! {
         token => visit.token.as_ref().map(LinkToken::reveal),
         action => visit.action(&app, PATH),
         email => found.email.as_ref().map(EmailAddress::as_str),
     };
-    app.pages.show(StatusCode::OK, "verify.html", &visit, context)
+    Ok(app.pages.show(StatusCode::OK, "verify.html", &visit, context))
 }
 
 /// What the button sends.
@@ -57,7 +57,7 @@ pub(super) async fn confirm(
     let verified = match verification::verify(&app, &ctx, token.as_ref()).await {
         Ok(verified) => verified,
         Err(VerifyError::InvalidLink(reason)) => {
-            return link::dead(&app, &visit, Code::InvalidVerificationToken, reason);
+            return Ok(link::dead(&app, &visit, Code::InvalidVerificationToken, reason));
         }
         Err(error) => return Err(error.into()),
     };
@@ -68,5 +68,5 @@ pub(super) async fn confirm(
         lead: app.pages.say(&visit, "page-verify.done-lead", &[("email", email)]),
         reference: None,
     };
-    app.pages.tell(StatusCode::OK, &visit, &message)
+    Ok(app.pages.tell(StatusCode::OK, &visit, &message))
 }

@@ -1,7 +1,8 @@
 //! The pages in a real browser, from the mail to the signed-in account.
 //!
 //! `cargo xtask test` starts the driver and names it in `AUTHSHIELD_TEST_CHROMEDRIVER`; without that
-//! variable these tests say that they were skipped.
+//! variable these tests say that they were skipped. To look at the pages, name a folder in
+//! `AUTHSHIELD_TEST_PICTURES`.
 
 use std::path::PathBuf;
 
@@ -90,8 +91,8 @@ impl Browser {
     async fn heading(&self, words: &str) {
         let heading = format!("//h1[normalize-space()={words:?}]");
         let found = self.client.wait().for_element(Locator::XPath(&heading)).await;
-        let source = self.client.source().await.unwrap();
-        assert!(found.is_ok(), "no `{words}` on the page: {source}");
+        let page = self.client.source().await.unwrap();
+        assert!(found.is_ok(), "no `{words}` on the page: {page}");
     }
 
     async fn text(&self, selector: &str) -> String {
@@ -122,7 +123,7 @@ impl Browser {
             .collect()
     }
 
-    /// Keeps a picture where a person asked for it.
+    /// Leaves a picture in the folder that somebody named.
     async fn picture(&self, name: &str) {
         if let Some(folder) = variable("AUTHSHIELD_TEST_PICTURES") {
             let image = self.client.screenshot().await.unwrap();
@@ -191,7 +192,7 @@ async fn a_mailed_link_is_pressed_and_the_account_signs_in() {
     let link = app.last_mail("ann@example.org").await.link("token=").unwrap();
 
     browser.go(&link).await;
-    browser.heading("Confirm your e-mail address").await;
+    browser.heading("Confirm your email address").await;
     assert_eq!(browser.text(".address").await, "ann@example.org");
     browser.is_sound("verify").await;
     browser.press().await;

@@ -208,7 +208,7 @@ async fn the_first_administrator_is_made_once() {
     let wrong = [("token", first.as_str()), ("email", "ann"), ("full_name", ""), ("password", "x")];
     let refused = app.submit("/setup", &wrong).await;
     refused
-        .page(422, "Enter a complete e-mail address")
+        .page(422, "Enter a complete email address")
         .page(422, "aria-describedby=\"email-error\"");
     let weak = [("token", first.as_str()), ("email", "ann@example.org"), ("password", "ann")];
     app.submit("/setup", &weak).await.page(422, "Use at least 8 characters.");
