@@ -19,7 +19,7 @@ use crate::access::VerifiedTokens;
 use crate::config::Config;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
-use crate::mail::Outbox;
+use crate::mail::{Outbox, Post};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -56,6 +56,8 @@ pub struct Reach {
     pub limits: Limits,
     /// Mail that waits to be sent.
     pub outbox: Outbox,
+    /// Who sends it.
+    pub post: Post,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What an access token must claim to be one of ours.
@@ -264,7 +266,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     let mut pointer = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Seq { index } => push(&mut pointer, &index.to_string()),
             Segment::Map { key } => push(&mut pointer, key),
             Segment::Enum { .. } | Segment::Unknown => {}
         }

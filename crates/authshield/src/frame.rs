@@ -23,6 +23,7 @@ use crate::app::{App, Ctx};
 use crate::kernel::{ClientAddress, RequestId, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
+use crate::screens::Reader;
 use crate::telemetry::{ClientIp, RequestTag, TrustedPeer, metrics};
 
 /// Where the request id travels.
@@ -58,6 +59,7 @@ pub async fn identify(
 /// Bounds the time, survives panics, and writes problems.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
         Ok(Ok(response)) => response,
@@ -74,13 +76,19 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             .into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        if let Some(rule) = problem.rule {
-            app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
-        }
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::CONTENT_TYPE);
+        if let Some(exceeded) = problem.exceeded() {
+            let rule = exceeded.rule.name;
+            app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
+            show(&mut headers, &exceeded.standing());
+        }
+        let code = problem.code;
         response = problem.render(app.issuer(), &tag);
+        if let Some(reader) = reader {
+            response = reader.dress(&app, code, &tag, response);
+        }
         response.headers_mut().extend(headers);
     }
     response
@@ -141,7 +149,7 @@ pub fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
         ])
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(std::time::Duration::from_mins(10))
 }
 
 /// There is no such route.
@@ -173,16 +181,13 @@ pub async fn limited(
             }
             response
         }
-        Err(exceeded) => {
-            let standing = exceeded.standing();
-            let mut response = Problem::from(exceeded).into_response();
-            show(response.headers_mut(), &standing);
-            response
-        }
+        Err(exceeded) => Problem::from(exceeded).into_response(),
     }
 }
 
-/// Tells the client how much is left (IETF draft on RateLimit header fields).
+/// Tells the client how much is left (IETF draft on `RateLimit` fields).
 fn show(headers: &mut HeaderMap, standing: &Standing) {
-    headers.extend(limits::fields(std::slice::from_ref(standing)).into_iter().flatten());
+    for (name, value) in limits::fields(std::slice::from_ref(standing)).into_iter().flatten() {
+        headers.append(name, value);
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) use process::{Server, free_port};
 pub(crate) enum Kind {
     /// The other database
     Postgres,
+    /// The same, but what it acknowledged survives a power cut, as in production
+    DurablePostgres,
     /// Redis, or Valkey
     Redis,
     /// Drives Chromium
@@ -34,12 +36,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// One of each that tests need.
     pub(crate) const ALL: [Self; 3] = [Self::Postgres, Self::Redis, Self::Chromedriver];
 
     /// Returns the variable that says to tests where it is.
     fn variable(self) -> &'static str {
         match self {
-            Self::Postgres => "AUTHSHIELD_TEST_POSTGRES",
+            Self::Postgres | Self::DurablePostgres => "AUTHSHIELD_TEST_POSTGRES",
             Self::Redis => "AUTHSHIELD_TEST_REDIS",
             Self::Chromedriver => "AUTHSHIELD_TEST_CHROMEDRIVER",
         }
@@ -49,6 +52,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::DurablePostgres => "durable-postgres",
             Self::Redis => "redis",
             Self::Chromedriver => "chromedriver",
         }
@@ -165,7 +169,8 @@ fn start_and_wait(kinds: &[Kind], folder: &Folder, running: &mut Vec<Server>) ->
     let mut out = std::io::stdout();
     for kind in kinds {
         let (server, url) = match kind {
-            Kind::Postgres => postgres::start(folder),
+            Kind::Postgres => postgres::start(folder, postgres::Durable::No),
+            Kind::DurablePostgres => postgres::start(folder, postgres::Durable::Yes),
             Kind::Redis => redis::start(folder),
             Kind::Chromedriver => chromedriver::start(folder),
         }

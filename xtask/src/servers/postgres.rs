@@ -11,8 +11,15 @@ use super::process::{Server, Unprivileged, free_port, password, prepare};
 use crate::command::succeeds;
 use crate::packages;
 
+/// Whether what it acknowledged survives a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durable {
+    Yes,
+    No,
+}
+
 /// Starts it on a free port; returns where its superuser reaches it.
-pub(super) fn start(folder: &Folder) -> Result<(Server, String)> {
+pub(super) fn start(folder: &Folder, durable: Durable) -> Result<(Server, String)> {
     let bin = packages::postgres().context("PostgreSQL is not installed")?;
     let owner = Unprivileged::instead_of_root()?;
     let home = folder.inside("postgres", owner)?;
@@ -43,16 +50,13 @@ pub(super) fn start(folder: &Folder) -> Result<(Server, String)> {
     let port = free_port()?.to_string();
     let mut server = command("postgres");
     server.arg("-D").arg(&data).args(["-p", &port]).arg("-k").arg(&home);
-    for setting in [
-        "listen_addresses=127.0.0.1",
-        "max_connections=300",
-        // Nothing here has to outlive the machine; each test makes a database, which would cost
-        // several flushes.
-        "fsync=off",
-        "full_page_writes=off",
-        "max_wal_size=4GB",
-    ] {
+    for setting in ["listen_addresses=127.0.0.1", "max_connections=300", "max_wal_size=4GB"] {
         server.args(["-c", setting]);
+    }
+    if durable == Durable::No {
+        // Nothing that tests write has to outlive the machine; each of them makes a database, which
+        // would cost several flushes.
+        server.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
     }
     // A fast shutdown: sessions are ended, not waited for.
     let server =

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config;
 
-/// The status of a configuration that is refused (EX_CONFIG of sysexits).
+/// The status of a configuration that is refused (`EX_CONFIG` of sysexits).
 const WRONG_CONFIGURATION: u8 = 78;
 
 /// A standalone authentication service.

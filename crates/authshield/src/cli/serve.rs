@@ -13,12 +13,13 @@ use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
 use crate::config::{Config, Environment};
 use crate::links::{self, Purpose};
+use crate::server::Bounds;
 use crate::telemetry::{self, Metrics};
 use crate::world::{Real, SharedWorld};
 use crate::{chores, mail, router, server, shutdown};
 
 /// How long the link to make the first administrator works.
-const SETUP_LASTS: Duration = Duration::from_secs(24 * 3600);
+const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
@@ -40,7 +41,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let tls = server::certificate(&config).await?;
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
-    let grace = config.shutdown_grace;
+    let bounds = Bounds::from(&config);
     let (app, post) = assemble(config, Arc::clone(&world), store, metrics).await?;
     banner(&app.config, tls.is_some());
     offer_setup(&app, &Ctx::command(world)).await?;
@@ -49,7 +50,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     if let Some(operators) = operators {
-        let served = server::serve(operators, router::operator(&app), None, stop.clone(), grace);
+        let served = server::serve(operators, router::operator(&app), None, stop.clone(), bounds);
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 tracing::error!(%error, "the operator listener ended");
@@ -80,7 +81,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         }
     });
 
-    server::serve(listener, router::public(&app), tls, drain, &app.config).await?;
+    server::serve(listener, router::public(&app), tls, drain, bounds).await?;
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     app.passwords.shutdown();
@@ -142,7 +143,11 @@ pub(super) async fn healthcheck(global: &Global) -> Result<(), Failure> {
     }
     let status = tokio::task::spawn_blocking(move || ask(address)).await??;
     if status.contains(" 200 ") {
-        println!("ready");
+        if global.json {
+            println!("{}", serde_json::json!({ "status": "ready" }));
+        } else {
+            println!("ready");
+        }
         return Ok(());
     }
     Err(Failure::Failed(format!("not ready: {}", status.trim())))

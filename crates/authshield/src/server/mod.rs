@@ -1,29 +1,19 @@
 //! Listeners: plain or TLS, slow clients bounded, drained at the end.
 
+mod door;
 mod prompt;
-mod room;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use axum::Router;
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use axum_server::tls_rustls::RustlsConfig;
 use tokio_util::sync::CancellationToken;
 
-use self::prompt::PromptAcceptor;
-use self::room::Room;
+pub use self::door::serve;
 use crate::config::Config;
 
-/// The largest request head that is read, in bytes.
-const HEAD_AT_MOST: usize = 16 * 1024;
-/// How many requests one HTTP/2 connection may have open.
-const STREAMS_AT_MOST: u32 = 100;
 /// How often the certificate's files are looked at.
 pub const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 
@@ -67,12 +57,14 @@ pub enum ListenError {
     },
     /// The certificate cannot be used.
     #[error(
-        "cannot use the certificate in {path} (AUTHSHIELD_TLS_CERTIFICATE_FILE, AUTHSHIELD_TLS_PRIVATE_KEY_FILE)"
+        "cannot use the certificate in {chain} with the key in {key} (AUTHSHIELD_TLS_CERTIFICATE_FILE, AUTHSHIELD_TLS_PRIVATE_KEY_FILE): both are PEM, and belong together"
     )]
     Certificate {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
+        /// Where the certificate is.
+        chain: PathBuf,
+        /// Where its key is.
+        key: PathBuf,
+        /// What is wrong.
         #[source]
         source: io::Error,
     },
@@ -93,64 +85,9 @@ pub async fn certificate(config: &Config) -> Result<Option<RustlsConfig>, Listen
     else {
         return Ok(None);
     };
-    RustlsConfig::from_pem_file(chain, key)
-        .await
-        .map(Some)
-        .map_err(|source| ListenError::Certificate { path: chain.clone(), source })
-}
-
-/// Serves `router` until `stop`, then finishes what was begun, within `bounds`.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    tls: Option<RustlsConfig>,
-    stop: CancellationToken,
-    bounds: impl Into<Bounds>,
-) -> io::Result<()> {
-    let bounds = bounds.into();
-    let handle = Handle::new();
-    let drain = {
-        let handle = handle.clone();
-        async move {
-            stop.cancelled().await;
-            handle.graceful_shutdown(Some(bounds.grace));
-        }
-    };
-    tokio::spawn(drain);
-    let make = router.into_make_service_with_connect_info::<SocketAddr>();
-    let make = Room::new(make, bounds.connections);
-    let within = bounds.head_within;
-    let server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
-    match tls {
-        None => {
-            let mut server = server.map(|inner| PromptAcceptor { inner, within });
-            bound_clients(server.http_builder(), within);
-            server.serve(make).await
-        }
-        Some(tls) => {
-            let secure = |plain| RustlsAcceptor::new(tls).handshake_timeout(within).acceptor(plain);
-            let mut server = server.map(|plain| PromptAcceptor { inner: secure(plain), within });
-            bound_clients(server.http_builder(), within);
-            server.serve(make).await
-        }
-    }
-}
-
-/// Nobody may hold a connection for nothing.
-fn bound_clients(builder: &mut Builder<TokioExecutor>, head_within: Duration) {
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_within)
-        .max_buf_size(HEAD_AT_MOST);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_AT_MOST)
-        .max_header_list_size(u32::try_from(HEAD_AT_MOST).expect("16 KiB"))
-        .max_local_error_reset_streams(Some(64))
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(10));
+    RustlsConfig::from_pem_file(chain, key).await.map(Some).map_err(|source| {
+        ListenError::Certificate { chain: chain.clone(), key: key.clone(), source }
+    })
 }
 
 /// Takes over a renewed certificate without a restart, looking `every` so often; a broken one is

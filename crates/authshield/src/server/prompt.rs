@@ -9,45 +9,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// What an HTTP/2 client says first (RFC 9113, 3.4); no request of HTTP/1 begins with all of it.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Accepts as `inner` does, then gives the client `within` for its first words.
-#[derive(Clone)]
-pub(super) struct PromptAcceptor<A> {
-    pub(super) inner: A,
-    pub(super) within: Duration,
-}
-
-impl<A, I, S> Accept<I, S> for PromptAcceptor<A>
-where
-    A: Accept<I, S>,
-    A::Future: Send + 'static,
-    A::Stream: 'static,
-    A::Service: 'static,
-{
-    type Stream = Prompt<A::Stream>;
-    type Service = A::Service;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        let (accepted, within) = (self.inner.accept(stream, service), self.within);
-        Box::pin(async move {
-            let (stream, service) = accepted.await?;
-            Ok((Prompt { stream, awaited: Some(Awaited::new(within)) }, service))
-        })
-    }
-}
-
 /// A stream on which something must come soon.
 pub(super) struct Prompt<S> {
     stream: S,
     /// Nothing once it is known which HTTP is spoken.
     awaited: Option<Awaited>,
+}
+
+impl<S> Prompt<S> {
+    /// Gives the client `within` for its first words.
+    pub(super) fn new(stream: S, within: Duration) -> Self {
+        Self { stream, awaited: Some(Awaited::new(within)) }
+    }
 }
 
 /// How much of the preface came, and how long the rest may take.

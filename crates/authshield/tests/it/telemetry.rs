@@ -104,7 +104,7 @@ async fn dump(app: &TestApp) -> String {
         let sql: &'static str =
             Box::leak(format!("SELECT CAST(t AS TEXT) FROM {table} AS t").into_boxed_str());
         let rows: Vec<(String,)> = tx.query(sql).all().await.unwrap();
-        rows.into_iter().for_each(|(row,)| all.push_str(&row));
+        all.extend(rows.into_iter().map(|(row,)| row));
     }
     all
 }

@@ -98,7 +98,7 @@ pub(crate) fn on_postgres() -> bool {
 }
 
 /// Makes a schema of its own on the server that the test command started, and returns its URL.
-async fn fresh_postgres() -> String {
+pub(crate) async fn fresh_postgres() -> String {
     #[expect(clippy::disallowed_methods, reason = "the test command says so in the environment")]
     let url = std::env::var("AUTHSHIELD_TEST_POSTGRES").expect("`cargo xtask test` sets it");
     let mut random = [0; 8];

@@ -1,0 +1,157 @@
+//! Who asks the service for what.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+
+use crate::http::{self, Connection};
+use crate::load::Client;
+
+/// What every seeded user types.
+pub(crate) const PASSWORD: &str = "a correct horse with a battery";
+
+/// Returns the address of seeded user `number`.
+pub(crate) fn email(number: u32) -> String {
+    format!("user{number}@example.org")
+}
+
+/// Signs in as one user after the other.
+pub(crate) struct SignIn {
+    next: u32,
+    stride: u32,
+    users: u32,
+}
+
+impl SignIn {
+    /// Returns `count` of them, who share `users` evenly.
+    pub(crate) fn many(count: u32, users: u32) -> Vec<Box<dyn Client>> {
+        (0..count).map(|next| Box::new(Self { next, stride: count, users }) as _).collect()
+    }
+}
+
+impl Client for SignIn {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        sign_in(request, self.next % self.users);
+        self.next = self.next.wrapping_add(self.stride);
+    }
+
+    fn told(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn sign_in(request: &mut Vec<u8>, user: u32) {
+    let email = email(user);
+    let body = format!(r#"{{"email":"{email}","password":"{PASSWORD}"}}"#);
+    http::post(request, "/api/v1/auth/login", &body);
+}
+
+/// Asks who it is, in one session after the other.
+pub(crate) struct Me {
+    tokens: Vec<String>,
+    next: usize,
+}
+
+impl Client for Me {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        http::get(request, "/api/v1/users/me", &self.tokens[self.next % self.tokens.len()]);
+        self.next += 1;
+    }
+
+    fn told(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Refreshes its sessions in turn, each time with the token that came last.
+pub(crate) struct Refresh {
+    tokens: Vec<String>,
+    next: usize,
+}
+
+impl Client for Refresh {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        let token = &self.tokens[self.next];
+        let body = format!(r#"{{"refresh_token":"{token}"}}"#);
+        http::post(request, "/api/v1/auth/refresh", &body);
+    }
+
+    fn told(&mut self, body: &[u8]) -> Result<()> {
+        let token = http::member(body, "refresh_token").context("no refresh token came back")?;
+        self.tokens[self.next].clear();
+        self.tokens[self.next].push_str(token);
+        self.next = (self.next + 1) % self.tokens.len();
+        Ok(())
+    }
+}
+
+/// What a sign-in gave.
+pub(crate) struct Tokens {
+    access: String,
+    refresh: String,
+}
+
+/// Signs in as each of `users`, several at a time.
+pub(crate) fn open_sessions(
+    address: SocketAddr,
+    users: impl IntoIterator<Item = u32>,
+) -> Result<Vec<Tokens>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut shares: [Vec<u32>; 8] = Default::default();
+        for (place, user) in users.into_iter().enumerate() {
+            shares[place % 8].push(user);
+        }
+        let mut running = tokio::task::JoinSet::new();
+        for share in shares {
+            running.spawn(open_share(address, share));
+        }
+        let mut sessions = Vec::new();
+        while let Some(opened) = running.join_next().await {
+            sessions.extend(opened.context("a sign-in panicked")??);
+        }
+        Ok(sessions)
+    })
+}
+
+async fn open_share(address: SocketAddr, users: Vec<u32>) -> Result<Vec<Tokens>> {
+    let mut connection = Connection::open(address).await?;
+    let mut sessions = Vec::with_capacity(users.len());
+    for user in users {
+        let mut request = Vec::new();
+        sign_in(&mut request, user);
+        let answer = connection.exchange(&request).await?;
+        let member = |name| {
+            http::member(answer.body, name).map(str::to_owned).with_context(|| {
+                format!("no {name}: {} {}", answer.status, String::from_utf8_lossy(answer.body))
+            })
+        };
+        sessions
+            .push(Tokens { access: member("access_token")?, refresh: member("refresh_token")? });
+    }
+    Ok(sessions)
+}
+
+/// Returns `count` clients that ask who they are, in sessions that they share evenly.
+pub(crate) fn me(count: usize, sessions: &[Tokens]) -> Vec<Box<dyn Client>> {
+    share(count, sessions, |session| session.access.clone())
+        .map(|tokens| Box::new(Me { tokens, next: 0 }) as _)
+        .collect()
+}
+
+/// Returns `count` clients that refresh the sessions that they share evenly.
+///
+/// Make them once for all runs: the tokens are used up.
+pub(crate) fn refresh(count: usize, sessions: &[Tokens]) -> Vec<Box<dyn Client>> {
+    share(count, sessions, |session| session.refresh.clone())
+        .map(|tokens| Box::new(Refresh { tokens, next: 0 }) as _)
+        .collect()
+}
+
+fn share(
+    count: usize,
+    sessions: &[Tokens],
+    token: fn(&Tokens) -> String,
+) -> impl Iterator<Item = Vec<String>> {
+    (0..count).map(move |place| sessions.iter().skip(place).step_by(count).map(token).collect())
+}

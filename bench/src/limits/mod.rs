@@ -1,0 +1,5 @@
+//! What the machine can do when nothing is in the way.
+
+pub(crate) mod argon;
+pub(crate) mod http;
+pub(crate) mod rotation;

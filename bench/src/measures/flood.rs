@@ -1,0 +1,90 @@
+//! Many sign-ins at once, beside a few requests of people who are signed in.
+
+use anyhow::Result;
+
+use super::{Bench, say};
+use crate::base::Kind;
+use crate::clients::{self, SignIn};
+use crate::limits::argon::Cost;
+use crate::load::{Lane, Outcome, Pace, Window, drive};
+use crate::service::Service;
+use crate::stats::percentile;
+use crate::table::{Row, Target, Unit};
+
+const USERS: u32 = 100;
+/// How many of each kind are asked per second beside the flood: little, so that idle is idle.
+const ME_PER_SECOND: f64 = 200.0;
+const REFRESH_PER_SECOND: f64 = 100.0;
+
+pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
+    let stage = bench.start(kind, USERS, Cost::DEFAULT)?;
+    let service = &stage.service;
+    let sessions = clients::open_sessions(service.address, 0..16)?;
+    // A percentile needs more requests than a rate does.
+    let window = Window { span: bench.window.span * 2, ..bench.window };
+    let mut lanes = [
+        Lane::new(clients::me(4, &sessions), Pace::PerSecond(ME_PER_SECOND)),
+        Lane::new(clients::refresh(4, &sessions), Pace::PerSecond(REFRESH_PER_SECOND)),
+        Lane::new(SignIn::many(64, USERS), Pace::AtOnce),
+    ];
+    let (mut me, mut refresh, mut sign_ins) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..bench.runs {
+        let idle = drive_and_settle(service, &mut lanes[..2], window)?;
+        let alone = drive_and_settle(service, &mut lanes[2..], window)?;
+        let flood = drive_and_settle(service, &mut lanes, window)?;
+        say(&format!(
+            "p99 idle: me {:.2} ms, refresh {:.2} ms; in the flood: {:.2} ms, {:.2} ms; \
+             {:.1} sign-ins alone, {:.1} beside the others, {} refused",
+            p99(&idle[0]),
+            p99(&idle[1]),
+            p99(&flood[0]),
+            p99(&flood[1]),
+            alone[0].rate(),
+            flood[2].rate(),
+            flood[2].refused.len(),
+        ));
+        me.push((p99(&flood[0]), p99(&idle[0])));
+        refresh.push((p99(&flood[1]), p99(&idle[1])));
+        sign_ins.push((flood[2].rate(), alone[0].rate()));
+    }
+    let rows = [
+        (
+            "p99 of `me` in a flood of sign-ins on 64 connections",
+            Unit::Milliseconds,
+            me,
+            "idle",
+            Target::Below(3.0),
+        ),
+        (
+            "p99 of refresh in the same flood",
+            Unit::Milliseconds,
+            refresh,
+            "idle",
+            Target::Below(3.0),
+        ),
+        (
+            "sign-ins in the same flood",
+            Unit::PerSecond,
+            sign_ins,
+            "without the others",
+            Target::AtLeast(0.80),
+        ),
+    ];
+    Ok(rows
+        .into_iter()
+        .map(|(what, unit, pairs, against, target)| {
+            Row::ratio(what, kind.name(), unit, &pairs, against, target)
+        })
+        .collect())
+}
+
+fn drive_and_settle(service: &Service, lanes: &mut [Lane], window: Window) -> Result<Vec<Outcome>> {
+    let outcomes = drive(service.address, lanes, window)?;
+    service.settle()?;
+    Ok(outcomes)
+}
+
+/// In milliseconds.
+fn p99(outcome: &Outcome) -> f64 {
+    f64::from(percentile(&outcome.served, 0.99)) / 1000.0
+}

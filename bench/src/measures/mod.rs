@@ -1,0 +1,101 @@
+//! What is measured, one kind per file.
+
+mod flood;
+mod footprint;
+mod growth;
+mod overload;
+mod rates;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::base::{Base, Kind};
+use crate::limits::argon::Cost;
+use crate::load::{Client, Lane, Outcome, Pace, Window, drive};
+use crate::service::Service;
+use crate::table::Row;
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measure {
+    /// Sign-ins beside bare Argon2id
+    SignIn,
+    /// `GET /users/me` beside a bare route
+    Me,
+    /// Refreshes beside bare rotations of a row
+    Refresh,
+    /// Refresh and `me` while somebody floods the service with sign-ins
+    Flood,
+    /// Four times as many sign-ins as there can be
+    Overload,
+    /// Memory, time to start, size
+    Footprint,
+    /// What a request costs when there are many users, or many sessions of one
+    Growth,
+}
+
+/// Where and how to measure.
+pub(crate) struct Bench {
+    pub(crate) binary: PathBuf,
+    pub(crate) folder: PathBuf,
+    /// How often each is repeated.
+    pub(crate) runs: usize,
+    pub(crate) window: Window,
+}
+
+impl Bench {
+    /// Measures one thing on one database.
+    pub(crate) fn measure(&self, measure: Measure, kind: &Kind) -> Result<Vec<Row>> {
+        match measure {
+            Measure::SignIn => rates::sign_in(self, kind),
+            Measure::Me => rates::me(self, kind),
+            Measure::Refresh => rates::refresh(self, kind),
+            Measure::Flood => flood::measure(self, kind),
+            Measure::Overload => overload::measure(self, kind),
+            Measure::Footprint => footprint::measure(self, kind),
+            Measure::Growth => growth::measure(self, kind),
+        }
+    }
+
+    /// Starts the service with `users` whose passwords were hashed at `cost`.
+    fn start(&self, kind: &Kind, users: u32, cost: Cost) -> Result<Stage> {
+        let base = Base::with_users(kind, &self.folder, users, &cost.hash()?)?;
+        let folder = tempfile::tempdir_in(&self.folder)?;
+        let settings = cost.settings();
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let service = Service::start(&self.binary, folder.path(), &base.url, &settings)?;
+        Ok(Stage { service, folder, _base: base })
+    }
+
+    /// Lets clients ask as fast as they get answers.
+    fn drive(&self, service: &Service, clients: &mut Vec<Box<dyn Client>>) -> Result<Outcome> {
+        let mut lanes = [Lane::new(std::mem::take(clients), Pace::AtOnce)];
+        let outcomes = drive(service.address, &mut lanes, self.window);
+        *clients = std::mem::take(&mut lanes[0].clients);
+        service.settle()?;
+        Ok(outcomes?.remove(0))
+    }
+
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// A service with what it stands on; dropped in this order.
+struct Stage {
+    service: Service,
+    folder: tempfile::TempDir,
+    _base: Base,
+}
+
+/// Says on standard error what is being done.
+fn say(words: &str) {
+    eprintln!("bench: {words}");
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_secs_f64() * 1000.0
+}

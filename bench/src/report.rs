@@ -1,0 +1,61 @@
+//! The page of the book that has the table.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Writes the page, with words about how the table came to be.
+pub(crate) fn write(root: &Path, table: &str, runs: usize) -> Result<()> {
+    let path = root.join("docs/src/operate/performance.md");
+    std::fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
+    std::fs::write(&path, page(table, runs))?;
+    eprintln!("bench: wrote {}", path.display());
+    Ok(())
+}
+
+fn page(table: &str, runs: usize) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let machine = format!("{cores} shared {} cores", std::env::consts::ARCH.replace('_', "-"));
+    format!(
+        "# Performance
+
+<!-- Written by `cargo xtask bench --write`. -->
+
+What the service does, beside what the machine could do if nothing were in the way: both are measured
+in one run, one right after the other, because the same program does twice as much or half as much
+on another machine, or an hour later. So the ratios are what to look at, and the absolute numbers are
+what to scale.
+
+```sh
+cargo xtask bench
+```
+
+measures everything anew; `--quick` takes a minute, `--only NAME` measures one thing, and `--write`
+writes this page.
+
+{table}
+Each line is the middle of {runs} runs, with the least and the greatest in brackets. Measured on
+{machine}, which the service, the database and the generator share; with the defaults of every
+setting, except that rate limits are off, and that passwords are hashed at next to no cost where
+hashing is not what is measured.
+
+- **bare Argon2id**: the same function at the same cost on every core, in memory that is kept, and
+  nothing else.
+- **bare JSON route**: a route of the same HTTP library that answers with a constant of the same size;
+  same generator, same connections.
+- **bare durable rotations**: a transaction that marks one row as used and inserts its successor, and
+  is on disk when it returns, as many at once as there are connections; on SQLite they share flushes.
+- **idle**: the same light load of 200 `me` and 100 refreshes per second without the flood.
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page;
+
+    #[test]
+    fn the_page_has_the_table() {
+        assert!(page("| a |\n", 3).contains("\n\n| a |\n\nEach line is the middle of 3 runs"));
+    }
+}
