@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::mail;
-use crate::telemetry::metrics::MailState;
+use crate::mail::{self, Letter};
+use crate::telemetry::metrics::{MailKind, MailState};
 use crate::vault::KeyringError;
 
 /// How often.
@@ -112,6 +112,12 @@ pub async fn measure(app: &App) {
             metrics.database_up.set(1);
             let waiting = queue.iter().map(|kind| kind.depth).sum();
             metrics.mail_queue_depth.get_or_create(&MailState { state: "queued" }).set(waiting);
+            for kind in Letter::KINDS {
+                let of_kind = queue.iter().filter(|waits| waits.kind == kind);
+                let oldest = of_kind.map(|waits| now.since(waits.oldest)).max().unwrap_or_default();
+                let age = metrics.mail_queue_oldest_age.get_or_create(&MailKind { kind });
+                age.set(oldest.as_secs_f64());
+            }
         }
         Err(_) => {
             metrics.database_up.set(0);

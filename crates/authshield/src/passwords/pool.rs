@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::memory::{self, Memory};
+use crate::telemetry::{Notes, Part};
 
 /// How long an idle thread keeps its memory.
 const KEEP_IDLE: Duration = Duration::from_mins(1);
@@ -210,8 +211,20 @@ impl Pool {
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
+        let asked = Instant::now();
+        let timed = move |memory: &mut Memory| {
+            let begun = Instant::now();
+            let done = work(memory);
+            (done, begun - asked, begun.elapsed())
+        };
         // A job without an answer has panicked, and the log has the reason.
-        self.submit(work)?.await.map_err(|_| Overloaded::after(LEAST_RETRY))
+        let answer = self.submit(timed)?.await;
+        let (done, waited, worked) = answer.map_err(|_| Overloaded::after(LEAST_RETRY))?;
+        if let Some(notes) = Notes::current() {
+            notes.spent(Part::Queue, waited);
+            notes.spent(Part::Hash, worked);
+        }
+        Ok(done)
     }
 
     /// Calls `observer` after each job, on the thread that did it. Only the first one is kept.
