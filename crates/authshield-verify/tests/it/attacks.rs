@@ -75,6 +75,7 @@ fn tokens_of_another_library_verify() {
     verifier().verify(&token, &keys, NOW).unwrap();
 }
 
+/// ASVS: V9.1.1, V9.1.2
 #[test]
 fn e01_no_signature_is_no_signature() {
     let payload = BASE64.encode(claims().to_string());
@@ -95,6 +96,7 @@ fn e01_no_signature_is_no_signature() {
     refused(unsigned);
 }
 
+/// ASVS: V9.1.2
 #[test]
 fn e02_a_public_key_is_no_secret() {
     let jwk = IT.es256.jwk("ec").to_string();
@@ -108,6 +110,7 @@ fn e02_a_public_key_is_no_secret() {
     }
 }
 
+/// ASVS: V9.1.2
 #[test]
 fn e03_the_key_decides_the_algorithm() {
     for alg in ["RS256", "EdDSA", "PS256", "ES384", "ES512", "RS512", "HS512", "es256"] {
@@ -130,6 +133,7 @@ fn e03_the_key_decides_the_algorithm() {
     }
 }
 
+/// ASVS: V9.1.3
 #[test]
 fn e04_a_key_id_is_a_name_and_nothing_else() {
     for kid in ["../../dev/null", "' OR 1=1 --", "https://evil.example/jwks", "ec ", "EC", "\0"] {
@@ -144,6 +148,7 @@ fn e04_a_key_id_is_a_name_and_nothing_else() {
     assert_eq!(judge(&with_header(&long)), Err(VerifyError::TooLong));
 }
 
+/// ASVS: V9.1.3
 #[test]
 fn e05_a_token_does_not_bring_its_own_key() {
     let mallory = Signer::es256();
@@ -184,6 +189,7 @@ fn e06_no_extension_is_understood() {
     refused(&IT.es256.sign_raw(&IT.es256.header("ec").to_string(), &inner));
 }
 
+/// ASVS: V9.2.1
 #[test]
 fn e07_claims_have_their_type_and_their_time() {
     let wrong = |claim| Err(VerifyError::Claim(claim));
@@ -252,6 +258,7 @@ fn e07_claims_have_their_type_and_their_time() {
     assert_eq!(lenient.verify(&token, &IT.keys, NOW + 960), Err(VerifyError::Expired));
 }
 
+/// ASVS: V9.2.2
 #[test]
 fn e08_another_kind_of_token_is_not_an_access_token() {
     for typ in [
@@ -276,6 +283,7 @@ fn e08_another_kind_of_token_is_not_an_access_token() {
     assert_eq!(judge(&with_header(&header)), Ok(()));
 }
 
+/// ASVS: V9.2.3
 #[test]
 fn e09_a_token_for_somebody_else_is_not_for_us() {
     for audience in [

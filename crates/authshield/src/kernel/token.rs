@@ -237,6 +237,21 @@ mod tests {
         }
     }
 
+    /// ASVS: V7.2.3, V11.5.1
+    #[test]
+    fn ten_thousand_of_them_are_all_different() {
+        let world = crate::world::Real;
+        let some = || RefreshToken::new(&world).reveal().to_owned();
+        let seen: std::collections::BTreeSet<_> = (0..10_000).map(|_| some()).collect();
+        assert_eq!(seen.len(), 10_000);
+        // Every digit but the first, which cannot be all 62, takes many values.
+        for place in PREFIX_LENGTH + 1..PREFIX_LENGTH + SECRET_LENGTH {
+            let digits: std::collections::BTreeSet<_> =
+                seen.iter().map(|token| token.as_bytes()[place]).collect();
+            assert_eq!(digits.len(), 62, "place {place}");
+        }
+    }
+
     #[test]
     fn more_than_256_bits_are_refused_whatever_the_checksum() {
         let mut text = format!("asr_{}", "z".repeat(43));

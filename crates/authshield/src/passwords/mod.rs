@@ -279,7 +279,8 @@ mod tests {
     const STALE: Result<Verdict, Overloaded> = Ok(Verdict::Right { rehash: true });
     const WRONG: Result<Verdict, Overloaded> = Ok(Verdict::Wrong);
 
-    /// ASVS V6.2.8, attack class B22.
+    /// Attack class B22.
+    /// ASVS: V6.2.8
     #[tokio::test]
     async fn a_password_verifies_against_its_hash_and_no_other_does() {
         let passwords = start(&tiny());
@@ -311,7 +312,7 @@ mod tests {
         }
     }
 
-    /// ASVS V6.2.8.
+    /// ASVS: V6.2.8
     #[tokio::test]
     async fn composed_and_decomposed_letters_are_the_same_password() {
         let passwords = start(&tiny());

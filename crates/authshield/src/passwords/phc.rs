@@ -214,7 +214,7 @@ mod tests {
         assert!(!hash.matches(b"Password", &mut memory).unwrap());
     }
 
-    /// ASVS V11.4.2.
+    /// ASVS: V11.4.2
     #[test]
     fn every_pair_that_owasp_recommends_is_a_cost() {
         for (memory, passes) in [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)] {

@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// ASVS V6.2.5.
+    /// ASVS: V6.2.5
     #[test]
     fn good_passwords_need_nothing_else() {
         for password in [
@@ -269,7 +269,8 @@ mod tests {
         }
     }
 
-    /// ASVS V6.2.11, attack class B21.
+    /// Attack class B21.
+    /// ASVS: V6.2.11
     #[test]
     fn each_weakness_has_its_code() {
         for (password, expected) in [
@@ -301,7 +302,7 @@ mod tests {
         }
     }
 
-    /// ASVS V6.2.4.
+    /// ASVS: V6.2.4
     #[test]
     fn every_common_password_is_refused() {
         let config = config::Password { min_strength: 0, ..tiny() };
@@ -318,7 +319,7 @@ mod tests {
         assert_eq!(refused, [Weakness::Common]);
     }
 
-    /// ASVS V6.2.1, V6.2.9.
+    /// ASVS: V6.2.1, V6.2.9
     #[test]
     fn length_is_counted_in_code_points_after_nfc() {
         let config = config::Password { min_strength: 0, ..tiny() };

@@ -421,6 +421,7 @@ mod tests {
     }
 
     /// Attack class K02.
+    /// ASVS: V15.2.2
     #[tokio::test]
     async fn a_full_queue_refuses_at_once_and_recovers() {
         let pool = pool(1, 50 * MILLISECOND);

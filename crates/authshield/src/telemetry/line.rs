@@ -206,7 +206,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// RUSTSEC-2025-0055, J09, ASVS V16.4.1: for every text there is.
+        /// RUSTSEC-2025-0055, attack class J09, for every text there is.
+        /// ASVS: V16.4.1
         #[test]
         fn any_text_is_one_line_without_a_raw_control(text in "\\PC*|.*|[\u{0}-\u{9f}\u{2028}\u{202e}\u{e0001}\"\\\\]*") {
             let fields = [("message", Value::from(text.as_str())), ("agent", Value::from(text.as_str()))];

@@ -72,7 +72,8 @@ pub(super) fn logged(format: Format, act: impl FnOnce()) -> Log {
 const AGENT: &str =
     "Mozilla\r\n{\"level\":\"ERROR\"}\u{1b}[2J\u{9b}2J\"\u{202e}gnp.exe\u{2028}\u{7}\u{7f}\0\\";
 
-/// RUSTSEC-2025-0055, J09, ASVS V16.4.1.
+/// RUSTSEC-2025-0055, attack class J09.
+/// ASVS: V16.4.1
 #[test]
 fn asvs_v16_4_1_a_hostile_user_agent_is_one_line_and_no_control() {
     for format in [Format::Json, Format::Text { color: false }] {

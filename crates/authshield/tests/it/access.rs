@@ -7,7 +7,7 @@ use authshield::router;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Person, TestApp, plain};
+use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
 const ADMINISTRATION: [(&str, &str, &[&str]); 6] = [
@@ -223,6 +223,34 @@ async fn a_token_counts_in_one_place_only() {
     let cookie =
         app.request(Method::GET, me).header("cookie", format!("access_token={}", ann.access));
     app.send(cookie).await.is(401, "AUTH_TOKEN_MISSING");
+}
+
+/// ASVS: V7.2.2, V7.2.4
+#[tokio::test]
+async fn a_sign_in_makes_everything_anew() {
+    let app = TestApp::start().await;
+    let first = app.sign_up("ann@example.org").await;
+    // Whoever brings the token of another session along gets none of it.
+    let body = json!({ "email": "ann@example.org", "password": PASSWORD });
+    let request = app.request(Method::POST, "/api/v1/auth/login").json(&body);
+    let request = request
+        .bearer_auth(&first.access)
+        .header("cookie", format!("session={}; refresh_token={}", first.id, first.refresh));
+    let second = Person::from_pair(&app.send(request).await.ok(200).body);
+    assert_ne!(first.access, second.access);
+    assert_ne!(first.refresh, second.refresh);
+    let current = async |person: &Person| {
+        let list = app.get_as(person, "/api/v1/sessions").await;
+        let items = list.ok(200).body["items"].as_array().unwrap().clone();
+        items.into_iter().find(|item| item["is_current"] == true).unwrap()["id"].clone()
+    };
+    assert_ne!(current(&first).await, current(&second).await);
+    // A rotation keeps the session and replaces both tokens; the old one is no way in any more.
+    let third = Person::from_pair(&app.refresh(&second.refresh).await.ok(200).body);
+    assert_ne!(third.access, second.access);
+    assert_eq!(current(&third).await, current(&second).await);
+    app.advance(Duration::from_mins(1));
+    app.refresh(&second.refresh).await.is(401, "AUTH_REFRESH_TOKEN_REUSED");
 }
 
 /// Attack class I03.

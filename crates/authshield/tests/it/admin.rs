@@ -55,6 +55,28 @@ fn emails(reply: &Reply) -> Vec<&str> {
     items.iter().map(|item| item["email"].as_str().unwrap()).collect()
 }
 
+/// Attack class I10.
+/// ASVS: V6.3.2
+#[tokio::test]
+async fn a_fresh_installation_has_nobody_who_could_come_in() {
+    let app = unlimited().await;
+    for table in ["SELECT COUNT(*) FROM users", "SELECT COUNT(*) FROM sessions"] {
+        assert_eq!(app.count(table).await, 0);
+    }
+    for name in ["admin", "root", "authshield", "administrator", "test"] {
+        for host in ["localhost.localdomain", "example.org", "auth.example.net"] {
+            for password in [name, "admin", "password", "changeme", "authshield", ""] {
+                let reply = app.log_in(&format!("{name}@{host}"), password).await;
+                assert!([401, 422].contains(&reply.status.as_u16()), "{reply:?}");
+            }
+        }
+    }
+    // Whoever registers first is nobody special.
+    let first = app.sign_up("first@example.org").await;
+    assert_eq!(app.me(&first).await.body["roles"], json!(["user"]));
+    assert_eq!(admins(&app).await, 0);
+}
+
 #[tokio::test]
 async fn accounts_are_listed_in_pieces_newest_first() {
     let app = unlimited().await;

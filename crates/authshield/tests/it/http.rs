@@ -69,9 +69,7 @@ async fn login_with(app: &TestApp, kind: Option<&str>, body: impl Into<reqwest::
 #[tokio::test]
 async fn nothing_here_is_404_and_another_method_is_405_with_allow() {
     let app = TestApp::start().await;
-    for path in
-        ["/", "/api", "/api/v1", "/api/v1/auth", "/metrics", "/.env", "/api/v1/auth/login/x"]
-    {
+    for path in ["/api", "/api/v1", "/api/v1/auth", "/metrics", "/.env", "/api/v1/auth/login/x"] {
         assert_problem(
             &app,
             &plain(&app, app.request(Method::GET, path)).await,

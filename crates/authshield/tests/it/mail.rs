@@ -567,6 +567,7 @@ async fn a_relay_that_never_greets_is_given_up() {
     assert!(failure.concerns_all());
 }
 
+/// ASVS: V12.3.1
 #[tokio::test]
 async fn encryption_is_never_given_up() {
     let database = Database::sqlite().await;
@@ -601,6 +602,7 @@ async fn encryption_is_never_given_up() {
     }
 }
 
+/// ASVS: V12.3.2
 #[tokio::test]
 async fn certificates_are_checked_with_their_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -810,6 +812,7 @@ async fn variables_are_sealed_and_wait_for_the_right_key() {
     }
 }
 
+/// ASVS: V1.3.11
 #[tokio::test]
 async fn an_address_is_one_recipient_or_none() {
     let database = Database::sqlite().await;

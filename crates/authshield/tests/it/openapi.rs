@@ -6,7 +6,7 @@ use authshield::problem::Code;
 use authshield::router;
 use serde_json::Value;
 
-use crate::support::TestApp;
+use crate::support::{Program, TestApp};
 
 /// Operations without a body and without a caller have few ways to fail.
 const PLAIN: [&str; 4] =
@@ -44,6 +44,12 @@ async fn what_is_served_is_what_is_committed() {
     let reply = app.get("/openapi.json").await;
     assert_eq!(reply.ok(200).body, document());
     assert_eq!(reply.body["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn the_command_prints_it_without_any_configuration() {
+    let printed = Program::embedded().run(&["openapi"]).await.json();
+    assert_eq!(printed, document());
 }
 
 #[test]
