@@ -113,9 +113,12 @@ pub fn public(app: &App) -> Router {
         routes.route_layer(from_fn_with_state((app.clone(), rule), frame::limited))
     };
     let (api, document) = mount(limited).split_for_parts();
-    let mut routes = api
-        .merge(screens::routes(app))
-        .route("/openapi.json", get(move || std::future::ready(axum::Json(document))))
+    let mut routes = api.merge(screens::routes(app));
+    if app.config.docs.enabled {
+        routes =
+            routes.route("/openapi.json", get(move || std::future::ready(axum::Json(document))));
+    }
+    routes = routes
         .fallback(frame::no_route)
         .method_not_allowed_fallback(frame::no_method)
         .layer(DefaultBodyLimit::max(BODY_AT_MOST))
