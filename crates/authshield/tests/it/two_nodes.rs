@@ -80,7 +80,7 @@ async fn a_refresh_race_across_nodes_leaves_one_chain() {
     let (one, other) = pair(&program).await;
     let (_, mut refresh) = sign_in(&program, &one.client).await;
     for _ in 0..10 {
-        let racers = (0..8_usize).map(|racer| {
+        let racers = (0..8_u32).map(|racer| {
             let node = if racer.is_multiple_of(2) { &one } else { &other };
             node.client.refresh(&refresh)
         });
@@ -114,14 +114,14 @@ async fn a_link_works_once_whichever_node_is_asked() {
     let forgot = serde_json::json!({ "email": "ann@example.net" });
     one.client.post("/api/v1/auth/forgot-password", forgot).await.unwrap().ok(202);
     let token = token_from(&relay, "ann@example.net", "reset-password").await;
-    let racers = join_all((0..8_usize).map(|racer| {
+    let racers = join_all((0..8).map(|racer| {
         let password = format!("{PASSWORD} {racer}");
         let body = serde_json::json!({ "token": token, "new_password": password });
         node(racer).post("/api/v1/auth/reset-password", body)
     }));
     assert_eq!(winners(racers.await), 1);
     // Only the winner's password opens the account.
-    let tries = (0..8_usize).map(|racer| {
+    let tries = (0..8).map(|racer| {
         let password = format!("{PASSWORD} {racer}");
         async move { node(racer).log_in("ann@example.net", &password).await }
     });
