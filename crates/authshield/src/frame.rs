@@ -136,7 +136,7 @@ pub fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
         ])
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(std::time::Duration::from_mins(10))
 }
 
 /// There is no such route.
@@ -172,7 +172,7 @@ pub async fn limited(
     }
 }
 
-/// Tells the client how much is left (IETF draft on RateLimit header fields).
+/// Tells the client how much is left (IETF draft on `RateLimit` header fields).
 fn show(headers: &mut HeaderMap, standing: &Standing) {
     for (name, value) in limits::fields(std::slice::from_ref(standing)).into_iter().flatten() {
         headers.append(name, value);

@@ -62,12 +62,14 @@ pub struct ChangeProfile {
     /// A name, or `null` to have none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 200)]
+    #[expect(clippy::option_option, reason = "left out, null and a name are three things")]
     full_name: Option<Option<FullName>>,
     /// The language of mails and pages.
     locale: Option<Locale>,
 }
 
 /// Tells a field that is `null` from one that is left out.
+#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

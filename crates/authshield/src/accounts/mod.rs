@@ -227,14 +227,12 @@ async fn confirm(
     let account = sql::by_id(&mut app.store.glance().await?, user.id).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = app.passwords.verify(password, hash).await?;
-    match (account, verdict) {
-        (Some(account), Verdict::Right { .. }) => Ok(account),
-        _ => {
-            let mismatch = Event::PasswordMismatch { user: user.id, reason };
-            audit::record_alone(app, ctx, &mismatch).await?;
-            Err(ChangeError::WrongPassword)
-        }
+    if let (Some(account), Verdict::Right { .. }) = (account, verdict) {
+        return Ok(account);
     }
+    let mismatch = Event::PasswordMismatch { user: user.id, reason };
+    audit::record_alone(app, ctx, &mismatch).await?;
+    Err(ChangeError::WrongPassword)
 }
 
 /// Where mail for somebody goes.

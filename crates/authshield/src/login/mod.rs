@@ -62,7 +62,7 @@ pub async fn log_in(
         let known = account.as_ref().map(|account| account.user.id);
         let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
         let verdict = app.passwords.verify(password, hash).await?;
-        let judged = match rules::judge(account, &verdict) {
+        let judged = match rules::judge(account, verdict) {
             Ok(judged) => judged,
             Err(refusal) => return Err(refuse(app, ctx, email, known, refusal).await?),
         };

@@ -216,6 +216,7 @@ pub async fn set_up(
 }
 
 /// The language of somebody who did not say.
+#[must_use]
 pub fn default_locale(app: &App) -> Locale {
     app.config.mail.default_locale.parse().unwrap_or_else(|_| "en".parse().expect("a language tag"))
 }

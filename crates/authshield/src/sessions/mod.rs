@@ -17,7 +17,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{SessionId, UserId};
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
-const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Remembers that a session is in use. A failure costs some exactness, not the request.
 pub async fn touch(app: &App, ctx: &Ctx, session: &Session) {

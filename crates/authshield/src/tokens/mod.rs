@@ -84,6 +84,7 @@ pub async fn first(
 }
 
 /// Signs an access token and puts the pair together.
+#[must_use]
 pub fn pair(
     app: &App,
     ctx: &Ctx,
@@ -131,18 +132,18 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     let successor_hash = successor.hash(&app.secrets.token_hash).to_vec();
 
     let mut tx = app.store.write().await?;
-    let (session, reason) = match sql::take(&mut tx, hash.clone(), ctx.now).await? {
-        Some(session) => (session, None),
-        None => {
-            let known = sql::find(&mut tx, hash, successor_hash.clone()).await?;
-            match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
-                Verdict::Retry(session) => (session, Some("grace_replay")),
-                Verdict::Reused { session, age } => {
-                    return Err(end_for_reuse(tx, app, ctx, session, age).await?);
-                }
-                Verdict::Invalid(session, reason) => {
-                    return Err(reject(tx, app, ctx, session, reason).await?);
-                }
+    let (session, reason) = if let Some(session) = sql::take(&mut tx, hash.clone(), ctx.now).await?
+    {
+        (session, None)
+    } else {
+        let known = sql::find(&mut tx, hash, successor_hash.clone()).await?;
+        match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
+            Verdict::Retry(session) => (session, Some("grace_replay")),
+            Verdict::Reused { session, age } => {
+                return Err(end_for_reuse(tx, app, ctx, session, age).await?);
+            }
+            Verdict::Invalid(session, reason) => {
+                return Err(reject(tx, app, ctx, session, reason).await?);
             }
         }
     };
