@@ -130,6 +130,7 @@ pub struct LogOut {
     /// The refresh token of the session; it ends with the session whether it is sent or not.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
+    #[expect(dead_code, reason = "its form is checked, and that is all")]
     refresh_token: Option<RefreshTokenText>,
 }
 
