@@ -5,6 +5,7 @@
 mod support;
 
 mod cli;
+mod crash;
 mod faults;
 mod mail_story;
 mod program;
