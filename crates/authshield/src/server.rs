@@ -87,10 +87,9 @@ pub async fn certificate(config: &Config) -> Result<Option<RustlsConfig>, Listen
     else {
         return Ok(None);
     };
-    RustlsConfig::from_pem_file(chain, key)
-        .await
-        .map(Some)
-        .map_err(|source| ListenError::Certificate { chain: chain.clone(), key: key.clone(), source })
+    RustlsConfig::from_pem_file(chain, key).await.map(Some).map_err(|source| {
+        ListenError::Certificate { chain: chain.clone(), key: key.clone(), source }
+    })
 }
 
 /// How many may be served, and how that ends.

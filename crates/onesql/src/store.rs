@@ -121,7 +121,9 @@ impl Store {
             Database::Sqlite(file) => {
                 On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
             }
-            Database::Postgres(server) => On::Postgres(PgTx::begin(server, None, self.at_most).await?),
+            Database::Postgres(server) => {
+                On::Postgres(PgTx::begin(server, None, self.at_most).await?)
+            }
         }))
     }
 

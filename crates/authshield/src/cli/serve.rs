@@ -41,8 +41,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let tls = server::certificate(&config).await?;
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
-    let manner =
-        Manner { connections: config.max_connections, grace: config.shutdown_grace };
+    let manner = Manner { connections: config.max_connections, grace: config.shutdown_grace };
     let (app, post) = assemble(config, Arc::clone(&world), store, metrics).await?;
     banner(&app.config, tls.is_some());
     offer_setup(&app, &Ctx::command(world)).await?;

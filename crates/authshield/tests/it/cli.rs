@@ -18,7 +18,8 @@ async fn accounts_are_kept_by_the_command_line() {
     assert_eq!((&ann["email"], &ann["is_verified"]), (&json!(email), &json!(true)));
     let again = program.run_with(&create, PASSWORD).await;
     again.fails(1, &[email, "has an account already"]);
-    let weak = program.run_with(&["user", "create", "b@example.net", "--password-stdin"], "12345678");
+    let weak =
+        program.run_with(&["user", "create", "b@example.net", "--password-stdin"], "12345678");
     assert_eq!(weak.await.status, Some(1));
 
     for (arguments, member, value) in [
@@ -219,7 +220,10 @@ async fn every_wrong_name_is_told_in_one_go_with_the_right_one() {
     let refused = program.run(&["serve"]).await;
     assert_eq!(refused.status, Some(78), "{refused:?}");
     for words in [
-        concat!("AUTHSHIELD_", "SMTP_USER is not a setting; did you mean AUTHSHIELD_SMTP_USERNAME?"),
+        concat!(
+            "AUTHSHIELD_",
+            "SMTP_USER is not a setting; did you mean AUTHSHIELD_SMTP_USERNAME?"
+        ),
         "mial.from",
         "AUTHSHIELD_LOG_FORMAT",
         "AUTHSHIELD_TOKEN_ACCESS_TTL",

@@ -132,7 +132,7 @@ impl Ledger {
                 let body = json!({ "token": link, "new_password": self.wanted });
                 let path = "/api/v1/auth/reset-password";
                 self.ask(life, Asked::Reset, 204, client.post(path, body)).await?;
-                self.password = self.wanted.clone();
+                self.password.clone_from(&self.wanted);
                 self.used.extend(self.using.take());
             }
             self.dead.extend(self.session.take());
@@ -171,7 +171,7 @@ impl Ledger {
             if kind == "verify-email" {
                 self.verified = true;
             } else {
-                self.password = self.wanted.clone();
+                self.password.clone_from(&self.wanted);
                 // Whenever it was, it ended the session.
                 self.dead.extend(self.session.take());
             }
@@ -268,6 +268,9 @@ async fn nothing_that_was_told_is_lost() {
         server.kill().await;
     }
 
+    // What a dead server held in hand is not touched before its lease ends; here it ends now.
+    change(&program, "UPDATE mail_messages SET lease_until = created_at WHERE state = 'sending'")
+        .await;
     let server = program.serve().await;
     let told: usize = all.iter().map(|ledger| ledger.used.len() + ledger.dead.len()).sum();
     println!("{} accounts, {told} ends, ready after {slowest:?} at most", all.len());
@@ -275,7 +278,7 @@ async fn nothing_that_was_told_is_lost() {
     assert_eq!(forks(&program).await, 0, "sessions with more than one live refresh token");
 
     // Every mail that was promised leaves, at most twice and then as the same.
-    wait_until("every mail has left", Duration::from_secs(150), async || {
+    wait_until("every mail has left", Duration::from_mins(1), async || {
         let mails = program.run(&["mail", "list", "--json", "--limit", "10000"]).await.json();
         mails.as_array()?.iter().all(|mail| mail["state"] == "accepted").then_some(())
     })
@@ -303,6 +306,14 @@ async fn nothing_that_was_told_is_lost() {
         assert!((forgot..=forgot + untold).contains(&resets), "{resets}: {ledger:?}");
     }
     server.stop().await;
+}
+
+async fn change(program: &Program, sql: &'static str) {
+    let options = onesql::Options::parse(&program.database_url).unwrap();
+    let store = onesql::Store::open(&options).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    tx.query(sql).execute().await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 /// Returns how many sessions have more than one refresh token that could be used.

@@ -5,9 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::support::{
-    Client, PASSWORD, Program, Script, Server, SmtpServer, text, token_from,
-};
+use crate::support::{Client, PASSWORD, Program, Script, Server, SmtpServer, text, token_from};
 
 /// Opens an account by the command line and returns a pair of tokens.
 async fn sign_in(program: &Program, client: &Client) -> (String, String) {
@@ -106,7 +104,7 @@ async fn a_link_works_once_whichever_node_is_asked() {
     let relay = SmtpServer::start(Script::default()).await;
     let program = Program::new().await.unlimited().mailing(&relay);
     let (one, other) = pair(&program).await;
-    let node = |racer: usize| if racer % 2 == 0 { &one.client } else { &other.client };
+    let node = |racer: usize| if racer.is_multiple_of(2) { &one.client } else { &other.client };
 
     one.client.register("ann@example.net").await.unwrap().ok(202);
     let token = token_from(&relay, "ann@example.net", "verify-email").await;
