@@ -9,6 +9,7 @@ mod accounts;
 mod admin;
 mod browser;
 mod cli;
+mod crash;
 mod faults;
 mod house;
 mod http;
