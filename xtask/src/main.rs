@@ -54,6 +54,8 @@ enum Task {
     },
     /// Plays `examples/tour.sh` against a fresh server
     Tour,
+    /// Starts the services of the book's guides, in four languages, and shows which tokens they take
+    Snippets,
     /// Measures, and prints the ratios to the bare limits
     Bench {
         /// What to pass to the bench
@@ -94,6 +96,7 @@ fn run(task: Task) -> Result<()> {
         Task::Generate { check } => generate::run(check),
         Task::Dev { arguments } => serve::dev(&arguments),
         Task::Tour => serve::tour(),
+        Task::Snippets => serve::snippets(),
         Task::Bench { arguments } => serve::bench(&arguments),
         Task::Docs => book::run(),
         Task::Release => release::run(),

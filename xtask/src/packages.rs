@@ -29,6 +29,25 @@ const BROWSER: [Need; 2] = [
     Need { package: "chromium-driver", is_there: || found("chromedriver").is_some() },
 ];
 
+/// What the book's snippets are tried with.
+const ECOSYSTEMS: [Need; 5] = [
+    Need { package: "python3-venv", is_there: || succeeds(&mut python_with("ensurepip")) },
+    Need { package: "npm", is_there: || found("npm").is_some() },
+    Need { package: "golang-go", is_there: || found("go").is_some() },
+    Need {
+        package: "golang-github-coreos-go-oidc-dev",
+        is_there: || Path::new("/usr/share/gocode/src/github.com/coreos/go-oidc").is_dir(),
+    },
+    Need { package: "nginx-light", is_there: || found("nginx").is_some() },
+];
+
+/// Returns the first Python on the `PATH`, asked to load `module`.
+fn python_with(module: &str) -> Command {
+    let mut python = Command::new("python3");
+    python.args(["-c", &format!("import {module}")]);
+    python
+}
+
 /// Returns the folder of PostgreSQL's programs: the newest of those that Debian installs, or the one
 /// on the `PATH`.
 pub(crate) fn postgres() -> Option<PathBuf> {
@@ -83,15 +102,24 @@ pub(crate) fn ensure(servers: &[Kind]) -> Result<()> {
             Kind::Chromedriver => needs.extend(BROWSER),
         }
     }
+    ensure_all(&needs)
+}
+
+/// Makes sure that all is there which the book's snippets are tried with.
+pub(crate) fn ensure_ecosystems() -> Result<()> {
+    ensure_all(&ECOSYSTEMS)
+}
+
+fn ensure_all(needs: &[Need]) -> Result<()> {
     let missing = |needs: &[Need]| -> Vec<&str> {
         needs.iter().filter(|need| !(need.is_there)()).map(|need| need.package).collect()
     };
-    let absent = missing(&needs);
+    let absent = missing(needs);
     if absent.is_empty() {
         return Ok(());
     }
     install(&absent)?;
-    let absent = missing(&needs);
+    let absent = missing(needs);
     if !absent.is_empty() {
         bail!("{} cannot be found, although apt installed it", absent.join(", "));
     }

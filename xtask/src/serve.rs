@@ -1,7 +1,9 @@
-//! Commands that run the program itself: `dev`, `tour` and `bench`.
+//! Commands that run the program itself: `dev`, `tour`, `snippets` and `bench`.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use anyhow::{Result, bail};
 
 use crate::command::{cargo, must, program, root};
 use crate::metadata::Metadata;
+use crate::packages;
 use crate::servers::{Folder, Kind, Server, Servers, free_port};
 
 /// Serves from source, with what the environment says.
@@ -36,18 +39,14 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 /// Plays the tour against a server that nobody used before.
 ///
 /// The script gets `BASE_URL`, and the settings of the server, so that `authshield mail list` finds
-/// the mail; the program is on its `PATH`.
+/// the mail; the program and the example service are on its `PATH`.
+#[expect(clippy::disallowed_methods, reason = "what this shell has set must not reach the tour")]
 pub(crate) fn tour() -> Result<()> {
     let script = root().join("examples/tour.sh");
     if !script.is_file() {
         bail!("{} does not exist", script.display());
     }
-    must(cargo("build").args(["--package", "authshield", "--bin", "authshield"]))?;
-    let programs = Metadata::ask()?.target_folder().join("debug");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(
-        std::iter::once(programs.clone()).chain(std::env::split_paths(&path)),
-    )?;
+    let (programs, path) = build()?;
 
     let folder = Folder::create()?;
     let data = folder.inside("data", None)?;
@@ -78,12 +77,32 @@ pub(crate) fn tour() -> Result<()> {
     outcome
 }
 
+/// Tries the snippets of the book, each with its own ecosystem; what cannot be installed is left out.
+pub(crate) fn snippets() -> Result<()> {
+    if let Err(error) = packages::ensure_ecosystems() {
+        eprintln!("xtask: {error:#}; what is missing is left out");
+    }
+    let (_, path) = build()?;
+    must(program("bash").arg(root().join("examples/snippets/test.sh")).env("PATH", path))
+}
+
+/// Builds the program and the example service; returns their folder, and a `PATH` that begins with it.
+fn build() -> Result<(PathBuf, OsString)> {
+    // All packages, as when testing: with other features, all would be built again.
+    must(cargo("build").args(["--workspace", "--bin", "authshield", "--bin", "orders-service"]))?;
+    let programs = Metadata::ask()?.target_folder().join("debug");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(programs.clone()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders)?;
+    Ok((programs, path))
+}
+
 /// Returns whether something on `port` answers in HTTP.
 fn speaks_http(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
     let mut answer = [0; 5];
     stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok()
-        && stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ok()
+        && stream.write_all(b"GET /api/v1/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ok()
         && stream.read_exact(&mut answer).is_ok()
         && &answer == b"HTTP/"
 }

@@ -1,4 +1,4 @@
-# Die Wörter aller Briefe auf Deutsch; der Aufbau steht in en.ftl.
+# Die Wörter aller Briefe und Seiten auf Deutsch; der Aufbau steht in en.ftl.
 
 -account = Konto
 
@@ -58,3 +58,85 @@ email_changed = Ihre E-Mail-Adresse für { $service } wurde geändert
 test = Testnachricht von { $service }
     .lead = diese Nachricht zeigt, dass { $service } Mail verschicken kann. Sie wurde am { $at } geschrieben.
     .note = Sie müssen nichts tun.
+
+
+## Seiten
+
+page-error = Fehler: { $title }
+page-footer = { $service } kümmert sich um die Anmeldung bei { $site }.
+page-reference = Wenn Sie um Hilfe bitten, nennen Sie diese Nummer:
+
+page-home = Anmeldedienst
+    .lead = { $service } kümmert sich um Konten und Anmeldung für die Anwendungen bei { $site }. Hier gibt es nichts zu tun: Öffnen Sie die Anwendung, die Sie benutzen möchten.
+    .developers = Für Entwickler
+    .docs = Die API ausprobieren
+    .openapi = Beschreibung der API (OpenAPI)
+    .problems = Fehlercodes
+
+page-verify = Bestätigen Sie Ihre E-Mail-Adresse
+    .lead = Ist das Ihre Adresse? Dann drücken Sie den Knopf.
+    .action = Adresse bestätigen
+    .note = Wenn Sie das nicht erwartet haben, schließen Sie die Seite: Es geschieht nichts.
+    .done = Ihre Adresse ist bestätigt
+    .done-lead = Danke. { $email } ist bestätigt. Sie können diese Seite schließen und sich anmelden.
+
+page-reset = Wählen Sie ein neues Passwort
+    .account = Für das Konto
+    .label = Neues Passwort
+    .action = Neues Passwort setzen
+    .note = Danach sind Sie auf allen Geräten abgemeldet.
+    .done = Ihr Passwort wurde geändert
+    .done-lead = Sie wurden auf allen Geräten abgemeldet. Schließen Sie diese Seite und melden Sie sich mit dem neuen Passwort an.
+
+page-setup = Eröffnen Sie das erste Konto
+    .lead = Noch verwaltet niemand { $service }. Wer dieses Konto eröffnet, wird Administrator.
+    .email = E-Mail-Adresse
+    .name = Vollständiger Name
+    .optional = freiwillig
+    .password = Passwort
+    .action = Administrator anlegen
+    .done = { $service } ist bereit
+    .done-lead = { $email } ist Administrator und kann sich jetzt anmelden.
+    .wrong-email = Geben Sie eine vollständige E-Mail-Adresse ein, etwa ann@example.org.
+    .wrong-name = Ein Name hat höchstens 200 Zeichen und keine unsichtbaren.
+    .taken = Diese Adresse hat schon ein Konto. Wählen Sie eine andere.
+
+page-password-rule = Mindestens { $min } Zeichen. Ein paar Wörter, die nichts miteinander zu tun haben, sind lang und leicht zu merken.
+page-busy = Im Moment ist viel los. Es wurde nichts geändert: Bitte geben Sie das Passwort gleich noch einmal ein.
+
+page-link = Dieser Link funktioniert nicht
+    .incomplete = Er ist nicht vollständig, oder eine neuere Nachricht hat ihn ersetzt. Öffnen Sie ihn aus der neuesten Nachricht oder kopieren Sie ihn ganz.
+    .used = Dieser Link wurde schon benutzt
+    .used-lead = Jeder Link gilt einmal. Wenn Sie es waren, ist alles erledigt; sonst fordern Sie einen neuen an.
+    .expired = Dieser Link ist abgelaufen
+    .expired-lead = Links gelten nur eine begrenzte Zeit. Fordern Sie einen neuen an.
+    .moved = Die Adresse kann mit diesem Link nicht mehr bestätigt werden: Sie wurde noch einmal geändert oder gehört zu einem anderen Konto.
+    .setup = Es gibt schon einen Administrator
+    .setup-lead = Das erste Konto wurde eröffnet, darum hat dieser Link keinen Zweck mehr.
+
+weakness-too_short = Verwenden Sie mindestens { $min } Zeichen.
+weakness-too_long = Verwenden Sie höchstens { $max } Zeichen.
+weakness-common = Das ist eines der Passwörter, die zuerst probiert werden, weil viele Menschen es oder ein ähnliches benutzen.
+weakness-contains_context = Ihr Name, Ihre E-Mail-Adresse und der Name dieses Dienstes sind leicht zu erraten. Wählen Sie ein Passwort, das nicht davon abhängt.
+weakness-too_weak = Dieses Passwort ist zu leicht zu erraten. Fügen Sie ein oder zwei seltene Wörter hinzu.
+
+page-problem = Etwas ist schiefgegangen
+    .lead = Es liegt an uns und wurde vermerkt. Bitte versuchen Sie es später noch einmal.
+    .missing = Hier ist nichts
+    .missing-lead = Prüfen Sie die Adresse, oder öffnen Sie den Link aus Ihrer Nachricht noch einmal.
+    .method = Das geht hier nicht
+    .method-lead = Öffnen Sie den Link aus Ihrer Nachricht noch einmal und benutzen Sie das Formular auf der Seite.
+    .invalid = Das haben wir nicht verstanden
+    .invalid-lead = Öffnen Sie den Link aus Ihrer Nachricht noch einmal und benutzen Sie das Formular auf der Seite.
+    .limited = Zu viele Versuche
+    .limited-lead = { $seconds ->
+        [one] Es wurde nichts geändert. Bitte warten Sie eine Sekunde und versuchen Sie es dann noch einmal.
+       *[other] Es wurde nichts geändert. Bitte warten Sie { $seconds } Sekunden und versuchen Sie es dann noch einmal.
+    }
+    .busy = Wir sind beschäftigt
+    .busy-lead = Es wurde nichts geändert. Bitte versuchen Sie es gleich noch einmal.
+
+page-codes = Fehlercodes
+    .lead = Was die API antwortet, wenn sie nicht tun kann, worum sie gebeten wurde. Programme vergleichen diese Codes; sie ändern sich nicht.
+    .status = HTTP-Status
+    .back = Alle Fehlercodes

@@ -1,4 +1,4 @@
-# The words of every letter, in English.
+# The words of every letter and every page, in English.
 #
 # A letter is a message named like its kind: its value is the subject, its attributes are the
 # paragraphs (`lead`, `note`) and, where there is a link, the words on the button (`action`).
@@ -63,3 +63,85 @@ email_changed = Your e-mail address for { $service } was changed
 test = Test message from { $service }
     .lead = This message shows that { $service } can send mail. It was written on { $at }.
     .note = There is nothing for you to do.
+
+
+## Pages
+
+page-error = Error: { $title }
+page-footer = { $service } takes care of sign-in at { $site }.
+page-reference = If you ask for help, give this number:
+
+page-home = Sign-in service
+    .lead = { $service } takes care of accounts and sign-in for the applications at { $site }. There is nothing to do here: open the application that you want to use.
+    .developers = For developers
+    .docs = Try the API
+    .openapi = Description of the API (OpenAPI)
+    .problems = Error codes
+
+page-verify = Confirm your email address
+    .lead = Is this your address? Then press the button.
+    .action = Confirm this address
+    .note = If you did not expect this, close the page: nothing happens.
+    .done = Your address is confirmed
+    .done-lead = Thank you. { $email } is confirmed. You can close this page and sign in.
+
+page-reset = Choose a new password
+    .account = For the account
+    .label = New password
+    .action = Set the new password
+    .note = When you do, you are signed out on every device.
+    .done = Your password was changed
+    .done-lead = You were signed out on every device. Close this page and sign in with the new password.
+
+page-setup = Open the first account
+    .lead = Nobody looks after { $service } yet. Whoever opens this account becomes its administrator.
+    .email = Email address
+    .name = Full name
+    .optional = optional
+    .password = Password
+    .action = Create the administrator
+    .done = { $service } is ready
+    .done-lead = { $email } is its administrator and can sign in now.
+    .wrong-email = Enter a complete email address, such as ann@example.org.
+    .wrong-name = A name has at most 200 characters, and none that are invisible.
+    .taken = This address has an account already. Choose another.
+
+page-password-rule = At least { $min } characters. A few words that have nothing to do with each other are long and easy to remember.
+page-busy = A lot is going on just now. Nothing was changed: please enter the password again in a moment.
+
+page-link = This link does not work
+    .incomplete = It is not complete, or a newer mail has taken its place. Open it from the latest mail that you got, or copy all of it.
+    .used = This link was used already
+    .used-lead = Each link works once. If it was you, all is done; if not, ask for a new one.
+    .expired = This link has expired
+    .expired-lead = Links work for a limited time only. Ask for a new one.
+    .moved = The address cannot be confirmed with this link any more: it was changed again, or belongs to another account.
+    .setup = There is an administrator already
+    .setup-lead = The first account was opened, so this link has no use any more.
+
+weakness-too_short = Use at least { $min } characters.
+weakness-too_long = Use at most { $max } characters.
+weakness-common = This is one of the passwords that are tried first, because many people use it or one like it.
+weakness-contains_context = Your name, your email address and the name of this service are easy to guess. Choose a password that does not depend on them.
+weakness-too_weak = This password is too easy to guess. { $advice }
+
+page-problem = Something went wrong
+    .lead = It is our fault, and has been noted. Please try again later.
+    .missing = There is nothing here
+    .missing-lead = Check the address, or open the link from your mail again.
+    .method = This does not work here
+    .method-lead = Open the link from your mail again and use the form on the page.
+    .invalid = We did not understand that
+    .invalid-lead = Open the link from your mail again and use the form on the page.
+    .limited = Too many tries
+    .limited-lead = { $seconds ->
+        [one] Nothing was changed. Please wait one second, then try again.
+       *[other] Nothing was changed. Please wait { $seconds } seconds, then try again.
+    }
+    .busy = We are busy
+    .busy-lead = Nothing was changed. Please try again in a moment.
+
+page-codes = Error codes
+    .lead = What the API answers when it cannot do what it was asked. Programs compare these codes; they do not change.
+    .status = HTTP status
+    .back = All error codes

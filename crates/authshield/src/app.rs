@@ -19,7 +19,7 @@ use crate::access::{Lookups, VerifiedTokens};
 use crate::config::Config;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
-use crate::mail::Outbox;
+use crate::mail::{Outbox, Post};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -29,6 +29,10 @@ use crate::world::{SharedWorld, World};
 
 /// The largest body that is read, in bytes.
 pub const BODY_AT_MOST: usize = 64 * 1024;
+/// How much of a complaint is sent, in characters: it may name a member that somebody made up.
+const WORDS_AT_MOST: usize = 300;
+/// How much of such a name is sent, in characters.
+const NAME_AT_MOST: usize = 100;
 
 /// Everything a request may reach; clones share it.
 #[derive(Clone)]
@@ -52,6 +56,8 @@ pub struct Reach {
     pub limits: Limits,
     /// Mail that waits to be sent.
     pub outbox: Outbox,
+    /// Who sends it.
+    pub post: Post,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What an access token must claim to be one of ours.
@@ -157,17 +163,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(is_json);
-        let bytes = read(request, state).await?;
-        if !json {
-            return Err(Problem::from(Code::UnsupportedMediaType)
-                .detail("Send the body as JSON, with `Content-Type: application/json`."));
-        }
-        parse(&bytes).map(Self)
+        let json = says_json(&request);
+        read_as(json, &read(request, state).await?)
     }
 }
 
@@ -175,16 +172,25 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
-        if request.headers().contains_key(header::CONTENT_TYPE) {
-            return <Self as FromRequest<S>>::from_request(request, state).await.map(Some);
-        }
+        let json = says_json(&request);
         let bytes = read(request, state).await?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        Err(Problem::from(Code::UnsupportedMediaType)
-            .detail("Send the body as JSON, with `Content-Type: application/json`."))
+        // Many clients name the type of a body even when they send none.
+        if bytes.is_empty() { Ok(None) } else { read_as(json, &bytes).map(Some) }
     }
+}
+
+fn says_json(request: &Request) -> bool {
+    let mut types = request.headers().get_all(header::CONTENT_TYPE).iter();
+    let first = types.next().and_then(|value| value.to_str().ok());
+    first.is_some_and(is_json) && types.next().is_none()
+}
+
+fn read_as<T: DeserializeOwned>(json: bool, bytes: &[u8]) -> Result<Body<T>, Problem> {
+    if !json {
+        return Err(Problem::from(Code::UnsupportedMediaType)
+            .detail("Send the body as JSON, with `Content-Type: application/json`."));
+    }
+    parse(bytes).map(Body)
 }
 
 /// Reads a body that is not too large.
@@ -193,7 +199,9 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
         if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
             Problem::from(Code::BodyTooLarge).detail("A body may have at most 65536 bytes.")
         } else {
-            Problem::from(Code::RequestTimeout).detail("The body did not arrive.")
+            Problem::from(Code::RequestMalformed)
+                .detail("The body did not arrive whole.")
+                .because(rejection.body_text())
         }
     })
 }
@@ -211,20 +219,47 @@ fn is_json(content_type: &str) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take a list of the members' values as well; the description says object.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => Problem::invalid_field("", "invalid", "Expected an object."),
+            Err(error) => Problem::invalid_field("", "malformed_json", sentence(&error)),
+        });
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let pointer = pointer(error.path());
+        let mut at = pointer(error.path());
         let inner = error.into_inner();
-        if inner.is_data() {
-            Problem::invalid_field(&pointer, "invalid", sentence(&inner))
-        } else {
-            Problem::invalid_field("", "malformed_json", sentence(&inner))
+        if !inner.is_data() {
+            return Problem::invalid_field("", "malformed_json", sentence(&inner));
         }
+        let (code, member) = member(&inner.to_string());
+        if let Some(member) = member {
+            // The path has a member that was sent, but not one that is missing.
+            let mut last = String::new();
+            push(&mut last, &member);
+            if !at.ends_with(&last) {
+                at.push_str(&last);
+            }
+        }
+        Problem::invalid_field(&at, code, sentence(&inner))
     })?;
-    reader
-        .end()
-        .map_err(|error| Problem::invalid_field("", "malformed_json", sentence(&error)))?;
+    reader.end().map_err(|error| Problem::invalid_field("", "malformed_json", sentence(&error)))?;
     Ok(value)
+}
+
+/// What kind of complaint serde has, and the member it is about where the path does not say.
+fn member(words: &str) -> (&'static str, Option<String>) {
+    for (start, code) in [
+        ("missing field `", "missing"),
+        ("unknown field `", "unknown_field"),
+        ("duplicate field `", "duplicate_field"),
+    ] {
+        if let Some((name, _)) = words.strip_prefix(start).and_then(|rest| rest.split_once('`')) {
+            return (code, Some(name.chars().take(NAME_AT_MOST).collect()));
+        }
+    }
+    ("invalid", None)
 }
 
 /// An RFC 6901 pointer.
@@ -233,28 +268,31 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     let mut pointer = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => {
-                pointer.push('/');
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-            }
+            Segment::Seq { index } => push(&mut pointer, &index.to_string()),
+            Segment::Map { key } => push(&mut pointer, key),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
     pointer
 }
 
+fn push(pointer: &mut String, key: &str) {
+    pointer.push('/');
+    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+}
+
 /// What serde says, without the place in the text and without the value that was sent: it may be
 /// a password.
 fn sentence(error: &serde_json::Error) -> String {
     let words = error.to_string();
-    let words = words.split(" at line ").next().unwrap_or(&words);
-    let words = match words.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
-        Some((_, expected)) => format!("expected {expected}"),
-        None => match words.strip_prefix("invalid value: ").and_then(|rest| rest.split_once(", expected ")) {
-            Some((_, expected)) => format!("expected {expected}"),
-            None => words.to_owned(),
-        },
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let words = words.strip_suffix(&place).unwrap_or(&words);
+    let is_about_a_value =
+        words.starts_with("invalid type: ") || words.starts_with("invalid value: ");
+    // From the right: what was sent may have the same words in it.
+    let words = match words.rsplit_once(", expected ") {
+        Some((_, expected)) if is_about_a_value => format!("expected {expected}"),
+        _ => words.chars().take(WORDS_AT_MOST).collect(),
     };
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
@@ -297,7 +335,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             .map_err(|rejection| {
                 let words = rejection.body_text();
                 let words = words.rsplit(": ").next().unwrap_or_default().to_owned();
-                Problem::invalid_field("", "invalid_query", format!("The query is not valid: {words}."))
+                Problem::invalid_field(
+                    "",
+                    "invalid_query",
+                    format!("The query is not valid: {words}."),
+                )
             })
     }
 }
@@ -331,9 +373,15 @@ mod tests {
         }
         for (text, pointer, detail) in [
             (r#"{"count":"hunter2"}"#, "/count", "Expected u8."),
-            (r#"{"count":1,"count":2}"#, "", "Duplicate field `count`."),
+            (r#"{"count":"hunter2 at line 3"}"#, "/count", "Expected u8."),
+            (r#"{"count":"hunter2, expected much"}"#, "/count", "Expected u8."),
+            (r#"{"count":1,"count":2}"#, "/count", "Duplicate field `count`."),
+            (r#"{"count":1,"a/b":2}"#, "/a~1b", "Unknown field `a/b`, expected `count`."),
+            (r"{}", "/count", "Missing field `count`."),
             (r#"{"count":1} x"#, "", "Trailing characters."),
             (r"{", "", "EOF while parsing an object."),
+            ("[1]", "", "Expected an object."),
+            ("1", "", "Expected an object."),
         ] {
             let problem = parse::<One>(text.as_bytes()).expect_err(text);
             let body = format!("{problem:?}");

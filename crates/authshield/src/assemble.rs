@@ -11,20 +11,26 @@ use crate::access::{Lookups, VerifiedTokens};
 use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
-use crate::mail::{self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport};
+use crate::mail::{
+    self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
+};
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Mail as MailLabels;
-use crate::vault::{Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError};
+use crate::vault::{
+    Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
+};
 use crate::world::SharedWorld;
 
 /// Why the program cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be written to.
-    #[error("cannot write to the data folder {path}: make it writable, or set AUTHSHIELD_DATA_DIR to another")]
+    #[error(
+        "cannot write to the data folder {path}: make it writable, or set AUTHSHIELD_DATA_DIR to another"
+    )]
     DataDir {
         /// Which.
         path: std::path::PathBuf,
@@ -33,10 +39,12 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The database cannot be opened.
-    #[error("cannot use the database at {place} (AUTHSHIELD_DATABASE_URL)")]
+    #[error("cannot use the database at {place} (AUTHSHIELD_DATABASE_URL): {advice}")]
     Database {
         /// Where, without the password.
         place: String,
+        /// What to do.
+        advice: &'static str,
         /// What it said.
         #[source]
         source: onesql::Error,
@@ -71,27 +79,63 @@ pub enum StartError {
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let url = config.database.url.expose_secret();
     let place = place(url);
-    let failed = |source| StartError::Database { place: place.clone(), source };
+    let failed = |source| {
+        let (place, advice) = (place.clone(), advice(&source));
+        StartError::Database { place, advice, source }
+    };
     if let Some(path) = url.strip_prefix("sqlite://")
-        && let Some(folder) = std::path::Path::new(path).parent().filter(|path| !path.as_os_str().is_empty())
+        && let Some(folder) =
+            std::path::Path::new(path).parent().filter(|path| !path.as_os_str().is_empty())
     {
         make_folder(folder)?;
     }
     let mut options = Options::parse(url).map_err(failed)?;
     options.connections = config.database.connections;
     let store = Store::open(&options).await.map_err(failed)?;
-    store.ping().await.map_err(failed)?;
+    store.reach().await.map_err(failed)?;
     Ok(store)
 }
 
-/// A database's address without its password.
+/// A database's address without what may be secret in it.
 fn place(url: &str) -> String {
     match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            let _ = parsed.set_password(Some("…"));
+        Ok(mut parsed) if !url.starts_with("sqlite://") => {
+            parsed.set_query(None);
+            // Only an address without a host has no place for a password.
+            let _ = parsed.set_password(None);
             parsed.to_string()
         }
         _ => url.to_owned(),
+    }
+}
+
+/// What to do when the database cannot be used.
+fn advice(error: &onesql::Error) -> &'static str {
+    let onesql::Error::Sql(error) = error else {
+        return "no answer came; is this the right address, and does the server run?";
+    };
+    let database = match error.as_ref() {
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return "make the file writable for the user that runs this";
+        }
+        sqlx::Error::Io(_) => return "is this the right address, and does the server run?",
+        sqlx::Error::Tls(_) => return "the server's TLS cannot be used as `sslmode` asks",
+        sqlx::Error::Database(database) => database,
+        _ => return "is it the right one?",
+    };
+    match database.code().as_deref() {
+        // PostgreSQL.
+        Some("28P01" | "28000") => "give the right user and password",
+        Some("3D000") => "create that database, or name another",
+        Some(code) if code.starts_with("53") => "the server has no room for more connections",
+        Some(code) if code.starts_with("57P") => "the server starts or stops; try again soon",
+        // SQLite.
+        Some("26") => "that file is something else; move it away, or name another",
+        Some("11") => "the file is damaged; restore a backup",
+        Some("8" | "14" | "1032" | "1544" | "3850") => {
+            "make the file and its folder writable for the user that runs this"
+        }
+        _ => "is it the right one?",
     }
 }
 
@@ -140,6 +184,7 @@ pub async fn assemble(
     });
     let limits = Limits::open(&config, &*world).await?;
     let head = Letterhead::from_config(&config)?;
+    let pages = Pages::load(&head, config.issuer());
     let outbox = Outbox::new(head, Envelope(vault), Arc::clone(&world));
     let transport = Transport::from_config(&config)?;
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
@@ -147,7 +192,7 @@ pub async fn assemble(
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     metrics.describe(&config);
     let app = App::new(Reach {
-        pages: Pages::load(),
+        pages,
         config,
         world,
         store,
@@ -156,6 +201,7 @@ pub async fn assemble(
         secrets,
         limits,
         outbox,
+        post: post.clone(),
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),

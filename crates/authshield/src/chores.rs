@@ -1,42 +1,65 @@
 //! What is done by the clock: purge what ended, rotate keys, measure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use onesql::{Result, Timestamp, Tx};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
 use crate::mail;
 use crate::telemetry::metrics::MailState;
+use crate::vault::KeyringError;
 
 /// How often.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
+/// How often the keys are looked at: that is how long a node may go on with one that leaked.
+const KEYS_EVERY: Duration = Duration::from_secs(5);
 /// How long what ended is kept, to tell "used" from "unknown".
-const KEEP: Duration = Duration::from_secs(30 * 86_400);
+const KEEP: Duration = Duration::from_hours(30 * 24);
 /// How many rows one transaction removes: others wait for it.
 const BATCH: i64 = 500;
 
 /// Does the chores until `stop`.
 pub async fn run(app: App, stop: CancellationToken) {
+    let (mut all, mut keys) = (interval(EVERY), interval(KEYS_EVERY));
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            _ = all.tick() => sweep(&app).await,
+            _ = keys.tick() => look_at_keys(&app).await,
         }
-        all(&app).await;
     }
 }
 
-/// Does all chores once.
-pub async fn all(app: &App) {
-    let now = app.world.now();
-    if let Err(error) = purge(app, now).await {
+fn interval(every: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
+}
+
+/// Removes what ended long ago, and measures.
+async fn sweep(app: &App) {
+    if let Err(error) = purge(app, app.world.now()).await {
         tracing::warn!(error = %crate::problem::chain(&error), "old rows could not be removed");
     }
-    if let Err(error) = app.keyring.rotate_if_due(now).await {
-        tracing::error!(error = %crate::problem::chain(&error), "the signing keys could not be rotated");
-    }
     measure(app).await;
+}
+
+/// Rotates the signing keys when it is time, and notes it.
+pub async fn look_at_keys(app: &App) {
+    let ctx = Ctx::command(Arc::clone(&app.world));
+    let outcome = async {
+        if let Some(kid) = app.keyring.rotate_if_due(ctx.now).await? {
+            let rotated = Event::KeyRotated { kid, reason: "schedule" };
+            audit::record_alone(app, &ctx, &rotated).await?;
+        }
+        Ok::<_, KeyringError>(())
+    };
+    if let Err(error) = outcome.await {
+        tracing::error!(error = %crate::problem::chain(&error), "the signing keys could not be looked at");
+    }
 }
 
 /// Removes what ended long ago, and returns how many rows that were.

@@ -3,7 +3,8 @@
 //! ```text
 //! identify      who is it from, what is it called          (Ctx, ClientIp, RequestTag)
 //! request_line  one line in the log, one tick of metrics    (telemetry)
-//! finish        time limit, panics, problems, headers
+//! dress         the headers of every answer                 (also of what CORS answers)
+//! finish        time limit, panics, problems
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ use crate::app::{App, Ctx};
 use crate::kernel::{ClientAddress, RequestId, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
+use crate::screens::Reader;
 use crate::telemetry::{ClientIp, RequestTag, TrustedPeer, metrics};
 
 /// Where the request id travels.
@@ -34,10 +36,12 @@ pub async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = peer.map_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |Extension(ConnectInfo(peer))| {
-        peer.ip()
-    });
+    let peer = peer
+        .map_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |Extension(ConnectInfo(peer))| {
+            peer.ip()
+        });
     let trusted = &app.config.trusted_proxies;
+    let peer = peer.to_canonical();
     let client = ClientAddress::resolve(peer, request.headers(), trusted);
     let tag = request_id_from(peer, request.headers(), trusted)
         .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
@@ -52,10 +56,10 @@ pub async fn identify(
     next.run(request).await
 }
 
-/// Bounds the time, survives panics, writes problems, and sets the headers of every answer.
+/// Bounds the time, survives panics, and writes problems.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let tag =
-        request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
         Ok(Ok(response)) => response,
@@ -72,17 +76,28 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
             .into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        if let Some(rule) = problem.rule {
+        let mut headers = std::mem::take(response.headers_mut());
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::CONTENT_TYPE);
+        if let Some(exceeded) = problem.exceeded() {
+            let rule = exceeded.rule.name;
             app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
+            show(&mut headers, &exceeded.standing());
         }
-        let headers = std::mem::take(response.headers_mut());
+        let code = problem.code;
         response = problem.render(app.issuer(), &tag);
-        for (name, value) in &headers {
-            if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
-                response.headers_mut().insert(name.clone(), value.clone());
-            }
+        if let Some(reader) = reader {
+            response = reader.dress(&app, code, &tag, response);
         }
+        response.headers_mut().extend(headers);
     }
+    response
+}
+
+/// Sets the headers of every answer.
+pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
+    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let mut response = next.run(request).await;
     set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
     response
 }
@@ -134,13 +149,15 @@ pub fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
         ])
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(std::time::Duration::from_mins(10))
 }
 
 /// There is no such route.
 pub async fn no_route(uri: Uri) -> Problem {
-    Problem::from(Code::RouteNotFound)
-        .detail(format!("There is nothing at {}.", uri.path().chars().take(200).collect::<String>()))
+    Problem::from(Code::RouteNotFound).detail(format!(
+        "There is nothing at {}.",
+        uri.path().chars().take(200).collect::<String>()
+    ))
 }
 
 /// There is such a route, with other methods.
@@ -164,16 +181,13 @@ pub async fn limited(
             }
             response
         }
-        Err(exceeded) => {
-            let standing = exceeded.standing();
-            let mut response = Problem::from(exceeded).into_response();
-            show(response.headers_mut(), &standing);
-            response
-        }
+        Err(exceeded) => Problem::from(exceeded).into_response(),
     }
 }
 
-/// Tells the client how much is left (IETF draft on RateLimit header fields).
+/// Tells the client how much is left (IETF draft on `RateLimit` fields).
 fn show(headers: &mut HeaderMap, standing: &Standing) {
-    headers.extend(limits::fields(std::slice::from_ref(standing)).into_iter().flatten());
+    for (name, value) in limits::fields(std::slice::from_ref(standing)).into_iter().flatten() {
+        headers.append(name, value);
+    }
 }

@@ -7,6 +7,7 @@
 //! features  registration verification login tokens sessions recovery accounts roles admin
 //!           health screens cli        each a folder: mod (story) http rules (pure) sql
 //! services  audit limits links mail vault passwords telemetry chores
+//!           words
 //! frame     app access frame server assemble schema shutdown world kernel
 //! ```
 //!
@@ -43,4 +44,5 @@ pub mod telemetry;
 pub mod tokens;
 pub mod vault;
 pub mod verification;
+mod words;
 pub mod world;

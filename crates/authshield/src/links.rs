@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onesql::{Result, Tx};
+use onesql::{Result, Sql, Tx};
 use secrecy::SecretString;
 
 use crate::app::{App, Ctx};
@@ -98,7 +98,9 @@ pub async fn peek(
 
 /// Uses a link up, at most once.
 ///
-/// Checking and taking are one statement: of two requests with one link, one gets `None`.
+/// Checking and taking are one statement: of two requests with one link, one gets `None`. Before
+/// that the account's row is locked, as by everything that withdraws links: PostgreSQL would end
+/// one of two transactions that take account and links in different orders.
 pub async fn redeem(
     tx: &mut Tx,
     app: &App,
@@ -106,6 +108,14 @@ pub async fn redeem(
     purposes: [Purpose; 2],
     now: Timestamp,
 ) -> Result<Option<Link>> {
+    const LOCK: Sql = Sql {
+        sqlite: "SELECT id FROM users
+                 WHERE id = (SELECT user_id FROM link_tokens WHERE token_hash = $1)",
+        postgres: "SELECT id FROM users
+                   WHERE id = (SELECT user_id FROM link_tokens WHERE token_hash = $1)
+                   FOR NO KEY UPDATE",
+    };
+    let _: Option<(UserId,)> = tx.query(LOCK).bind(hash(app, token)).optional().await?;
     tx.query(
         "UPDATE link_tokens SET used_at = $4
          WHERE token_hash = $1 AND purpose IN ($2, $3) AND used_at IS NULL AND expires_at > $4

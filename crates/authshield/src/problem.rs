@@ -104,6 +104,8 @@ codes! {
     CannotRemoveOwnRole = 400 "ADMIN_CANNOT_REMOVE_OWN_ROLE" "You cannot remove your own admin role";
     /// Nobody would be left who can administer this service.
     LastAdmin = 400 "ADMIN_LAST_ADMIN" "The last administrator cannot be lost";
+    /// The body broke off, or its chunks make no sense.
+    RequestMalformed = 400 "REQUEST_MALFORMED" "The request cannot be read";
     /// The body is larger than 64 KiB.
     BodyTooLarge = 413 "REQUEST_BODY_TOO_LARGE" "The body is too large";
     /// The body must say `Content-Type: application/json`.
@@ -116,7 +118,8 @@ codes! {
     RateLimitExceeded = 429 "RATE_LIMIT_EXCEEDED" "Too many requests";
     /// More work than this service can do now. Nothing was done; `Retry-After` says when to retry.
     ServiceOverloaded = 503 "SERVICE_OVERLOADED" "The service is busy";
-    /// Something that this request needs is down. Nothing was done.
+    /// Something that this request needs is down. Nothing is half done; `Retry-After` says when to
+    /// retry.
     ServiceUnavailable = 503 "SERVICE_UNAVAILABLE" "The service is not available";
     /// Our fault. The log has the cause under `request_id`.
     InternalError = 500 "INTERNAL_ERROR" "Something went wrong on our side";
@@ -162,27 +165,24 @@ pub struct ProblemBody {
 pub struct Problem {
     /// The stable name.
     pub code: Code,
+    /// Boxed, so that a `Result` with a problem stays small.
+    more: Box<More>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct More {
     detail: Option<String>,
     members: Map<String, Value>,
     retry_after: Option<Duration>,
-    allow: Option<HeaderValue>,
     /// For the log only.
     inner: Option<String>,
-    /// Which limit refused, for the metrics.
-    pub(crate) rule: Option<&'static str>,
+    /// Which limit refused, for the metrics and for what the client is told.
+    exceeded: Option<crate::limits::Exceeded>,
 }
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self {
-            code,
-            detail: None,
-            members: Map::new(),
-            retry_after: None,
-            allow: None,
-            inner: None,
-            rule: None,
-        }
+        Self { code, more: Box::default() }
     }
 }
 
@@ -190,36 +190,34 @@ impl Problem {
     /// Says what went wrong this time.
     #[must_use]
     pub fn detail(mut self, words: impl Into<String>) -> Self {
-        self.detail = Some(words.into());
+        self.more.detail = Some(words.into());
         self
     }
 
     /// Adds a member that the code documents.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.more.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// Says when to come back, in whole seconds, at least one.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
-        self
-    }
-
-    /// Says which methods work.
-    #[must_use]
-    pub fn allow(mut self, methods: Option<HeaderValue>) -> Self {
-        self.allow = methods;
+        self.more.retry_after = Some(after);
         self
     }
 
     /// Keeps the true reason for the log; nothing of it is sent.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
-        self.inner = Some(reason.into());
+        self.more.inner = Some(reason.into());
         self
+    }
+
+    /// Returns which limit refused, if one did.
+    pub(crate) fn exceeded(&self) -> Option<crate::limits::Exceeded> {
+        self.more.exceeded
     }
 
     /// A request that is not what the operation takes.
@@ -233,7 +231,11 @@ impl Problem {
     /// One field that is not what the operation takes.
     #[must_use]
     pub fn invalid_field(pointer: &str, code: &str, detail: impl Into<String>) -> Self {
-        Self::invalid(&[Invalid { pointer: pointer.into(), code: code.into(), detail: detail.into() }])
+        Self::invalid(&[Invalid {
+            pointer: pointer.into(),
+            code: code.into(),
+            detail: detail.into(),
+        }])
     }
 
     /// Our fault: the cause goes to the log.
@@ -248,23 +250,18 @@ impl Problem {
         body.insert("type".into(), json!(format!("{public_url}/problems/{}", self.code.wire())));
         body.insert("title".into(), json!(self.code.title()));
         body.insert("status".into(), json!(self.code.status().as_u16()));
-        if let Some(detail) = self.detail {
+        let More { detail, members, retry_after, inner, .. } = *self.more;
+        if let Some(detail) = detail {
             body.insert("detail".into(), json!(detail));
         }
         body.insert("code".into(), json!(self.code.wire()));
         body.insert("request_id".into(), json!(request_id));
-        body.extend(self.members);
+        body.extend(members);
         let mut response = (self.code.status(), Value::Object(body).to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if let Some(after) = self.retry_after {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(after) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_up(after)));
-        }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, allow);
         }
         if self.code.status() == StatusCode::UNAUTHORIZED
             && let Some(challenge) = challenge(self.code)
@@ -272,7 +269,7 @@ impl Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(crate::telemetry::ProblemCode(self.code.wire()));
-        if let Some(inner) = self.inner {
+        if let Some(inner) = inner {
             response.extensions_mut().insert(crate::telemetry::InnerReason(inner));
         }
         response
@@ -307,8 +304,12 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
+        let more = cause.to_string();
+        // Some errors of others repeat their cause.
+        if !words.ends_with(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
         source = cause.source();
     }
     words
@@ -327,7 +328,7 @@ impl From<onesql::Error> for Problem {
     fn from(error: onesql::Error) -> Self {
         if error.is_unavailable() {
             Self::from(Code::ServiceUnavailable)
-                .detail("The database cannot be reached. Nothing was changed; try again soon.")
+                .detail("The database cannot be reached. Nothing is half done; try again soon.")
                 .retry_after(Duration::from_secs(2))
                 .because(chain(&error))
         } else {
@@ -339,14 +340,15 @@ impl From<onesql::Error> for Problem {
 impl From<crate::limits::Exceeded> for Problem {
     fn from(exceeded: crate::limits::Exceeded) -> Self {
         let seconds = exceeded.retry_after_seconds();
-        let problem = Self::from(Code::RateLimitExceeded)
+        let mut problem = Self::from(Code::RateLimitExceeded)
             .detail(format!("Too many requests. Try again in {seconds} seconds."))
             .with("limit", exceeded.rule.at_most)
             .with("window_seconds", exceeded.rule.within.as_secs())
             .with("retry_after", seconds)
             .retry_after(exceeded.retry_after)
             .because(exceeded.rule.name);
-        Self { rule: Some(exceeded.rule.name), ..problem }
+        problem.more.exceeded = Some(exceeded);
+        problem
     }
 }
 
@@ -360,7 +362,9 @@ impl From<crate::passwords::Overloaded> for Problem {
 }
 
 /// Describes the answers of an operation: one entry per status, listing its codes.
-pub(crate) fn describe(codes: &[Code]) -> BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+pub(crate) fn describe(
+    codes: &[Code],
+) -> BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<String, Vec<Code>> = BTreeMap::new();
     for code in codes {
         by_status.entry(code.status().as_u16().to_string()).or_default().push(*code);
@@ -398,6 +402,7 @@ macro_rules! problems {
                 $crate::problem::describe(&[
                     $($crate::problem::Code::$code,)+
                     // What any operation may answer.
+                    $crate::problem::Code::RequestMalformed,
                     $crate::problem::Code::RateLimitExceeded,
                     $crate::problem::Code::ServiceUnavailable,
                     $crate::problem::Code::InternalError,
@@ -408,3 +413,50 @@ macro_rules! problems {
     };
 }
 pub(crate) use problems;
+
+/// Returns `docs/src/reference/problems.md`.
+#[must_use]
+pub fn document() -> String {
+    use std::fmt::Write;
+
+    let mut page = String::from(
+        "<!-- Generated from crates/authshield/src/problem.rs. -->\n\
+         # Problems\n\n\
+         Whatever goes wrong, the answer is a problem (RFC 9457) with the content type\n\
+         `application/problem+json`. Programs compare `code`; people read `detail`. Codes are an interface:\n\
+         they are added to, never changed.\n\n\
+         | Member | Meaning |\n| --- | --- |\n\
+         | `type` | a URI that names the code |\n\
+         | `title` | what went wrong, in the same words every time |\n\
+         | `status` | the HTTP status |\n\
+         | `detail` | what went wrong this time, and what to do; not always there |\n\
+         | `code` | a name from this page |\n\
+         | `request_id` | the name of the request in the log; also in the header `x-request-id` |\n\
+         | `errors` | with `VALIDATION_FAILED`: a list of `pointer` (RFC 6901), `code` and `detail` |\n\
+         | `required` | with `AUTH_INSUFFICIENT_PERMISSIONS`: the permission that is missing |\n\
+         | `limit`, `window_seconds`, `retry_after` | with `RATE_LIMIT_EXCEEDED`: how much is allowed in how long, and when to come back |\n\n\
+         A 401 has `WWW-Authenticate` (RFC 6750) where the access token is what is wrong. A 429, and a 503\n\
+         that will pass, has `Retry-After` in seconds.\n",
+    );
+    for code in Code::ALL {
+        let (wire, status) = (code.wire(), code.status().as_u16());
+        let words = code.words().trim();
+        let _ = write!(page, "\n## {wire}\n\n{status}: {}.\n\n{words}\n", code.title());
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_problems_page_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/problems.md");
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(written, document(), "set UPDATE_GENERATED=1 and run this test to rewrite it");
+    }
+}

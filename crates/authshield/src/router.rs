@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::{App, BODY_AT_MOST};
-use crate::limits::rules;
+use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
@@ -61,32 +61,27 @@ impl Modify for AccessToken {
     }
 }
 
-/// Mounts a group of routes behind a budget of the client's network.
-macro_rules! limited {
-    ($app:expr, $rule:expr, $($handler:path),+) => {
-        OpenApiRouter::new()
-            $(.routes(routes!($handler)))+
-            .route_layer(from_fn_with_state(($app.clone(), $rule), frame::limited))
-    };
+/// Routes that share a budget.
+macro_rules! group {
+    ($($handler:path),+) => { OpenApiRouter::new()$(.routes(routes!($handler)))+ };
 }
 
-/// Returns every route with its description, not yet behind the frame.
-fn mount(app: &App) -> OpenApiRouter<App> {
+/// Returns every route with its description; `limited` puts a group behind a budget of the client's
+/// network.
+fn mount(
+    limited: impl Fn(&'static Rule, OpenApiRouter<App>) -> OpenApiRouter<App>,
+) -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Base::openapi())
-        .merge(limited!(app, &rules::REGISTER_PER_CLIENT, registration::http::register))
-        .merge(limited!(
-            app,
+        .merge(limited(&rules::REGISTER_PER_CLIENT, group!(registration::http::register)))
+        .merge(limited(
             &rules::REDEEM_PER_CLIENT,
-            verification::http::verify,
-            recovery::http::reset
+            group!(verification::http::verify, recovery::http::reset),
         ))
-        .merge(limited!(
-            app,
+        .merge(limited(
             &rules::MAIL_PER_CLIENT,
-            verification::http::resend,
-            recovery::http::forgot
+            group!(verification::http::resend, recovery::http::forgot),
         ))
-        .merge(limited!(app, &rules::LOGIN_PER_CLIENT, login::http::log_in))
+        .merge(limited(&rules::LOGIN_PER_CLIENT, group!(login::http::log_in)))
         .routes(routes!(tokens::http::refresh))
         .routes(routes!(sessions::http::log_out))
         .routes(routes!(sessions::http::log_out_all))
@@ -106,15 +101,18 @@ fn mount(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
 }
 
-/// Returns the description of every route.
+/// Returns the description of every route; the same whatever the configuration.
 #[must_use]
-pub fn document(app: &App) -> Document {
-    mount(app).into_openapi()
+pub fn document() -> Document {
+    mount(|_, routes| routes).into_openapi()
 }
 
 /// Returns the public service: every route behind the frame.
 pub fn public(app: &App) -> Router {
-    let (api, document) = mount(app).split_for_parts();
+    let limited = |rule, routes: OpenApiRouter<App>| {
+        routes.route_layer(from_fn_with_state((app.clone(), rule), frame::limited))
+    };
+    let (api, document) = mount(limited).split_for_parts();
     let mut routes = api
         .merge(screens::routes(app))
         .route("/openapi.json", get(move || std::future::ready(axum::Json(document))))
@@ -142,8 +140,10 @@ pub fn operator(app: &App) -> Router {
     framed(routes, app)
 }
 
+/// Puts around `routes` what every answer has, whoever gives it.
 fn framed(routes: Router<App>, app: &App) -> Router {
     routes
+        .layer(from_fn_with_state(app.clone(), frame::dress))
         .layer(from_fn_with_state(app.metrics.clone(), request_line))
         .layer(from_fn_with_state(app.clone(), frame::identify))
         .with_state(app.clone())
@@ -153,5 +153,8 @@ async fn metrics(
     axum::extract::State(app): axum::extract::State<App>,
 ) -> impl axum::response::IntoResponse {
     crate::chores::measure(&app).await;
-    ([(axum::http::header::CONTENT_TYPE, crate::telemetry::metrics::CONTENT_TYPE)], app.metrics.encode())
+    (
+        [(axum::http::header::CONTENT_TYPE, crate::telemetry::metrics::CONTENT_TYPE)],
+        app.metrics.encode(),
+    )
 }

@@ -37,6 +37,19 @@ impl Error {
             if matches!(error.as_ref(), sqlx::Error::Database(database) if database.is_unique_violation()))
     }
 
+    /// Returns whether the connection ended under way: the server closed it, or the network did.
+    #[must_use]
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Sql(error) if match error.as_ref() {
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+            // The server ends this connection: 57P01 to 57P05.
+            sqlx::Error::Database(database) => {
+                database.code().is_some_and(|code| code.starts_with("57P"))
+            }
+            _ => false,
+        })
+    }
+
     /// Returns whether the database could not be reached or used, as opposed to a statement that is
     /// wrong: waiting and trying again may help.
     #[must_use]

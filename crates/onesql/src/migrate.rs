@@ -60,8 +60,8 @@ impl Store {
                 lane.connection.execute(WAIT_SQLITE[1]).await?;
                 outcome
             }
-            Database::Postgres(pool) => {
-                let mut connection = pool.acquire().await?;
+            Database::Postgres(server) => {
+                let mut connection = server.pool.acquire().await?;
                 // Whatever happens: the lock and the setting end with the connection.
                 connection.close_on_drop();
                 sqlx::query("SELECT set_config('lock_timeout', $1, FALSE)")

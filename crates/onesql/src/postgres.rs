@@ -1,11 +1,94 @@
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgConnection;
-use sqlx::{Executor, PgPool, Postgres};
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Connection, Executor, PgPool, Postgres};
 
-use crate::Result;
 use crate::statement::{Integrity, within};
+use crate::{Error, Result};
+
+/// After how long without use a connection is asked whether it is still there.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to say that it is still there.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(700);
+
+/// The server, and the connections to it.
+pub(crate) struct Server {
+    pub(crate) pool: PgPool,
+    doubt: Arc<Doubt>,
+}
+
+impl Server {
+    pub(crate) fn new(server: PgConnectOptions, connections: u32, at_most: Duration) -> Self {
+        let doubt = Arc::new(Doubt::new());
+        let asked = Arc::clone(&doubt);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections.max(2))
+            .acquire_timeout(at_most)
+            .test_before_acquire(false)
+            .before_acquire(move |connection, meta| {
+                let doubt = Arc::clone(&asked);
+                Box::pin(async move { Ok(doubt.clears(connection, &meta).await) })
+            })
+            .connect_lazy_with(server);
+        Self { pool, doubt }
+    }
+
+    /// Connects once and anew, so that a failure has its true reason: the pool would try again until
+    /// it has none.
+    pub(crate) async fn reach(&self, at_most: Duration) -> Result<()> {
+        let options = self.pool.connect_options();
+        within(at_most, async { PgConnection::connect_with(&options).await?.close().await }).await
+    }
+}
+
+/// Which idle connections may be dead.
+///
+/// When a server goes down, all connections to it die at once. Without this, each would fail one
+/// request after the server is back.
+struct Doubt {
+    epoch: Instant,
+    /// When something failed last, in microseconds after the epoch.
+    failed: AtomicU64,
+    /// When a connection last gave no answer at all.
+    silent: AtomicU64,
+}
+
+impl Doubt {
+    fn new() -> Self {
+        Self { epoch: Instant::now(), failed: AtomicU64::new(0), silent: AtomicU64::new(0) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn raise(&self) {
+        self.failed.fetch_max(self.now(), Ordering::Relaxed);
+    }
+
+    /// Returns whether a connection can be used, asking it where there is doubt.
+    async fn clears(&self, connection: &mut PgConnection, meta: &PoolConnectionMetadata) -> bool {
+        let idle = u64::try_from(meta.idle_for.as_micros()).unwrap_or(u64::MAX);
+        let idle_since = self.now().saturating_sub(idle);
+        if idle_since < self.silent.load(Ordering::Relaxed) {
+            return false;
+        }
+        if meta.idle_for < ASKED_AFTER && idle_since >= self.failed.load(Ordering::Relaxed) {
+            return true;
+        }
+        if let Ok(answer) = tokio::time::timeout(ANSWERS_WITHIN, connection.ping()).await {
+            return answer.is_ok();
+        }
+        // One such wait is enough: its neighbours went the same way.
+        self.silent.fetch_max(idle_since + 1, Ordering::Relaxed);
+        self.raise();
+        false
+    }
+}
 
 /// A transaction on the server, or a single statement without one.
 pub(crate) struct PgTx {
@@ -14,23 +97,41 @@ pub(crate) struct PgTx {
     /// Whether a `BEGIN` waits for its end.
     open: bool,
     integrity: Integrity,
+    doubt: Arc<Doubt>,
 }
 
 impl PgTx {
-    /// Takes a connection from `pool` and runs `begin` on it, if there is one.
+    /// Takes a connection and runs `begin` on it, if there is one; all of it within `at_most`.
     pub(crate) async fn begin(
-        pool: &PgPool,
+        server: &Server,
         begin: Option<&'static str>,
         at_most: Duration,
     ) -> Result<Self> {
-        let connection = Some(pool.acquire().await?);
-        let mut tx = Self { connection, open: false, integrity: Integrity::new(begin.is_some()) };
-        if let Some(begin) = begin {
+        let began = Instant::now();
+        loop {
+            let connection = Some(server.pool.acquire().await?);
+            let mut tx = Self {
+                connection,
+                open: false,
+                integrity: Integrity::new(begin.is_some()),
+                doubt: Arc::clone(&server.doubt),
+            };
+            let Some(begin) = begin else { return Ok(tx) };
             // Said before it is done: a `BEGIN` that was cut off still wants its end.
             tx.open = true;
-            within(at_most, tx.parts().0.execute(begin)).await?;
+            let left = at_most.saturating_sub(began.elapsed());
+            match within(left, tx.parts().0.execute(begin)).await {
+                Ok(_) => return Ok(tx),
+                Err(error) => {
+                    server.doubt.raise();
+                    // Nothing was done yet, so another connection can do all of it.
+                    if !error.is_lost_connection() || began.elapsed() >= at_most {
+                        return Err(error);
+                    }
+                    tx.throw_away();
+                }
+            }
         }
-        Ok(tx)
     }
 
     pub(crate) fn parts(&mut self) -> (&mut PgConnection, &mut Integrity) {
@@ -40,9 +141,19 @@ impl PgTx {
 
     pub(crate) async fn commit(mut self, at_most: Duration) -> Result<()> {
         self.integrity.check()?;
-        within(at_most, self.parts().0.execute("COMMIT")).await?;
+        if let Err(error) = within(at_most, self.parts().0.execute("COMMIT")).await {
+            self.doubt.raise();
+            return Err(error);
+        }
         self.open = false;
         Ok(())
+    }
+
+    /// Closes the connection, which is known to be dead.
+    fn throw_away(mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            connection.close_on_drop();
+        }
     }
 }
 
@@ -51,13 +162,18 @@ impl Drop for PgTx {
     /// would wait for it without limit, and a server that vanished would keep all of them.
     fn drop(&mut self) {
         let torn = self.integrity.is_torn();
+        if torn {
+            self.doubt.raise();
+        }
         let Some(mut connection) = self.connection.take().filter(|_| self.open || torn) else {
             return;
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let end = if self.open { "ROLLBACK" } else { "SELECT 1" };
         runtime.spawn(async move {
-            if within(Duration::from_secs(2), connection.execute(end)).await.is_err() {
+            let ended: Result<_, Error> =
+                within(Duration::from_secs(2), connection.execute(end)).await;
+            if ended.is_err() {
                 connection.close_on_drop();
             }
         });

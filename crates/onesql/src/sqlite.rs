@@ -50,6 +50,7 @@ pub(crate) struct File {
 impl File {
     /// Opens or creates the file at `path`, with `readers` connections to read from.
     pub(crate) async fn open(path: &Path, readers: usize) -> Result<Self> {
+        make_private(path)?;
         let writer = options(path)
             .create_if_missing(true)
             // Copying the log back is somebody else's work; this is the limit if that one is late.
@@ -65,6 +66,16 @@ impl File {
         tokio::spawn(checkpoint(checkpointer, Arc::downgrade(&writer)));
         Ok(Self { readers: Arc::new(parking::Lot::new(idle)), writer })
     }
+}
+
+/// Makes the file, for its owner alone; the files beside it get the same mode from SQLite. One that
+/// exists keeps the mode that somebody gave it.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| sqlx::Error::Io(error).into())
 }
 
 /// Copies the log back into the file by a connection of its own, since that is the 10 to 18

@@ -2,11 +2,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::Result;
-use crate::postgres::PgTx;
+use crate::postgres::{PgTx, Server};
 use crate::sqlite::{File, Member, Reader};
 use crate::tx::{On, Tx};
 
@@ -70,7 +69,7 @@ pub(crate) enum Database {
     /// An embedded file.
     Sqlite(File),
     /// A server.
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 impl Store {
@@ -81,13 +80,11 @@ impl Store {
                 let readers = usize::try_from(options.connections).unwrap_or(8).max(1);
                 Database::Sqlite(File::open(path, readers).await?)
             }
-            Place::Postgres(server) => Database::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(options.connections.max(2))
-                    .acquire_timeout(options.at_most)
-                    .test_before_acquire(false)
-                    .connect_lazy_with((**server).clone()),
-            ),
+            Place::Postgres(server) => Database::Postgres(Server::new(
+                (**server).clone(),
+                options.connections,
+                options.at_most,
+            )),
         };
         Ok(Self { on: Arc::new(on), at_most: options.at_most })
     }
@@ -107,9 +104,9 @@ impl Store {
             Database::Sqlite(file) => {
                 On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
             }
-            Database::Postgres(pool) => On::Postgres(
+            Database::Postgres(server) => On::Postgres(
                 PgTx::begin(
-                    pool,
+                    server,
                     Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
                     self.at_most,
                 )
@@ -124,7 +121,9 @@ impl Store {
             Database::Sqlite(file) => {
                 On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
             }
-            Database::Postgres(pool) => On::Postgres(PgTx::begin(pool, None, self.at_most).await?),
+            Database::Postgres(server) => {
+                On::Postgres(PgTx::begin(server, None, self.at_most).await?)
+            }
         }))
     }
 
@@ -136,8 +135,8 @@ impl Store {
     pub async fn write(&self) -> Result<Tx> {
         Ok(self.tx(match &*self.on {
             Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
-            Database::Postgres(pool) => {
-                On::Postgres(PgTx::begin(pool, Some("BEGIN"), self.at_most).await?)
+            Database::Postgres(server) => {
+                On::Postgres(PgTx::begin(server, Some("BEGIN"), self.at_most).await?)
             }
         }))
     }
@@ -146,6 +145,14 @@ impl Store {
     pub async fn ping(&self) -> Result<()> {
         let _: (i64,) = self.glance().await?.query("SELECT CAST(1 AS BIGINT)").one().await?;
         Ok(())
+    }
+
+    /// Makes sure, at the start, that the database can be used; a failure has its true reason.
+    pub async fn reach(&self) -> Result<()> {
+        match &*self.on {
+            Database::Sqlite(_) => self.ping().await,
+            Database::Postgres(server) => server.reach(self.at_most).await,
+        }
     }
 
     fn tx(&self, on: On) -> Tx {

@@ -66,7 +66,8 @@ impl Reader {
     async fn run(mut self) {
         while let Some(together) = self.next() {
             let sessions: Vec<SessionId> = together.iter().map(|waiting| waiting.session).collect();
-            let found = async { sessions::present(&mut self.app.store.glance().await?, &sessions).await };
+            let found =
+                async { sessions::present(&mut self.app.store.glance().await?, &sessions).await };
             let found = found.await;
             for Waiting { session, answer } in together {
                 let theirs = found.as_ref().map_err(Clone::clone).map(|found| {

@@ -15,7 +15,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 pub use lookups::Lookups;
-pub use permission::{ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants};
+pub use permission::{
+    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants,
+};
 pub use tokens::VerifiedTokens;
 
 use crate::accounts::User;
@@ -56,11 +58,15 @@ impl<P: Permission> FromRequestParts<App> for Can<P> {
         if grants(&caller.user.roles, P::NAME) {
             return Ok(Self(caller, PhantomData));
         }
-        Err(Problem::from(Code::InsufficientPermissions)
-            .detail(format!("This needs the permission {}.", P::NAME))
-            .with("required", P::NAME)
-            .because(format!("user {} lacks {}", caller.user.id, P::NAME)))
+        Err(lacks(P::NAME).because(format!("user {} lacks {}", caller.user.id, P::NAME)))
     }
+}
+
+/// What somebody gets who may not do what `permission` names.
+pub(crate) fn lacks(permission: &'static str) -> Problem {
+    Problem::from(Code::InsufficientPermissions)
+        .detail(format!("This needs the permission {permission}."))
+        .with("required", permission)
 }
 
 /// Takes the token out of the one `Authorization` header (RFC 6750, 2.1).

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn a_role_of_the_operator_opens_nothing_here() {
-        let roles = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let roles =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert!(grants(&roles(&["user", "admin"]), ChangeRoles::NAME));
         assert!(grants(&roles(&["moderator"]), SeeUsers::NAME));
         assert!(!grants(&roles(&["moderator"]), ChangeRoles::NAME));

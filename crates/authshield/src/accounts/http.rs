@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::ChangeError;
 pub use super::user::UserBody;
+use super::{Change, ChangeError};
 use crate::access::Caller;
 use crate::app::{App, Body, Ctx};
 use crate::kernel::{EmailAddress, FullName, Locale};
@@ -62,7 +62,7 @@ pub struct ChangeProfile {
     /// A name, or `null` to have none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 200)]
-    full_name: Option<Option<FullName>>,
+    full_name: Change<FullName>,
     /// The language of mails and pages.
     locale: Option<Locale>,
 }
@@ -70,8 +70,8 @@ pub struct ChangeProfile {
 /// Tells a field that is `null` from one that is left out.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
+) -> Result<Change<T>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Change::To)
 }
 
 /// Change name and language.

@@ -78,17 +78,27 @@ impl From<crate::limits::Exceeded> for ChangeError {
     }
 }
 
-/// Changes name and language; `None` leaves a field as it is.
+/// What becomes of a value that may be missing.
+#[derive(Debug, Clone, Default)]
+pub enum Change<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It becomes this, or nothing.
+    To(Option<T>),
+}
+
+/// Changes name and language; what is kept or `None` stays as it is.
 pub async fn change_profile(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
-    full_name: Option<Option<FullName>>,
+    full_name: Change<FullName>,
     locale: Option<Locale>,
 ) -> onesql::Result<User> {
     let mut fields = Vec::new();
     let mut user = caller.user.clone();
-    if let Some(full_name) = full_name {
+    if let Change::To(full_name) = full_name {
         user.full_name = full_name;
         fields.push("full_name");
     }
@@ -123,7 +133,9 @@ pub async fn change_password(
     let hash = crate::passwords::choose(app, &new, &user.email, user.full_name.as_ref()).await?;
 
     let mut tx = app.store.write().await?;
-    if !sql::replace_password(&mut tx, user.id, account.password_hash.as_deref(), &hash, ctx.now).await? {
+    if !sql::replace_password(&mut tx, user.id, account.password_hash.as_deref(), &hash, ctx.now)
+        .await?
+    {
         return Err(ChangeError::Raced);
     }
     password_was_set(&mut tx, app, ctx, user, Some(caller.session), "password_changed").await?;
@@ -168,10 +180,14 @@ pub async fn change_email(
     password: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    confirm(app, ctx, user, &password, "change_email").await?;
+    let account = confirm(app, ctx, user, &password, "change_email").await?;
     app.limits.spend(&rules::MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
     let mut tx = app.store.write().await?;
+    // A reset that ended meanwhile must not leave a pending change behind.
+    if !sql::hold(&mut tx, user.id, account.password_hash.as_deref()).await? {
+        return Err(ChangeError::Raced);
+    }
     links::withdraw(&mut tx, user.id, Purpose::ChangeEmail).await?;
     let reason = match sql::by_email(&mut tx, &new).await? {
         Some(taken) if taken.user.id == user.id => Some("same_address"),
@@ -182,9 +198,16 @@ pub async fn change_email(
         }
         None => {
             let lasts = app.config.verification.ttl;
-            let token =
-                links::issue(&mut tx, app, ctx, Purpose::ChangeEmail, Some(user.id), Some(&new), lasts)
-                    .await?;
+            let token = links::issue(
+                &mut tx,
+                app,
+                ctx,
+                Purpose::ChangeEmail,
+                Some(user.id),
+                Some(&new),
+                lasts,
+            )
+            .await?;
             let letter = Letter::ConfirmNewEmail {
                 link: links::url(&app.config.mail.link_verify_email, &token),
             };
@@ -214,14 +237,11 @@ async fn confirm(
     let account = sql::by_id(&mut app.store.glance().await?, user.id).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = app.passwords.verify(password, hash).await?;
-    match (account, verdict) {
-        (Some(account), Verdict::Right { .. }) => Ok(account),
-        _ => {
-            let mismatch = Event::PasswordMismatch { user: user.id, reason };
-            audit::record_alone(app, ctx, &mismatch).await?;
-            Err(ChangeError::WrongPassword)
-        }
+    if let (Some(account), Verdict::Right { .. }) = (account, verdict) {
+        return Ok(account);
     }
+    audit::record_alone(app, ctx, &Event::PasswordMismatch { user: user.id, reason }).await?;
+    Err(ChangeError::WrongPassword)
 }
 
 /// Where mail for somebody goes.

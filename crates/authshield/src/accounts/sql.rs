@@ -1,6 +1,6 @@
 //! Accounts, as the database knows them.
 
-use onesql::{Result, Timestamp, Tx};
+use onesql::{Result, Sql, Timestamp, Tx};
 
 use super::user::{Account, User, user_columns};
 use crate::kernel::{EmailAddress, FullName, Locale, Place, UserId};
@@ -61,11 +61,7 @@ pub async fn members(
 }
 
 /// Opens an account, unless the address is taken; then `false`.
-pub async fn create(
-    tx: &mut Tx,
-    user: &User,
-    password_hash: Option<&str>,
-) -> Result<bool> {
+pub async fn create(tx: &mut Tx, user: &User, password_hash: Option<&str>) -> Result<bool> {
     let created: Option<(UserId,)> = tx
         .query(
             "INSERT INTO users (id, email, full_name, locale, password_hash, email_verified_at,
@@ -195,6 +191,23 @@ pub async fn set_password(tx: &mut Tx, user: UserId, hash: &str, now: Timestamp)
     .await
 }
 
+/// Keeps an account as it is until `tx` ends; `false` if its password is no longer what was
+/// compared, or it was disabled.
+///
+/// PostgreSQL needs the row's lock, since others write at the same time; SQLite has one writer.
+pub(super) async fn hold(tx: &mut Tx, user: UserId, before: Option<&str>) -> Result<bool> {
+    const HOLD: Sql = Sql {
+        sqlite: "SELECT id FROM users
+                 WHERE id = $1 AND password_hash IS $2 AND disabled_at IS NULL",
+        postgres: "SELECT id FROM users
+                   WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $2 AND disabled_at IS NULL
+                   FOR NO KEY UPDATE",
+    };
+    let held: Option<(UserId,)> =
+        tx.query(HOLD).bind(user).bind(before.map(str::to_owned)).optional().await?;
+    Ok(held.is_some())
+}
+
 /// Sets a password if it still is what was compared; of two at once, one gets `false`.
 pub(super) async fn replace_password(
     tx: &mut Tx,
@@ -218,7 +231,12 @@ pub(super) async fn replace_password(
 }
 
 /// Disables or enables an account; `false` if it was so already.
-pub async fn set_disabled(tx: &mut Tx, user: UserId, disabled: bool, now: Timestamp) -> Result<bool> {
+pub async fn set_disabled(
+    tx: &mut Tx,
+    user: UserId,
+    disabled: bool,
+    now: Timestamp,
+) -> Result<bool> {
     let touched = tx
         .query(
             "UPDATE users SET disabled_at = $2, updated_at = $3

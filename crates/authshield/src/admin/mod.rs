@@ -6,15 +6,15 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{Can, ChangeRoles, ChangeStatus, EndSessions, SeeSessions, SeeUsers};
+use crate::access::{Can, ChangeRoles, ChangeStatus, EndSessions, SeeSessions, SeeUsers, lacks};
 use crate::accounts::http::UserBody;
 use crate::accounts::{self, User};
 use crate::app::{App, Body, Ctx, Params, PathId};
 use crate::kernel::{Page, Paging, Place, UserId};
 use crate::problem::{Code, Problem, problems};
 use crate::roles::{self, AdminError};
-use crate::sessions::http::SessionBody;
 use crate::sessions;
+use crate::sessions::http::SessionBody;
 
 problems!(
     /// What listing may answer.
@@ -40,8 +40,10 @@ impl From<AdminError> for Problem {
             AdminError::NoSuchRole(role) => {
                 Self::invalid_field("/roles", "unknown_role", format!("There is no role {role:?}."))
             }
-            AdminError::OwnRole => Self::from(Code::CannotRemoveOwnRole)
-                .detail("Ask another administrator to do it."),
+            AdminError::NotAllowed(permission) => lacks(permission).because(error.to_string()),
+            AdminError::OwnRole => {
+                Self::from(Code::CannotRemoveOwnRole).detail("Ask another administrator to do it.")
+            }
             AdminError::LastAdmin => {
                 Self::from(Code::LastAdmin).detail("Make somebody else an administrator first.")
             }

@@ -1,6 +1,8 @@
 //! What happened, written in the transaction of what it reports.
 
 mod event;
+#[cfg(test)]
+mod page;
 
 pub use event::Event;
 use onesql::{Json, Result, Tx};

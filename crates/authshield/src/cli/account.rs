@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use clap::Subcommand;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{Failure, Global, context};
@@ -37,6 +37,10 @@ pub(super) enum User {
         /// mail with a link to choose one.
         #[arg(long)]
         password_stdin: bool,
+        /// Reads a hash that another system made from the first line of standard input: bcrypt,
+        /// scrypt, PBKDF2 or Argon2. It is hashed anew at the owner's first sign-in.
+        #[arg(long, conflicts_with = "password_stdin")]
+        password_hash_stdin: bool,
         /// Gives a role besides `user`; may be repeated.
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
@@ -106,23 +110,21 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
     let (app, ctx) = context::open(global).await?;
     let json = global.json;
     match command {
-        User::List { email, role, limit } => {
-            let (after, at_most) = Paging::new(Some(limit), None)
-                .read()
-                .map_err(|_| Failure::Failed("--limit is 1 to 200".into()))?;
-            let pattern = email.as_deref().map(crate::admin::pattern);
-            let mut tx = app.store.glance().await?;
-            let users = accounts::members(&mut tx, pattern, role, None, after, at_most - 1).await?;
-            if json {
-                println!("{}", Value::from(users.iter().map(describe).collect::<Vec<_>>()));
-            } else {
-                for user in &users {
-                    println!("{}  {:<40} {}", user.id, user.email.as_str(), user.roles.join(","));
-                }
-            }
-        }
-        User::Create { email, password_stdin, roles, verified, full_name, locale } => {
-            let password = if password_stdin { Some(read_password()?) } else { None };
+        User::List { email, role, limit } => list(&app, json, email, role, limit).await?,
+        User::Create {
+            email,
+            password_stdin,
+            password_hash_stdin,
+            roles,
+            verified,
+            full_name,
+            locale,
+        } => {
+            let credential = match (password_stdin, password_hash_stdin) {
+                (true, _) => Credential::Password(read_line()?),
+                (_, true) => Credential::Hash(read_line()?),
+                _ => Credential::ByMail,
+            };
             let locale = locale.unwrap_or_else(|| registration::default_locale(&app));
             let user = Found {
                 id: UserId::new(ctx.world()),
@@ -135,14 +137,20 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 updated_at: ctx.now,
                 roles,
             };
-            let user = create(&app, &ctx, user, password).await?;
-            tell(json, &user, &format!("Opened the account {} ({}).", user.email.as_str(), user.id));
+            let user = create(&app, &ctx, user, credential).await?;
+            tell(
+                json,
+                &user,
+                &format!("Opened the account {} ({}).", user.email.as_str(), user.id),
+            );
         }
         User::Show { who } => {
             let user = find(&app, &who).await?;
             println!("{:#}", describe(&user));
         }
-        User::Grant { who, role } => change_roles(&app, &ctx, json, &who, |roles| roles.push(role)).await?,
+        User::Grant { who, role } => {
+            change_roles(&app, &ctx, json, &who, |roles| roles.push(role)).await?;
+        }
         User::Revoke { who, role } => {
             change_roles(&app, &ctx, json, &who, |roles| roles.retain(|one| *one != role)).await?;
         }
@@ -152,7 +160,7 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
             let user = find(&app, &who).await?;
             let mut words = format!("{} gets a mail with a link.", user.email.as_str());
             if password_stdin {
-                set_password(&app, &ctx, &user, &read_password()?).await?;
+                set_password(&app, &ctx, &user, &read_line()?).await?;
                 words = format!("Set a new password for {}.", user.email.as_str());
             } else {
                 let mut tx = app.store.write().await?;
@@ -188,6 +196,29 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn list(
+    app: &App,
+    json: bool,
+    email: Option<String>,
+    role: Option<String>,
+    limit: u16,
+) -> Result<(), Failure> {
+    let (after, at_most) = Paging::new(Some(limit), None)
+        .read()
+        .map_err(|_| Failure::Failed("--limit is 1 to 200".into()))?;
+    let pattern = email.as_deref().map(crate::admin::pattern);
+    let mut tx = app.store.glance().await?;
+    let users = accounts::members(&mut tx, pattern, role, None, after, at_most - 1).await?;
+    if json {
+        println!("{}", Value::from(users.iter().map(describe).collect::<Vec<_>>()));
+    } else {
+        for user in &users {
+            println!("{}  {:<40} {}", user.id, user.email.as_str(), user.roles.join(","));
+        }
+    }
+    Ok(())
+}
+
 async fn find(app: &App, who: &str) -> Result<Found, Failure> {
     let mut tx = app.store.glance().await?;
     let account = match who.parse::<UserId>() {
@@ -203,22 +234,27 @@ async fn create(
     app: &App,
     ctx: &Ctx,
     mut user: Found,
-    password: Option<SecretString>,
+    credential: Credential,
 ) -> Result<Found, Failure> {
-    let hash = match &password {
-        Some(password) => Some(
+    let hash = match &credential {
+        Credential::Password(password) => Some(
             crate::passwords::choose(app, password, &user.email, user.full_name.as_ref())
                 .await
                 .map_err(explain)?,
         ),
-        None => None,
+        Credential::Hash(hash) => {
+            crate::passwords::recognise(hash.expose_secret())?;
+            Some(hash.expose_secret().to_owned())
+        }
+        Credential::ByMail => None,
     };
     user.roles.push("user".to_owned());
     user.roles.sort();
     user.roles.dedup();
     let mut tx = app.store.write().await?;
     let known = roles::all(&mut tx).await?;
-    if let Some(unknown) = user.roles.iter().find(|role| known.iter().all(|one| one.name != **role)) {
+    if let Some(unknown) = user.roles.iter().find(|role| known.iter().all(|one| one.name != **role))
+    {
         return Err(Failure::Failed(format!(
             "there is no role {unknown:?}; `authshield role create {unknown}` adds it"
         )));
@@ -229,11 +265,10 @@ async fn create(
     for role in &user.roles {
         accounts::give_role(&mut tx, user.id, role, None, ctx.now).await?;
     }
-    if user.email_verified_at.is_none() && password.is_some() {
-        registration::send_verification(&mut tx, app, ctx, &user).await?;
-    }
-    if password.is_none() {
+    if hash.is_none() {
         recovery::send_reset(&mut tx, app, ctx, &user).await?;
+    } else if user.email_verified_at.is_none() {
+        registration::send_verification(&mut tx, app, ctx, &user).await?;
     }
     let created = Event::UserCreated { user: user.id, roles: user.roles.clone() };
     audit::record(&mut tx, app, ctx, &created).await?;
@@ -287,13 +322,23 @@ async fn set_active(
     Ok(())
 }
 
-/// Reads a password without showing it anywhere.
-fn read_password() -> Result<SecretString, Failure> {
+/// How the owner of a new account will sign in.
+enum Credential {
+    /// With this password.
+    Password(SecretString),
+    /// With the password that another system hashed.
+    Hash(SecretString),
+    /// With the one they choose by the link of a mail.
+    ByMail,
+}
+
+/// Reads a secret without showing it anywhere.
+fn read_line() -> Result<SecretString, Failure> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        return Err(Failure::Failed("there is no password on standard input".into()));
+        return Err(Failure::Failed("there is nothing on standard input".into()));
     }
     Ok(SecretString::from(password))
 }

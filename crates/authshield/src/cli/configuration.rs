@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use serde_json::json;
 
 use super::{Failure, Global, context};
 use crate::config;
@@ -42,6 +43,9 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
             }
         }
         Config::Check => {
+            if global.json {
+                return check_json(global);
+            }
             let loaded = context::configuration(global)?;
             for finding in &loaded.warnings {
                 eprintln!("{finding}");
@@ -60,8 +64,30 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
                 Failure::Failed(format!("cannot write {}: {error}", file.display()))
             })?;
             new.write_all(config::sample().as_bytes())?;
-            println!("Wrote {}; every line of it is a comment.", file.display());
+            if global.json {
+                println!("{}", json!({ "file": file }));
+            } else {
+                println!("Wrote {}; every line of it is a comment.", file.display());
+            }
         }
     }
     Ok(())
+}
+
+/// The verdict for programs; they get it on standard output whatever it is.
+fn check_json(global: &Global) -> Result<(), Failure> {
+    let (verdict, outcome) = match context::configuration(global) {
+        Ok(loaded) => {
+            (json!({ "accepted": true, "refusals": [], "warnings": loaded.warnings }), Ok(()))
+        }
+        Err(Failure::Configuration(refused)) => (
+            json!({
+                "accepted": false, "refusals": refused.refusals, "warnings": refused.warnings,
+            }),
+            Err(Failure::Configuration(refused)),
+        ),
+        Err(other) => return Err(other),
+    };
+    println!("{verdict}");
+    outcome
 }

@@ -45,6 +45,15 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
             let Some(shown) = mail::show(&app.store, &app.outbox, id).await? else {
                 return Err(Failure::Failed(format!("there is no mail {id}")));
             };
+            if global.json {
+                let mut row = serde_json::to_value(&shown.row)?;
+                if let Some(letter) = shown.rendered {
+                    row["subject"] = letter.subject.into();
+                    row["text"] = letter.text.as_str().into();
+                }
+                println!("{row}");
+                return Ok(());
+            }
             println!("{}", serde_json::to_string_pretty(&shown.row)?);
             if let Some(letter) = shown.rendered {
                 println!("\n{}\n\n{}", letter.subject, *letter.text);

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config;
 
-/// The status of a configuration that is refused (EX_CONFIG of sysexits).
+/// The status of a configuration that is refused (`EX_CONFIG` of sysexits).
 const WRONG_CONFIGURATION: u8 = 78;
 
 /// A standalone authentication service.
@@ -69,6 +69,8 @@ enum Command {
     Mail(mail::Mail),
     /// Asks the service on this machine whether it is ready; for container health checks.
     Healthcheck,
+    /// Prints the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
     /// Prints the version.
     Version,
 }
@@ -110,6 +112,10 @@ pub fn main() -> ExitCode {
 fn run(global: &Global, command: Command) -> Result<(), Failure> {
     match command {
         Command::Config(command) => configuration::run(global, command),
+        Command::Openapi => {
+            println!("{}", crate::router::document().to_pretty_json()?);
+            Ok(())
+        }
         Command::Version => {
             if global.json {
                 println!("{}", serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));

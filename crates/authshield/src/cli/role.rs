@@ -60,7 +60,7 @@ pub(super) async fn run(global: &Global, command: Role) -> Result<(), Failure> {
                 return Err(Failure::Failed(format!("there is a role {name:?} already")));
             }
             tx.commit().await?;
-            println!("Added the role {name}.");
+            tell(global, &name, &format!("Added the role {name}."));
         }
         Role::Delete { name } => {
             let mut tx = app.store.write().await?;
@@ -70,8 +70,16 @@ pub(super) async fn run(global: &Global, command: Role) -> Result<(), Failure> {
                 )));
             }
             tx.commit().await?;
-            println!("Removed the role {name}.");
+            tell(global, &name, &format!("Removed the role {name}."));
         }
     }
     Ok(())
+}
+
+fn tell(global: &Global, name: &str, words: &str) {
+    if global.json {
+        println!("{}", serde_json::json!({ "name": name }));
+    } else {
+        println!("{words}");
+    }
 }

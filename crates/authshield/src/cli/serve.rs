@@ -13,12 +13,13 @@ use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
 use crate::config::{Config, Environment};
 use crate::links::{self, Purpose};
+use crate::server::Bounds;
 use crate::telemetry::{self, Metrics};
 use crate::world::{Real, SharedWorld};
 use crate::{chores, mail, router, server, shutdown};
 
 /// How long the link to make the first administrator works.
-const SETUP_LASTS: Duration = Duration::from_secs(24 * 3600);
+const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
@@ -26,8 +27,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let world: SharedWorld = Arc::new(Real);
     let metrics = Metrics::new(&*world);
     let terminal = std::io::stdout().is_terminal();
-    let logs =
-        telemetry::init(&config, std::io::stdout(), terminal, Arc::clone(&world), &metrics)?;
+    let logs = telemetry::init(&config, std::io::stdout(), terminal, Arc::clone(&world), &metrics)?;
     for finding in &loaded.warnings {
         tracing::warn!(finding = finding.id, "{finding}");
     }
@@ -41,7 +41,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let tls = server::certificate(&config).await?;
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
-    let grace = config.shutdown_grace;
+    let bounds = Bounds::from(&config);
     let (app, post) = assemble(config, Arc::clone(&world), store, metrics).await?;
     banner(&app.config, tls.is_some());
     offer_setup(&app, &Ctx::command(world)).await?;
@@ -50,7 +50,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     if let Some(operators) = operators {
-        let served = server::serve(operators, router::operator(&app), None, stop.clone(), grace);
+        let served = server::serve(operators, router::operator(&app), None, stop.clone(), bounds);
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 tracing::error!(%error, "the operator listener ended");
@@ -60,7 +60,13 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     if let (Some(tls), Some(chain), Some(key)) =
         (&tls, &app.config.tls.certificate_file, &app.config.tls.private_key_file)
     {
-        tasks.spawn(server::watch_certificate(tls.clone(), chain.clone(), key.clone(), stop.clone()));
+        tasks.spawn(server::watch_certificate(
+            tls.clone(),
+            chain.clone(),
+            key.clone(),
+            server::CERTIFICATE_EVERY,
+            stop.clone(),
+        ));
     }
     tasks.spawn(mail::run(post, stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
@@ -75,7 +81,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         }
     });
 
-    server::serve(listener, router::public(&app), tls, drain, grace).await?;
+    server::serve(listener, router::public(&app), tls, drain, bounds).await?;
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     app.passwords.shutdown();
@@ -137,7 +143,11 @@ pub(super) async fn healthcheck(global: &Global) -> Result<(), Failure> {
     }
     let status = tokio::task::spawn_blocking(move || ask(address)).await??;
     if status.contains(" 200 ") {
-        println!("ready");
+        if global.json {
+            println!("{}", serde_json::json!({ "status": "ready" }));
+        } else {
+            println!("ready");
+        }
         return Ok(());
     }
     Err(Failure::Failed(format!("not ready: {}", status.trim())))
@@ -148,8 +158,9 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
-    let request =
-        format!("GET /api/v1/health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET /api/v1/health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(4096).read_to_string(&mut answer)?;

@@ -78,9 +78,7 @@ pub async fn ready(State(app): State<App>) -> Response {
         return answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "draining" });
     }
     match database(&app).await.status {
-        Status::Unhealthy => {
-            answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "not_ready" })
-        }
+        Status::Unhealthy => answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "not_ready" }),
         _ => answer(StatusCode::OK, Word { status: "ready" }),
     }
 }
@@ -94,10 +92,12 @@ pub async fn ready(State(app): State<App>) -> Response {
     ),
 )]
 pub async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
-    let mut checks = BTreeMap::from([("database", database(&app).await), ("mail", mail(&app).await)]);
+    // At the same time: when the database is silent, each waits as long as it may.
+    let (database, mail, limiter) = tokio::join!(database(&app), mail(&app), limiter(&app));
+    let mut checks = BTreeMap::from([("database", database), ("mail", mail)]);
     checks.insert("password_hashing", hashing(&app));
     checks.insert("signing_key", signing_key(&app));
-    if let Some(limiter) = limiter(&app).await {
+    if let Some(limiter) = limiter {
         checks.insert("redis", limiter);
     }
     let worst = |name: &&str, check: &Dependency| match (*name, check.status) {
@@ -159,20 +159,22 @@ async fn mail(app: &App) -> Dependency {
             let now = app.world.now();
             let waiting: i64 = queue.iter().map(|kind| kind.depth).sum();
             let oldest = queue.iter().map(|kind| now.since(kind.oldest)).max().unwrap_or_default();
-            let status =
-                if oldest.as_secs() > 60 { Status::Degraded } else { Status::Healthy };
             let words = format!("{waiting} waiting, the oldest for {} s", oldest.as_secs());
-            measured(since, status, words)
+            match app.post.trouble() {
+                Some(trouble) => measured(since, Status::Degraded, format!("{words}: {trouble}")),
+                None if oldest.as_secs() > 60 => measured(since, Status::Degraded, words),
+                None => measured(since, Status::Healthy, words),
+            }
         }
         Err(error) => measured(since, Status::Unhealthy, crate::problem::chain(&error)),
     }
 }
 
 fn hashing(app: &App) -> Dependency {
-    let stats = app.passwords.stats();
-    let busy = stats.expected_wait >= app.config.password.hash_max_wait;
+    let now = app.passwords.stats();
+    let busy = now.expected_wait >= app.config.password.hash_max_wait;
     let status = if busy { Status::Degraded } else { Status::Healthy };
-    let words = format!("{} waiting, {} refused so far", stats.queued, stats.refused);
+    let words = format!("{} waiting, {} refused so far", now.queued, now.refused);
     measured(Instant::now(), status, words)
 }
 

@@ -105,7 +105,10 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_went() {
-        let place = Place { at: Timestamp::from_microsecond(1_795_334_400_000_001), id: Uuid::from_u128(7) };
+        let place = Place {
+            at: Timestamp::from_microsecond(1_795_334_400_000_001),
+            id: Uuid::from_u128(7),
+        };
         assert_eq!(Place::from_cursor(&place.to_cursor()), Some(place));
         for wrong in ["", "x", "AAAA", "%%%", &"A".repeat(4000)] {
             assert_eq!(Place::from_cursor(wrong), None, "{wrong}");

@@ -69,7 +69,7 @@ impl Exceeded {
         fields::whole_seconds(self.retry_after).max(1)
     }
 
-    /// Returns the same for [`fields`]: nothing remains.
+    /// Returns the same for [`fields()`]: nothing remains.
     #[must_use]
     pub fn standing(&self) -> Standing {
         Standing { rule: self.rule, remaining: 0, reset_after: self.retry_after }

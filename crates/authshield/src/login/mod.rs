@@ -57,31 +57,47 @@ pub async fn log_in(
         .spend(&PASSWORD_PER_ACCOUNT, email.as_str(), ctx.now)
         .await
         .map_err(LoginError::Limited)?;
-    let account = accounts::by_email(&mut app.store.glance().await?, email).await?;
-    let known = account.as_ref().map(|account| account.user.id);
-    let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
-    let verdict = app.passwords.verify(password, hash).await?;
-    match rules::judge(account, &verdict) {
-        Ok(account) => {
-            // Hashed before the transaction begins: on SQLite there is one writer.
-            let upgraded = match verdict {
-                Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
-                _ => None,
-            };
-            open(app, ctx, email, account, upgraded).await
+    let mut account = accounts::by_email(&mut app.store.glance().await?, email).await?;
+    for _ in 0..ROUNDS {
+        let known = account.as_ref().map(|account| account.user.id);
+        let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
+        let verdict = app.passwords.verify(password, hash).await?;
+        let judged = match rules::judge(account, verdict) {
+            Ok(judged) => judged,
+            Err(refusal) => return Err(refuse(app, ctx, email, known, refusal).await?),
+        };
+        // Hashed before the transaction begins: on SQLite there is one writer.
+        let upgraded = match verdict {
+            Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
+            _ => None,
+        };
+        match open(app, ctx, judged, upgraded).await? {
+            Opened::Session(pair) => return Ok(*pair),
+            Opened::Changed(now) => account = now.map(|now| *now),
         }
-        Err(refusal) => Err(refuse(app, ctx, email, known, refusal).await?),
     }
+    let known = account.map(|account| account.user.id);
+    Err(refuse(app, ctx, email, known, Refusal::Changed).await?)
+}
+
+/// How often the password is compared when the account changes meanwhile. Once more is enough when
+/// another sign-in has hashed the same password anew, or when it was reset.
+const ROUNDS: usize = 3;
+
+/// What came of a session that was to be opened.
+enum Opened {
+    Session(Box<TokenPair>),
+    /// The account is no longer what was judged, but this.
+    Changed(Option<Box<Account>>),
 }
 
 /// Opens a session for `account`, if it is still what was judged.
 async fn open(
     app: &App,
     ctx: &Ctx,
-    email: &EmailAddress,
     account: Account,
     upgraded: Option<String>,
-) -> Result<TokenPair, LoginError> {
+) -> onesql::Result<Opened> {
     let Account { user, password_hash } = account;
     let mut current = password_hash;
     let mut tx = app.store.write().await?;
@@ -104,15 +120,16 @@ async fn open(
         ended_at: None,
     };
     if !sessions::open(&mut tx, &session, current.as_deref()).await? {
-        drop(tx);
-        return Err(refuse(app, ctx, email, Some(user.id), Refusal::Changed).await?);
+        // Read here, where the change shows even if it is not yet committed.
+        let now = accounts::by_id(&mut tx, user.id).await?;
+        return Ok(Opened::Changed(now.map(Box::new)));
     }
     let refresh = tokens::first(&mut tx, app, ctx, session.id, session.expires_at).await?;
     let succeeded =
         Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };
     audit::record(&mut tx, app, ctx, &succeeded).await?;
     tx.commit().await?;
-    Ok(tokens::pair(app, ctx, user, &session, &refresh))
+    Ok(Opened::Session(Box::new(tokens::pair(app, ctx, user, &session, &refresh))))
 }
 
 async fn refuse(

@@ -44,7 +44,7 @@ impl Refusal {
 /// Decides whether somebody may come in.
 ///
 /// The password is judged first: only who knows it learns anything about the account.
-pub(super) fn judge(account: Option<Account>, verdict: &Verdict) -> Result<Account, Refusal> {
+pub(super) fn judge(account: Option<Account>, verdict: Verdict) -> Result<Account, Refusal> {
     let account = account.ok_or(Refusal::EmailNotFound)?;
     if account.password_hash.is_none() {
         return Err(Refusal::NoPasswordSet);
@@ -96,14 +96,14 @@ mod tests {
         let without = with(|account, _| account.password_hash = None);
         let right = Verdict::Right { rehash: false };
         for (account, verdict, expected) in [
-            (Some(ann.clone()), &right, None),
-            (Some(ann.clone()), &Verdict::Wrong, Some(Refusal::WrongPassword)),
-            (disabled.clone(), &Verdict::Wrong, Some(Refusal::WrongPassword)),
-            (disabled, &right, Some(Refusal::AccountDisabled)),
-            (unverified.clone(), &Verdict::Wrong, Some(Refusal::WrongPassword)),
-            (unverified, &right, Some(Refusal::EmailUnverified)),
-            (without, &Verdict::Wrong, Some(Refusal::NoPasswordSet)),
-            (None, &Verdict::Wrong, Some(Refusal::EmailNotFound)),
+            (Some(ann.clone()), right, None),
+            (Some(ann.clone()), Verdict::Wrong, Some(Refusal::WrongPassword)),
+            (disabled.clone(), Verdict::Wrong, Some(Refusal::WrongPassword)),
+            (disabled, right, Some(Refusal::AccountDisabled)),
+            (unverified.clone(), Verdict::Wrong, Some(Refusal::WrongPassword)),
+            (unverified, right, Some(Refusal::EmailUnverified)),
+            (without, Verdict::Wrong, Some(Refusal::NoPasswordSet)),
+            (None, Verdict::Wrong, Some(Refusal::EmailNotFound)),
         ] {
             assert_eq!(judge(account, verdict).err(), expected);
         }

@@ -29,7 +29,6 @@ mod schedule;
 mod setup;
 mod smtp;
 mod sql;
-mod words;
 
 pub use desk::{MailRow, QueueState, Shown, list, purge, queue_state, show};
 pub use letter::{Letter, Lives};

@@ -9,8 +9,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use zeroize::Zeroizing;
 
 use super::name;
-use super::words::{Speechless, Words};
 use crate::kernel::Timestamp;
+use crate::words::{Speechless, Words};
 
 /// How many steps one template may take; ours take about two hundred.
 const FUEL: u64 = 20_000;

@@ -90,7 +90,8 @@ pub async fn send_reset(
     user: &User,
 ) -> onesql::Result<()> {
     let token = issue(tx, app, ctx, user).await?;
-    let letter = Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
+    let letter =
+        Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
     app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(())
 }
@@ -132,13 +133,22 @@ pub async fn reset(
 
     let mut tx = app.store.write().await?;
     let only = [Purpose::ResetPassword, Purpose::ResetPassword];
-    if links::redeem(&mut tx, app, token, only, ctx.now).await?.is_none() {
+    let Some(Link { email: Some(email), .. }) =
+        links::redeem(&mut tx, app, token, only, ctx.now).await?
+    else {
         drop(tx);
         return Err(reject(app, ctx, Some(token)).await?);
+    };
+    // The link came by mail, so whoever used it reads mail at this address; if the account has
+    // another one by now, that is no longer its owner's.
+    if !accounts::mark_verified(&mut tx, user.id, &email, ctx.now).await? {
+        let reason = "address_changed";
+        let rejected = Event::LinkRejected { purpose: Purpose::ResetPassword.name(), reason };
+        audit::record(&mut tx, app, ctx, &rejected).await?;
+        tx.commit().await?;
+        return Err(ResetError::InvalidLink(reason));
     }
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
-    // The link came by mail, so whoever used it reads mail at this address.
-    accounts::mark_verified(&mut tx, user.id, &user.email, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
     links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;

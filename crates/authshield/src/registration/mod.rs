@@ -166,7 +166,8 @@ pub async fn send_verification(
     let lasts = app.config.verification.ttl;
     let (purpose, email) = (Purpose::VerifyEmail, Some(&user.email));
     let token = links::issue(tx, app, ctx, purpose, Some(user.id), email, lasts).await?;
-    let letter = Letter::VerifyEmail { link: links::url(&app.config.mail.link_verify_email, &token) };
+    let letter =
+        Letter::VerifyEmail { link: links::url(&app.config.mail.link_verify_email, &token) };
     app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(())
 }
@@ -215,8 +216,7 @@ pub async fn set_up(
 }
 
 /// The language of somebody who did not say.
+#[must_use]
 pub fn default_locale(app: &App) -> Locale {
-    app.config.mail.default_locale.parse().unwrap_or_else(|_| {
-        "en".parse().expect("a language tag")
-    })
+    app.config.mail.default_locale.parse().unwrap_or_else(|_| "en".parse().expect("a language tag"))
 }

@@ -10,6 +10,7 @@ use onesql::Tx;
 
 pub use sql::{Role, all, create, delete};
 
+use crate::access::{ChangeRoles, ChangeStatus, Permission, grants};
 use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
@@ -30,6 +31,10 @@ pub enum AdminError {
     #[error("there is no role {0:?}")]
     NoSuchRole(String),
 
+    /// Whoever asked lost the right to, while the request was on its way.
+    #[error("the right to {0} was lost meanwhile")]
+    NotAllowed(&'static str),
+
     /// Administrators cannot take the role from themselves.
     #[error("an administrator cannot remove the own role")]
     OwnRole,
@@ -48,6 +53,7 @@ impl AdminError {
         match self {
             Self::NoSuchUser => "no_such_user",
             Self::NoSuchRole(_) => "no_such_role",
+            Self::NotAllowed(_) => "not_allowed",
             Self::OwnRole => "own_role",
             Self::LastAdmin => "last_admin",
             Self::Store(_) => "store_failed",
@@ -58,6 +64,20 @@ impl AdminError {
 /// Makes all who change administrators wait for the end of `tx`.
 pub async fn lock_admins(tx: &mut Tx) -> onesql::Result<()> {
     sql::lock(tx, ADMIN).await
+}
+
+/// Fails unless `actor` may still do what `permission` names. Who asked was found out before others
+/// who change administrators were waited for.
+async fn still_allowed(
+    tx: &mut Tx,
+    actor: Option<UserId>,
+    permission: &'static str,
+) -> Result<(), AdminError> {
+    let Some(actor) = actor else { return Ok(()) };
+    let actor = accounts::by_id(tx, actor).await?.map(|account| account.user);
+    let allowed =
+        actor.is_some_and(|user| user.disabled_at.is_none() && grants(&user.roles, permission));
+    if allowed { Ok(()) } else { Err(AdminError::NotAllowed(permission)) }
 }
 
 /// Counts the administrators besides `user` that may sign in.
@@ -94,6 +114,7 @@ async fn change_roles(
     wanted.sort();
     wanted.dedup();
     lock_admins(tx).await?;
+    still_allowed(tx, actor, ChangeRoles::NAME).await?;
     let before = accounts::by_id(tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
     let known = sql::all(tx).await?;
     if let Some(unknown) = wanted.iter().find(|role| known.iter().all(|one| one.name != **role)) {
@@ -147,9 +168,11 @@ async fn change_active(
     is_active: bool,
 ) -> Result<User, AdminError> {
     lock_admins(tx).await?;
+    still_allowed(tx, actor, ChangeStatus::NAME).await?;
     let before = accounts::by_id(tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
     let is_admin = before.roles.iter().any(|role| role == ADMIN);
-    if !is_active && is_admin && before.disabled_at.is_none() && other_admins(tx, user).await? == 0 {
+    if !is_active && is_admin && before.disabled_at.is_none() && other_admins(tx, user).await? == 0
+    {
         return Err(AdminError::LastAdmin);
     }
     if !accounts::set_disabled(tx, user, !is_active, ctx.now).await? {

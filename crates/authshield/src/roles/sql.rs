@@ -25,12 +25,13 @@ pub(super) async fn lock(tx: &mut Tx, role: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Counts who holds `role` besides `user` and is not disabled.
+/// Counts who holds `role` besides `user` and can sign in.
 pub(super) async fn other_holders(tx: &mut Tx, role: &str, user: UserId) -> Result<i64> {
     let (count,): (i64,) = tx
         .query(
             "SELECT COUNT(*) FROM user_roles AS r JOIN users AS u ON u.id = r.user_id
-             WHERE r.role = $1 AND r.user_id <> $2 AND u.disabled_at IS NULL",
+             WHERE r.role = $1 AND r.user_id <> $2
+               AND u.disabled_at IS NULL AND u.email_verified_at IS NOT NULL",
         )
         .bind(role.to_owned())
         .bind(user)

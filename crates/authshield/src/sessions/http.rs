@@ -123,8 +123,9 @@ pub async fn end(
 }
 
 /// What to sign out of, besides the session that asks.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its form is checked")]
 pub struct LogOut {
     /// The refresh token of the session; it ends with the session whether it is sent or not.
     #[schema(value_type = Option<String>)]
@@ -157,9 +158,9 @@ pub async fn log_out(
     State(app): State<App>,
     ctx: Ctx,
     caller: Caller,
-    body: Option<Body<LogOut>>,
+    // Read for its form only: the token ends with the session whether it is sent or not.
+    _: Option<Body<LogOut>>,
 ) -> Result<StatusCode, Problem> {
-    drop(body.and_then(|Body(body)| body.refresh_token));
     super::log_out(&app, &ctx, caller.user.id, caller.session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

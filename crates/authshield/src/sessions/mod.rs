@@ -11,7 +11,8 @@ use onesql::Tx;
 
 pub use rules::{Ended, live};
 pub use sql::{
-    Found, Life, PRESENT_AT_MOST, Present, Session, end, end_all, find, list, open, present, use_again,
+    Found, Life, PRESENT_AT_MOST, Present, Session, end, end_all, find, list, open, present,
+    use_again,
 };
 
 use crate::app::{App, Ctx};
@@ -19,7 +20,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{SessionId, UserId};
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
-const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Remembers that a session is in use. A failure costs some exactness, not the request.
 pub async fn touch(app: &App, ctx: &Ctx, session: &Life) {
@@ -58,12 +59,7 @@ pub async fn revoke(
 }
 
 /// Signs out of the session that asks.
-pub async fn log_out(
-    app: &App,
-    ctx: &Ctx,
-    user: UserId,
-    session: SessionId,
-) -> onesql::Result<()> {
+pub async fn log_out(app: &App, ctx: &Ctx, user: UserId, session: SessionId) -> onesql::Result<()> {
     let mut tx = app.store.write().await?;
     if sql::end(&mut tx, session, "logout", ctx.now).await? {
         audit::record(&mut tx, app, ctx, &Event::Logout { user, session }).await?;

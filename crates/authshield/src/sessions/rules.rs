@@ -44,7 +44,7 @@ mod tests {
     fn a_session_ends_by_choice_by_age_and_by_disuse() {
         let world = Sandbox::default();
         let now = world.now();
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         let config = config::Session { lifetime: 30 * day, idle_timeout: 7 * day };
         let session = Life {
             id: SessionId::new(&world),

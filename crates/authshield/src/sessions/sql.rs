@@ -82,7 +82,8 @@ pub async fn open(tx: &mut Tx, session: &Session, password_hash: Option<&str>) -
                                        created_at, last_active_at, expires_at)
                  SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $9",
-        postgres: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
+        postgres:
+            "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                          created_at, last_active_at, expires_at)
                    SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
                    WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $9
@@ -203,7 +204,9 @@ pub async fn use_again(
 /// Ends a session; `false` if it had ended.
 pub async fn end(tx: &mut Tx, session: SessionId, reason: &str, now: Timestamp) -> Result<bool> {
     let touched = tx
-        .query("UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL")
+        .query(
+            "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL",
+        )
         .bind(session)
         .bind(now)
         .bind(reason.to_owned())

@@ -78,7 +78,9 @@ impl Line<'_> {
         let (at, level) = (self.at, self.level);
         let _ = io::Write::write_fmt(
             &mut plain,
-            format_args!(r#"{{"timestamp":"{at}","level":"{level}","target":{target},"message":{message}"#),
+            format_args!(
+                r#"{{"timestamp":"{at}","level":"{level}","target":{target},"message":{message}"#
+            ),
         );
         for (prefix, name, value) in self.others() {
             for part in [",\"", prefix, name, "\":"] {

@@ -78,12 +78,20 @@ pub async fn first(
 ) -> onesql::Result<RefreshToken> {
     let token = RefreshToken::new(ctx.world());
     let expires_at = (ctx.now + app.config.refresh.ttl).min(session_end);
-    sql::insert(tx, token.hash(&app.secrets.token_hash).to_vec(), session, ctx.now, expires_at).await?;
+    sql::insert(tx, token.hash(&app.secrets.token_hash).to_vec(), session, ctx.now, expires_at)
+        .await?;
     Ok(token)
 }
 
 /// Signs an access token and puts the pair together.
-pub fn pair(app: &App, ctx: &Ctx, user: User, session: &Session, refresh: &RefreshToken) -> TokenPair {
+#[must_use]
+pub fn pair(
+    app: &App,
+    ctx: &Ctx,
+    user: User,
+    session: &Session,
+    refresh: &RefreshToken,
+) -> TokenPair {
     let ttl = app.config.token.access_ttl.min(session.expires_at.since(ctx.now));
     let claims = AccessClaims {
         iss: app.issuer(),
@@ -124,18 +132,18 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     let successor_hash = successor.hash(&app.secrets.token_hash).to_vec();
 
     let mut tx = app.store.write().await?;
-    let (session, reason) = match sql::take(&mut tx, hash.clone(), ctx.now).await? {
-        Some(session) => (session, None),
-        None => {
-            let known = sql::find(&mut tx, hash, successor_hash.clone()).await?;
-            match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
-                Verdict::Retry(session) => (session, Some("grace_replay")),
-                Verdict::Reused { session, age } => {
-                    return Err(end_for_reuse(tx, app, ctx, session, age).await?);
-                }
-                Verdict::Invalid(session, reason) => {
-                    return Err(reject(tx, app, ctx, session, reason).await?);
-                }
+    let won = sql::take(&mut tx, hash.clone(), ctx.now).await?;
+    let (session, reason) = if let Some(session) = won {
+        (session, None)
+    } else {
+        let known = sql::find(&mut tx, hash, successor_hash.clone()).await?;
+        match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
+            Verdict::Retry(session) => (session, Some("grace_replay")),
+            Verdict::Reused { session, age } => {
+                return Err(end_for_reuse(tx, app, ctx, session, age).await?);
+            }
+            Verdict::Invalid(session, reason) => {
+                return Err(reject(tx, app, ctx, session, reason).await?);
             }
         }
     };
@@ -185,15 +193,16 @@ async fn end_for_reuse(
     Ok(RefreshError::Reused)
 }
 
+/// Undoes what was begun, and writes down why: a token that bought nothing was not used, so a second
+/// try is no theft.
 async fn reject(
-    mut tx: Tx,
+    tx: Tx,
     app: &App,
     ctx: &Ctx,
     session: Option<SessionId>,
     reason: &'static str,
 ) -> onesql::Result<RefreshError> {
-    let rejected = Event::RefreshRejected { session, reason };
-    audit::record(&mut tx, app, ctx, &rejected).await?;
-    tx.commit().await?;
+    drop(tx);
+    audit::record_alone(app, ctx, &Event::RefreshRejected { session, reason }).await?;
     Ok(RefreshError::Invalid(reason))
 }

@@ -43,7 +43,11 @@ pub struct Verified {
 }
 
 /// Proves an address with the link that was sent to it.
-pub async fn verify(app: &App, ctx: &Ctx, token: Option<&LinkToken>) -> Result<Verified, VerifyError> {
+pub async fn verify(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&LinkToken>,
+) -> Result<Verified, VerifyError> {
     let mut tx = app.store.write().await?;
     let link = match token {
         Some(token) => {
@@ -70,10 +74,28 @@ pub async fn verify(app: &App, ctx: &Ctx, token: Option<&LinkToken>) -> Result<V
             app.outbox.wake();
             Ok(Verified { user, email })
         }
-        Ok(false) => Err(VerifyError::InvalidLink("address_changed")),
-        Err(error) if error.is_unique_violation() => Err(VerifyError::InvalidLink("address_taken")),
+        Ok(false) => Err(reject(tx, app, ctx, &purpose, "address_changed").await?),
+        Err(error) if error.is_unique_violation() => {
+            Err(reject(tx, app, ctx, &purpose, "address_taken").await?)
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Undoes what was begun, and writes down why.
+async fn reject(
+    tx: onesql::Tx,
+    app: &App,
+    ctx: &Ctx,
+    purpose: &str,
+    reason: &'static str,
+) -> onesql::Result<VerifyError> {
+    drop(tx);
+    let all = [Purpose::VerifyEmail, Purpose::ChangeEmail];
+    let purpose = all.into_iter().find(|known| known.name() == purpose);
+    let purpose = purpose.unwrap_or(Purpose::VerifyEmail).name();
+    audit::record_alone(app, ctx, &Event::LinkRejected { purpose, reason }).await?;
+    Ok(VerifyError::InvalidLink(reason))
 }
 
 async fn prove_address(

@@ -1,4 +1,4 @@
-//! The words of letters, in every language we have.
+//! The words of letters and pages, in every language we have.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,14 @@ use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
 
 /// Every language, with its words.
-const LANGUAGES: [(&str, &str); 2] = [
-    ("de", include_str!("../../locales/de.ftl")),
-    (FALLBACK, include_str!("../../locales/en.ftl")),
-];
+const LANGUAGES: [(&str, &str); 2] =
+    [("de", include_str!("../locales/de.ftl")), (FALLBACK, include_str!("../locales/en.ftl"))];
 
 /// The language that has every word.
 const FALLBACK: &str = "en";
 
 /// The words of every language.
-pub(super) struct Words {
+pub(crate) struct Words {
     bundles: BTreeMap<&'static str, FluentBundle<FluentResource>>,
 }
 
@@ -33,7 +31,7 @@ pub struct Speechless {
 }
 
 impl Words {
-    pub(super) fn load() -> Self {
+    pub(crate) fn load() -> Self {
         let bundles = LANGUAGES
             .into_iter()
             .map(|(language, source)| {
@@ -52,19 +50,23 @@ impl Words {
 
     /// Returns the language that serves `locale` best: `de-AT` is German; an unknown one gets the
     /// default, and an unknown default English.
-    pub(super) fn pick(&self, locale: &str, default: &str) -> &'static str {
-        [locale, default]
-            .into_iter()
-            .filter_map(|locale| locale.replace('_', "-").parse::<LanguageIdentifier>().ok())
-            .find_map(|wanted| {
-                let known = self.bundles.keys().copied();
-                known.into_iter().find(|language| wanted.language.as_str() == *language)
-            })
-            .unwrap_or(FALLBACK)
+    pub(crate) fn pick(&self, locale: &str, default: &str) -> &'static str {
+        [locale, default].into_iter().find_map(|locale| self.known(locale)).unwrap_or(FALLBACK)
+    }
+
+    /// Returns our language for `locale`, if we have one.
+    pub(crate) fn known(&self, locale: &str) -> Option<&'static str> {
+        let wanted: LanguageIdentifier = locale.replace('_', "-").parse().ok()?;
+        self.languages().find(|language| wanted.language.as_str() == *language)
+    }
+
+    /// Returns every language.
+    pub(crate) fn languages(&self) -> impl Iterator<Item = &'static str> {
+        self.bundles.keys().copied()
     }
 
     /// Says the words `id`, or those of its attribute: `verify_email.lead`.
-    pub(super) fn say(
+    pub(crate) fn say(
         &self,
         language: &'static str,
         id: &str,
@@ -93,7 +95,7 @@ impl Words {
     }
 
     /// Returns whether any language has the words `message.attribute`.
-    pub(super) fn has(&self, message: &str, attribute: &str) -> bool {
+    pub(crate) fn has(&self, message: &str, attribute: &str) -> bool {
         self.bundles[FALLBACK]
             .get_message(message)
             .is_some_and(|message| message.get_attribute(attribute).is_some())

@@ -2,8 +2,6 @@
 //!
 //! PostgreSQL takes part when `AUTHSHIELD_TEST_POSTGRES` names a server where schemas may be created.
 
-#![expect(clippy::unwrap_used, reason = "in a test, what cannot be is a failure")]
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -21,12 +19,12 @@ use authshield::mail::{
 use authshield::world::{Sandbox, World};
 use lettre::transport::smtp::extension::ClientId;
 use onesql::{Migrations, Options, Store};
-use smtp_server::{Certificate, Reaction, Script, SmtpServer, valid_certificate};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-#[path = "it/support/smtp_server.rs"]
-mod smtp_server;
+use crate::support::smtp_server::{
+    self, Certificate, Reaction, Script, SmtpServer, valid_certificate,
+};
 
 const LINK: &str = "https://id.example.org/verify-email?token=T0ken-with_64=chars&x=y";
 

@@ -1,6 +1,5 @@
 //! The vault and the keyring on a real database: SQLite always, PostgreSQL when
 //! `AUTHSHIELD_TEST_POSTGRES` names a server.
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,0 +1,107 @@
+//! Who looks at a page: which language they read, which link brought them.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri, header};
+use url::form_urlencoded;
+
+use super::page::Pages;
+use crate::app::App;
+use crate::kernel::LinkToken;
+
+/// What a request for a page says about its reader.
+pub(super) struct Visit {
+    pub(super) language: &'static str,
+    /// The token of the link; `None` if there is none, or none that could be ours.
+    pub(super) token: Option<LinkToken>,
+    /// Where the same page is, if it can be asked for again in another language.
+    pub(super) again: Option<String>,
+}
+
+impl Visit {
+    /// Somebody who reads a page that is in English only.
+    pub(super) fn in_english() -> Self {
+        Self { language: "en", token: None, again: None }
+    }
+
+    /// Keeps the language for the answer to a form, which cannot be asked for again.
+    pub(super) fn answered(self) -> Self {
+        Self { again: None, ..self }
+    }
+
+    /// Returns where a form on `path` is sent, in the language that it is read in.
+    pub(super) fn action(&self, app: &App, path: &str) -> String {
+        format!("{}{path}?lang={}", app.pages.base(), self.language)
+    }
+}
+
+impl FromRequestParts<App> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let mut tokens = form_urlencoded::parse(query).filter(|(name, _)| name == "token");
+        // Of two, nobody knows which is meant.
+        let token = match (tokens.next(), tokens.next()) {
+            (Some((_, token)), None) => LinkToken::parse(&token),
+            _ => None,
+        };
+        let mut again = format!("{}{}?", app.pages.base(), parts.uri.path());
+        if let Some(token) = &token {
+            again.push_str("token=");
+            again.push_str(token.reveal());
+            again.push('&');
+        }
+        let language = language(&app.pages, &parts.uri, &parts.headers);
+        Ok(Self { language, token, again: Some(again) })
+    }
+}
+
+/// Picks a language: the one asked for by `?lang=`, else the one the browser prefers, else the
+/// default of the service.
+pub(super) fn language(pages: &Pages, uri: &Uri, headers: &HeaderMap) -> &'static str {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    let asked = form_urlencoded::parse(query).find(|(name, _)| name == "lang");
+    if let Some(language) = asked.and_then(|(_, wanted)| pages.words().known(&wanted)) {
+        return language;
+    }
+    headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|wanted| preferred(wanted).find_map(|tag| pages.words().known(tag)))
+        .unwrap_or_else(|| pages.default_language())
+}
+
+/// Returns the tags of an `Accept-Language` field, the most wanted first.
+fn preferred(field: &str) -> impl Iterator<Item = &str> {
+    let mut tags: Vec<(&str, f32)> = field
+        .split(',')
+        .filter_map(|part| {
+            let (tag, weight) = part.split_once(';').unwrap_or((part, "q=1"));
+            let weight = weight.trim().strip_prefix("q=")?.trim().parse().ok()?;
+            (weight > 0.0).then_some((tag.trim(), weight))
+        })
+        .collect();
+    tags.sort_by(|one, other| other.1.total_cmp(&one.1));
+    tags.into_iter().map(|(tag, _)| tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_wanted_language_comes_first() {
+        for (field, tags) in [
+            ("de", vec!["de"]),
+            ("fr, de;q=0.5, en;q=0.9", vec!["fr", "en", "de"]),
+            ("de-AT,de;q=0.8,*;q=0.1", vec!["de-AT", "de", "*"]),
+            ("de;q=0, en", vec!["en"]),
+            ("de;q=much, ;;;,", vec![""]),
+        ] {
+            assert_eq!(preferred(field).collect::<Vec<_>>(), tags, "{field}");
+        }
+    }
+}

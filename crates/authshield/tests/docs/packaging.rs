@@ -1,0 +1,239 @@
+//! The image, the compose file and the unit keep their promises. None of it needs a container engine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use crate::server::clean;
+use crate::{AUTHSHIELD, root};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Returns the indented blocks below the line `key:` of a YAML file that is laid out as ours is.
+fn below<'y>(yaml: &'y str, key: &str) -> Vec<&'y str> {
+    let inside = yaml.lines().skip_while(|line| line.split(" &").next() != Some(key)).skip(1);
+    inside.take_while(|line| line.is_empty() || line.starts_with([' ', '#'])).collect()
+}
+
+/// Returns the services of the compose file: each with its lines, the shared ones included.
+fn services() -> BTreeMap<String, String> {
+    let yaml = read("compose.yaml");
+    let shared: String = below(&yaml, "x-authshield:").join("\n") + "\n";
+    // The shared lines are indented once less than a service's.
+    let shared = shared.replace('\n', "\n  ");
+    let mut services = BTreeMap::<String, String>::new();
+    let mut current = "";
+    for line in below(&yaml, "services:") {
+        let is_name = line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':');
+        if is_name {
+            current = line.trim().trim_end_matches(':');
+        } else if line.trim() == "<<: *authshield" {
+            let service = services.entry(current.to_owned()).or_default();
+            service.extend(["  ", &shared, "\n"]);
+        } else if !line.trim_start().starts_with('#') {
+            services.entry(current.to_owned()).or_default().extend([line, "\n"]);
+        }
+    }
+    services
+}
+
+fn seconds(duration: &str) -> u64 {
+    let (number, unit) = duration.trim().split_at(duration.trim().len() - 1);
+    number.parse::<u64>().unwrap() * if unit == "m" { 60 } else { 1 }
+}
+
+#[test]
+fn no_routine_command_can_wipe_the_identity_database() {
+    let yaml = read("compose.yaml");
+    let volumes = below(&yaml, "volumes:").join("\n");
+    assert!(volumes.contains("  database:\n    external: true\n    name: authshield_database"));
+    assert!(services()["postgres"].contains(r#"volumes: ["database:/var/lib/postgresql/data"]"#));
+    assert!(
+        read("docs/src/guides/production.md").contains("docker volume create authshield_database")
+    );
+}
+
+#[test]
+fn compose_confines_every_service() {
+    let services = services();
+    let names: Vec<_> = services.keys().map(String::as_str).collect();
+    assert_eq!(names, ["authshield", "migrate", "postgres", "valkey"]);
+    for (name, service) in &services {
+        for promise in
+            ["read_only: true", "cap_drop: [ALL]", r#"security_opt: ["no-new-privileges:true"]"#]
+        {
+            assert!(service.contains(promise), "{name}: {promise}");
+        }
+        assert!(
+            !service.contains("privileged: true") && !service.contains("docker.sock"),
+            "{name}"
+        );
+        let published = service.contains("ports:");
+        assert_eq!(published, name == "authshield", "{name} publishes ports");
+    }
+    // Only this machine, where the proxy is.
+    assert!(services["authshield"].contains(r#"ports: ["127.0.0.1:8080:8080"]"#));
+    assert!(read("compose.yaml").contains("  data:\n    internal: true\n"));
+    for name in ["postgres", "valkey"] {
+        assert!(services[name].contains("networks: [data]"), "{name} has a way out");
+        assert!(services[name].contains(&format!("user: {name}")), "{name} runs as root");
+    }
+}
+
+#[test]
+fn compose_starts_in_order_and_stops_in_time() {
+    let services = services();
+    let service = &services["authshield"];
+    assert!(service.contains("migrate: { condition: service_completed_successfully }"));
+    assert!(service.contains(r#"test: ["CMD", "/usr/local/bin/authshield", "healthcheck"]"#));
+    assert!(services["migrate"].contains("postgres: { condition: service_healthy }"));
+    assert!(services["migrate"].contains("command: [migrate, run]"));
+    let value = |key: &str| {
+        let line = service.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap();
+        seconds(line)
+    };
+    assert!(value("stop_grace_period: ") > value("AUTHSHIELD_SHUTDOWN_GRACE: "));
+    let valkey = services["valkey"].replace(['\n', ' '], "");
+    assert!(valkey.contains("--maxmemory-policy-noeviction"), "{valkey}");
+    assert!(valkey.contains(r#"--appendonly-"yes""#), "{valkey}");
+}
+
+/// What compose would give the program is a configuration that it accepts, once the blanks are filled.
+#[test]
+fn compose_has_no_default_secret_and_a_sound_configuration() {
+    let yaml = read("compose.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    let secret = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    secret("master_key", "MgwMjJwg4Ao30qU1STiClwKPQhOL+sSB87qTsEudWCQ=\n");
+    secret("database_url", "postgres://authshield:3a0f8c1e5b7d9246@postgres/authshield\n");
+    secret("smtp_password", "kq3v-Xw9z-relay\n");
+    let filled = BTreeMap::from([
+        ("AUTHSHIELD_PUBLIC_URL", "https://id.acme-shop.com"),
+        ("AUTHSHIELD_TRUSTED_PROXIES", "172.16.0.0/12"),
+        ("AUTHSHIELD_SMTP_HOST", "smtp.acme-shop.com"),
+        ("AUTHSHIELD_SMTP_USERNAME", "acme"),
+        ("AUTHSHIELD_MAIL_FROM", "Acme <no-reply@acme-shop.com>"),
+    ]);
+    let mut check = clean(AUTHSHIELD);
+    check.args(["config", "check"]).current_dir(&folder);
+    let mut count = 0;
+    for line in below(&yaml, "x-authshield:") {
+        let Some((name, value)) = line.trim().split_once(": ") else { continue };
+        if !name.starts_with("AUTHSHIELD_") {
+            continue;
+        }
+        count += 1;
+        let value = if let Some(blank) = value.strip_prefix("${") {
+            assert!(blank.starts_with(&format!("{name}:?")), "{line}: must be required");
+            filled[name].to_owned()
+        } else if let Some(file) = value.strip_prefix("/run/secrets/") {
+            assert!(yaml.contains(&format!("    file: secrets/{file}\n")), "{file}");
+            folder.path().join(file).display().to_string()
+        } else {
+            value.to_owned()
+        };
+        check.env(name, value);
+    }
+    assert!(count > 10);
+    let said = check.output().unwrap();
+    let why = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{why}");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("with 0 warnings"), "{why}");
+    for word in ["PASSWORD:", "PASSWORD=", "MASTER_KEY:"] {
+        assert!(!yaml.contains(word), "{word} stands in the file: secrets are files");
+    }
+}
+
+/// Our reading of the file is not YAML's: ask somebody who knows, where there is one.
+#[test]
+fn compose_is_yaml() {
+    let python = Command::new("python3")
+        .args(["-c", "import sys, yaml; yaml.safe_load(sys.stdin)"])
+        .stdin(fs::File::open(root().join("compose.yaml")).unwrap())
+        .output();
+    match python {
+        Ok(said) if String::from_utf8_lossy(&said.stderr).contains("No module named") => {
+            println!("skipped: python3-yaml is not installed");
+        }
+        Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr)),
+        Err(_) => println!("skipped: python3 is not installed"),
+    }
+}
+
+#[test]
+fn the_image_is_nobody_and_has_nothing_but_the_program() {
+    let file = read("Dockerfile");
+    let (build, last) = file.split_once("\nFROM scratch\n").unwrap();
+    assert!(build.contains("cargo build --locked --profile dist"));
+    assert!(build.contains("deploy/image/rootfs.sh target/dist/authshield /rootfs"));
+    assert!(last.contains("\nUSER 65532:65532\n"));
+    assert!(last.contains(r#"ENTRYPOINT ["/usr/local/bin/authshield"]"#));
+    assert!(last.contains(r#"CMD ["/usr/local/bin/authshield", "healthcheck"]"#));
+    assert!(!last.contains("RUN") && !last.contains("/bin/sh"));
+    let ignored = read(".dockerignore");
+    for name in [".git", "**/target", "secrets", ".env", "data"] {
+        assert!(ignored.lines().any(|line| line == name), "{name} would get into the image");
+    }
+}
+
+/// Builds the image's file system and starts the program inside, as the image's user.
+#[test]
+fn what_the_image_holds_is_enough_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("rootfs");
+    let script = root().join("deploy/image/rootfs.sh");
+    let laid_out = clean(script).arg(AUTHSHIELD).arg(&inside).output().unwrap();
+    assert!(laid_out.status.success(), "{}", String::from_utf8_lossy(&laid_out.stderr));
+    assert!(!inside.join("bin/sh").exists() && !inside.join("usr/bin").exists());
+    let said = clean("chroot")
+        .arg("--userspec=65532:65532")
+        .arg(&inside)
+        .args(["/usr/local/bin/authshield", "version"])
+        .output();
+    match said {
+        Ok(said) if said.status.code() == Some(125) => println!("skipped: chroot is root's"),
+        Ok(said) => assert_eq!(
+            String::from_utf8_lossy(&said.stdout),
+            concat!("authshield ", env!("CARGO_PKG_VERSION"), "\n"),
+            "{}",
+            String::from_utf8_lossy(&said.stderr)
+        ),
+        Err(_) => println!("skipped: there is no chroot"),
+    }
+}
+
+#[test]
+fn the_unit_is_sound_and_hardened() {
+    let unit = read("deploy/systemd/authshield.service");
+    for promise in [
+        "DynamicUser=yes",
+        "ProtectSystem=strict",
+        "NoNewPrivileges=yes",
+        "StateDirectory=authshield",
+        "LoadCredential=master_key:/etc/authshield/master_key",
+        "CapabilityBoundingSet=\n",
+        "RestartPreventExitStatus=78",
+        "MemoryMax=",
+    ] {
+        assert!(unit.contains(promise), "{promise}");
+    }
+    let stop = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap();
+    assert!(seconds(stop) > 20, "it must be longer than the default of `shutdown_grace`");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authshield.service");
+    fs::write(&file, unit.replace("/usr/local/bin/authshield", AUTHSHIELD)).unwrap();
+    let Ok(said) = Command::new("systemd-analyze").arg("verify").arg(&file).output() else {
+        println!("skipped: systemd-analyze is not installed");
+        return;
+    };
+    let complaints = String::from_utf8_lossy(&said.stderr);
+    assert!(!complaints.contains("authshield.service"), "{complaints}");
+    let mut security = Command::new("systemd-analyze");
+    security.args(["security", "--offline=true", "--no-pager", "--threshold=20"]).arg(&file);
+    let said = security.output().unwrap();
+    let report = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{}", report.lines().last().unwrap_or_default());
+}

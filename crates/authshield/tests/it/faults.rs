@@ -1,0 +1,259 @@
+//! The database goes away, and comes back.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{
+    Client, PASSWORD, Program, Proxy, Reply, Script, Server, SmtpServer, Wire, on_postgres, text,
+    token_from, wait_until,
+};
+
+/// How long an answer may take while the database is gone: it is promised within two seconds, and
+/// this machine may be busy with other tests.
+const SOON: Duration = Duration::from_secs(4);
+/// How long it may take until all is well again.
+const RECOVERED: Duration = Duration::from_secs(10);
+
+/// A server whose database is at the other end of a wire, and somebody who is signed in.
+struct Scene {
+    program: Program,
+    server: Server,
+    proxy: Proxy,
+    access: String,
+    refresh: String,
+}
+
+/// Nothing on SQLite: there is no wire to a file.
+async fn scene() -> Option<Scene> {
+    if !on_postgres() {
+        return None;
+    }
+    let direct = Program::new().await.unlimited();
+    let (proxy, url) = Proxy::before(&direct.database_url).await;
+    let program = direct.clone().database(&url);
+    let server = program.serve().await;
+    let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+    direct.run_with(&create, PASSWORD).await.ok();
+    let pair = server.client.log_in("ann@example.net", PASSWORD).await.unwrap();
+    let (access, refresh) = (text(pair.ok(200), "access_token"), text(&pair, "refresh_token"));
+    Some(Scene { program: direct, server, proxy, access, refresh })
+}
+
+/// Sends and returns the answer, which comes soon whatever it is.
+async fn soon(what: &str, answer: impl Future<Output = Option<Reply>>) -> Reply {
+    let began = Instant::now();
+    let reply = answer.await.unwrap_or_else(|| panic!("{what} got no answer"));
+    assert!(began.elapsed() < SOON, "{what} took {:?}", began.elapsed());
+    reply
+}
+
+#[track_caller]
+fn is_unavailable(what: &str, reply: &Reply) {
+    assert_eq!((reply.status.as_u16(), reply.code()), (503, "SERVICE_UNAVAILABLE"), "{what}");
+    assert!(reply.header("retry-after").parse::<u64>().is_ok_and(|after| after > 0), "{what}");
+    for inner in ["postgres", "sqlx", "Connection", "timed out", "os error"] {
+        assert!(!reply.text.contains(inner), "{what} tells {inner}: {}", reply.text);
+    }
+}
+
+/// Asks everything while the database is gone.
+async fn everything(client: &Client, access: &str, refresh: &str) {
+    let me = async { is_unavailable("me", &soon("me", client.me(access)).await) };
+    let log_in = async {
+        let reply = soon("login", client.log_in("ann@example.net", PASSWORD)).await;
+        is_unavailable("login", &reply);
+    };
+    let register = async {
+        is_unavailable("register", &soon("register", client.register("b@example.net")).await);
+    };
+    let refreshed = async {
+        is_unavailable("refresh", &soon("refresh", client.refresh(refresh)).await);
+    };
+    let log_out = async {
+        is_unavailable("logout", &soon("logout", client.log_out(access)).await);
+    };
+    let forged = async {
+        // What can be refused without the database is refused as ever.
+        let reply = soon("forged", client.me("eyJhbGciOiJub25lIn0.e30.")).await;
+        reply.is(401, "AUTH_TOKEN_INVALID");
+    };
+    let health = async {
+        let reply = soon("health", client.get("/api/v1/health")).await;
+        assert_eq!(reply.ok(503).body["status"], "unhealthy");
+        assert_eq!(reply.body["checks"]["database"]["status"], "unhealthy");
+        soon("ready", client.get("/api/v1/health/ready")).await.ok(503);
+    };
+    let needs_nothing = async {
+        for path in ["/api/v1/health/live", "/.well-known/jwks.json"] {
+            let began = Instant::now();
+            soon(path, client.get(path)).await.ok(200);
+            assert!(began.elapsed() < Duration::from_secs(1), "{path}: {:?}", began.elapsed());
+        }
+    };
+    let crowd = async {
+        let crowd = (0..60).map(|_| async { soon("crowd", client.me(access)).await });
+        join_all(crowd).await.iter().for_each(|reply| is_unavailable("crowd", reply));
+    };
+    tokio::join!(me, log_in, register, refreshed, log_out, forged, health, needs_nothing, crowd);
+}
+
+/// ASVS: V16.5.1, V16.5.2, V16.5.3
+///
+/// Fault: F12, F13, F23
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_is_gone_that_is_said_soon() {
+    let Some(Scene { server, proxy, access, refresh, .. }) = scene().await else { return };
+    let client = &server.client;
+    for wire in [Wire::Refused, Wire::BlackHole] {
+        proxy.set(wire);
+        // More than once: the first finds connections that were good, the others find none.
+        for _ in 0..3 {
+            Box::pin(everything(client, &access, &refresh)).await;
+        }
+        proxy.set(Wire::Whole);
+        let began = Instant::now();
+        wait_until("ready again", RECOVERED, async || {
+            let ready = client.get("/api/v1/health/ready").await?;
+            (ready.status == 200).then_some(())
+        })
+        .await;
+        println!("{wire:?}: ready again after {:?}", began.elapsed());
+        // All is well, for everybody.
+        wait_until("served again", RECOVERED, async || {
+            let all = join_all((0..20).map(|_| client.me(&access))).await;
+            all.iter().flatten().all(|reply| reply.status == 200).then_some(())
+        })
+        .await;
+        client.log_in("ann@example.net", PASSWORD).await.unwrap().ok(200);
+        let health = client.get("/api/v1/health").await.unwrap();
+        assert_eq!(health.ok(200).body["checks"]["database"]["status"], "healthy");
+    }
+    // The session outlived it all.
+    client.refresh(&refresh).await.unwrap().ok(200);
+    server.stop().await;
+}
+
+/// Fault: F15
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_died_cost_one_request_at_most() {
+    let Some(Scene { server, proxy, access, mut refresh, .. }) = scene().await else { return };
+    for _ in 0..5 {
+        // As many connections as there may be.
+        let crowd = join_all((0..40).map(|_| server.client.me(&access))).await;
+        for reply in &crowd {
+            assert_eq!(reply.as_ref().unwrap().status, 200);
+        }
+        proxy.cut();
+        let mut failed = 0;
+        for _ in 0..20 {
+            let reply = server.client.me(&access).await.unwrap();
+            failed += u32::from(reply.status != 200);
+        }
+        assert!(failed <= 1, "{failed} of 20 met a dead connection");
+        // What changes something looks before it begins.
+        let reply = server.client.refresh(&refresh).await.unwrap();
+        refresh = text(reply.ok(200), "refresh_token");
+    }
+}
+
+/// ASVS: V2.3.3
+///
+/// Fault: F24
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_whose_answer_was_lost_can_be_tried_again() {
+    let Some(Scene { program, server, proxy, mut refresh, .. }) = scene().await else { return };
+    for _ in 0..3 {
+        proxy.lose_the_next_commit();
+        let reply = soon("refresh", server.client.refresh(&refresh)).await;
+        assert!(!proxy.waits_for_a_commit(), "it was lost");
+        is_unavailable("refresh", &reply);
+        // It was done, yet nobody was told: the retry gets the successor that is already there.
+        let reply = soon("retry", server.client.refresh(&refresh)).await;
+        let successor = text(reply.ok(200), "refresh_token");
+        assert_eq!(live_tokens(&program).await, 1, "one chain");
+        refresh = text(server.client.refresh(&successor).await.unwrap().ok(200), "refresh_token");
+        assert_eq!(live_tokens(&program).await, 1, "one chain");
+    }
+}
+
+/// ASVS: V2.3.3
+///
+/// Fault: F24
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_whose_answer_was_lost_was_done_once() {
+    if !on_postgres() {
+        return;
+    }
+    let relay = SmtpServer::start(Script::default()).await;
+    let direct = Program::new().await.unlimited().mailing(&relay);
+    let (proxy, url) = Proxy::before(&direct.database_url).await;
+    let server = direct.clone().database(&url).serve().await;
+    let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+    direct.run_with(&create, PASSWORD).await.ok();
+    let pair = server.client.log_in("ann@example.net", PASSWORD).await.unwrap();
+    let access = text(pair.ok(200), "access_token");
+    let forgot = json!({ "email": "ann@example.net" });
+    server.client.post("/api/v1/auth/forgot-password", forgot).await.unwrap().ok(202);
+    let token = token_from(&relay, "ann@example.net", "reset-password").await;
+    // The worker that sends mail commits, too: wait until it has nothing to do.
+    wait_until("all mail is sent", RECOVERED, async || {
+        let mails = direct.run(&["mail", "list", "--json"]).await.json();
+        mails.as_array()?.iter().all(|mail| mail["state"] == "accepted").then_some(())
+    })
+    .await;
+
+    let fresh = "another lantern in the tide 7";
+    let reset = || {
+        let body = json!({ "token": token, "new_password": fresh });
+        server.client.post("/api/v1/auth/reset-password", body)
+    };
+    proxy.lose_the_next_commit();
+    is_unavailable("reset", &soon("reset", reset()).await);
+    reset().await.unwrap().is(400, "AUTH_INVALID_RESET_TOKEN");
+    server.client.log_in("ann@example.net", fresh).await.unwrap().ok(200);
+    server.client.log_in("ann@example.net", PASSWORD).await.unwrap().ok(401);
+    server.client.me(&access).await.unwrap().is(401, "AUTH_TOKEN_REVOKED");
+}
+
+/// Returns how many refresh tokens could still be used.
+async fn live_tokens(program: &Program) -> i64 {
+    let options = onesql::Options::parse(&program.database_url).unwrap();
+    let store = onesql::Store::open(&options).await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    let alive = "SELECT COUNT(*) FROM refresh_tokens WHERE used_at IS NULL";
+    tx.query(alive).one::<(i64,)>().await.unwrap().0
+}
+
+/// The embedded file has no wire, but somebody else may sit on it.
+///
+/// ASVS: V16.5.2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_somebody_else_holds_is_not_waited_for() {
+    let program = Program::embedded().unlimited();
+    let server = program.serve().await;
+    let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+    program.run_with(&create, PASSWORD).await.ok();
+    let pair = server.client.log_in("ann@example.net", PASSWORD).await.unwrap();
+    let (access, refresh) = (text(pair.ok(200), "access_token"), text(&pair, "refresh_token"));
+
+    let options = onesql::Options::parse(&program.database_url).unwrap();
+    let other = onesql::Store::open(&options).await.unwrap();
+    let held = other.write().await.unwrap();
+    let (client, refresh) = (&server.client, &refresh);
+    let crowd = (0..8).map(|_| async { soon("refresh", client.refresh(refresh)).await });
+    let (crowd, me) = tokio::join!(join_all(crowd), soon("me", client.me(&access)));
+    me.ok(200);
+    for reply in &crowd {
+        is_unavailable("refresh", reply);
+    }
+    drop(held);
+    wait_until("written again", RECOVERED, async || {
+        (client.refresh(refresh).await?.status == 200).then_some(())
+    })
+    .await;
+    let path = "/api/v1/auth/logout-all";
+    client.send(client.request(Method::POST, path).bearer_auth(&access)).await.unwrap().ok(204);
+}

@@ -1,0 +1,31 @@
+//! The whole service, over its real edges: HTTP, SMTP, SQL. One binary, so that it links once; the
+//! test command runs it once on each database.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
+mod support;
+
+mod access;
+mod accounts;
+mod admin;
+mod browser;
+mod cli;
+mod faults;
+mod http;
+mod login;
+mod mail;
+mod mail_story;
+mod negative;
+mod openapi;
+mod program;
+mod races;
+mod recovery;
+mod registration;
+mod rotation_model;
+mod screens;
+mod sessions;
+mod story;
+mod tokens;
+mod two_nodes;
+mod vault;
+mod verification;
+mod wire;

@@ -1,0 +1,298 @@
+//! Many at once, on one node and on two: what must happen once happens once.
+
+use futures_util::future::{join, join_all};
+use serde_json::json;
+
+use crate::registration::UNLIMITED;
+use crate::support::{PASSWORD, Person, Reply, TestApp};
+
+const OTHER: &str = "seven herons under glass";
+const FORGOT: &str = "/api/v1/auth/forgot-password";
+
+/// Starts two nodes that are one service.
+async fn two_nodes(settings: &[(&str, &str)]) -> [TestApp; 2] {
+    let mut all = vec![UNLIMITED];
+    all.extend(settings);
+    let one = TestApp::with(&all).await;
+    let base = one.base.clone();
+    all.push(("public_url", &base));
+    let other = one.second_node(&all).await;
+    [one, other]
+}
+
+async fn reset(app: &TestApp, token: &str, password: &str) -> Reply {
+    let body = json!({ "token": token, "new_password": password });
+    app.post("/api/v1/auth/reset-password", body).await
+}
+
+async fn link_for(app: &TestApp, path: &str, email: &str) -> String {
+    app.mails().await; // so that the next one is the last one
+    app.post(path, json!({ "email": email })).await.ok(202);
+    app.token_for(email).await
+}
+
+/// Returns how many succeeded; none of the others may be the server's fault.
+#[track_caller]
+fn successes(replies: &[Reply]) -> usize {
+    for reply in replies {
+        assert!(reply.status.as_u16() < 500, "{reply:?}");
+    }
+    replies.iter().filter(|reply| reply.status.is_success()).count()
+}
+
+/// ASVS: V2.3.4
+/// Attack: B20
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_registrations_at_once_one_account_comes() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..3 {
+        let email = format!("ann{round}@example.org");
+        let ask = |n: usize| nodes[n % 2].register(&email, PASSWORD);
+        let replies = join_all((0..32).map(ask)).await;
+        assert_eq!(successes(&replies), 32);
+    }
+    assert_eq!(nodes[0].count("SELECT COUNT(*) FROM users").await, 3);
+    assert_eq!(nodes[0].count("SELECT COUNT(*) FROM user_roles").await, 3);
+    let open = "SELECT COUNT(*) FROM link_tokens WHERE used_at IS NULL";
+    assert_eq!(nodes[0].count(open).await, 3, "one link of each works");
+}
+
+/// ASVS: V2.3.4
+/// Attack: B06
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_link_is_used_once_however_many_try() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..5 {
+        let email = format!("ann{round}@example.org");
+        nodes[0].register(&email, PASSWORD).await.ok(202);
+        let token = nodes[0].token_for(&email).await;
+        let replies = join_all((0..16).map(|n| nodes[n % 2].verify(&token))).await;
+        assert_eq!(successes(&replies), 1);
+    }
+}
+
+/// ASVS: V2.3.4
+/// Attack: B09
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_link_is_used_once_however_many_try() {
+    let nodes = two_nodes(&[]).await;
+    nodes[0].open_account("ann@example.org").await;
+    for round in 0..4 {
+        let token = link_for(&nodes[0], FORGOT, "ann@example.org").await;
+        let password = |n: usize| format!("{OTHER} {round} {n}");
+        let tries = (0..16).map(|n| {
+            let node = &nodes[n % 2];
+            let (token, password) = (token.clone(), password(n));
+            async move { reset(node, &token, &password).await }
+        });
+        let replies = join_all(tries).await;
+        assert_eq!(successes(&replies), 1);
+        let winner = replies.iter().position(|reply| reply.status.is_success()).unwrap();
+        nodes[1].log_in("ann@example.org", &password(winner)).await.ok(200);
+    }
+}
+
+/// Two links are locked by two, and each withdraws the other's: nobody may end in a deadlock.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_links_used_at_once_one_works() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..6 {
+        let email = format!("ann{round}@example.org");
+        nodes[0].register(&email, PASSWORD).await.ok(202);
+        let one = nodes[0].token_for(&email).await;
+        let other = link_for(&nodes[0], "/api/v1/auth/resend-verification", &email).await;
+        let tries = (0..8).map(|n| nodes[n % 2].verify(if n % 4 < 2 { &one } else { &other }));
+        assert_eq!(successes(&join_all(tries).await), 1);
+
+        let one = link_for(&nodes[0], FORGOT, &email).await;
+        let other = link_for(&nodes[0], FORGOT, &email).await;
+        let tries =
+            (0..8).map(|n| reset(&nodes[n % 2], if n % 4 < 2 { &one } else { &other }, OTHER));
+        assert_eq!(successes(&join_all(tries).await), 1);
+    }
+}
+
+/// Attack: B07
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_meets_a_new_registration_proves_the_right_password() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..8 {
+        let email = format!("ann{round}@example.org");
+        nodes[0].register(&email, "mallory waits in the wings").await.ok(202);
+        let old = nodes[0].token_for(&email).await;
+        let (verified, registered) =
+            join(nodes[0].verify(&old), nodes[1].register(&email, PASSWORD)).await;
+        registered.ok(202);
+        successes(std::slice::from_ref(&verified));
+        // Whoever was first: a password that came after the proof does not count, and one that was
+        // replaced before it does not either.
+        let theirs = nodes[0].log_in(&email, "mallory waits in the wings").await;
+        let own = nodes[0].log_in(&email, PASSWORD).await;
+        if verified.status.is_success() {
+            assert_eq!((theirs.status.as_u16(), own.status.as_u16()), (200, 401));
+        } else {
+            assert_eq!((theirs.status.as_u16(), own.status.as_u16()), (401, 403));
+        }
+    }
+}
+
+/// Attack: B18
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_want_one_address_one_gets_it() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..5 {
+        let wanted = format!("wanted{round}@example.org");
+        let mut people = Vec::new();
+        for name in ["ann", "bob"] {
+            let person = nodes[0].sign_up(&format!("{name}{round}@example.org")).await;
+            let body = json!({ "new_email": wanted, "password": PASSWORD });
+            nodes[0].post_as(&person, "/api/v1/users/me/email", body).await.ok(202);
+            people.push((person, nodes[0].token_for(&wanted).await));
+        }
+        let (one, other) = join(nodes[0].verify(&people[0].1), nodes[1].verify(&people[1].1)).await;
+        assert_eq!(successes(&[one, other]), 1);
+        let mut holders = 0;
+        for (person, _) in &people {
+            holders += usize::from(nodes[0].me(person).await.ok(200).body["email"] == wanted);
+        }
+        assert_eq!(holders, 1);
+        // A stranger who registers it at the same moment gets nothing either.
+        nodes[1].register(&wanted, OTHER).await.ok(202);
+        nodes[1].log_in(&wanted, OTHER).await.is(401, "AUTH_INVALID_CREDENTIALS");
+    }
+}
+
+/// ASVS: V7.4.3
+/// Attack: B02
+#[tokio::test(flavor = "multi_thread")]
+async fn no_session_survives_a_reset_that_it_was_opened_beside() {
+    let nodes = two_nodes(&[]).await;
+    nodes[0].open_account("ann@example.org").await;
+    let (mut before, mut after) = (PASSWORD.to_owned(), OTHER.to_owned());
+    for _ in 0..8 {
+        let token = link_for(&nodes[0], FORGOT, "ann@example.org").await;
+        let logins = join_all((0..6).map(|n| nodes[n % 2].log_in("ann@example.org", &before)));
+        let (logins, done) = join(logins, reset(&nodes[1], &token, &after)).await;
+        done.ok(204);
+        successes(&logins);
+        for reply in logins.iter().filter(|reply| reply.status.is_success()) {
+            let thief = Person::from_pair(&reply.body);
+            nodes[0].me(&thief).await.is(401, "AUTH_TOKEN_REVOKED");
+            nodes[1].refresh(&thief.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+        }
+        std::mem::swap(&mut before, &mut after);
+    }
+}
+
+/// Attack: B04
+#[tokio::test(flavor = "multi_thread")]
+async fn no_pending_address_survives_a_reset_that_it_was_asked_for_beside() {
+    let nodes = two_nodes(&[]).await;
+    nodes[0].open_account("ann@example.org").await;
+    let (mut before, mut after) = (PASSWORD.to_owned(), OTHER.to_owned());
+    for round in 0..8 {
+        let pair = nodes[0].log_in("ann@example.org", &before).await;
+        let thief = Person::from_pair(&pair.ok(200).body);
+        let token = link_for(&nodes[0], FORGOT, "ann@example.org").await;
+        let new = format!("thief{round}@example.org");
+        let body = json!({ "new_email": new, "password": before });
+        let asked = nodes[0].post_as(&thief, "/api/v1/users/me/email", body);
+        let (asked, done) = join(asked, reset(&nodes[1], &token, &after)).await;
+        done.ok(204);
+        successes(&[asked]);
+        if nodes[0].mails_to(&new).await > 0 {
+            let link = nodes[0].token_for(&new).await;
+            nodes[1].verify(&link).await.is(400, "AUTH_INVALID_VERIFICATION_TOKEN");
+        }
+        std::mem::swap(&mut before, &mut after);
+    }
+}
+
+/// ASVS: V2.3.4, V10.4.5
+/// Attack: D01
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refresh_token_used_by_many_leaves_one_chain() {
+    let nodes = two_nodes(&[]).await;
+    nodes[0].open_account("ann@example.org").await;
+    for _ in 0..6 {
+        let ann = nodes[0].sign_in("ann@example.org").await;
+        let replies = join_all((0..32).map(|n| nodes[n % 2].refresh(&ann.refresh))).await;
+        assert_eq!(successes(&replies), 32, "within the leeway all are answered");
+        let mut children: Vec<_> =
+            replies.iter().map(|reply| reply.body["refresh_token"].to_string()).collect();
+        children.sort();
+        children.dedup();
+        assert_eq!(children.len(), 1, "all get the same successor");
+        let child = Person::from_pair(&replies[0].body);
+        let next = nodes[1].refresh(&child.refresh).await;
+        let next = Person::from_pair(&next.ok(200).body);
+        nodes[0].me(&next).await.ok(200);
+        let unused = "SELECT COUNT(*) FROM refresh_tokens AS t JOIN sessions AS s
+                      ON s.id = t.session_id WHERE t.used_at IS NULL AND s.ended_at IS NULL";
+        assert_eq!(nodes[0].count(unused).await, 1);
+        nodes[0].post_as(&next, "/api/v1/auth/logout-all", json!({})).await.ok(204);
+    }
+}
+
+/// ASVS: V2.3.4, V10.4.5
+/// Attack: D01
+#[tokio::test(flavor = "multi_thread")]
+async fn without_leeway_one_refresh_token_used_by_many_ends_the_session() {
+    let nodes = two_nodes(&[("refresh.retry_leeway", "0s")]).await;
+    nodes[0].open_account("ann@example.org").await;
+    for _ in 0..6 {
+        let ann = nodes[0].sign_in("ann@example.org").await;
+        let replies = join_all((0..16).map(|n| nodes[n % 2].refresh(&ann.refresh))).await;
+        assert!(successes(&replies) <= 1);
+        for reply in replies.iter().filter(|reply| reply.status.is_success()) {
+            let child = Person::from_pair(&reply.body);
+            nodes[0].refresh(&child.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+            nodes[1].me(&child).await.is(401, "AUTH_TOKEN_REVOKED");
+        }
+        nodes[0].me(&ann).await.is(401, "AUTH_TOKEN_REVOKED");
+    }
+}
+
+/// ASVS: V7.4.1
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_survives_a_sign_out_that_meets_a_refresh() {
+    let nodes = two_nodes(&[]).await;
+    nodes[0].open_account("ann@example.org").await;
+    for round in 0..10 {
+        let ann = nodes[0].sign_in("ann@example.org").await;
+        let path = ["/api/v1/auth/logout", "/api/v1/auth/logout-all"][round % 2];
+        let out = nodes[0].post_as(&ann, path, json!({}));
+        let (out, fresh) = join(out, nodes[1].refresh(&ann.refresh)).await;
+        out.ok(204);
+        successes(std::slice::from_ref(&fresh));
+        if fresh.status.is_success() {
+            let fresh = Person::from_pair(&fresh.body);
+            nodes[1].me(&fresh).await.is(401, "AUTH_TOKEN_REVOKED");
+            nodes[0].refresh(&fresh.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+        }
+    }
+}
+
+/// Attack: B10, B18
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reset_link_to_an_old_address_survives_its_change() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..8 {
+        let (old, new) = (format!("old{round}@example.org"), format!("new{round}@example.org"));
+        let ann = nodes[0].sign_up(&old).await;
+        let body = json!({ "new_email": new, "password": PASSWORD });
+        nodes[0].post_as(&ann, "/api/v1/users/me/email", body).await.ok(202);
+        let change = nodes[0].token_for(&new).await;
+        let forgot = nodes[1].post(FORGOT, json!({ "email": old }));
+        let (changed, asked) = join(nodes[0].verify(&change), forgot).await;
+        changed.ok(200);
+        asked.ok(202);
+        let mails = nodes[0].mails().await;
+        let links = mails.iter().filter(|mail| mail.to == [old.as_str()]);
+        for link in links.filter_map(|mail| mail.link("/reset-password?token=")) {
+            let token = link.split("token=").nth(1).unwrap();
+            reset(&nodes[1], token, OTHER).await.is(400, "AUTH_INVALID_RESET_TOKEN");
+        }
+        nodes[0].log_in(&new, PASSWORD).await.ok(200);
+    }
+}

@@ -1,0 +1,14 @@
+//! What scenes are made of.
+
+pub(crate) mod app;
+pub(crate) mod marked_secrets;
+pub(crate) mod plain;
+pub(crate) mod program;
+pub(crate) mod proxy;
+pub(crate) mod smtp_server;
+
+pub(crate) use app::{PASSWORD, Person, Reply, TestApp, on_postgres};
+pub(crate) use plain::plain;
+pub(crate) use program::{Client, Program, Server, text, token_from, wait_until};
+pub(crate) use proxy::{Proxy, Wire};
+pub(crate) use smtp_server::{Script, SmtpServer};
