@@ -27,7 +27,8 @@ trap finish EXIT
 free_port() {
   local port
   while true; do
-    port=$((20000 + RANDOM % 20000))
+    # Below the ports that the system gives to outgoing connections.
+    port=$((20000 + RANDOM % 12000))
     if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
       echo "$port"
       return

@@ -58,6 +58,7 @@ pub(crate) fn tour() -> Result<()> {
         ("AUTHSHIELD_DATA_DIR", data.display().to_string()),
     ];
     let mut serve = program(programs.join("authshield"));
+    #[expect(clippy::disallowed_methods, reason = "to forget it, not to read it")]
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AUTHSHIELD_") {
             serve.env_remove(name);

@@ -15,7 +15,7 @@ use onesql::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::access::VerifiedTokens;
+use crate::access::{Lookups, VerifiedTokens};
 use crate::config::Config;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
@@ -64,6 +64,8 @@ pub struct Reach {
     pub verifier: Verifier,
     /// Access tokens whose signature was already checked.
     pub verified: VerifiedTokens,
+    /// Sessions of callers that are being read.
+    pub lookups: Lookups,
     /// Templates of the pages.
     pub pages: Pages,
 }

@@ -7,7 +7,7 @@ use onesql::{Options, Store};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use crate::access::VerifiedTokens;
+use crate::access::{Lookups, VerifiedTokens};
 use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
@@ -205,6 +205,7 @@ pub async fn assemble(
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
+        lookups: Lookups::default(),
     });
     Ok((app, post))
 }

@@ -107,7 +107,7 @@ impl PgTx {
         begin: Option<&'static str>,
         at_most: Duration,
     ) -> Result<Self> {
-        let began = Instant::now();
+        let since = Instant::now();
         loop {
             let connection = Some(server.pool.acquire().await?);
             let mut tx = Self {
@@ -119,13 +119,13 @@ impl PgTx {
             let Some(begin) = begin else { return Ok(tx) };
             // Said before it is done: a `BEGIN` that was cut off still wants its end.
             tx.open = true;
-            let left = at_most.saturating_sub(began.elapsed());
+            let left = at_most.saturating_sub(since.elapsed());
             match within(left, tx.parts().0.execute(begin)).await {
                 Ok(_) => return Ok(tx),
                 Err(error) => {
                     server.doubt.raise();
                     // Nothing was done yet, so another connection can do all of it.
-                    if !error.is_lost_connection() || began.elapsed() >= at_most {
+                    if !error.is_lost_connection() || since.elapsed() >= at_most {
                         return Err(error);
                     }
                     tx.throw_away();

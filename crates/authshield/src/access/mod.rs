@@ -4,6 +4,7 @@
 //! are read from the database on every request, so that a logout, a disabled account or a lost role
 //! takes effect at once, on every node.
 
+mod lookups;
 mod permission;
 mod tokens;
 
@@ -13,6 +14,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
+pub use lookups::Lookups;
 pub use permission::{
     ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants,
 };
@@ -96,7 +98,7 @@ async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Probl
     let (Some(session), Ok(user)) = (session, claims.sub.parse::<UserId>()) else {
         return Err(Problem::from(Code::TokenInvalid).because("sid or sub is no id"));
     };
-    let Some(found) = sessions::find(&mut app.store.glance().await?, session).await? else {
+    let Some(found) = app.lookups.find(app, session).await? else {
         return Err(refused("no such session"));
     };
     if found.user.id != user {

@@ -125,11 +125,11 @@ pub async fn end(
 /// What to sign out of, besides the session that asks.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only its form is checked")]
 pub struct LogOut {
     /// The refresh token of the session; it ends with the session whether it is sent or not.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
+    #[expect(dead_code, reason = "its form is checked, and that is all")]
     refresh_token: Option<RefreshTokenText>,
 }
 

@@ -10,7 +10,10 @@ mod sql;
 use onesql::Tx;
 
 pub use rules::{Ended, live};
-pub use sql::{Found, Session, end, end_all, find, list, open, use_again};
+pub use sql::{
+    Found, Life, PRESENT_AT_MOST, Present, Session, end, end_all, find, list, open, present,
+    use_again,
+};
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
@@ -20,7 +23,7 @@ use crate::kernel::{SessionId, UserId};
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Remembers that a session is in use. A failure costs some exactness, not the request.
-pub async fn touch(app: &App, ctx: &Ctx, session: &Session) {
+pub async fn touch(app: &App, ctx: &Ctx, session: &Life) {
     if ctx.now.since(session.last_active_at) < TOUCH_EVERY {
         return;
     }

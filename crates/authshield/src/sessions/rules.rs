@@ -1,6 +1,6 @@
 //! Whether a session goes on.
 
-use super::sql::Session;
+use super::sql::Life;
 use crate::config;
 use crate::kernel::Timestamp;
 
@@ -19,7 +19,7 @@ pub enum Ended {
 }
 
 /// Decides whether a session goes on.
-pub fn live(session: &Session, config: &config::Session, now: Timestamp) -> Result<(), Ended> {
+pub fn live(session: &Life, config: &config::Session, now: Timestamp) -> Result<(), Ended> {
     if session.ended_at.is_some() {
         return Err(Ended::ByChoice);
     }
@@ -37,7 +37,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::kernel::{SessionId, UserId};
+    use crate::kernel::SessionId;
     use crate::world::{Sandbox, World};
 
     #[test]
@@ -46,26 +46,19 @@ mod tests {
         let now = world.now();
         let day = Duration::from_hours(24);
         let config = config::Session { lifetime: 30 * day, idle_timeout: 7 * day };
-        let session = Session {
+        let session = Life {
             id: SessionId::new(&world),
-            user_id: UserId::new(&world),
-            amr: onesql::Json(vec!["pwd".into()]),
-            auth_time: now,
-            ip_address: "192.0.2.1".into(),
-            user_agent: String::new(),
-            device: String::new(),
-            created_at: now,
             last_active_at: now,
             expires_at: now + config.lifetime,
             ended_at: None,
         };
-        let used = |at| Session { last_active_at: at, ..session.clone() };
+        let used = |at| Life { last_active_at: at, ..session };
         for (session, at, expected) in [
             (used(now), now, Ok(())),
             (used(now), now + 7 * day, Err(Ended::Idle)),
             (used(now + 6 * day), now + 12 * day, Ok(())),
             (used(now + 29 * day), now + 30 * day, Err(Ended::TooOld)),
-            (Session { ended_at: Some(now), ..session.clone() }, now, Err(Ended::ByChoice)),
+            (Life { ended_at: Some(now), ..session }, now, Err(Ended::ByChoice)),
         ] {
             assert_eq!(live(&session, &config, at), expected);
         }

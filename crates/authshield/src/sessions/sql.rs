@@ -44,6 +44,33 @@ pub struct Found {
     pub user: User,
 }
 
+/// What tells whether a session goes on.
+#[derive(Debug, Clone, Copy, FromRow)]
+pub struct Life {
+    /// Its name.
+    pub id: SessionId,
+    /// When it was last used, to the minute.
+    pub last_active_at: Timestamp,
+    /// Its absolute end.
+    pub expires_at: Timestamp,
+    /// When it was ended before that.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// The session of a caller, with the account that it belongs to.
+#[derive(Debug, Clone, FromRow)]
+pub struct Present {
+    /// The session.
+    #[sqlx(flatten)]
+    pub session: Life,
+    /// The account, as it is now.
+    #[sqlx(flatten)]
+    pub user: User,
+}
+
+/// How many sessions [`present`] finds at once.
+pub const PRESENT_AT_MOST: usize = 16;
+
 /// Opens a session for somebody whose password is still the one that was compared, and who is not
 /// disabled; `false` if that changed while the hash was computed.
 ///
@@ -89,6 +116,30 @@ pub async fn find(tx: &mut Tx, session: SessionId) -> Result<Option<Found>> {
     .bind(session)
     .optional()
     .await
+}
+
+/// Finds up to [`PRESENT_AT_MOST`] sessions and their accounts; those that do not exist are left out.
+pub async fn present(tx: &mut Tx, sessions: &[SessionId]) -> Result<Vec<Present>> {
+    macro_rules! present {
+        ($which:literal) => {
+            concat!(
+                "SELECT s.id, s.last_active_at, s.expires_at, s.ended_at, ",
+                user_columns!(),
+                " FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE s.id ",
+                $which
+            )
+        };
+    }
+    if let [session] = *sessions {
+        return tx.query(present!("= $1")).bind(session).all().await;
+    }
+    let mut statement = tx.query(present!(
+        "IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+    ));
+    for place in 0..PRESENT_AT_MOST {
+        statement = statement.bind(sessions.get(place).copied());
+    }
+    statement.all().await
 }
 
 /// Lists somebody's sessions that go on, newest first.

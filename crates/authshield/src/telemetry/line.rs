@@ -4,6 +4,7 @@
 //! byte of it moves a cursor, colours a terminal or turns the reading direction (ASVS 5.0 V16.4.1).
 
 use std::fmt::Write;
+use std::io;
 
 use serde_json::Value;
 use tracing::Level;
@@ -72,19 +73,27 @@ impl Line<'_> {
     }
 
     fn json(&self, line: &mut String) {
-        let mut plain = String::with_capacity(256);
-        let _ = write!(
-            plain,
-            r#"{{"timestamp":"{}","level":"{}","target":{},"message":{}"#,
-            self.at,
-            self.level,
-            Value::from(self.target),
-            Value::from(self.message()),
+        let mut plain = Vec::with_capacity(512);
+        let (target, message) = (Value::from(self.target), Value::from(self.message()));
+        let (at, level) = (self.at, self.level);
+        let _ = io::Write::write_fmt(
+            &mut plain,
+            format_args!(
+                r#"{{"timestamp":"{at}","level":"{level}","target":{target},"message":{message}"#
+            ),
         );
         for (prefix, name, value) in self.others() {
-            let _ = write!(plain, r#","{prefix}{name}":{value}"#);
+            for part in [",\"", prefix, name, "\":"] {
+                plain.extend_from_slice(part.as_bytes());
+            }
+            let _ = serde_json::to_writer(&mut plain, value);
         }
-        plain.push('}');
+        plain.push(b'}');
+        let plain = String::from_utf8(plain).expect("JSON is text");
+        if plain.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            line.push_str(&plain);
+            return;
+        }
         // Outside of its strings JSON has only ASCII, so what is escaped here was in a string.
         for c in plain.chars() {
             if is_unsafe(c) {

@@ -88,16 +88,19 @@ impl Fields {
         }
     }
 
-    fn set_text(&mut self, name: &'static str, text: &str) {
+    fn set_text(&mut self, name: &'static str, mut text: String) {
         let end = text.floor_char_boundary(LONGEST_TEXT);
-        let cut = if end < text.len() { "…" } else { "" };
-        self.set(name, Value::String(format!("{}{cut}", &text[..end])));
+        if end < text.len() {
+            text.truncate(end);
+            text.push('…');
+        }
+        self.set(name, Value::String(text));
     }
 }
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set_text(field.name(), value);
+        self.set_text(field.name(), value.to_owned());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -125,11 +128,11 @@ impl Visit for Fields {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        self.set_text(field.name(), &text);
+        self.set_text(field.name(), text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set_text(field.name(), &format!("{value:?}"));
+        self.set_text(field.name(), format!("{value:?}"));
     }
 }
 

@@ -3,8 +3,10 @@
 //! A pipe whose reader stopped blocks whoever writes to it. Here that is a thread which has nothing
 //! else to do; everybody else only puts a line into memory, or, if too many wait there already,
 //! counts it as lost and goes on. When lines get through again, the first says how many were lost.
+//!
+//! Waking a thread costs more than a line, so that is done for the first line after a silence only;
+//! after each batch the thread naps, and finds what came meanwhile when it wakes.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -21,6 +23,15 @@ use crate::world::SharedWorld;
 /// How many bytes may wait. The batch that is being written counts no more, so memory for logs is
 /// at most twice this.
 const CAPACITY: usize = 4 << 20;
+
+/// How long lines gather before the next batch.
+const NAP: Duration = Duration::from_millis(10);
+
+/// How much is written at once, unless one line is longer.
+const WRITE_AT_MOST: usize = 64 << 10;
+
+/// How much memory is kept for the next batch.
+const KEEP_AT_MOST: usize = 256 << 10;
 
 /// Where lines wait to be written; clones share one queue.
 ///
@@ -40,9 +51,51 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    lines: VecDeque<Vec<u8>>,
-    bytes: usize,
+    waiting: Batch,
     writing: bool,
+    /// Whether the thread waits to be woken by the next line.
+    asleep: bool,
+    /// Whether somebody wants the thread to cut its nap short.
+    hurried: bool,
+}
+
+/// Lines, one after the other.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Where each line ends.
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    fn push(&mut self, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Writes everything, several lines at once, and returns how many could not be.
+    fn write_to(&self, sink: &mut impl Write) -> u64 {
+        let (mut lost, mut from, mut lines) = (0, 0, 0);
+        for (place, end) in self.ends.iter().enumerate() {
+            lines += 1;
+            let next = self.ends.get(place + 1);
+            if next.is_some_and(|next| next - from <= WRITE_AT_MOST) {
+                continue;
+            }
+            if sink.write_all(&self.bytes[from..*end]).is_err() {
+                lost += lines;
+            }
+            (from, lines) = (*end, 0);
+        }
+        lost
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEEP_AT_MOST);
+        self.ends.clear();
+        self.ends.shrink_to(KEEP_AT_MOST / 64);
+    }
 }
 
 impl LineQueue {
@@ -70,11 +123,12 @@ impl LineQueue {
 
     /// Waits until all lines are written, or for `patience` if nobody reads them.
     pub fn flush(&self, patience: Duration) {
-        let state = self.state();
-        let _ = self
-            .0
-            .emptied
-            .wait_timeout_while(state, patience, |state| state.writing || !state.lines.is_empty());
+        let mut state = self.state();
+        state.hurried = true;
+        self.0.filled.notify_one();
+        let _ = self.0.emptied.wait_timeout_while(state, patience, |state| {
+            state.writing || !state.waiting.ends.is_empty()
+        });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,33 +142,37 @@ impl LineQueue {
 
     fn push(&self, line: &[u8]) {
         let mut state = self.state();
-        if state.bytes + line.len() > CAPACITY {
+        let bytes = state.waiting.bytes.len() + line.len();
+        if bytes > CAPACITY {
             drop(state);
             return self.lose(1);
         }
-        state.bytes += line.len();
-        state.lines.push_back(line.to_vec());
+        state.waiting.push(line);
+        state.hurried |= bytes > CAPACITY / 2;
+        let wake = std::mem::take(&mut state.asleep) || bytes > CAPACITY / 2;
         drop(state);
-        self.0.filled.notify_one();
+        if wake {
+            self.0.filled.notify_one();
+        }
     }
 
     fn write_all_to(&self, mut sink: impl Write, format: Format, world: &SharedWorld) {
+        let mut batch = Batch::default();
+        let mut state = self.state();
         loop {
-            let mut state = self
-                .0
-                .filled
-                .wait_while(self.state(), |state| state.lines.is_empty())
-                .expect("nobody panics while holding the queue");
-            let batch = std::mem::take(&mut state.lines);
-            state.bytes = 0;
-            state.writing = true;
+            while state.waiting.ends.is_empty() {
+                state.asleep = true;
+                state = self.0.filled.wait(state).expect("nobody panics while holding the queue");
+            }
+            std::mem::swap(&mut batch, &mut state.waiting);
+            (state.asleep, state.writing, state.hurried) = (false, true, false);
             drop(state);
 
-            for line in batch {
-                if sink.write_all(&line).is_err() {
-                    self.lose(1);
-                }
+            let unwritten = batch.write_to(&mut sink);
+            if unwritten > 0 {
+                self.lose(unwritten);
             }
+            batch.clear();
             let lost = self.0.lost.swap(0, Ordering::Relaxed);
             if lost > 0 && sink.write_all(notice(lost, format, world).as_bytes()).is_err() {
                 self.0.lost.fetch_add(lost, Ordering::Relaxed);
@@ -122,8 +180,11 @@ impl LineQueue {
             // A sink that cannot be flushed could not be written to: that was counted.
             let _ = sink.flush();
 
-            self.state().writing = false;
+            state = self.state();
+            state.writing = false;
             self.0.emptied.notify_all();
+            let nap = self.0.filled.wait_timeout_while(state, NAP, |state| !state.hurried);
+            (state, _) = nap.expect("nobody panics while holding the queue");
         }
     }
 }

@@ -74,7 +74,7 @@ impl Server {
         let running = start(&mut serve, &addresses[0], &folder.path().join("serve.log"));
         let orders = with_orders.then(|| {
             let mut service = clean(orders_service());
-            service.env("ISSUER", format!("http://{}", addresses[0])).env("LISTEN", &addresses[1]);
+            service.args([&format!("http://{}", addresses[0]), &addresses[1]]);
             start(&mut service, &addresses[1], &folder.path().join("orders.log"))
         });
         Self { _running: running, _orders: orders, folder, addresses }

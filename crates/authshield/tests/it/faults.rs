@@ -95,7 +95,9 @@ async fn everything(client: &Client, access: &str, refresh: &str) {
     };
     let crowd = async {
         let crowd = (0..60).map(|_| async { soon("crowd", client.me(access)).await });
-        join_all(crowd).await.iter().for_each(|reply| is_unavailable("crowd", reply));
+        for reply in join_all(crowd).await {
+            is_unavailable("crowd", &reply);
+        }
     };
     tokio::join!(me, log_in, register, refreshed, log_out, forged, health, needs_nothing, crowd);
 }
@@ -143,8 +145,8 @@ async fn connections_that_died_cost_one_request_at_most() {
     for _ in 0..5 {
         // As many connections as there may be.
         let crowd = join_all((0..40).map(|_| server.client.me(&access))).await;
-        for reply in &crowd {
-            assert_eq!(reply.as_ref().unwrap().status, 200);
+        for reply in crowd {
+            reply.unwrap().ok(200);
         }
         proxy.cut();
         let mut failed = 0;

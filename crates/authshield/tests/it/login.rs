@@ -271,7 +271,6 @@ async fn too_many_sign_ins_are_shed_and_nobody_else_waits() {
     assert!(shed > 0 && shed < replies.len(), "{shed} of {} were shed", replies.len());
 }
 
-/// ASVS: V16.2.5, V16.3.1
 /// Attack: D14
 #[tokio::test]
 async fn nothing_that_a_client_keeps_secret_is_found_in_the_database() {

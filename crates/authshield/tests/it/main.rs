@@ -10,6 +10,7 @@ mod admin;
 mod asvs;
 mod browser;
 mod cli;
+mod crash;
 mod faults;
 mod house;
 mod http;

@@ -110,23 +110,23 @@ impl Program {
         } else {
             format!("sqlite://{}", folder.path().join("data/authshield.db").display())
         };
-        Self::on(folder, url)
+        Self::on(folder, &url)
     }
 
     /// Returns one in a folder that has no database yet, on SQLite.
     pub(crate) fn embedded() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let url = format!("sqlite://{}", folder.path().join("data/authshield.db").display());
-        Self::on(folder, url)
+        Self::on(folder, &url)
     }
 
-    fn on(folder: Arc<tempfile::TempDir>, database_url: String) -> Self {
+    fn on(folder: Arc<tempfile::TempDir>, database_url: &str) -> Self {
         let port = free_port();
         let program = Self { folder, database_url: String::new(), port, environment: Vec::new() };
         program
             .set("data_dir", "data")
             .set("log.format", "json")
-            .database(&database_url)
+            .database(database_url)
             .listen(port)
             // Cheap hashes: what is tested here is everything around them.
             .set("password.hash_memory_kib", "16")

@@ -30,7 +30,6 @@ struct State {
 
 /// The wire; it ends when this is dropped.
 pub(crate) struct Proxy {
-    pub(crate) port: u16,
     state: Arc<State>,
     task: JoinHandle<()>,
 }
@@ -59,7 +58,7 @@ impl Proxy {
         let task = tokio::spawn(serve(port, listener, Arc::clone(&state)));
         parsed.set_host(Some("127.0.0.1")).unwrap();
         parsed.set_port(Some(port)).unwrap();
-        (Self { port, state, task }, parsed.to_string())
+        (Self { state, task }, parsed.to_string())
     }
 
     /// From now on, the wire does this.
