@@ -2,9 +2,13 @@
 //!
 //! A flush to disk takes between 0.3 and 4 milliseconds, so one commit per transaction would cap the
 //! service at its inverse. Writers queue for the one connection; each works in a savepoint; its
-//! [`Member::commit`] releases the savepoint, hands the connection to the next in line and waits.
-//! The last in line commits once for the whole group, and then everybody is answered. A member that
-//! rolls back takes only itself away; if the group's commit fails, every member fails.
+//! [`Member::commit`] hands the connection to the next in line and waits. The last in line commits
+//! once for the whole group, and then everybody is answered. A member that rolls back takes only
+//! itself away; if the group's commit fails, every member fails.
+//!
+//! The connection is driven by a thread of its own, and going there and back takes longer than most
+//! statements. So the savepoint of the one before is released, and the own one opened, in the same
+//! go as the first statement; a member that says nothing costs nothing.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -17,7 +21,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Executor};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
-use crate::statement::{Integrity, within};
+use crate::statement::{Integrity, Statement, within};
 use crate::{Error, Result};
 
 /// How many transactions one flush may serve; more would make the first of them wait for long.
@@ -57,14 +61,13 @@ impl File {
             .pragma("wal_autocheckpoint", "20000")
             .connect()
             .await?;
-        let mut idle = Vec::with_capacity(readers);
-        for _ in 0..readers {
-            idle.push(options(path).pragma("query_only", "ON").connect().await?);
-        }
+        let reading = options(path).pragma("query_only", "ON");
+        // One at once, to see that it works; the others when they are needed.
+        let first = reading.connect().await?;
         let checkpointer = options(path).connect().await?;
         let writer = Arc::new(Writer::new(writer));
         tokio::spawn(checkpoint(checkpointer, Arc::downgrade(&writer)));
-        Ok(Self { readers: Arc::new(parking::Lot::new(idle)), writer })
+        Ok(Self { readers: Arc::new(parking::Lot::new(reading, first, readers)), writer })
     }
 }
 
@@ -108,9 +111,7 @@ impl Reader {
         snapshot: bool,
         at_most: Duration,
     ) -> Result<Self> {
-        let connection = tokio::time::timeout(at_most, parking::Lot::take(lot))
-            .await
-            .map_err(|_| Error::Timeout(at_most))?;
+        let connection = within(at_most, parking::Lot::take(lot)).await?;
         // Said before it is done: a `BEGIN` that was cut off still wants its end.
         let mut reader = Self { connection, open: snapshot, integrity: Integrity::new(snapshot) };
         if snapshot {
@@ -155,11 +156,54 @@ pub(crate) struct Lane {
     pub(crate) connection: SqliteConnection,
     /// Whether a transaction is open that holds the group's savepoints.
     open: bool,
-    /// Whether the last member left without ending its savepoint.
+    /// The savepoint that exists: of the member whose turn it is, or of the last that was done.
+    savepoint: Option<Savepoint>,
+    /// Whether the member that the savepoint belongs to has not ended it.
     unfinished: bool,
     /// Members that are done and wait for the flush.
     waiting: Vec<oneshot::Sender<Result<()>>>,
     groups: usize,
+}
+
+/// The name of a savepoint. There are two, so that nobody can mean the one before theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Savepoint {
+    Odd,
+    Even,
+}
+
+impl Savepoint {
+    /// Returns what opens it after `before` was done.
+    fn open(self, before: Option<Self>) -> &'static str {
+        match (before, self) {
+            (None, Self::Odd) => "SAVEPOINT odd; ",
+            (None, Self::Even) => "SAVEPOINT even; ",
+            (Some(_), Self::Odd) => "RELEASE even; SAVEPOINT odd; ",
+            (Some(_), Self::Even) => "RELEASE odd; SAVEPOINT even; ",
+        }
+    }
+
+    /// Returns what takes away all that was done since it was opened.
+    fn undo(self) -> &'static str {
+        match self {
+            Self::Odd => "ROLLBACK TO odd; RELEASE odd",
+            Self::Even => "ROLLBACK TO even; RELEASE even",
+        }
+    }
+}
+
+/// A savepoint that is opened together with the first statement of its member.
+pub(crate) struct Opening<'t> {
+    lane: (&'t mut Option<Savepoint>, &'t mut bool),
+    savepoint: Savepoint,
+}
+
+impl Opening<'_> {
+    /// Says that it is on its way; from now on there is something to undo.
+    pub(crate) fn begin(self) {
+        let (savepoint, unfinished) = self.lane;
+        (*savepoint, *unfinished) = (Some(self.savepoint), true);
+    }
 }
 
 /// What is said when the task that worked for us is gone.
@@ -169,8 +213,14 @@ fn gone() -> Error {
 
 impl Writer {
     fn new(connection: SqliteConnection) -> Self {
-        let lane =
-            Lane { connection, open: false, unfinished: false, waiting: Vec::new(), groups: 0 };
+        let lane = Lane {
+            connection,
+            open: false,
+            savepoint: None,
+            unfinished: false,
+            waiting: Vec::new(),
+            groups: 0,
+        };
         Self {
             lane: Arc::new(Mutex::new(lane)),
             in_line: AtomicUsize::new(0),
@@ -178,37 +228,20 @@ impl Writer {
         }
     }
 
-    /// Waits for its turn, but not for ever, and opens a savepoint.
+    /// Waits for its turn, but not for ever.
     pub(crate) async fn join(self: &Arc<Self>, at_most: Duration) -> Result<Member> {
-        let writer = Arc::clone(self);
-        let (ready, member) = oneshot::channel();
-        writer.in_line.fetch_add(1, Ordering::SeqCst);
-        // In a task of its own, so that a caller who goes away leaves no half-begun transaction.
-        tokio::spawn(async move {
-            let mut lane = Arc::clone(&writer.lane).lock_owned().await;
-            writer.in_line.fetch_sub(1, Ordering::SeqCst);
-            if ready.is_closed() {
-                // Those before us may have left their flush to us.
-                writer.hand_on(lane).await;
-                return;
+        let turn = async {
+            let place = Place::take(self);
+            let lane = Arc::clone(&self.lane).lock_owned().await;
+            let member = place.give_up_for(lane);
+            if member.is_ready() {
+                return Ok(member);
             }
-            match lane.begin().await {
-                // If nobody takes the member, it is dropped, and its savepoint undone.
-                Ok(()) => drop(ready.send(Ok(Member {
-                    lane: Some(lane),
-                    writer,
-                    integrity: Integrity::new(true),
-                }))),
-                Err(error) => {
-                    drop(ready.send(Err(error)));
-                    writer.hand_on(lane).await;
-                }
-            }
-        });
-        match tokio::time::timeout(at_most, member).await {
-            Ok(member) => member.unwrap_or_else(|_| Err(gone())),
-            Err(_) => Err(Error::Timeout(at_most)),
-        }
+            // In a task of its own, so that a caller who goes away leaves nothing half-begun. If
+            // nobody takes the member, it is dropped, and hands on.
+            tokio::spawn(member.prepare()).await.unwrap_or_else(|_| Err(gone()))
+        };
+        tokio::time::timeout(at_most, turn).await.unwrap_or(Err(Error::Timeout(at_most)))
     }
 
     /// Waits for its turn and returns the lane with no transaction open.
@@ -225,9 +258,15 @@ impl Writer {
         .map_err(|_| gone())
     }
 
-    /// Commits for all who wait, unless somebody in line will.
+    /// Whether somebody in line will commit for all who wait.
+    fn is_followed(&self, lane: &Lane) -> bool {
+        self.in_line.load(Ordering::SeqCst) > 0 && lane.waiting.len() < GROUP_AT_MOST
+    }
+
+    /// Undoes what was not finished, and commits for all who wait, unless somebody in line will.
     async fn hand_on(&self, mut lane: OwnedMutexGuard<Lane>) {
-        if self.in_line.load(Ordering::SeqCst) > 0 && lane.waiting.len() < GROUP_AT_MOST {
+        lane.undo().await;
+        if self.is_followed(&lane) {
             return;
         }
         lane.flush().await;
@@ -237,19 +276,50 @@ impl Writer {
     }
 }
 
+/// A place in the line for the lane. Those before may leave their flush to whoever holds one.
+struct Place(Option<Arc<Writer>>);
+
+impl Place {
+    fn take(writer: &Arc<Writer>) -> Self {
+        writer.in_line.fetch_add(1, Ordering::SeqCst);
+        Self(Some(Arc::clone(writer)))
+    }
+
+    /// Turns the place into a turn.
+    fn give_up_for(mut self, lane: OwnedMutexGuard<Lane>) -> Member {
+        let writer = self.0.take().expect("given up once");
+        writer.in_line.fetch_sub(1, Ordering::SeqCst);
+        Member { lane: Some(lane), writer, integrity: Integrity::new(true) }
+    }
+}
+
+impl Drop for Place {
+    /// Who leaves the line sees to it that the flush that was left to them is done.
+    fn drop(&mut self) {
+        let Some(writer) = self.0.take() else { return };
+        let others = writer.in_line.fetch_sub(1, Ordering::SeqCst) - 1;
+        if others == 0
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let lane = Arc::clone(&writer.lane).lock_owned().await;
+                writer.hand_on(lane).await;
+            });
+        }
+    }
+}
+
 impl Lane {
     async fn begin(&mut self) -> Result<()> {
         self.undo().await;
         if !self.open {
-            if let Err(error) = self.connection.execute("BEGIN IMMEDIATE").await {
+            if let Err(error) = self.connection.execute(sqlx::query("BEGIN IMMEDIATE")).await {
                 // Whatever made it fail, the next in line must find a clean start.
                 let _ = self.connection.execute("ROLLBACK").await;
                 return Err(error.into());
             }
             self.open = true;
         }
-        self.connection.execute(sqlx::query("SAVEPOINT member")).await?;
-        self.unfinished = true;
         Ok(())
     }
 
@@ -258,18 +328,16 @@ impl Lane {
         if !std::mem::take(&mut self.unfinished) {
             return;
         }
-        for step in ["ROLLBACK TO member", "RELEASE member"] {
-            if let Err(error) = self.connection.execute(step).await {
-                // When the disk is full or broken, SQLite ends the whole transaction by itself, and
-                // with it what those before us had done.
-                tracing::error!(%error, "a group of transactions was lost");
-                self.give_up(error.into()).await;
-                return;
-            }
+        let Some(savepoint) = self.savepoint.take() else { return };
+        if let Err(error) = self.connection.execute(savepoint.undo()).await {
+            // When the disk is full or broken, SQLite ends the whole transaction by itself, and
+            // with it what those before us had done.
+            tracing::error!(%error, "a group of transactions was lost");
+            self.give_up(error.into()).await;
         }
     }
 
-    /// Ends the open transaction and tells everybody who waited for it.
+    /// Ends the open transaction, with the savepoint in it, and tells everybody who waited for it.
     async fn flush(&mut self) {
         if !self.open {
             return;
@@ -289,6 +357,7 @@ impl Lane {
 
     fn settle(&mut self, outcome: &Result<()>) {
         self.open = false;
+        self.savepoint = None;
         self.unfinished = false;
         self.groups = self.groups.wrapping_add(1);
         for member in self.waiting.drain(..) {
@@ -307,71 +376,103 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn parts(&mut self) -> (&mut SqliteConnection, &mut Integrity) {
+    /// Starts a statement; the first one opens the savepoint.
+    pub(crate) fn statement<'q>(
+        &mut self,
+        sql: &'static str,
+        at_most: Duration,
+    ) -> Statement<'_, 'q> {
         let lane = self.lane.as_mut().expect("taken out only by commit and drop");
-        (&mut lane.connection, &mut self.integrity)
+        let Lane { connection, savepoint, unfinished, .. } = &mut **lane;
+        if *unfinished {
+            return Statement::sqlite(connection, &mut self.integrity, sql, at_most);
+        }
+        let before = *savepoint;
+        let own = if before == Some(Savepoint::Odd) { Savepoint::Even } else { Savepoint::Odd };
+        let sql = [own.open(before), sql].concat();
+        let opening = Opening { lane: (savepoint, unfinished), savepoint: own };
+        Statement::opening(connection, &mut self.integrity, sql, opening, at_most)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.open && !lane.unfinished)
+    }
+
+    async fn prepare(mut self) -> Result<Self> {
+        self.lane.as_mut().expect("taken out only by commit and drop").begin().await?;
+        Ok(self)
     }
 
     /// Returns when the group this belongs to is on disk.
     pub(crate) async fn commit(mut self) -> Result<()> {
         self.integrity.check()?;
         let mut lane = self.lane.take().expect("a part ends once");
-        let writer = Arc::clone(&self.writer);
         let (done, outcome) = oneshot::channel();
-        // In a task of its own: the group must not be left without its end when one caller goes.
-        tokio::spawn(async move {
-            match lane.connection.execute(sqlx::query("RELEASE member")).await {
-                Ok(_) => {
-                    lane.unfinished = false;
-                    lane.waiting.push(done);
-                }
-                Err(error) => {
-                    lane.undo().await;
-                    let _ = done.send(Err(error.into()));
-                }
-            }
-            writer.hand_on(lane).await;
-        });
+        lane.unfinished = false;
+        lane.waiting.push(done);
+        self.writer.leave(lane);
         outcome.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let Some(mut lane) = self.lane.take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let writer = Arc::clone(&self.writer);
-        runtime.spawn(async move {
-            lane.undo().await;
-            writer.hand_on(lane).await;
-        });
+        if let Some(lane) = self.lane.take() {
+            self.writer.leave(lane);
+        }
+    }
+}
+
+impl Writer {
+    /// Hands on, without keeping whoever leaves: the group must not be left without its end when
+    /// one of its callers goes away.
+    fn leave(self: &Arc<Self>, lane: OwnedMutexGuard<Lane>) {
+        if !lane.unfinished && self.is_followed(&lane) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let writer = Arc::clone(self);
+            runtime.spawn(async move { writer.hand_on(lane).await });
+        }
     }
 }
 
 mod parking {
     //! Where idle connections wait. They never break, so there is nothing to test, and a request
-    //! takes one for the price of a lock.
+    //! takes one for the price of a lock. Each has a thread and memory of its own, so there are only
+    //! as many as were ever needed at once.
 
     use std::sync::{Arc, Mutex, PoisonError};
 
-    use sqlx::sqlite::SqliteConnection;
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
     use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
     pub(crate) struct Lot {
+        options: SqliteConnectOptions,
         idle: Mutex<Vec<SqliteConnection>>,
         free: Arc<Semaphore>,
     }
 
     impl Lot {
-        pub(super) fn new(idle: Vec<SqliteConnection>) -> Self {
-            Self { free: Arc::new(Semaphore::new(idle.len())), idle: Mutex::new(idle) }
+        pub(super) fn new(
+            options: SqliteConnectOptions,
+            first: SqliteConnection,
+            at_most: usize,
+        ) -> Self {
+            let free = Arc::new(Semaphore::new(at_most));
+            Self { options, idle: Mutex::new(vec![first]), free }
         }
 
         /// Waits for a free connection.
-        pub(super) async fn take(lot: &Arc<Self>) -> Parked {
+        pub(super) async fn take(lot: &Arc<Self>) -> sqlx::Result<Parked> {
             let permit = Arc::clone(&lot.free).acquire_owned().await.expect("never closed");
-            let connection = lot.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            Parked { connection, lot: Arc::clone(lot), permit: Some(permit) }
+            let idle = lot.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => lot.options.connect().await?,
+            };
+            Ok(Parked { connection: Some(connection), lot: Arc::clone(lot), permit: Some(permit) })
         }
     }
 

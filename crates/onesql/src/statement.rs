@@ -1,11 +1,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Encode, FromRow, Postgres, Sqlite, Type};
+use sqlx::{AssertSqlSafe, Encode, Executor, FromRow, Postgres, Sqlite, Type};
 
+use crate::sqlite::Opening;
 use crate::{Error, Result};
 
 /// A statement with its parameters, not yet run.
@@ -47,6 +49,8 @@ impl Integrity {
 /// How a statement is run.
 struct Run<'t> {
     integrity: &'t mut Integrity,
+    /// The savepoint that the statement opens first.
+    opening: Option<Opening<'t>>,
     at_most: Duration,
 }
 
@@ -55,6 +59,9 @@ impl Run<'_> {
     async fn through<T>(self, work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
         self.integrity.check()?;
         self.integrity.torn = true;
+        if let Some(opening) = self.opening {
+            opening.begin();
+        }
         let outcome = within(self.at_most, work).await?;
         self.integrity.torn = false;
         Ok(outcome)
@@ -76,7 +83,20 @@ impl<'t, 'q> Statement<'t, 'q> {
         sql: &'static str,
         at_most: Duration,
     ) -> Self {
-        Self { on: On::Sqlite(connection, sqlx::query(sql)), run: Run { integrity, at_most } }
+        let run = Run { integrity, opening: None, at_most };
+        Self { on: On::Sqlite(connection, sqlx::query(sql)), run }
+    }
+
+    /// Starts one that opens a savepoint first; `sql` says so, and is made of what the program says.
+    pub(crate) fn opening(
+        connection: &'t mut SqliteConnection,
+        integrity: &'t mut Integrity,
+        sql: String,
+        opening: Opening<'t>,
+        at_most: Duration,
+    ) -> Self {
+        let run = Run { integrity, opening: Some(opening), at_most };
+        Self { on: On::Sqlite(connection, sqlx::query(AssertSqlSafe(sql))), run }
     }
 
     pub(crate) fn postgres(
@@ -85,7 +105,8 @@ impl<'t, 'q> Statement<'t, 'q> {
         sql: &'static str,
         at_most: Duration,
     ) -> Self {
-        Self { on: On::Postgres(connection, sqlx::query(sql)), run: Run { integrity, at_most } }
+        let run = Run { integrity, opening: None, at_most };
+        Self { on: On::Postgres(connection, sqlx::query(sql)), run }
     }
 
     /// Gives the next parameter.
@@ -101,7 +122,11 @@ impl<'t, 'q> Statement<'t, 'q> {
     pub async fn execute(self) -> Result<u64> {
         match self.on {
             On::Sqlite(connection, query) => {
-                Ok(self.run.through(query.execute(connection)).await?.rows_affected())
+                // What opened a savepoint before it touched no rows, whatever SQLite says.
+                let last = connection
+                    .execute_many(query)
+                    .try_fold(0, |_, done| std::future::ready(Ok(done.rows_affected())));
+                self.run.through(last).await
             }
             On::Postgres(connection, query) => {
                 Ok(self.run.through(query.execute(connection)).await?.rows_affected())

@@ -35,10 +35,7 @@ impl Tx {
                 let (connection, integrity) = reader.parts();
                 Statement::sqlite(connection, integrity, sql.sqlite, self.at_most)
             }
-            On::Member(member) => {
-                let (connection, integrity) = member.parts();
-                Statement::sqlite(connection, integrity, sql.sqlite, self.at_most)
-            }
+            On::Member(member) => member.statement(sql.sqlite, self.at_most),
             On::Postgres(tx) => {
                 let (connection, integrity) = tx.parts();
                 Statement::postgres(connection, integrity, sql.postgres, self.at_most)
