@@ -32,7 +32,6 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
 }
 
 /// Returns a program to be run in the workspace.
-#[expect(clippy::disallowed_methods, reason = "cargo's own variables are taken out again")]
 pub(crate) fn program(name: impl Into<OsString>) -> Command {
     let mut command = Command::new(name.into());
     command.current_dir(root());
