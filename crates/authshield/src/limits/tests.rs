@@ -204,14 +204,17 @@ struct Cable {
 
 impl Cable {
     async fn to(server: &str) -> Self {
-        let server = Url::parse(server).expect("an address");
+        let mut server = Url::parse(server).expect("an address");
         let target =
             format!("{}:{}", server.host_str().expect("a host"), server.port().unwrap_or(6379));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (whole, pulled) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
+        // The same server with the same password, at the near end of the cable.
+        server.set_host(Some(&address.ip().to_string())).expect("an address is a host");
+        server.set_port(Some(address.port())).expect("it has a port");
         let cable = Self {
-            url: SecretString::from(format!("redis://{address}")),
+            url: SecretString::from(server.to_string()),
             whole: Arc::clone(&whole),
             pulled: Arc::clone(&pulled),
         };
