@@ -225,6 +225,20 @@ async fn a_token_counts_in_one_place_only() {
     app.send(cookie).await.is(401, "AUTH_TOKEN_MISSING");
 }
 
+/// ASVS: V9.2.1
+#[tokio::test]
+async fn an_access_token_ends_to_the_second_whether_it_was_seen_before_or_not() {
+    let app = TestApp::start().await;
+    let seen = app.sign_up("ann@example.org").await;
+    let unseen = app.sign_in("ann@example.org").await;
+    app.advance(Duration::from_secs(895));
+    app.me(&seen).await.ok(200);
+    app.advance(Duration::from_secs(6));
+    for person in [&seen, &unseen, &seen, &unseen] {
+        app.me(person).await.is(401, "AUTH_TOKEN_EXPIRED");
+    }
+}
+
 /// ASVS: V7.2.2, V7.2.4
 #[tokio::test]
 async fn a_sign_in_makes_everything_anew() {
