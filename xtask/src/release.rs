@@ -77,7 +77,7 @@ fn third_party(metadata: &Metadata) -> Result<String> {
         "# What AuthShield is made of\n\n| crate | version | licence |\n| --- | --- | --- |\n"
             .to_owned();
     for (name, version, licence) in shipped(metadata)? {
-        writeln!(page, "| [{name}](https://crates.io/crates/{name}) | {version} | {licence} |")?;
+        writeln!(page, "| {name} | {version} | {licence} |")?;
     }
     Ok(page)
 }
