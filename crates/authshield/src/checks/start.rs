@@ -42,6 +42,6 @@ pub async fn at_start(
             tracing::warn!(check = finding.id, "{}", finding.line());
         }
     }
-    tracing::info!(checks = fine.len(), "looked at what could keep the server from starting");
+    tracing::debug!(checks = fine.len(), "looked at what could keep the server from starting");
     Ok(())
 }
