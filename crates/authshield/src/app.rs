@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::{Lookups, VerifiedTokens};
+use crate::checks::Board;
 use crate::config::Config;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
@@ -68,6 +69,8 @@ pub struct Reach {
     pub lookups: Lookups,
     /// Templates of the pages.
     pub pages: Pages,
+    /// What is believed of everything around the service.
+    pub checks: Board,
 }
 
 impl App {

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{Lookups, VerifiedTokens};
 use crate::app::{App, Reach};
+use crate::checks::{self, Board};
 use crate::config::Config;
 use crate::limits::{self, Limits};
 use crate::mail::{
@@ -196,6 +197,9 @@ pub async fn assemble(
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     metrics.describe(&config);
+    // Policies for checks that do not exist were refused before.
+    let overrides = checks::overrides(&config).unwrap_or_default();
+    let checks = Board::new(&checks::all(), &config, &overrides, &*world);
     let app = App::new(Reach {
         pages,
         config,
@@ -211,6 +215,7 @@ pub async fn assemble(
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
         lookups: Lookups::default(),
+        checks,
     });
     Ok((app, post))
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::checks;
 use crate::mail::{self, Letter};
 use crate::telemetry::metrics::{MailKind, MailState};
 use crate::vault::KeyringError;
@@ -71,6 +72,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
     const LINK_TOKENS: &str = "DELETE FROM link_tokens WHERE token_hash IN
         (SELECT token_hash FROM link_tokens WHERE expires_at < $1 LIMIT $2)";
     let mut removed = mail::purge(&app.store, now - KEEP).await?;
+    removed += checks::forget(&app.store, now - KEEP).await?;
     for statement in [SESSIONS, REFRESH_TOKENS, LINK_TOKENS] {
         loop {
             let mut tx: Tx = app.store.write().await?;
@@ -88,6 +90,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
 /// Brings the gauges up to date that are read from somewhere.
 pub async fn measure(app: &App) {
     let metrics = &app.metrics;
+    app.checks.export(metrics, app.world.now());
     let stats = app.passwords.stats();
     metrics.hash_refused.inc_by(stats.refused.saturating_sub(metrics.hash_refused.get()));
     metrics.hash_queue_depth.set(i64::try_from(stats.queued).unwrap_or(i64::MAX));

@@ -18,8 +18,8 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, admin, frame, health, login, recovery, registration, screens, sessions, tokens,
-    vault, verification,
+    accounts, admin, checks, frame, health, login, recovery, registration, screens, sessions,
+    tokens, vault, verification,
 };
 
 /// The description of the API.
@@ -95,6 +95,7 @@ fn mount(
         .routes(routes!(admin::set_roles))
         .routes(routes!(admin::set_status))
         .routes(routes!(admin::list_sessions, admin::end_sessions))
+        .routes(routes!(checks::http::see_checks))
         .routes(routes!(vault::http::jwks))
         .routes(routes!(health::health))
         .routes(routes!(health::live))

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, header};
 
 pub use lookups::Lookups;
 pub use permission::{
-    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants,
+    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeHealth, SeeSessions, SeeUsers, grants,
 };
 pub use tokens::VerifiedTokens;
 

@@ -43,6 +43,8 @@ permissions! {
     ChangeStatus = "users:write" ["admin"];
     /// End the sessions of an account.
     EndSessions = "sessions:write" ["admin"];
+    /// See every check with its evidence.
+    SeeHealth = "health:read" ["admin"];
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kernel::{SessionId, UserId};
+use crate::kernel::{NodeId, SessionId, UserId};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -203,6 +203,30 @@ pub enum Event {
         /// By whom or what.
         reason: &'static str,
     },
+    /// Something around the service went wrong, by two looks at it.
+    CheckFailed {
+        /// Which check; also the reason.
+        check: &'static str,
+        /// What should be.
+        expected: &'static str,
+        /// What is.
+        observed: String,
+        /// Facts that this rests on.
+        evidence: Vec<String>,
+        /// The node that looked.
+        node: NodeId,
+    },
+    /// It is as it should be again, by two looks at it.
+    CheckRecovered {
+        /// Which check; also the reason.
+        check: &'static str,
+        /// What is.
+        observed: String,
+        /// How long it was wrong.
+        seconds: u64,
+        /// The node that looked.
+        node: NodeId,
+    },
 }
 
 /// Who and what an event is about.
@@ -245,6 +269,8 @@ impl Event {
             Self::SetupCompleted { .. } => "SETUP_COMPLETED",
             Self::UserCreated { .. } => "USER_CREATED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
+            Self::CheckFailed { .. } => "CHECK_FAILED",
+            Self::CheckRecovered { .. } => "CHECK_RECOVERED",
         }
     }
 
@@ -260,6 +286,7 @@ impl Event {
             | Self::PasswordMismatch { reason, .. }
             | Self::AdminRefused { reason, .. }
             | Self::KeyRotated { reason, .. } => Some(reason),
+            Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
             Self::VerificationRequested { reason, .. }
             | Self::RefreshRotated { reason, .. }
             | Self::PasswordResetRequested { reason, .. }
@@ -276,7 +303,10 @@ impl Event {
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
-            Self::LinkRejected { .. } | Self::KeyRotated { .. } => Subject::default(),
+            Self::LinkRejected { .. }
+            | Self::KeyRotated { .. }
+            | Self::CheckFailed { .. }
+            | Self::CheckRecovered { .. } => Subject::default(),
             Self::RefreshRejected { session, .. } => {
                 Subject { session: *session, ..Subject::default() }
             }
@@ -326,6 +356,12 @@ impl Event {
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
             Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::CheckFailed { expected, observed, evidence, node, .. } => json!({
+                "expected": expected, "observed": observed, "evidence": evidence, "node": node,
+            }),
+            Self::CheckRecovered { observed, seconds, node, .. } => {
+                json!({ "observed": observed, "seconds": seconds, "node": node })
+            }
             _ => json!({}),
         }
     }
