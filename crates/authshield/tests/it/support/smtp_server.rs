@@ -67,6 +67,8 @@ pub(crate) enum Reaction {
     HangUp,
     /// Takes the message if there is one, then says nothing more, for ever.
     Silence,
+    /// Does what it would, after this time.
+    Late(std::time::Duration),
 }
 
 impl Reaction {
@@ -295,6 +297,10 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
     if greet {
         match react(state, talk, "") {
             None => say(&mut stream, "220 relay.test ESMTP").await?,
+            Some(Reaction::Late(span)) => {
+                tokio::time::sleep(span).await;
+                say(&mut stream, "220 relay.test ESMTP").await?;
+            }
             Some(reaction) => {
                 if perform(&mut stream, reaction).await? {
                     return Ok(Next::Over);
@@ -309,11 +315,15 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(Next::Over);
         }
         let said = line.trim_end().to_owned();
-        if let Some(reaction) = react(state, talk, &said) {
-            if perform(&mut stream, reaction).await? {
-                return Ok(Next::Over);
+        match react(state, talk, &said) {
+            None => {}
+            Some(Reaction::Late(span)) => tokio::time::sleep(span).await,
+            Some(reaction) => {
+                if perform(&mut stream, reaction).await? {
+                    return Ok(Next::Over);
+                }
+                continue;
             }
-            continue;
         }
         let verb = said.split(' ').next().unwrap_or("").to_ascii_uppercase();
         match verb.as_str() {
@@ -361,6 +371,10 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 match reaction {
                     None => say(&mut stream, "250 2.0.0 taken as Q1").await?,
+                    Some(Reaction::Late(span)) => {
+                        tokio::time::sleep(span).await;
+                        say(&mut stream, "250 2.0.0 taken as Q1").await?;
+                    }
                     Some(reaction) => {
                         if perform(&mut stream, reaction).await? {
                             return Ok(Next::Over);
@@ -396,6 +410,7 @@ async fn perform<S: AsyncWrite + Unpin>(
         }
         Reaction::HangUp => Ok(true),
         Reaction::Silence => std::future::pending().await,
+        Reaction::Late(_) => unreachable!("it does what it would, which is not done here"),
     }
 }
 
