@@ -62,7 +62,7 @@ pub struct Filter {
     get, path = "/api/v1/admin/mail", tag = "administration", security(("access_token" = [])),
     params(Filter), responses((status = OK, body = Page<MailRow>), ListProblems),
 )]
-pub async fn list(
+pub async fn list_mail(
     State(app): State<App>,
     ctx: Ctx,
     _: Can<SeeMail>,
@@ -86,7 +86,7 @@ pub async fn list(
     params(("id" = MailId, Path, description = "The mail.")),
     responses((status = OK, body = Story), OneProblems),
 )]
-pub async fn see(
+pub async fn see_mail(
     State(app): State<App>,
     ctx: Ctx,
     _: Can<SeeMail>,
@@ -110,7 +110,7 @@ pub struct Resent {
     params(("id" = MailId, Path, description = "The mail.")),
     responses((status = ACCEPTED, body = Resent), ResendProblems),
 )]
-pub async fn resend(
+pub async fn resend_mail(
     State(app): State<App>,
     ctx: Ctx,
     Can(caller, _): Can<SendMail>,

@@ -1,7 +1,7 @@
 //! What operators ask of mail, over HTTP and by commands.
 //!
 //! ```text
-//! POST /admin/mail/{id}/resend ─ http::resend ─ resend
+//! POST /admin/mail/{id}/resend ─ http::resend_mail ─ resend
 //!     it waits       it is hurried: the same message
 //!     it is settled  its link is gone, so another one is made, if what it was about still stands
 //!     audit          who did it; the timeline of the old message says it too
