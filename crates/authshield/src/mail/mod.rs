@@ -39,6 +39,7 @@ mod setup;
 mod smtp;
 mod sql;
 mod timeline;
+mod walk;
 
 pub use breaker::BreakerState;
 pub use desk::{
@@ -56,3 +57,4 @@ pub use reply::{Class, Failure, Step};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;
 pub use timeline::{EventKind, State};
+pub use walk::Walk;
