@@ -84,17 +84,17 @@ async fn follow(
     loop {
         // A service that runs may be faster: whoever claims it sends it.
         post.deliver_due().await;
-        let shown = mail::show(&app.store, &app.outbox, id).await?;
-        let Some(row) = shown.map(|shown| shown.row) else {
+        let shown = mail::show(&app.store, &app.outbox, id, app.world.now()).await?;
+        let Some(row) = shown.map(|shown| shown.story.row) else {
             return Ok(Verdict::fail("the message is gone from the queue"));
         };
         let took = began.elapsed();
         let verdict = match row.state.as_str() {
-            "accepted" | "delivered" => {
+            "accepted" | "delivered" | "confirmed" => {
                 Some(Verdict::pass(format!("{} after {took:.1?}: {}", row.state, last(&row))))
             }
             "kept" => Some(Verdict::pass(format!("kept in {}", last(&row)))),
-            "queued" | "sending" if took < wait => None,
+            "queued" | "sending" | "deferred" if took < wait => None,
             state => Some(Verdict::fail(format!("{state} after {took:.1?}: {}", last(&row)))),
         };
         if let Some(verdict) = verdict {

@@ -71,6 +71,8 @@ id! {
     NodeId = "The id of a node (UUIDv7); a restart makes another.";
     /// A belief that changed.
     ChangeId = "The id of a change (UUIDv7).";
+    /// A line in the timeline of a message.
+    MailEventId = "The id of a mail event (UUIDv7).";
     /// A request, in logs and problems.
     RequestId = "The id of a request.";
 }
