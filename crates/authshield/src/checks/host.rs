@@ -127,10 +127,10 @@ fn process(at: &Round) -> Verdict {
     if let Some(files) = files.filter(|files| *files < needed) {
         facts.push(format!("it may open {files} files and needs up to {needed}"));
     }
-    match facts.is_empty() {
-        true => Verdict::pass("an ordinary user, no core dumps, enough files"),
-        false => Verdict::warn(facts.join("; ")),
+    if facts.is_empty() {
+        return Verdict::pass("an ordinary user, no core dumps, enough files");
     }
+    Verdict::warn(facts.join("; "))
 }
 
 #[cfg(not(target_os = "linux"))]

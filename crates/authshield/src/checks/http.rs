@@ -64,7 +64,7 @@ impl From<Row> for CheckState {
 
 /// Every check that is repeated, and what changed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Checks {
+pub struct Outlook {
     /// `bad` if one is bad, else `unknown` if of one nobody knows, else `warned` or `good`.
     standing: Standing,
     /// The node that answers.
@@ -76,24 +76,24 @@ pub struct Checks {
 }
 
 /// Returns all that is believed, and what changed.
-async fn all(app: &App) -> onesql::Result<Checks> {
+async fn all(app: &App) -> onesql::Result<Outlook> {
     let rows = app.checks.rows(app.world.now());
     let worst = [Standing::Bad, Standing::Unknown, Standing::Warned];
     let is = |standing: &Standing| rows.iter().any(|row| row.track.standing == *standing);
     let standing = worst.into_iter().find(is).unwrap_or(Standing::Good);
     let history = sql::changes(&app.store, HISTORY).await?;
     let checks = rows.into_iter().map(CheckState::from).collect();
-    Ok(Checks { standing, node: app.checks.node, checks, history })
+    Ok(Outlook { standing, node: app.checks.node, checks, history })
 }
 
 /// Look at every check, with its evidence and what changed.
 #[utoipa::path(
     get, path = "/api/v1/admin/health", tag = "administration", security(("access_token" = [])),
-    responses((status = OK, body = Checks), HealthProblems),
+    responses((status = OK, body = Outlook), HealthProblems),
 )]
 pub async fn see_checks(
     State(app): State<App>,
     _: Can<SeeHealth>,
-) -> Result<Json<Checks>, Problem> {
+) -> Result<Json<Outlook>, Problem> {
     Ok(Json(all(&app).await?))
 }
