@@ -45,7 +45,8 @@ pub async fn identify(
     let client = ClientAddress::resolve(peer, request.headers(), trusted);
     let tag = request_id_from(peer, request.headers(), trusted)
         .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
-    let ctx = Ctx::new(Arc::clone(&app.world), tag.clone(), &client, request.headers());
+    let tag: Arc<str> = tag.into();
+    let ctx = Ctx::new(Arc::clone(&app.world), Arc::clone(&tag), client, request.headers());
     let extensions = request.extensions_mut();
     if trusted.iter().any(|net| net.contains(&peer)) {
         extensions.insert(TrustedPeer);
@@ -58,7 +59,7 @@ pub async fn identify(
 
 /// Bounds the time, survives panics, and writes problems.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let tag = tag_of(&request);
     let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
@@ -94,9 +95,14 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
     response
 }
 
+/// Returns the name that [`identify`] gave.
+fn tag_of(request: &Request) -> Arc<str> {
+    request.extensions().get::<RequestTag>().map(|tag| Arc::clone(&tag.0)).unwrap_or_default()
+}
+
 /// Sets the headers of every answer.
 pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
-    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let tag = tag_of(&request);
     let mut response = next.run(request).await;
     set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
     response
@@ -173,7 +179,7 @@ pub async fn limited(
     request: Request,
     next: Next,
 ) -> Response {
-    match app.limits.spend(rule, &ctx.network, ctx.now).await {
+    match app.limits.spend(rule, &ctx.client.network(), ctx.now).await {
         Ok(standing) => {
             let mut response = next.run(request).await;
             if app.limits.enabled() {

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! POST /auth/refresh ─ http::refresh ─ refresh
-//!     take the token      one UPDATE: of two requests with one token, one takes it
-//!     use the session     only if it goes on
-//!     write the successor derived from the old token with a server key, so that a retry within the
-//!                         leeway gets the same one and nothing secret is stored
-//!     otherwise judge     rules::judge: retry, theft, or nothing we know
+//!     rotate              check and change in one: of two requests with one token, one takes it,
+//!                         and only if its session goes on. The successor is derived from the old
+//!                         token with a server key, so that a retry within the leeway gets the same
+//!                         one and nothing secret is stored
+//!     otherwise judge     rules::judge: retry, theft, or nothing that works
 //! ```
 
 pub mod http;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use onesql::Tx;
 use serde::Serialize;
+use sql::Rotation;
 use utoipa::ToSchema;
 
 pub use rules::Verdict;
@@ -27,7 +28,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{RefreshToken, SessionId, Timestamp};
 use crate::limits::rules::REFRESH_PER_SESSION;
-use crate::sessions::{self, Session};
+use crate::sessions::{self, Found, Session};
 use crate::telemetry::metrics::Token;
 use crate::vault::{AccessClaims, FIRST_PARTY, TOKEN_TYPE};
 
@@ -127,48 +128,48 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         audit::record_alone(app, ctx, &rejected).await?;
         return Err(RefreshError::Invalid("malformed"));
     };
-    let hash = token.hash(&app.secrets.token_hash).to_vec();
     let successor = token.successor(&app.secrets.refresh_successor);
-    let successor_hash = successor.hash(&app.secrets.token_hash).to_vec();
-
+    let rotation = Rotation {
+        hash: token.hash(&app.secrets.token_hash).to_vec(),
+        successor_hash: successor.hash(&app.secrets.token_hash).to_vec(),
+        now: ctx.now,
+        idle_cutoff: ctx.now - app.config.session.idle_timeout,
+        ttl: app.config.refresh.ttl,
+        ip_address: ctx.client.ip.to_string(),
+    };
     let mut tx = app.store.write().await?;
-    let won = sql::take(&mut tx, hash.clone(), ctx.now).await?;
-    let (session, reason) = if let Some(session) = won {
-        (session, None)
+    let (found, reason) = if let Some(found) = sql::rotate(&mut tx, &rotation).await? {
+        (found, None)
     } else {
-        let known = sql::find(&mut tx, hash, successor_hash.clone()).await?;
-        match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
-            Verdict::Retry(session) => (session, Some("grace_replay")),
+        let known = sql::find(&mut tx, &rotation).await?;
+        let session = match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
+            Verdict::Retry(session) => session,
             Verdict::Reused { session, age } => {
                 return Err(end_for_reuse(tx, app, ctx, session, age).await?);
             }
             Verdict::Invalid(session, reason) => {
                 return Err(reject(tx, app, ctx, session, reason).await?);
             }
+        };
+        let Rotation { ip_address, idle_cutoff, .. } = rotation;
+        let used = sessions::use_again(&mut tx, session, ip_address, ctx.now, idle_cutoff).await?;
+        match sessions::find(&mut tx, session).await? {
+            Some(found) if used && found.user.disabled_at.is_none() => (found, Some("grace_replay")),
+            Some(_) if used => {
+                return Err(reject(tx, app, ctx, Some(session), "user_disabled").await?);
+            }
+            _ => return Err(reject(tx, app, ctx, Some(session), "session_ended").await?),
         }
     };
+    let Found { session, user } = found;
     app.limits
-        .spend(&REFRESH_PER_SESSION, &session.to_string(), ctx.now)
+        .spend(&REFRESH_PER_SESSION, &session.id.to_string(), ctx.now)
         .await
         .map_err(RefreshError::Limited)?;
-    let cutoff = ctx.now - app.config.session.idle_timeout;
-    if !sessions::use_again(&mut tx, session, ctx.ip.to_string(), ctx.now, cutoff).await? {
-        return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);
-    }
-    let Some(found) = sessions::find(&mut tx, session).await? else {
-        return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);
-    };
-    if found.user.disabled_at.is_some() {
-        return Err(reject(tx, app, ctx, Some(session), "user_disabled").await?);
-    }
-    if reason.is_none() {
-        let expires_at = (ctx.now + app.config.refresh.ttl).min(found.session.expires_at);
-        sql::insert(&mut tx, successor_hash, session, ctx.now, expires_at).await?;
-    }
-    let rotated = Event::RefreshRotated { user: found.user.id, session, reason };
+    let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason };
     audit::record(&mut tx, app, ctx, &rotated).await?;
     tx.commit().await?;
-    Ok(pair(app, ctx, found.user, &found.session, &successor))
+    Ok(pair(app, ctx, user, &session, &successor))
 }
 
 /// Ends the session of a token that was used twice: one of the two is a thief.
