@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/refresh ─ http::refresh ─ refresh
+//!     spend               by session, before the one writer of SQLite is asked for
 //!     rotate              check and change in one: of two requests with one token, one takes it,
 //!                         and only if its session goes on. The successor is derived from the old
 //!                         token with a server key, so that a retry within the leeway gets the same
@@ -137,6 +138,7 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         ttl: app.config.refresh.ttl,
         ip_address: ctx.client.ip.to_string(),
     };
+    spend(app, ctx, rotation.hash.clone()).await?;
     let mut tx = app.store.write().await?;
     let (found, reason) = if let Some(found) = sql::rotate(&mut tx, &rotation).await? {
         (found, None)
@@ -162,14 +164,27 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         }
     };
     let Found { session, user } = found;
-    app.limits
-        .spend(&REFRESH_PER_SESSION, &session.id.to_string(), ctx.now)
-        .await
-        .map_err(RefreshError::Limited)?;
     let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason };
     audit::record(&mut tx, app, ctx, &rotated).await?;
     tx.commit().await?;
     Ok(pair(app, ctx, user, &session, &successor))
+}
+
+/// Spends one of the session's budget before anything is written: a Redis that hangs must not keep
+/// the one writer of SQLite. A token that was used longer ago than a retry may come spends nothing,
+/// so that no budget keeps a theft from being found.
+async fn spend(app: &App, ctx: &Ctx, hash: Vec<u8>) -> Result<(), RefreshError> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
+    let leeway_began = ctx.now - app.config.refresh.retry_leeway;
+    let mut tx = app.store.glance().await?;
+    let Some(session) = sql::session_of(&mut tx, hash, leeway_began).await? else { return Ok(()) };
+    drop(tx);
+    match app.limits.spend(&REFRESH_PER_SESSION, &session.to_string(), ctx.now).await {
+        Ok(_) => Ok(()),
+        Err(exceeded) => Err(RefreshError::Limited(exceeded)),
+    }
 }
 
 /// Ends the session of a token that was used twice: one of the two is a thief.

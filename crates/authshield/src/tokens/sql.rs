@@ -54,6 +54,24 @@ pub(super) async fn insert(
     .await
 }
 
+/// Finds the session of a token that was not used before `since`, without taking it.
+pub(super) async fn session_of(
+    tx: &mut Tx,
+    hash: Vec<u8>,
+    since: Timestamp,
+) -> Result<Option<SessionId>> {
+    let session: Option<(SessionId,)> = tx
+        .query(
+            "SELECT session_id FROM refresh_tokens
+             WHERE token_hash = $1 AND (used_at IS NULL OR used_at >= $2)",
+        )
+        .bind(hash)
+        .bind(since)
+        .optional()
+        .await?;
+    Ok(session.map(|(session,)| session))
+}
+
 /// SQLite runs several statements on one way to its thread and back, each going by whether the one
 /// before changed a row; PostgreSQL does the same in one statement. There, of two who rotate at once
 /// the second waits for the session's row, and then finds the token used.

@@ -14,6 +14,7 @@ mod crash;
 mod faults;
 mod house;
 mod http;
+mod limits;
 mod login;
 mod mail;
 mod mail_story;
