@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! POST /auth/refresh ─ http::refresh ─ refresh
-//!     spend               by session, before the one writer of SQLite is asked for
+//!     find, spend         whose is it, and do they ask too often?  (before the one writer of SQLite
+//!                         is asked for)
 //!     rotate              check and change in one: of two requests with one token, one takes it,
 //!                         and only if its session goes on. The successor is derived from the old
 //!                         token with a server key, so that a retry within the leeway gets the same
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use onesql::Tx;
 use serde::Serialize;
-use sql::Rotation;
+use sql::{Held, Known, Rotation};
 use utoipa::ToSchema;
 
 pub use rules::Verdict;
@@ -138,29 +139,21 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         ttl: app.config.refresh.ttl,
         ip_address: ctx.client.ip.to_string(),
     };
-    spend(app, ctx, rotation.hash.clone()).await?;
+    // Before the one writer of SQLite is asked for: whose it is, and whether they ask too often.
+    let held = sql::find(&mut app.store.glance().await?, &rotation).await?;
+    if let Some(Held { known, .. }) = &held {
+        spend(app, ctx, known).await?;
+    }
+    let fresh = held.filter(|held| held.known.used_at.is_none());
     let mut tx = app.store.write().await?;
-    let (found, reason) = if let Some(found) = sql::rotate(&mut tx, &rotation).await? {
-        (found, None)
-    } else {
-        let known = sql::find(&mut tx, &rotation).await?;
-        let session = match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
-            Verdict::Retry(session) => session,
-            Verdict::Reused { session, age } => {
-                return Err(end_for_reuse(tx, app, ctx, session, age).await?);
-            }
-            Verdict::Invalid(session, reason) => {
-                return Err(reject(tx, app, ctx, session, reason).await?);
-            }
-        };
-        let Rotation { ip_address, idle_cutoff, .. } = rotation;
-        let used = sessions::use_again(&mut tx, session, ip_address, ctx.now, idle_cutoff).await?;
-        match sessions::find(&mut tx, session).await? {
-            Some(found) if used && found.user.disabled_at.is_none() => (found, Some("grace_replay")),
-            Some(_) if used => {
-                return Err(reject(tx, app, ctx, Some(session), "user_disabled").await?);
-            }
-            _ => return Err(reject(tx, app, ctx, Some(session), "session_ended").await?),
+    let mut reason = None;
+    let found = match fresh {
+        Some(Held { found, .. }) if sql::rotate(&mut tx, &rotation).await? => found,
+        _ => {
+            reason = Some("grace_replay");
+            let found;
+            (tx, found) = retry(tx, app, ctx, rotation).await?;
+            found
         }
     };
     let Found { session, user } = found;
@@ -170,20 +163,45 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     Ok(pair(app, ctx, user, &session, &successor))
 }
 
-/// Spends one of the session's budget before anything is written: a Redis that hangs must not keep
-/// the one writer of SQLite. A token that was used longer ago than a retry may come spends nothing,
-/// so that no budget keeps a theft from being found.
-async fn spend(app: &App, ctx: &Ctx, hash: Vec<u8>) -> Result<(), RefreshError> {
-    if !app.limits.enabled() {
+/// Spends one of the session's budget. A token that was used longer ago than a retry may come spends
+/// nothing, so that no budget keeps a theft from being found.
+async fn spend(app: &App, ctx: &Ctx, known: &Known) -> Result<(), RefreshError> {
+    let leeway_began = ctx.now - app.config.refresh.retry_leeway;
+    if known.used_at.is_some_and(|used_at| used_at < leeway_began) {
         return Ok(());
     }
-    let leeway_began = ctx.now - app.config.refresh.retry_leeway;
-    let mut tx = app.store.glance().await?;
-    let Some(session) = sql::session_of(&mut tx, hash, leeway_began).await? else { return Ok(()) };
-    drop(tx);
-    match app.limits.spend(&REFRESH_PER_SESSION, &session.to_string(), ctx.now).await {
+    let key = known.session_id.to_string();
+    match app.limits.spend(&REFRESH_PER_SESSION, &key, ctx.now).await {
         Ok(_) => Ok(()),
         Err(exceeded) => Err(RefreshError::Limited(exceeded)),
+    }
+}
+
+/// Looks closer at a token that was not there to take: a retry gets the same successor again.
+async fn retry(
+    mut tx: Tx,
+    app: &App,
+    ctx: &Ctx,
+    rotation: Rotation,
+) -> Result<(Tx, Found), RefreshError> {
+    let Some(Held { known, found }) = sql::find(&mut tx, &rotation).await? else {
+        return Err(reject(tx, app, ctx, None, "unknown").await?);
+    };
+    let session = known.session_id;
+    match rules::judge(&known, app.config.refresh.retry_leeway, ctx.now) {
+        Verdict::Retry if known.user_disabled => {
+            Err(reject(tx, app, ctx, Some(session), "user_disabled").await?)
+        }
+        Verdict::Retry => {
+            let Rotation { ip_address, idle_cutoff, .. } = rotation;
+            if sessions::use_again(&mut tx, session, ip_address, ctx.now, idle_cutoff).await? {
+                Ok((tx, found))
+            } else {
+                Err(reject(tx, app, ctx, Some(session), "session_ended").await?)
+            }
+        }
+        Verdict::Reused { age } => Err(end_for_reuse(tx, app, ctx, found, age).await?),
+        Verdict::Invalid(reason) => Err(reject(tx, app, ctx, Some(session), reason).await?),
     }
 }
 
@@ -192,16 +210,13 @@ async fn end_for_reuse(
     mut tx: Tx,
     app: &App,
     ctx: &Ctx,
-    session: SessionId,
+    found: Found,
     age: Duration,
 ) -> onesql::Result<RefreshError> {
-    let Some(found) = sessions::find(&mut tx, session).await? else {
-        return reject(tx, app, ctx, None, "unknown").await;
-    };
+    let (user, session) = (found.user.id, found.session.id);
     if !sessions::end(&mut tx, session, "refresh_token_reused", ctx.now).await? {
         return reject(tx, app, ctx, Some(session), "family_revoked").await;
     }
-    let user = found.user.id;
     let reused = Event::RefreshReused { user, session, age_seconds: age.as_secs() };
     audit::record(&mut tx, app, ctx, &reused).await?;
     tx.commit().await?;
