@@ -178,7 +178,8 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
+        // A request's line has some twenty.
+        let mut fields = Fields(Vec::with_capacity(24));
         for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(SpanFields(around)) = span.extensions().get() {
                 for (name, value) in &around.0 {

@@ -145,21 +145,18 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         spend(app, ctx, known).await?;
     }
     let fresh = held.filter(|held| held.known.used_at.is_none());
-    let mut tx = app.store.write().await?;
-    let mut reason = None;
-    let found = match fresh {
-        Some(Held { found, .. }) if sql::rotate(&mut tx, &rotation).await? => found,
-        _ => {
-            reason = Some("grace_replay");
-            let found;
-            (tx, found) = retry(tx, app, ctx, rotation).await?;
-            found
+    if let Some(Held { found: Found { session, user }, .. }) = fresh {
+        let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason: None };
+        let mut tx = app.store.write().await?;
+        // What is written stands or falls with the rotation.
+        let written = audit::written(&mut tx, app, ctx, &rotated);
+        if sql::rotate(written, &rotation).await? {
+            tx.commit().await?;
+            audit::tell(app, ctx, &rotated);
+            return Ok(pair(app, ctx, user, &session, &successor));
         }
-    };
-    let Found { session, user } = found;
-    let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason };
-    audit::record(&mut tx, app, ctx, &rotated).await?;
-    tx.commit().await?;
+    }
+    let (user, session) = retry(app, ctx, rotation).await?;
     Ok(pair(app, ctx, user, &session, &successor))
 }
 
@@ -177,13 +174,10 @@ async fn spend(app: &App, ctx: &Ctx, known: &Known) -> Result<(), RefreshError> 
     }
 }
 
-/// Looks closer at a token that was not there to take: a retry gets the same successor again.
-async fn retry(
-    mut tx: Tx,
-    app: &App,
-    ctx: &Ctx,
-    rotation: Rotation,
-) -> Result<(Tx, Found), RefreshError> {
+/// Looks closer at a token that was not there to take, where nobody can come between: a retry gets
+/// the same successor again.
+async fn retry(app: &App, ctx: &Ctx, rotation: Rotation) -> Result<(User, Session), RefreshError> {
+    let mut tx = app.store.write().await?;
     let Some(Held { known, found }) = sql::find(&mut tx, &rotation).await? else {
         return Err(reject(tx, app, ctx, None, "unknown").await?);
     };
@@ -194,11 +188,15 @@ async fn retry(
         }
         Verdict::Retry => {
             let Rotation { ip_address, idle_cutoff, .. } = rotation;
-            if sessions::use_again(&mut tx, session, ip_address, ctx.now, idle_cutoff).await? {
-                Ok((tx, found))
-            } else {
-                Err(reject(tx, app, ctx, Some(session), "session_ended").await?)
+            if !sessions::use_again(&mut tx, session, ip_address, ctx.now, idle_cutoff).await? {
+                return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);
             }
+            let Found { session, user } = found;
+            let reason = Some("grace_replay");
+            let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason };
+            audit::record(&mut tx, app, ctx, &rotated).await?;
+            tx.commit().await?;
+            Ok((user, session))
         }
         Verdict::Reused { age } => Err(end_for_reuse(tx, app, ctx, found, age).await?),
         Verdict::Invalid(reason) => Err(reject(tx, app, ctx, Some(session), reason).await?),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onesql::{Result, Sql, Timestamp, Tx};
+use onesql::{Result, Sql, Statement, Timestamp, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::user_columns;
@@ -96,10 +96,10 @@ const ROTATE: Sql = Sql {
 };
 
 /// Takes a token, at most once and only if its session goes on, notes the use and writes the
-/// successor: check and change in one. `false` if there was nothing to take.
-pub(super) async fn rotate(tx: &mut Tx, rotation: &Rotation) -> Result<bool> {
-    let written = tx
-        .query(ROTATE)
+/// successor: check and change in one, after `first`. `false` if there was nothing to take.
+pub(super) async fn rotate(first: Statement<'_, '_>, rotation: &Rotation) -> Result<bool> {
+    let written = first
+        .and(ROTATE)
         .bind(rotation.hash.clone())
         .bind(rotation.now)
         .bind(rotation.idle_cutoff)
