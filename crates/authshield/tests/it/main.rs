@@ -27,6 +27,7 @@ mod registration;
 mod rotation_model;
 mod screens;
 mod sessions;
+mod silent_failures;
 mod story;
 mod telemetry;
 mod tokens;
