@@ -106,8 +106,7 @@ impl<'t, 'q> Statement<'t, 'q> {
         opening: Opening<'t>,
         at_most: Duration,
     ) -> Self {
-        let run =
-            Run { integrity, opening: Some(opening), unencodable: None, at_most };
+        let run = Run { integrity, opening: Some(opening), unencodable: None, at_most };
         Self { on: On::Sqlite(connection, sqlx::query(AssertSqlSafe(sql))), run, bound: 0 }
     }
 

@@ -55,15 +55,13 @@ mod tests {
         let world = Sandbox::default();
         let (now, leeway) = (world.now(), Duration::from_secs(10));
         let session = SessionId::new(&world);
-        let used = |seconds: u64, successor_unused, session_ended| {
-            Known {
-                session_id: session,
-                expires_at: now + Duration::from_hours(1),
-                used_at: Some(now - Duration::from_secs(seconds)),
-                successor_unused,
-                session_ended,
-                user_disabled: false,
-            }
+        let used = |seconds: u64, successor_unused, session_ended| Known {
+            session_id: session,
+            expires_at: now + Duration::from_hours(1),
+            used_at: Some(now - Duration::from_secs(seconds)),
+            successor_unused,
+            session_ended,
+            user_disabled: false,
         };
         let unused = |lasts, session_ended, user_disabled| {
             let expires_at = now + Duration::from_secs(lasts);
