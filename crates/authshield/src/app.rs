@@ -138,8 +138,16 @@ impl Ctx {
     /// Knows what a command knows: nobody's address.
     #[must_use]
     pub fn command(world: SharedWorld) -> Self {
-        let nobody = ClientAddress { ip: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), https: None };
-        Self::new(world, "command".into(), nobody, &HeaderMap::new())
+        let now = world.now();
+        Self::command_at(world, now)
+    }
+
+    /// The same, for what happened at `now` and is written down later.
+    #[must_use]
+    pub fn command_at(world: SharedWorld, now: Timestamp) -> Self {
+        let client = ClientAddress { ip: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), https: None };
+        let device = Device::from_headers(&HeaderMap::new());
+        Self(Arc::new(Context { now, request_id: "command".into(), client, device, world }))
     }
 
     /// Time and chance, to make ids and secrets.

@@ -257,8 +257,7 @@ async fn keep(app: &App, changes: &[Change], shared: &[Finding]) -> onesql::Resu
     }
     for change in changes {
         let about = change.entry.about;
-        let mut ctx = Ctx::command(Arc::clone(&app.world));
-        ctx.now = change.at;
+        let ctx = Ctx::command_at(Arc::clone(&app.world), change.at);
         if !sql::insert_change(&mut tx, ChangeId::new(ctx.world()), change, node).await? {
             continue;
         }
