@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::access::{Lookups, VerifiedTokens};
 use crate::config::Config;
+use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post};
@@ -42,6 +43,8 @@ pub struct App(Arc<Reach>);
 pub struct Reach {
     /// Every setting.
     pub config: Config,
+    /// Which installation the database is.
+    pub installation: Installation,
     /// Time and chance.
     pub world: SharedWorld,
     /// The database.

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::access::{Lookups, VerifiedTokens};
 use crate::app::{App, Reach};
 use crate::config::Config;
+use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
     self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
@@ -55,6 +56,9 @@ pub enum StartError {
     /// The schema cannot be brought up to date, or is newer.
     #[error("the schema of the database does not fit")]
     Schema(#[source] onesql::Error),
+    /// The database is not the one that should be there.
+    #[error(transparent)]
+    Installation(#[from] AdmitError),
     /// The master key is missing, or another one.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -153,12 +157,19 @@ fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
 pub async fn ready_store(config: &Config, migrate: bool) -> Result<Store, StartError> {
     let store = open_store(config).await?;
     if migrate {
-        store.migrate(&schema::migrations()).await.map_err(StartError::Schema)?;
+        schema::migrate(&store).await.map_err(StartError::Schema)?;
     }
     match schema::pending(&store).await.map_err(StartError::Schema)? {
-        0 => Ok(store),
-        missing => Err(StartError::Behind(missing)),
+        0 => {}
+        missing => return Err(StartError::Behind(missing)),
     }
+    if schema::is_newer(&store).await.map_err(StartError::Schema)? {
+        tracing::warn!(
+            "a newer AuthShield migrated the database; its migrations say that this version works \
+             with them"
+        );
+    }
+    Ok(store)
 }
 
 /// Puts everything together that a request may reach, and the worker that sends its mail.
@@ -169,6 +180,7 @@ pub async fn assemble(
     metrics: Arc<Metrics>,
 ) -> Result<(App, Post), StartError> {
     let now = world.now();
+    let installation = installation::accept(&store, &config, &*world).await?;
     make_folder(&config.data_dir)?;
     let vault = Vault::open(&config, Arc::clone(&world))?;
     if config.master_key_previous.is_some() {
@@ -194,6 +206,7 @@ pub async fn assemble(
     let app = App::new(Reach {
         pages,
         config,
+        installation,
         world,
         store,
         passwords,

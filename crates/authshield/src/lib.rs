@@ -7,7 +7,7 @@
 //! features  registration verification login tokens sessions recovery accounts roles admin
 //!           health screens cli        each a folder: mod (story) http rules (pure) sql
 //! services  audit limits links mail vault passwords telemetry chores
-//!           words
+//!           installation words
 //! frame     app access frame server assemble schema shutdown world kernel
 //! ```
 //!
@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod frame;
 pub mod health;
+pub mod installation;
 pub mod kernel;
 pub mod limits;
 pub mod links;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kernel::{SessionId, UserId};
+use crate::kernel::{InstallationId, SessionId, UserId};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -203,6 +203,13 @@ pub enum Event {
         /// By whom or what.
         reason: &'static str,
     },
+    /// A new installation was set up.
+    InstallationCreated {
+        /// Which.
+        installation: InstallationId,
+        /// The one that was given up for it.
+        given_up: Option<InstallationId>,
+    },
 }
 
 /// Who and what an event is about.
@@ -245,6 +252,7 @@ impl Event {
             Self::SetupCompleted { .. } => "SETUP_COMPLETED",
             Self::UserCreated { .. } => "USER_CREATED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
+            Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
         }
     }
 
@@ -276,7 +284,9 @@ impl Event {
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
-            Self::LinkRejected { .. } | Self::KeyRotated { .. } => Subject::default(),
+            Self::LinkRejected { .. }
+            | Self::KeyRotated { .. }
+            | Self::InstallationCreated { .. } => Subject::default(),
             Self::RefreshRejected { session, .. } => {
                 Subject { session: *session, ..Subject::default() }
             }
@@ -326,6 +336,9 @@ impl Event {
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
             Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::InstallationCreated { installation, given_up } => {
+                json!({ "installation": installation, "given_up": given_up })
+            }
             _ => json!({}),
         }
     }

@@ -5,11 +5,13 @@
 mod account;
 mod configuration;
 mod context;
+mod init;
 mod keys;
 mod mail;
 mod migrate;
 mod role;
 mod serve;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +51,10 @@ struct Global {
 enum Command {
     /// Serves until it is told to stop.
     Serve,
+    /// Sets a new installation up: its schema, its id, the link for its first administrator.
+    Init(init::Init),
+    /// Tells which installation the database is, and how it stands.
+    Status,
     /// Shows, checks and describes the configuration.
     #[command(subcommand)]
     Config(configuration::Config),
@@ -82,6 +88,8 @@ enum Failure {
     Failed(String),
     /// The configuration is refused; all complaints at once.
     Configuration(config::Refused),
+    /// The database is not the one that the configuration means.
+    Misplaced(String),
 }
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
@@ -106,6 +114,10 @@ pub fn main() -> ExitCode {
             eprintln!("{refused}");
             ExitCode::from(WRONG_CONFIGURATION)
         }
+        Err(Failure::Misplaced(words)) => {
+            eprintln!("authshield: {words}");
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
     }
 }
 
@@ -125,6 +137,8 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Serve => context::runtime()?.block_on(serve::run(global)),
+        Command::Init(command) => context::runtime()?.block_on(init::run(global, command)),
+        Command::Status => context::runtime()?.block_on(status::run(global)),
         Command::Healthcheck => context::runtime()?.block_on(serve::healthcheck(global)),
         Command::Migrate(command) => context::runtime()?.block_on(migrate::run(global, command)),
         Command::User(command) => context::runtime()?.block_on(account::run(global, command)),

@@ -16,6 +16,7 @@ use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
 use super::web::{Cors, RateLimit, Tls};
+use crate::kernel::InstallationId;
 
 choice! {
     /// Who the server is for.
@@ -79,6 +80,12 @@ settings! {
             fallback: Fallback::Always("./data"),
             example: "/var/lib/authshield",
             mistaken: &["DATA", "DATA_PATH", "STATE_DIR", "HOME"],
+        }
+        /// Which installation the database must be: the id that `authshield init` printed. With it, the
+        /// server does not start on a database that is empty or another one's.
+        installation_id: Option<InstallationId> {
+            example: "019a0c1e-7b52-7cc3-98c4-dc0c0c07398f",
+            mistaken: &["INSTALLATION", "INSTALL_ID", "INSTANCE_ID"],
         }
         /// Redis or Valkey, for limits and revocations that several nodes share. One node needs none.
         redis_url: Option<SecretString> {
