@@ -15,6 +15,7 @@ mod faults;
 mod house;
 mod http;
 mod installation;
+mod limits;
 mod login;
 mod mail;
 mod mail_story;
