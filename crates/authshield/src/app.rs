@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use authshield_verify::Verifier;
 use axum::Json;
 use axum::body::Bytes;
@@ -43,6 +44,8 @@ pub struct App(Arc<Reach>);
 pub struct Reach {
     /// Every setting.
     pub config: Config,
+    /// The same, with what was reloaded since the start; for settings that say that they reload.
+    pub live: ArcSwap<Config>,
     /// Which installation the database is.
     pub installation: Installation,
     /// Time and chance.

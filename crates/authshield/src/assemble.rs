@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use authshield_verify::{Rules, Verifier};
 use onesql::{Options, Store};
 use secrecy::ExposeSecret;
@@ -202,9 +203,10 @@ pub async fn assemble(
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
-    metrics.describe(&config);
+    metrics.describe(&config, "");
     let app = App::new(Reach {
         pages,
+        live: ArcSwap::from_pointee(config.clone()),
         config,
         installation,
         world,

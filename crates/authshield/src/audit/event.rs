@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::config::Changes;
 use crate::kernel::{InstallationId, SessionId, UserId};
 
 /// Something that happened.
@@ -203,6 +204,18 @@ pub enum Event {
         /// By whom or what.
         reason: &'static str,
     },
+    /// The program was started or reloaded with another configuration than before. Names only.
+    ConfigChanged {
+        /// `start` or `reload`.
+        reason: &'static str,
+        /// Which settings got a value, lost it, or have another one.
+        changes: Changes,
+    },
+    /// A new configuration was refused by a reload; the one before stays.
+    ConfigReloadRefused {
+        /// The settings that are wrong in it.
+        settings: Vec<&'static str>,
+    },
     /// A new installation was set up.
     InstallationCreated {
         /// Which.
@@ -252,6 +265,8 @@ impl Event {
             Self::SetupCompleted { .. } => "SETUP_COMPLETED",
             Self::UserCreated { .. } => "USER_CREATED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
+            Self::ConfigChanged { .. } => "CONFIG_CHANGED",
+            Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
         }
     }
@@ -267,7 +282,8 @@ impl Event {
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
             | Self::AdminRefused { reason, .. }
-            | Self::KeyRotated { reason, .. } => Some(reason),
+            | Self::KeyRotated { reason, .. }
+            | Self::ConfigChanged { reason, .. } => Some(reason),
             Self::VerificationRequested { reason, .. }
             | Self::RefreshRotated { reason, .. }
             | Self::PasswordResetRequested { reason, .. }
@@ -286,6 +302,8 @@ impl Event {
             }
             Self::LinkRejected { .. }
             | Self::KeyRotated { .. }
+            | Self::ConfigChanged { .. }
+            | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. } => Subject::default(),
             Self::RefreshRejected { session, .. } => {
                 Subject { session: *session, ..Subject::default() }
@@ -336,6 +354,8 @@ impl Event {
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
             Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::ConfigChanged { changes, .. } => json!({ "changes": changes }),
+            Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
             Self::InstallationCreated { installation, given_up } => {
                 json!({ "installation": installation, "given_up": given_up })
             }

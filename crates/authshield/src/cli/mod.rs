@@ -9,6 +9,7 @@ mod init;
 mod keys;
 mod mail;
 mod migrate;
+mod reload;
 mod role;
 mod serve;
 mod status;

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::reload::Reloader;
 use super::{Failure, Global, context};
 use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
-use crate::config::Environment;
+use crate::config::{Environment, Fingerprints};
+use crate::installation::history;
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
 use crate::telemetry::{self, Metrics};
@@ -23,7 +25,7 @@ const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
-    let config = loaded.config;
+    let (config, effective) = (loaded.config, loaded.effective);
     let world: SharedWorld = Arc::new(Real);
     let metrics = Metrics::new(&*world);
     let terminal = std::io::stdout().is_terminal();
@@ -45,7 +47,10 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let (app, post) =
         assemble(config, Arc::clone(&world), store, metrics).await.map_err(context::not_started)?;
     banner(&app, tls.is_some());
-    welcome(&app, &Ctx::command(world)).await?;
+    let ctx = Ctx::command(world);
+    welcome(&app, &ctx).await?;
+    let standing = Fingerprints::of(&effective, &app.secrets.fingerprint);
+    history::note(&app, &ctx, "start", standing.clone()).await?;
 
     let drain = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -69,6 +74,14 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
             stop.clone(),
         ));
     }
+    let reloader = Reloader {
+        app: app.clone(),
+        file: global.config.clone(),
+        set: global.set.clone(),
+        log: logs.log_filter(),
+        standing,
+    };
+    tasks.spawn(reloader.run(stop.clone()));
     tasks.spawn(mail::run(post, stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
     tokio::spawn({

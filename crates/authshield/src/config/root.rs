@@ -54,6 +54,7 @@ settings! {
         }
         /// The public listener. In development it must be on loopback.
         listen: SocketAddr {
+            per_node: true,
             fallback: Fallback::Always("127.0.0.1:8080"),
             example: "0.0.0.0:8080",
             mistaken: &[
@@ -64,6 +65,7 @@ settings! {
         /// A second listener for `/metrics` and operator endpoints; off unless set. Keep it off the
         /// internet.
         admin_listen: Option<SocketAddr> {
+            per_node: true,
             example: "127.0.0.1:9090",
             mistaken: &["METRICS_LISTEN", "METRICS_PORT", "ADMIN_PORT", "OPERATOR_LISTEN"],
         }
@@ -77,6 +79,7 @@ settings! {
         }
         /// Where the SQLite file, generated development keys and kept mail live.
         data_dir: PathBuf {
+            per_node: true,
             fallback: Fallback::Always("./data"),
             example: "/var/lib/authshield",
             mistaken: &["DATA", "DATA_PATH", "STATE_DIR", "HOME"],
@@ -111,6 +114,7 @@ settings! {
         }
         /// Who presents it as bearer token sees details in `health`.
         operator_token: Option<SecretString> {
+            reload: true,
             example: "<output of: openssl rand -hex 24>",
             mistaken: &["ADMIN_TOKEN", "HEALTH_TOKEN", "METRICS_TOKEN"],
             lints: &[lints::STRONG_SECRET],
@@ -118,6 +122,7 @@ settings! {
         /// The proxies whose `Forwarded` and `X-Forwarded-*` are believed. The client is the right-most
         /// address that is not one of them.
         trusted_proxies: Vec<IpNet> {
+            reload: true,
             fallback: Fallback::Always(""),
             example: "10.0.0.0/8,fd00::/8",
             mistaken: &["PROXIES", "TRUST_PROXY", "TRUSTED_PROXY", "FORWARDED_ALLOW_IPS"],
@@ -148,6 +153,8 @@ settings! {
         /// What is logged: `error`, `warn`, `info`, `debug` or `trace`, or directives such as
         /// `info,authshield::mail=debug`.
         log: String {
+            reload: true,
+            per_node: true,
             fallback: Fallback::Always("info"),
             example: "info,authshield::mail=debug",
             mistaken: &["LOG_LEVEL", "LOGLEVEL", "LOG_FILTER", "VERBOSITY"],
@@ -155,6 +162,7 @@ settings! {
         }
         /// What log lines look like; `auto` is text on a terminal and JSON elsewhere.
         log_format: LogFormat {
+            per_node: true,
             fallback: Fallback::Always("auto"),
             example: "json",
             mistaken: &["LOG_STYLE", "LOG_JSON"],

@@ -34,6 +34,10 @@ pub struct Setting {
     pub unit: &'static str,
     /// The least and the most; milliseconds for durations.
     pub bounds: Option<(u64, u64)>,
+    /// Whether a new value is taken over by a reload (SIGHUP); else it takes a restart.
+    pub reload: bool,
+    /// Whether nodes may differ in it: it is no part of the configuration's fingerprint.
+    pub per_node: bool,
     /// Whether the files that it names are read again while the server runs. The setting itself
     /// always takes a restart.
     pub reread: bool,
@@ -61,6 +65,8 @@ impl Setting {
         fallback: Fallback::None,
         unit: "",
         bounds: None,
+        reload: false,
+        per_node: false,
         reread: false,
         template: false,
         former: &[],

@@ -9,9 +9,11 @@
 //!     look            what is in the database?
 //!     rules::admit    is it the one that is expected?  (pure)
 //!     found           development, and a database from before there were ids: make the id
+//!     history         what it was started with, and what changed since the last good start
 //! authshield init     the same with rules::set_up: production's only way to make one
 //! ```
 
+pub mod history;
 mod rules;
 mod sql;
 

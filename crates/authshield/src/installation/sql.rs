@@ -1,8 +1,9 @@
 //! The one row that says which installation this is.
 
-use onesql::{Result, Timestamp, Tx};
+use onesql::{Json, Result, Timestamp, Tx};
 
-use crate::kernel::InstallationId;
+use super::history::{Row, Start};
+use crate::kernel::{InstallationId, StartId};
 
 /// An installation, as its database knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -58,6 +59,46 @@ pub async fn note_verified_backup(tx: &mut Tx, made_at: Timestamp, now: Timestam
     )
     .bind(made_at)
     .bind(now)
+    .execute()
+    .await
+}
+
+/// Returns the last good starts, the newest first.
+pub(super) async fn starts(tx: &mut Tx, at_most: i64) -> Result<Vec<Start>> {
+    let rows: Vec<Row> = tx
+        .query(
+            "SELECT at, version, digest, settings, changes FROM config_history
+             ORDER BY at DESC, id DESC LIMIT $1",
+        )
+        .bind(at_most)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(Start::from).collect())
+}
+
+/// Writes a start down.
+pub(super) async fn insert_start(tx: &mut Tx, id: StartId, start: &Start) -> Result<u64> {
+    tx.query(
+        "INSERT INTO config_history (id, at, version, digest, settings, changes)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id)
+    .bind(start.at)
+    .bind(start.version.clone())
+    .bind(start.digest.clone())
+    .bind(Json(start.settings.clone()))
+    .bind(Json(start.changes.clone()))
+    .execute()
+    .await
+}
+
+/// Forgets all starts but the newest.
+pub(super) async fn forget_starts(tx: &mut Tx, keep: i64) -> Result<u64> {
+    tx.query(
+        "DELETE FROM config_history WHERE id NOT IN
+             (SELECT id FROM config_history ORDER BY at DESC, id DESC LIMIT $1)",
+    )
+    .bind(keep)
     .execute()
     .await
 }

@@ -7,6 +7,7 @@ use onesql::Store;
 use zeroize::Zeroizing;
 
 use super::{KeyringError, Vault, sql};
+use crate::config::FingerprintKey;
 use crate::kernel::{SuccessorKey, Timestamp, TokenHashKey};
 
 /// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
@@ -43,6 +44,8 @@ pub struct Secrets {
     pub refresh_successor: SuccessorKey,
     /// Hashes addresses.
     pub email_hash: EmailHashKey,
+    /// Hashes settings.
+    pub fingerprint: FingerprintKey,
 }
 
 impl Secrets {
@@ -58,6 +61,7 @@ impl Secrets {
                 &*secret(store, vault, "refresh_successor", now).await?,
             ),
             email_hash: EmailHashKey::new(&*secret(store, vault, "email_hash", now).await?),
+            fingerprint: FingerprintKey::new(&*secret(store, vault, "fingerprint", now).await?),
         })
     }
 }

@@ -11,6 +11,7 @@ mod asvs;
 mod browser;
 mod cli;
 mod crash;
+mod drift;
 mod faults;
 mod house;
 mod http;
