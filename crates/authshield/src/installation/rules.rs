@@ -104,10 +104,9 @@ pub fn set_up(
         });
     }
     match (expected, given_up) {
-        (None, None) => Ok(()),
         (Some(expected), None) => Err(Misplaced::Empty(expected).into()),
         (expected, Some(typed)) if expected != Some(typed) => Err(NotSetUp::WrongId { typed }),
-        (_, Some(_)) => Ok(()),
+        _ => Ok(()),
     }
 }
 
