@@ -5,7 +5,7 @@
 //! replicas with one configuration have one digest.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
@@ -51,7 +51,10 @@ pub struct Changes {
 const LENGTH: usize = 8;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes[..LENGTH].iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes[..LENGTH].iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+        text
+    })
 }
 
 impl Fingerprints {

@@ -19,6 +19,7 @@ pub const PREFIX: &str = "AUTHSHIELD_";
 
 /// One row of the table: all that is known about a setting before anybody set it.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a declaration names what is true of it")]
 pub struct Setting {
     /// The dotted name, which is also the key in the file.
     pub name: &'static str,
