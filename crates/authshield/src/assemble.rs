@@ -1,6 +1,7 @@
 //! Puts the parts together: from a configuration to an [`App`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use authshield_verify::{Rules, Verifier};
@@ -82,6 +83,14 @@ pub enum StartError {
 
 /// Opens the database; it need not have a schema yet.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    open_store_for(config, None).await
+}
+
+/// Opens the database for work in which one statement may take `at_most`.
+pub async fn open_store_for(
+    config: &Config,
+    at_most: Option<Duration>,
+) -> Result<Store, StartError> {
     let url = config.database.url.expose_secret();
     let place = place(url);
     let failed = |source| {
@@ -96,6 +105,7 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     }
     let mut options = Options::parse(url).map_err(failed)?;
     options.connections = config.database.connections;
+    options.at_most = at_most.unwrap_or(options.at_most);
     let store = Store::open(&options).await.map_err(failed)?;
     store.reach().await.map_err(failed)?;
     Ok(store)
@@ -175,6 +185,16 @@ pub async fn ready_store(config: &Config, migrate: bool) -> Result<Store, StartE
 
 /// Puts everything together that a request may reach, and the worker that sends its mail.
 pub async fn assemble(
+    config: Config,
+    world: SharedWorld,
+    store: Store,
+    metrics: Arc<Metrics>,
+) -> Result<(App, Post), StartError> {
+    // On the heap: a configuration is large, and here it is moved often.
+    Box::pin(put_together(config, world, store, metrics)).await
+}
+
+async fn put_together(
     config: Config,
     world: SharedWorld,
     store: Store,

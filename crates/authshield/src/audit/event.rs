@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::Changes;
-use crate::kernel::{InstallationId, SessionId, UserId};
+use crate::kernel::{InstallationId, SessionId, Timestamp, UserId};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -216,6 +216,21 @@ pub enum Event {
         /// The settings that are wrong in it.
         settings: Vec<&'static str>,
     },
+    /// A backup was restored: what was issued before is worth nothing any more.
+    BackupRestored {
+        /// When it was made; what happened since is lost.
+        made_at: Timestamp,
+        /// How long ago that was, in seconds.
+        gap_seconds: u64,
+        /// Under which epoch sessions and tokens are issued from now on.
+        token_epoch: i64,
+        /// How many sessions were ended.
+        sessions: u64,
+        /// How many links were withdrawn.
+        links: u64,
+        /// How many mails will not be sent.
+        mails: u64,
+    },
     /// A new installation was set up.
     InstallationCreated {
         /// Which.
@@ -265,6 +280,7 @@ impl Event {
             Self::SetupCompleted { .. } => "SETUP_COMPLETED",
             Self::UserCreated { .. } => "USER_CREATED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
+            Self::BackupRestored { .. } => "BACKUP_RESTORED",
             Self::ConfigChanged { .. } => "CONFIG_CHANGED",
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
@@ -302,6 +318,7 @@ impl Event {
             }
             Self::LinkRejected { .. }
             | Self::KeyRotated { .. }
+            | Self::BackupRestored { .. }
             | Self::ConfigChanged { .. }
             | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. } => Subject::default(),
@@ -354,6 +371,12 @@ impl Event {
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
             Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::BackupRestored { made_at, gap_seconds, token_epoch, sessions, links, mails } => {
+                json!({
+                    "made_at": made_at, "gap_seconds": gap_seconds, "token_epoch": token_epoch,
+                    "sessions": sessions, "links": links, "mails": mails,
+                })
+            }
             Self::ConfigChanged { changes, .. } => json!({ "changes": changes }),
             Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
             Self::InstallationCreated { installation, given_up } => {

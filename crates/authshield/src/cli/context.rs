@@ -29,9 +29,8 @@ pub(super) async fn open(global: &Global) -> Result<(App, Ctx), Failure> {
     let migrate = config.environment == Environment::Development;
     let store = ready_store(&config, migrate).await?;
     let metrics = Metrics::new(&*world);
-    let (app, _) = Box::pin(assemble(config, Arc::clone(&world), store, metrics))
-        .await
-        .map_err(not_started)?;
+    let (app, _) =
+        assemble(config, Arc::clone(&world), store, metrics).await.map_err(not_started)?;
     Ok((app, Ctx::command(world)))
 }
 

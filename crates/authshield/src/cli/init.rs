@@ -38,9 +38,8 @@ pub(super) async fn run(global: &Global, command: Init) -> Result<(), Failure> {
     config.installation_id = Some(installation.id);
 
     let metrics = Metrics::new(&*world);
-    let (app, _) = Box::pin(assemble(config, Arc::clone(&world), store, metrics))
-        .await
-        .map_err(context::not_started)?;
+    let (app, _) =
+        assemble(config, Arc::clone(&world), store, metrics).await.map_err(context::not_started)?;
     let ctx = Ctx::command(world);
     let created = Event::InstallationCreated { installation: installation.id, given_up };
     audit::record_alone(&app, &ctx, &created).await?;

@@ -3,6 +3,8 @@
 //! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.
 
 mod account;
+mod backup;
+mod compose;
 mod configuration;
 mod context;
 mod init;
@@ -54,6 +56,14 @@ enum Command {
     Serve,
     /// Sets a new installation up: its schema, its id, the link for its first administrator.
     Init(init::Init),
+    /// Backups: everything in one encrypted file that both databases read.
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Restores a backup into an empty database; everybody has to sign in again.
+    Restore(backup::Restore),
+    /// Compose files.
+    #[command(subcommand)]
+    Compose(compose::Compose),
     /// Tells which installation the database is, and how it stands.
     Status,
     /// Shows, checks and describes the configuration.
@@ -139,6 +149,9 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
         }
         Command::Serve => context::runtime()?.block_on(serve::run(global)),
         Command::Init(command) => context::runtime()?.block_on(init::run(global, command)),
+        Command::Backup(command) => context::runtime()?.block_on(backup::run(global, command)),
+        Command::Restore(command) => context::runtime()?.block_on(backup::restore(global, command)),
+        Command::Compose(command) => compose::run(global, command),
         Command::Status => context::runtime()?.block_on(status::run(global)),
         Command::Healthcheck => context::runtime()?.block_on(serve::healthcheck(global)),
         Command::Migrate(command) => context::runtime()?.block_on(migrate::run(global, command)),

@@ -44,9 +44,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
     let bounds = Bounds::from(&config);
-    let (app, post) = Box::pin(assemble(config, Arc::clone(&world), store, metrics))
-        .await
-        .map_err(context::not_started)?;
+    let (app, post) =
+        assemble(config, Arc::clone(&world), store, metrics).await.map_err(context::not_started)?;
     banner(&app, tls.is_some());
     let ctx = Ctx::command(world);
     welcome(&app, &ctx).await?;

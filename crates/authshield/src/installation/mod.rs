@@ -43,6 +43,11 @@ pub async fn look(store: &Store) -> Result<Seen> {
     Ok(Seen { installation: sql::find(&mut tx).await?, accounts: sql::has_users(&mut tx).await? })
 }
 
+/// Finds which installation the database is, as `tx` sees it.
+pub async fn in_database(tx: &mut Tx) -> Result<Option<Installation>> {
+    sql::find(tx).await
+}
+
 /// Accepts the database as the one that the configuration means, or says what to do.
 pub async fn accept(
     store: &Store,

@@ -8,7 +8,7 @@
 mod notes;
 mod sql;
 
-use onesql::{Error, Migrations, Result, Store};
+use onesql::{Error, Migrations, Patience, Result, Store};
 
 pub use notes::{Lock, Note, Phase, Version};
 
@@ -41,6 +41,11 @@ pub async fn migrate(store: &Store) -> Result<()> {
     let migrations = fitting(store).await?;
     store.migrate(&migrations).await?;
     note(store).await
+}
+
+/// Brings an empty database to the schema of a backup: what came after is for [`migrate`].
+pub async fn migrate_to(store: &Store, version: i64) -> Result<()> {
+    store.migrate_to(&migrations(), Some(version), &Patience::default()).await
 }
 
 /// Returns the migrations, and lets them bear newer ones in the database that bear this program.

@@ -9,10 +9,12 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 14] = [
     "accounts",
     "admin",
+    "backup",
     "cli",
+    "compose",
     "health",
     "login",
     "recovery",

@@ -27,6 +27,7 @@ mod program;
 mod races;
 mod recovery;
 mod registration;
+mod restore;
 mod rotation_model;
 mod screens;
 mod sessions;

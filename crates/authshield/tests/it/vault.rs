@@ -8,8 +8,8 @@ use std::time::Duration;
 use authshield::config::{SigningAlgorithm, Token};
 use authshield::kernel::{MailId, RefreshToken, SessionId, Timestamp, UserId};
 use authshield::vault::{
-    AccessClaims, FIRST_PARTY, Inventory, KeyPhase, Keyring, KeyringError, MAIL_VARIABLES,
-    Rotation, Secrets, TOKEN_TYPE, Vault, VaultError, VerificationError,
+    AccessClaims, FIRST_EPOCH, FIRST_PARTY, Inventory, KeyPhase, Keyring, KeyringError,
+    MAIL_VARIABLES, Rotation, Secrets, TOKEN_TYPE, Vault, VaultError, VerificationError,
 };
 use authshield::world::{Sandbox, World};
 use authshield_verify::{KeySet, Rules, Verifier, VerifyError};
@@ -97,6 +97,7 @@ impl Scene {
             roles: &roles,
             amr: &[],
             auth_time: now.as_second(),
+            epoch: FIRST_EPOCH,
         };
         keyring.sign(TOKEN_TYPE, &claims, now)
     }
@@ -354,7 +355,7 @@ async fn the_master_key_can_be_changed_and_a_wrong_one_is_named() {
         let keyring = scene.node(&settings()).await;
         let before = Secrets::load_or_create(store, &scene.vault(), now).await.unwrap();
         insert_mail(&scene, scene.vault().seal(MAIL_VARIABLES, b"{}")).await;
-        let all = Inventory { current: 5, previous: 0, unknown: 0 };
+        let all = Inventory { current: 6, previous: 0, unknown: 0 };
         assert_eq!(scene.vault().inventory(store).await.unwrap(), all);
 
         let other = Vault::new(&[2; 32], None, scene.world.clone());
@@ -364,11 +365,11 @@ async fn the_master_key_can_be_changed_and_a_wrong_one_is_named() {
         ] {
             assert!(matches!(error, KeyringError::Vault(VaultError::OtherKey { .. })));
         }
-        let unknown = Inventory { current: 0, previous: 0, unknown: 5 };
+        let unknown = Inventory { current: 0, previous: 0, unknown: 6 };
         assert_eq!(other.rewrap(store).await.unwrap(), unknown);
 
         let both = Vault::new(&[2; 32], Some(&[1; 32]), scene.world.clone());
-        let waiting = Inventory { current: 0, previous: 5, unknown: 0 };
+        let waiting = Inventory { current: 0, previous: 6, unknown: 0 };
         assert_eq!(both.inventory(store).await.unwrap(), waiting);
         assert_eq!(both.rewrap(store).await.unwrap(), all);
         assert_eq!(both.rewrap(store).await.unwrap(), all);
