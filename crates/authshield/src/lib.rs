@@ -5,7 +5,8 @@
 //!           router  problem  config  audit::event  access::permission  limits::rules
 //!           mail::letter  telemetry::metrics
 //! features  registration verification login tokens sessions recovery accounts roles admin
-//!           health screens backup compose cli   each a folder: mod (story) http rules (pure) sql
+//!           health checks screens backup compose cli
+//!                                     each a folder: mod (story) http rules (pure) sql
 //! services  audit limits links mail vault passwords telemetry chores
 //!           installation words
 //! frame     app access frame server assemble schema shutdown world kernel
@@ -20,6 +21,7 @@ pub mod app;
 pub mod assemble;
 pub mod audit;
 pub mod backup;
+pub mod checks;
 pub mod chores;
 pub mod cli;
 pub mod compose;

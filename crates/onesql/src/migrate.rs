@@ -160,24 +160,38 @@ impl Store {
         Ok(applied.into_iter().map(|(version,)| version).collect())
     }
 
-    /// Returns every known migration and whether the database has it; a database that is newer than
-    /// the program is an error, unless the migrations say that they bear it. Writes nothing.
+    /// Returns every known migration and whether the database has it; a database that was made by
+    /// another text of a migration is an error, and so is one that is newer than the program, unless
+    /// the migrations say that they bear it. Writes nothing.
     pub async fn migration_status(&self, migrations: &Migrations) -> Result<Vec<MigrationStatus>> {
-        let applied = self.applied_migrations().await?;
+        const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";
+        let none = self.applied_migrations().await?.is_empty();
+        let mut tx = self.read().await?;
+        let applied: Vec<(i64, Vec<u8>)> =
+            if none { Vec::new() } else { tx.query(APPLIED).all().await? };
         let known = match &*self.on {
             Database::Sqlite(_) => &migrations.sqlite,
             Database::Postgres(_) => &migrations.postgres,
         };
-        let newer = applied.iter().find(|version| !known.version_exists(**version));
-        if let Some(newer) = newer.filter(|_| !known.ignore_missing) {
+        let newer = applied.iter().find(|(version, _)| !known.version_exists(*version));
+        if let Some((newer, _)) = newer.filter(|_| !known.ignore_missing) {
             return Err(explain(MigrateError::VersionMissing(*newer)));
+        }
+        let differs = |migration: &&sqlx::migrate::Migration| {
+            let same = |(version, checksum): &(i64, Vec<u8>)| {
+                *version != migration.version || checksum[..] == migration.checksum[..]
+            };
+            !applied.iter().all(same)
+        };
+        if let Some(changed) = known.iter().find(differs) {
+            return Err(explain(MigrateError::VersionMismatch(changed.version)));
         }
         Ok(known
             .iter()
             .map(|migration| MigrationStatus {
                 version: migration.version,
                 name: migration.description.to_string(),
-                applied: applied.contains(&migration.version),
+                applied: applied.iter().any(|(version, _)| *version == migration.version),
             })
             .collect())
     }

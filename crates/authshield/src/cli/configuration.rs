@@ -104,8 +104,10 @@ fn check_json(global: &Global) -> Result<(), Failure> {
 async fn history(global: &Global, limit: u16) -> Result<(), Failure> {
     let effective = context::configuration(global)?.effective;
     let (app, _) = context::open(global).await?;
-    let starts = starts::starts(&app, limit.into()).await?;
-    let now = starts::drift(&app, &effective).await?.map(|(_, changes)| changes);
+    let starts = starts::starts(&app.store, limit.into()).await?;
+    let now = starts::drift(&app.store, &app.secrets.fingerprint, &effective)
+        .await?
+        .map(|(_, changes)| changes);
     if global.json {
         let rows: Vec<_> = starts
             .iter()

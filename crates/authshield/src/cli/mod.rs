@@ -1,6 +1,6 @@
 //! The command line: one file per command, output for people, `--json` for programs.
 //!
-//! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.
+//! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration; `preflight` has its own.
 
 mod account;
 mod backup;
@@ -11,6 +11,7 @@ mod init;
 mod keys;
 mod mail;
 mod migrate;
+mod preflight;
 mod reload;
 mod role;
 mod serve;
@@ -66,6 +67,8 @@ enum Command {
     Compose(compose::Compose),
     /// Tells which installation the database is, and how it stands.
     Status,
+    /// Looks whether everything around the program is as it should be, before it takes traffic.
+    Preflight(preflight::Preflight),
     /// Shows, checks and describes the configuration.
     #[command(subcommand)]
     Config(configuration::Config),
@@ -101,6 +104,8 @@ enum Failure {
     Configuration(config::Refused),
     /// The database is not the one that the configuration means.
     Misplaced(String),
+    /// The exit status says it all; what there was to say has been said.
+    Status(u8),
 }
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
@@ -112,7 +117,14 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Arguments { global, command } = Arguments::parse();
+    let Arguments { global, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && preflight::is_meant() => {
+            let _ = error.print();
+            return ExitCode::from(preflight::WRONG_USAGE);
+        }
+        Err(error) => error.exit(),
+    };
     // Both TLS and the clients inside ask for the process's one provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(&global, command) {
@@ -129,6 +141,7 @@ pub fn main() -> ExitCode {
             eprintln!("authshield: {words}");
             ExitCode::from(WRONG_CONFIGURATION)
         }
+        Err(Failure::Status(status)) => ExitCode::from(status),
     }
 }
 
@@ -153,6 +166,7 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
         Command::Restore(command) => context::runtime()?.block_on(backup::restore(global, command)),
         Command::Compose(command) => compose::run(global, command),
         Command::Status => context::runtime()?.block_on(status::run(global)),
+        Command::Preflight(command) => preflight::run(global, &command),
         Command::Healthcheck => context::runtime()?.block_on(serve::healthcheck(global)),
         Command::Migrate(command) => context::runtime()?.block_on(migrate::run(global, command)),
         Command::User(command) => context::runtime()?.block_on(account::run(global, command)),

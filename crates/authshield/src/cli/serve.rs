@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::preflight::overrides;
 use super::reload::Reloader;
 use super::{Failure, Global, context};
 use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
+use crate::checks::{self, Subject};
 use crate::config::{Environment, Fingerprints};
-use crate::installation::history;
+use crate::installation::{self, history};
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
 use crate::telemetry::{self, Metrics};
@@ -25,7 +27,8 @@ const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
-    let (config, effective) = (loaded.config, loaded.effective);
+    let config = loaded.config.clone();
+    let overrides = overrides(&config)?;
     let world: SharedWorld = Arc::new(Real);
     let metrics = Metrics::new(&*world);
     let terminal = std::io::stdout().is_terminal();
@@ -43,13 +46,18 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let tls = server::certificate(&config).await?;
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
+    // First of all: whether the rest is well is of no interest on another one's database.
+    let accepted = installation::accept(&store, &config, &*world).await;
+    accepted.map_err(|error| context::not_started(error.into()))?;
+    let subject = Subject::new(&loaded, Arc::clone(&world)).with_store(store.clone());
+    checks::at_start(&checks::all(), &Arc::new(subject), &overrides).await?;
     let bounds = Bounds::from(&config);
     let (app, post) =
         assemble(config, Arc::clone(&world), store, metrics).await.map_err(context::not_started)?;
     banner(&app, tls.is_some());
     let ctx = Ctx::command(world);
     welcome(&app, &ctx).await?;
-    let standing = Fingerprints::of(&effective, &app.secrets.fingerprint);
+    let standing = Fingerprints::of(&loaded.effective, &app.secrets.fingerprint);
     history::note(&app, &ctx, "start", standing.clone()).await?;
 
     let drain = CancellationToken::new();

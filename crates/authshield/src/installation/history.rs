@@ -1,12 +1,12 @@
 //! What the program was started with: each good start leaves a keyed fingerprint of every setting, and
 //! the next one says what changed since.
 
-use onesql::{Json, Result};
+use onesql::{Json, Result, Store};
 
 use super::sql;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::config::{Changes, Effective, Fingerprints};
+use crate::config::{Changes, Effective, FingerprintKey, Fingerprints};
 use crate::kernel::{StartId, Timestamp};
 
 /// A good start, or a reload.
@@ -28,9 +28,13 @@ pub struct Start {
 pub(super) const REMEMBERED: i64 = 200;
 
 /// Compares a configuration with that of the last good start.
-pub async fn drift(app: &App, effective: &[Effective]) -> Result<Option<(Start, Changes)>> {
-    let now = Fingerprints::of(effective, &app.secrets.fingerprint);
-    let last = last(app).await?;
+pub async fn drift(
+    store: &Store,
+    key: &FingerprintKey,
+    effective: &[Effective],
+) -> Result<Option<(Start, Changes)>> {
+    let now = Fingerprints::of(effective, key);
+    let last = last(store).await?;
     Ok(last.map(|last| {
         let changes = now.since(&last.settings);
         (last, changes)
@@ -38,18 +42,18 @@ pub async fn drift(app: &App, effective: &[Effective]) -> Result<Option<(Start, 
 }
 
 /// Returns the last good starts, the newest first.
-pub async fn starts(app: &App, at_most: i64) -> Result<Vec<Start>> {
-    sql::starts(&mut app.store.glance().await?, at_most).await
+pub async fn starts(store: &Store, at_most: i64) -> Result<Vec<Start>> {
+    sql::starts(&mut store.glance().await?, at_most).await
 }
 
-async fn last(app: &App) -> Result<Option<Start>> {
-    Ok(starts(app, 1).await?.into_iter().next())
+async fn last(store: &Store) -> Result<Option<Start>> {
+    Ok(starts(store, 1).await?.into_iter().next())
 }
 
 /// Writes down that the program started well, or took a new configuration over, with `settings`; tells
 /// what changed.
 pub async fn note(app: &App, ctx: &Ctx, how: &'static str, settings: Fingerprints) -> Result<()> {
-    let last = last(app).await?;
+    let last = last(&app.store).await?;
     let changes = last.as_ref().map(|last| settings.since(&last.settings)).unwrap_or_default();
     let mut tx = app.store.write().await?;
     let digest = settings.digest();

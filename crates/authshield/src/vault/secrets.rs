@@ -66,6 +66,22 @@ impl Secrets {
     }
 }
 
+/// Finds the key under which settings are hashed, if a start made it; makes none.
+pub async fn fingerprint_key(
+    store: &Store,
+    vault: &Vault,
+) -> Result<Option<FingerprintKey>, KeyringError> {
+    const NAME: &str = "fingerprint";
+    let Some(sealed) = sql::find_secret(&mut store.glance().await?, NAME).await? else {
+        return Ok(None);
+    };
+    let purpose = sql::SECRETS.purpose(NAME);
+    let opened = vault.open_sealed(&purpose, &sealed)?;
+    let bytes = <[u8; 32]>::try_from(opened.as_slice()).map(Zeroizing::new);
+    let bytes = bytes.map_err(|_| super::VaultError::Damaged { purpose })?;
+    Ok(Some(FingerprintKey::new(&bytes)))
+}
+
 async fn secret(
     store: &Store,
     vault: &Vault,

@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 14] = [
+const FEATURES: [&str; 15] = [
     "accounts",
     "admin",
     "backup",
+    "checks",
     "cli",
     "compose",
     "health",

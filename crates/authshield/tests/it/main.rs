@@ -31,6 +31,7 @@ mod restore;
 mod rotation_model;
 mod screens;
 mod sessions;
+mod silent_failures;
 mod story;
 mod telemetry;
 mod tokens;
