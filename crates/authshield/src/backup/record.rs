@@ -194,7 +194,9 @@ mod tests {
 
     fn sum(rows: &[Vec<Cell>]) -> String {
         let mut sum = Sum::new();
-        rows.iter().for_each(|row| sum.add(row));
+        for row in rows {
+            sum.add(row);
+        }
         sum.end("t").sha256
     }
 

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use super::check::{About, Check, Effect, Scope};
+use super::database::has_tables;
 use super::finding::Verdict;
 use super::policy::{Act, Policy};
 use super::round::Round;
-use crate::installation::{self, Admission, history};
+use crate::installation::{self, Admission, Seen, history};
 use crate::problem::chain;
 use crate::vault::fingerprint_key;
 
@@ -28,7 +29,7 @@ impl Check for Identity {
         expected: "the installation that is expected",
         remedy: "Name the right database, or restore a backup into an empty one.",
         settings: &["installation_id", "database.url"],
-        parents: &["DB-1", "DB-2"],
+        parents: &["DB-1"],
         effect: Effect::Network,
         policy: Policy { gate: Act::Fail, start: Act::Fail, running: Act::Nothing },
         scope: Scope::Service,
@@ -43,8 +44,11 @@ impl Check for Identity {
 }
 
 async fn identity(at: &Round) -> Result<Verdict, Verdict> {
-    let (config, store) = (at.config(), at.store().await?);
-    let seen = installation::look(store).await?;
+    let config = at.config();
+    let seen = match at.missing_file() {
+        Some(_) => Seen { installation: None, accounts: false },
+        None => installation::look(at.store().await?).await?,
+    };
     Ok(match installation::admit(config.installation_id, &seen, config.is_production()) {
         Err(misplaced) => Verdict::fail(misplaced.to_string()),
         Ok(Admission::New) => Verdict::pass("a database that gets its id at the first start"),
@@ -86,6 +90,7 @@ impl Check for Drift {
 }
 
 async fn drift(at: &Round) -> Result<Verdict, Verdict> {
+    has_tables(at).await?;
     let (store, vault) = (at.store().await?, at.vault()?);
     let key = fingerprint_key(store, &vault).await.map_err(|error| Verdict::skip(chain(&error)))?;
     let Some(key) = key else { return Ok(Verdict::skip("there was no start yet")) };
@@ -134,6 +139,7 @@ async fn backup(at: &Round) -> Result<Verdict, Verdict> {
     if !at.config().is_production() {
         return Ok(Verdict::skip("development needs no backup"));
     }
+    has_tables(at).await?;
     let seen = installation::look(at.store().await?).await?;
     let Some(installation) = seen.installation else {
         return Ok(Verdict::skip("there is nothing to save yet"));

@@ -85,14 +85,14 @@ pub(super) async fn run(global: &Global, command: Backup) -> Result<(), Failure>
             let opener = key.opener(&vault)?;
             let manifest = backup::create(&store, &vault, &opener, &file, &*world)
                 .await
-                .map_err(|error| about(&file, error))?;
+                .map_err(|error| about(&file, &error))?;
             tell(global, &manifest, &format!("Saved into {}", file.display()));
         }
         Backup::Verify { file, key } => {
             let opener = key.opener(&vault)?;
             let manifest = try_out(&config, &file, &opener, &vault, &*world)
                 .await
-                .map_err(|error| about(&file, error))?;
+                .map_err(|error| about(&file, &error))?;
             let noted = note(&config, &manifest, &*world).await;
             tell(global, &manifest, &format!("Restored {} for trial", file.display()));
             if let Err(why) = noted {
@@ -103,8 +103,8 @@ pub(super) async fn run(global: &Global, command: Backup) -> Result<(), Failure>
     Ok(())
 }
 
-fn about(file: &Path, error: BackupError) -> Failure {
-    Failure::Failed(format!("{}: {}", file.display(), crate::problem::chain(&error)))
+fn about(file: &Path, error: &BackupError) -> Failure {
+    Failure::Failed(format!("{}: {}", file.display(), crate::problem::chain(error)))
 }
 
 fn tell(global: &Global, manifest: &Manifest, words: &str) {
@@ -189,7 +189,7 @@ pub(super) async fn restore(global: &Global, command: Restore) -> Result<(), Fai
     let restored =
         backup::restore(&command.file, &opener, &vault, &store, typed, expected, &*world)
             .await
-            .map_err(|error| about(&command.file, error))?;
+            .map_err(|error| about(&command.file, &error))?;
     let begin = &restored.manifest.begin;
 
     // The keys that sign are gone as well: others verify access tokens without asking us.

@@ -37,10 +37,19 @@ pub enum AdmitError {
     Store(#[from] onesql::Error),
 }
 
-/// Looks which installation the database is, and whether anybody has an account there.
+/// The migrations that made the table of accounts, and that of the installation.
+const TABLES: [i64; 2] = [1, 4];
+
+/// Looks which installation the database is, and whether anybody has an account there; it need not
+/// have a schema.
 pub async fn look(store: &Store) -> Result<Seen> {
+    let applied = store.applied_migrations().await?;
+    let [accounts, installation] = TABLES.map(|version| applied.contains(&version));
     let mut tx = store.glance().await?;
-    Ok(Seen { installation: sql::find(&mut tx).await?, accounts: sql::has_users(&mut tx).await? })
+    Ok(Seen {
+        installation: if installation { sql::find(&mut tx).await? } else { None },
+        accounts: accounts && sql::has_users(&mut tx).await?,
+    })
 }
 
 /// Finds which installation the database is, as `tx` sees it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use onesql::{Json, Options, Store};
 use serde_json::{Value, json};
 
+use crate::silent_failures::Gate;
 use crate::support::program::free_port;
 use crate::support::{Client, Program, wait_until};
 
@@ -58,12 +59,19 @@ async fn what_changed_since_the_last_good_start_is_told_by_name() {
     });
     let before = program.run(&["config", "history", "--json"]).await.json();
     assert_eq!(before["since_last_start"], expected, "{before}");
+    let gate = Gate::of(&program, &["--only", "CFG-3"]).await;
+    gate.ends(0).has(
+        "CFG-3",
+        "warn",
+        &["`operator_token` became empty", "AUTHSHIELD_OPERATOR_TOKEN"],
+    );
     let server = program.serve().await;
     let said = server.stdout();
     assert!(said.contains("`operator_token` became empty"), "{said}");
     let history = program.run(&["config", "history"]).await.ok().out;
     assert!(history.contains("since the last good start: nothing changed"), "{history}");
     server.stop().await;
+    Gate::of(&program, &["--only", "CFG-3"]).await.ends(0).has("CFG-3", "pass", &[]);
     let told = trail(&program, "CONFIG_CHANGED").await;
     assert_eq!(told, [(Some("start".to_owned()), json!({ "changes": expected }))]);
 

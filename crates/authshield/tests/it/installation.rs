@@ -3,6 +3,7 @@
 use onesql::{Options, Store};
 use serde_json::json;
 
+use crate::silent_failures::Gate;
 use crate::support::{PASSWORD, Program, Script, SmtpServer, text};
 
 /// Takes everything out of the program's database, as a lost volume does.
@@ -65,12 +66,16 @@ async fn a_wiped_database_is_not_started_on() {
     text(pair.ok(200), "access_token");
     server.stop().await;
 
+    Gate::of(&program, &["--only", "DB-8"]).await.ends(0).has("DB-8", "pass", &[id]);
     wipe(&program).await;
+    let gate = Gate::of(&program, &["--only", "DB-8"]).await;
+    gate.ends(1).has("DB-8", "fail", &["the database is empty", id, "installation_id"]);
     program.run(&["serve"]).await.fails(1, &["the database lacks"]);
     // The gate of a deployment brings the schema back, and with it a database that looks fine.
     program.run(&["migrate", "run"]).await.ok();
     let words = ["the database is empty", id, "authshield restore FILE", "--new-installation"];
     program.run(&["serve"]).await.fails(78, &words);
+    Gate::of(&program, &["--only", "DB-8"]).await.ends(1).has("DB-8", "fail", &[id]);
     program.run(&["keys", "rotate"]).await.fails(78, &words);
     program.run(&["init"]).await.fails(78, &words);
     program.clone().unset("installation_id").run(&["serve"]).await.fails(78, &["nobody set"]);

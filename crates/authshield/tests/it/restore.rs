@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use onesql::{Json, Options, Store};
 use serde_json::Value;
 
+use crate::silent_failures::Gate;
 use crate::support::app::fresh_postgres;
 use crate::support::program::MASTER_KEY;
-use crate::support::{PASSWORD, Program, Server, on_postgres, text};
+use crate::support::{PASSWORD, Program, Script, Server, SmtpServer, on_postgres, text};
 
 /// The same program on an empty database of the same kind.
 async fn elsewhere(program: &Program) -> Program {
@@ -264,4 +265,39 @@ async fn one_file_goes_from_either_database_into_the_other() {
     let (access, _) = sign_in(&running, "ann@example.net").await;
     running.client.me(&access).await.unwrap().ok(200);
     running.stop().await;
+}
+
+/// BAK-1: a backup that nobody restored, or an old one, is none.
+#[tokio::test]
+async fn the_age_of_the_last_verified_backup_is_told() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let program = Program::production(&relay).await;
+    program.run(&["init"]).await.ok();
+    let asked = ["--only", "BAK-1"];
+    Gate::of(&program, &asked).await.ends(0).has("BAK-1", "skip", &["new"]);
+    age(&program, "created_at", 60).await;
+    Gate::of(&program, &asked).await.ends(0).has("BAK-1", "warn", &["no backup", "backup verify"]);
+
+    let file = path_of(&program, "monday.backup");
+    backup(&program, &file).await;
+    Gate::of(&program, &asked).await.has("BAK-1", "warn", &["no backup was ever verified"]);
+    program.run(&["backup", "verify", file.to_str().unwrap()]).await.ok();
+    Gate::of(&program, &asked).await.ends(0).has("BAK-1", "pass", &[]);
+    age(&program, "backup_made_at", 60).await;
+    Gate::of(&program, &asked).await.ends(0).has("BAK-1", "warn", &["the last verified backup"]);
+    age(&program, "backup_made_at", 24 * 8).await;
+    Gate::of(&program, &asked).await.has("BAK-1", "warn", &["the last verified backup"]);
+}
+
+/// Puts an instant of the installation some hours back.
+async fn age(program: &Program, column: &str, hours: u64) {
+    let store = Store::open(&Options::parse(&program.database_url).unwrap()).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    let sql = format!("UPDATE installation SET {column} = $1");
+    let sql: &'static str = Box::leak(sql.into_boxed_str());
+    let world = authshield::world::Real;
+    let now = authshield::world::World::now(&world);
+    let at = now - std::time::Duration::from_secs(hours * 3600);
+    tx.query(sql).bind(at).execute().await.unwrap();
+    tx.commit().await.unwrap();
 }
