@@ -20,14 +20,12 @@ fn manifests() -> BTreeMap<String, Value> {
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(&read(file.as_str().unwrap())).unwrap();
         for manifest in documents {
-            let kind = manifest["kind"].as_str().unwrap();
-            let name = manifest["metadata"]["name"].as_str().unwrap();
+            let word = |value: &Value| value.as_str().unwrap().to_owned();
+            let name =
+                format!("{}/{}", word(&manifest["kind"]), word(&manifest["metadata"]["name"]));
             let labels = &manifest["metadata"]["labels"];
-            assert_eq!(labels["app.kubernetes.io/name"], "authshield", "{kind} {name}");
-            assert!(
-                all.insert(format!("{kind}/{name}"), manifest).is_none(),
-                "{kind} {name} twice"
-            );
+            assert_eq!(labels["app.kubernetes.io/name"], "authshield", "{name}");
+            assert!(all.insert(name.clone(), manifest).is_none(), "{name} is there twice");
         }
     }
     assert_eq!(fs::read_dir(folder).unwrap().count(), files, "a file that nothing applies");

@@ -297,7 +297,7 @@ async fn age(program: &Program, column: &str, hours: u64) {
     let sql: &'static str = Box::leak(sql.into_boxed_str());
     let world = authshield::world::Real;
     let now = authshield::world::World::now(&world);
-    let at = now - std::time::Duration::from_secs(hours * 3600);
+    let at = now - std::time::Duration::from_hours(hours);
     tx.query(sql).bind(at).execute().await.unwrap();
     tx.commit().await.unwrap();
 }
