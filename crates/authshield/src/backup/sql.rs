@@ -45,8 +45,8 @@ pub(super) async fn undo_what_was_issued(tx: &mut Tx, now: Timestamp) -> Result<
     let links = tx.query("DELETE FROM link_tokens WHERE used_at IS NULL").execute().await?;
     let mails = tx
         .query(
-            "UPDATE mail_messages
-             SET state = 'expired', variables = NULL, final_at = $1, lease_until = NULL
+            // The post ends it like all that is too late to be of use.
+            "UPDATE mail_messages SET expires_at = $1, lease_until = $1
              WHERE state IN ('queued', 'sending')",
         )
         .bind(now)

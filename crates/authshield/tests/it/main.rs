@@ -19,6 +19,7 @@ mod installation;
 mod limits;
 mod login;
 mod mail;
+mod mail_desk;
 mod mail_story;
 mod migrations;
 mod negative;
