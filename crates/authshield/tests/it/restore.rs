@@ -301,3 +301,25 @@ async fn age(program: &Program, column: &str, hours: u64) {
     tx.query(sql).bind(at).execute().await.unwrap();
     tx.commit().await.unwrap();
 }
+
+/// An access token says under which epoch it was issued, and one from before a restore is refused even
+/// where its key and its session are still there.
+#[tokio::test]
+async fn a_token_of_an_earlier_epoch_is_worth_nothing() {
+    let program = Program::new().await;
+    sign_up(&program, "ann@example.net").await;
+    let server = program.serve().await;
+    let (early, _) = sign_in(&server, "ann@example.net").await;
+    server.client.me(&early).await.unwrap().ok(200);
+    server.stop().await;
+
+    let store = Store::open(&Options::parse(&program.database_url).unwrap()).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    tx.query("UPDATE installation SET token_epoch = token_epoch + 1").execute().await.unwrap();
+    tx.commit().await.unwrap();
+    let server = program.serve().await;
+    server.client.me(&early).await.unwrap().is(401, "AUTH_TOKEN_REVOKED");
+    let (late, _) = sign_in(&server, "ann@example.net").await;
+    server.client.me(&late).await.unwrap().ok(200);
+    server.stop().await;
+}
