@@ -23,6 +23,7 @@ mod database;
 mod finding;
 mod host;
 pub mod http;
+mod installation;
 mod keys;
 mod letter;
 mod operations;
@@ -69,10 +70,13 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<database::Connection>(),
         Entry::of::<database::Schema>(),
         Entry::of::<privileges::Privileges>(),
+        Entry::of::<installation::Identity>(),
+        Entry::of::<installation::Drift>(),
         Entry::of::<database::Clock>(),
         Entry::of::<database::Durability>(),
         Entry::of::<capacity::Capacity>(),
         Entry::of::<capacity::Collation>(),
+        Entry::of::<installation::Backup>(),
         Entry::of::<redis::Connection>(),
         Entry::of::<redis::Eviction>(),
         Entry::of::<keys::Signing>(),

@@ -148,7 +148,8 @@ fn add(checks: &mut BTreeMap<&'static str, Dependency>, row: &Row) {
 }
 
 fn is_operator(app: &App, headers: &HeaderMap) -> bool {
-    let Some(expected) = &app.config.operator_token else { return false };
+    let live = app.live.load();
+    let Some(expected) = &live.operator_token else { return false };
     headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))

@@ -71,6 +71,10 @@ id! {
     NodeId = "The id of a node (UUIDv7); a restart makes another.";
     /// A belief that changed.
     ChangeId = "The id of a change (UUIDv7).";
+    /// An installation: a database, for as long as it lives.
+    InstallationId = "The id of an installation (UUIDv7).";
+    /// A good start of the program.
+    StartId = "The id of a start (UUIDv7).";
     /// A line in the timeline of a message.
     MailEventId = "The id of a mail event (UUIDv7).";
     /// A request, in logs and problems.

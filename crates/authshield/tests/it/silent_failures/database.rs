@@ -3,7 +3,6 @@
 use onesql::{Options, Sql, Store};
 
 use super::{Gate, Watched};
-use crate::program::production;
 use crate::support::{Program, Script, SmtpServer, on_postgres};
 
 async fn store(program: &Program) -> Store {
@@ -171,8 +170,8 @@ async fn audit_events_that_can_be_deleted_are_told_and_refused() {
 #[tokio::test]
 async fn a_role_that_may_do_everything_is_told_in_production() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = production(&relay).await.checked();
-    program.run(&["migrate", "run"]).await.ok();
+    let program = Program::production(&relay).await.checked();
+    program.run(&["init"]).await.ok();
     let gate = Gate::of(&program, &[]).await;
     let status = if on_postgres() { "warn" } else { "pass" };
     gate.ends(0).has("DB-3", status, &[]);

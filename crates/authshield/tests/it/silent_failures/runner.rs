@@ -149,11 +149,9 @@ async fn a_check_that_panicked_is_unknown_and_so_is_one_that_nobody_runs() {
     let metrics = &app.app.metrics;
     let exported = |at| {
         board.export(metrics, at);
-        let text = metrics.encode();
-        let line = text.lines().find_map(|line| {
+        metrics.encode().lines().find_map(|line| {
             line.strip_prefix("authshield_check_status{check=\"XYZ-1\"} ").map(ToOwned::to_owned)
-        });
-        line
+        })
     };
     assert_eq!(exported(now), None, "not looked at yet");
     for finding in authshield::checks::run(&[Entry::of::<Panics>()], &subject, &plan).await {
