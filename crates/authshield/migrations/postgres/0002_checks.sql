@@ -1,4 +1,7 @@
 -- What is looked at again and again, and who looks on behalf of all nodes.
+-- phase: expand
+-- oldest: 0.1.0
+-- lock: brief
 CREATE TABLE leases (
     name   TEXT COLLATE "C" PRIMARY KEY,
     holder UUID NOT NULL,
@@ -35,6 +38,8 @@ BEGIN
 END;
 $$;
 CREATE TRIGGER audit_events_are_not_changed BEFORE UPDATE ON audit_events
-    FOR EACH STATEMENT EXECUTE FUNCTION audit_events_are_kept();
-CREATE TRIGGER audit_events_are_not_deleted BEFORE DELETE OR TRUNCATE ON audit_events
+    FOR EACH ROW EXECUTE FUNCTION audit_events_are_kept();
+CREATE TRIGGER audit_events_are_not_deleted BEFORE DELETE ON audit_events
+    FOR EACH ROW EXECUTE FUNCTION audit_events_are_kept();
+CREATE TRIGGER audit_events_are_not_emptied BEFORE TRUNCATE ON audit_events
     FOR EACH STATEMENT EXECUTE FUNCTION audit_events_are_kept();

@@ -1,4 +1,7 @@
 -- What is looked at again and again, and who looks on behalf of all nodes.
+-- phase: expand
+-- oldest: 0.1.0
+-- lock: brief
 CREATE TABLE leases (
     name   TEXT PRIMARY KEY,
     holder BLOB NOT NULL,
