@@ -27,6 +27,11 @@ verify_email = Bestätigen Sie Ihre E-Mail-Adresse für { $service }
     .action = Adresse bestätigen
     .note = Wenn Sie das nicht waren, ignorieren Sie diese Nachricht; es geschieht nichts weiter.
 
+choose_password = Wählen Sie das Passwort Ihres Kontos bei { $service }
+    .lead = mit dieser Adresse wurde mehrmals, und mit verschiedenen Passwörtern, ein { -account } bei { $service } eröffnet. Damit kein Passwort außer Ihrem gilt, wählen Sie hier eines; damit ist auch die Adresse bestätigt.
+    .action = Passwort wählen
+    .note = Wenn Sie das nicht waren, ignorieren Sie diese Nachricht; es geschieht nichts weiter.
+
 already_registered = Sie haben schon ein { -account } bei { $service }
     .lead = jemand, vielleicht Sie, wollte mit dieser Adresse ein { -account } bei { $service } eröffnen. Sie haben schon eines, darum wurde nichts geändert: Melden Sie sich einfach an.
     .lead-link = jemand, vielleicht Sie, wollte mit dieser Adresse ein { -account } bei { $service } eröffnen. Sie haben schon eines, darum wurde nichts geändert: Melden Sie sich einfach an. Falls Sie Ihr Passwort vergessen haben, wählen Sie hier ein neues.

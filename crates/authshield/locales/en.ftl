@@ -32,6 +32,11 @@ verify_email = Confirm your e-mail address for { $service }
     .action = Confirm this address
     .note = If it was not you, ignore this message; nothing more will happen.
 
+choose_password = Choose the password of your { -account } at { $service }
+    .lead = This address was used more than once, and with different passwords, to open an { -account } at { $service }. So that it opens with nobody's password but yours, choose one here; that also confirms the address.
+    .action = Choose a password
+    .note = If it was not you, ignore this message; nothing more will happen.
+
 already_registered = You already have an { -account } at { $service }
     .lead = Somebody, perhaps you, tried to open an { -account } at { $service } with this address. You have one already, so nothing was changed: simply sign in.
     .lead-link = Somebody, perhaps you, tried to open an { -account } at { $service } with this address. You have one already, so nothing was changed: simply sign in. If you forgot your password, choose a new one here.

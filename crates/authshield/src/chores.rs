@@ -70,11 +70,19 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (SELECT token_hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)";
     const LINK_TOKENS: &str = "DELETE FROM link_tokens WHERE token_hash IN
         (SELECT token_hash FROM link_tokens WHERE expires_at < $1 LIMIT $2)";
-    let mut removed = mail::purge(&app.store, now - KEEP).await?;
-    for statement in [SESSIONS, REFRESH_TOKENS, LINK_TOKENS] {
+    const REGISTRATIONS: &str = "DELETE FROM registrations WHERE email IN
+        (SELECT email FROM registrations WHERE expires_at < $1 LIMIT $2)";
+    let before = now - KEEP;
+    let mut removed = mail::purge(&app.store, before).await?;
+    for (statement, before) in [
+        (SESSIONS, before),
+        (REFRESH_TOKENS, before),
+        (LINK_TOKENS, before),
+        (REGISTRATIONS, now),
+    ] {
         loop {
             let mut tx: Tx = app.store.write().await?;
-            let rows = tx.query(statement).bind(now - KEEP).bind(BATCH).execute().await?;
+            let rows = tx.query(statement).bind(before).bind(BATCH).execute().await?;
             tx.commit().await?;
             removed += rows;
             if rows < BATCH.unsigned_abs() {

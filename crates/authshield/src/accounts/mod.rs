@@ -15,8 +15,8 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 pub use sql::{
-    by_email, by_id, create, delete, give_role, mark_verified, members, no_users, set_disabled,
-    set_email, set_password, take_over_unverified, upgrade_hash,
+    by_email, by_id, create, delete, delete_unverified, give_role, hold_by_email, mark_verified,
+    members, no_users, set_disabled, set_email, set_password, set_profile, upgrade_hash,
 };
 pub(crate) use user::user_columns;
 pub use user::{Account, User};
@@ -167,7 +167,10 @@ pub async fn password_was_set(
     }
     links::withdraw(tx, user.id, Purpose::ResetPassword).await?;
     links::withdraw(tx, user.id, Purpose::ChangeEmail).await?;
-    app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
+    // Who had no address that was proved has nobody to be warned.
+    if user.email_verified_at.is_some() {
+        app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
+    }
     Ok(())
 }
 
@@ -189,14 +192,16 @@ pub async fn change_email(
         return Err(ChangeError::Raced);
     }
     links::withdraw(&mut tx, user.id, Purpose::ChangeEmail).await?;
-    let reason = match sql::by_email(&mut tx, &new).await? {
-        Some(taken) if taken.user.id == user.id => Some("same_address"),
-        Some(taken) => {
+    let reason = match sql::by_email(&mut tx, &new).await?.map(|account| account.user) {
+        Some(taken) if taken.id == user.id => Some("same_address"),
+        Some(User { disabled_at: Some(_), .. }) => Some("user_disabled"),
+        Some(taken) if taken.email_verified_at.is_some() => {
             let letter = Letter::AlreadyRegistered { link: None };
-            app.outbox.put(&mut tx, &taken.user.recipient(), &letter, ctx.now).await?;
+            app.outbox.put(&mut tx, &taken.recipient(), &letter, ctx.now).await?;
             Some("already_registered")
         }
-        None => {
+        // An address that nobody proved is whose who proves it.
+        _ => {
             let lasts = app.config.verification.ttl;
             let token = links::issue(
                 &mut tx,

@@ -3,7 +3,7 @@
 use onesql::{Result, Sql, Timestamp, Tx};
 
 use super::user::{Account, User, user_columns};
-use crate::kernel::{EmailAddress, FullName, Locale, Place, UserId};
+use crate::kernel::{EmailAddress, Place, UserId};
 
 /// Finds the account of `email`.
 pub async fn by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
@@ -15,6 +15,25 @@ pub async fn by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Accoun
     .bind(email.clone())
     .optional()
     .await
+}
+
+/// Finds the account of `email` and keeps it as it is until `tx` ends.
+///
+/// PostgreSQL needs the row's lock, since others write at the same time; SQLite has one writer.
+pub async fn hold_by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
+    const HOLD: Sql = Sql {
+        sqlite: concat!(
+            "SELECT u.password_hash, ",
+            user_columns!(),
+            " FROM users AS u WHERE u.email = $1"
+        ),
+        postgres: concat!(
+            "SELECT u.password_hash, ",
+            user_columns!(),
+            " FROM users AS u WHERE u.email = $1 FOR NO KEY UPDATE OF u"
+        ),
+    };
+    tx.query(HOLD).bind(email.clone()).optional().await
 }
 
 /// Finds the account of `id`.
@@ -82,30 +101,24 @@ pub async fn create(tx: &mut Tx, user: &User, password_hash: Option<&str>) -> Re
     Ok(created.is_some())
 }
 
-/// Lets a new registration replace one that nobody verified, and returns which account that was.
-pub async fn take_over_unverified(
+/// Deletes the account that has `email` if nobody proved that it is theirs, and returns which that
+/// was: the address is free for who does. An account that was disabled stays.
+pub async fn delete_unverified(
     tx: &mut Tx,
     email: &EmailAddress,
-    full_name: Option<&FullName>,
-    locale: &Locale,
-    password_hash: &str,
-    now: Timestamp,
+    except: UserId,
 ) -> Result<Option<UserId>> {
-    let taken: Option<(UserId,)> = tx
+    let deleted: Option<(UserId,)> = tx
         .query(
-            "UPDATE users
-             SET full_name = $2, locale = $3, password_hash = $4, password_changed_at = $5, updated_at = $5
-             WHERE email = $1 AND email_verified_at IS NULL AND disabled_at IS NULL
+            "DELETE FROM users
+             WHERE email = $1 AND id <> $2 AND email_verified_at IS NULL AND disabled_at IS NULL
              RETURNING id",
         )
         .bind(email.clone())
-        .bind(full_name.cloned())
-        .bind(locale.clone())
-        .bind(password_hash.to_owned())
-        .bind(now)
+        .bind(except)
         .optional()
         .await?;
-    Ok(taken.map(|(user,)| user))
+    Ok(deleted.map(|(user,)| user))
 }
 
 /// Gives a role; giving it twice changes nothing.
@@ -169,7 +182,7 @@ pub async fn set_email(
 }
 
 /// Sets name and language.
-pub(super) async fn set_profile(tx: &mut Tx, user: &User) -> Result<u64> {
+pub async fn set_profile(tx: &mut Tx, user: &User) -> Result<u64> {
     tx.query("UPDATE users SET full_name = $2, locale = $3, updated_at = $4 WHERE id = $1")
         .bind(user.id)
         .bind(user.full_name.clone())

@@ -12,7 +12,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, Locale, Paging, UserId};
 use crate::passwords::Rejected;
-use crate::{links, recovery, registration, roles};
+use crate::{recovery, registration, roles, verification};
 
 /// What to do with accounts.
 #[derive(Subcommand)]
@@ -175,9 +175,10 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
         User::Verify { who } => {
             let user = find(&app, &who).await?;
             let mut tx = app.store.write().await?;
-            accounts::mark_verified(&mut tx, user.id, &user.email, ctx.now).await?;
-            links::withdraw(&mut tx, user.id, links::Purpose::VerifyEmail).await?;
-            audit::record(&mut tx, &app, &ctx, &Event::EmailVerified { user: user.id }).await?;
+            accounts::hold_by_email(&mut tx, &user.email).await?;
+            if !verification::prove_address(&mut tx, &app, &ctx, user.id, &user.email).await? {
+                return Err(Failure::Failed("the account changed at this instant".into()));
+            }
             tx.commit().await?;
             tell(json, &find(&app, &who).await?, &format!("{} is verified.", user.email.as_str()));
         }
@@ -287,6 +288,7 @@ async fn set_password(
         .map_err(explain)?;
     let mut tx = app.store.write().await?;
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
+    registration::forget(&mut tx, &user.email, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, user, None, "operator_reset").await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
     tx.commit().await?;

@@ -6,10 +6,13 @@
 //!     links::peek       whose? the rules for passwords need to know; nothing is used up
 //!     Passwords::hash   before the transaction
 //!     links::redeem     one UPDATE: of two requests with one link, one is taken
-//!     accounts          the new password; every session ends; other links die; the owner is told
+//!     accounts          the new password; every session ends; other links and a registration that
+//!                       waits die; the owner is told
 //! ```
 
 pub mod http;
+
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -21,6 +24,7 @@ use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::Letter;
 use crate::passwords::{Overloaded, Rejected, Weakness};
+use crate::registration;
 
 /// Why no new password was set.
 #[derive(Debug, thiserror::Error)]
@@ -89,22 +93,23 @@ pub async fn send_reset(
     ctx: &Ctx,
     user: &User,
 ) -> onesql::Result<()> {
-    let token = issue(tx, app, ctx, user).await?;
+    let token = issue(tx, app, ctx, user, app.config.recovery.ttl).await?;
     let letter =
         Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
     app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(())
 }
 
-/// Makes a link to set a new password.
+/// Makes a link to set a new password, which proves the address, too.
 pub async fn issue(
     tx: &mut onesql::Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
+    lasts: Duration,
 ) -> onesql::Result<LinkToken> {
     let (purpose, email) = (Purpose::ResetPassword, Some(&user.email));
-    links::issue(tx, app, ctx, purpose, Some(user.id), email, app.config.recovery.ttl).await
+    links::issue(tx, app, ctx, purpose, Some(user.id), email, lasts).await
 }
 
 /// Sets a new password with the link that was sent to the account's address.
@@ -151,6 +156,7 @@ pub async fn reset(
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
     links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
+    registration::forget(&mut tx, &email, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
     tx.commit().await?;
     app.outbox.wake();

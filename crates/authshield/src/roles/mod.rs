@@ -15,7 +15,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
-use crate::sessions;
+use crate::{registration, sessions};
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -196,7 +196,8 @@ pub async fn delete_user(app: &App, ctx: &Ctx, user: UserId) -> Result<(), Admin
         return Err(AdminError::LastAdmin);
     }
     accounts::delete(&mut tx, user).await?;
-    audit::record(&mut tx, app, ctx, &Event::UserDeleted { user }).await?;
+    registration::forget(&mut tx, &before.email, ctx.now).await?;
+    audit::record(&mut tx, app, ctx, &Event::UserDeleted { user, reason: None }).await?;
     tx.commit().await?;
     Ok(())
 }

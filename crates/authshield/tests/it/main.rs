@@ -20,6 +20,7 @@ mod mail;
 mod mail_story;
 mod negative;
 mod openapi;
+mod ownership;
 mod program;
 mod races;
 mod recovery;
