@@ -12,6 +12,7 @@ mod browser;
 mod cli;
 mod crash;
 mod faults;
+mod fuzz;
 mod house;
 mod http;
 mod limits;
