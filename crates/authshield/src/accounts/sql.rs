@@ -2,8 +2,9 @@
 
 use onesql::{Result, Sql, Timestamp, Tx};
 
+use super::Change;
 use super::user::{Account, User, user_columns};
-use crate::kernel::{EmailAddress, Place, UserId};
+use crate::kernel::{EmailAddress, FullName, Locale, Place, UserId};
 
 /// Finds the account of `email`.
 pub async fn by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
@@ -161,7 +162,8 @@ pub async fn mark_verified(
     Ok(touched == 1)
 }
 
-/// Gives an account another address, proved; `false` if somebody else took it meanwhile.
+/// Gives an account another address, proved; `false` if there is no such account. That somebody else
+/// has the address is a unique violation.
 pub async fn set_email(
     tx: &mut Tx,
     user: UserId,
@@ -171,7 +173,7 @@ pub async fn set_email(
     let touched = tx
         .query(
             "UPDATE users SET email = $2, email_verified_at = $3, updated_at = $3
-             WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = $2)",
+             WHERE id = $1",
         )
         .bind(user)
         .bind(email.clone())
@@ -181,15 +183,43 @@ pub async fn set_email(
     Ok(touched == 1)
 }
 
-/// Sets name and language.
-pub async fn set_profile(tx: &mut Tx, user: &User) -> Result<u64> {
-    tx.query("UPDATE users SET full_name = $2, locale = $3, updated_at = $4 WHERE id = $1")
-        .bind(user.id)
-        .bind(user.full_name.clone())
-        .bind(user.locale.clone())
-        .bind(user.updated_at)
-        .execute()
-        .await
+/// Sets name and language; what is kept or `None` stays as it is, even if another request changes
+/// it at the same time.
+pub async fn set_profile(
+    tx: &mut Tx,
+    user: UserId,
+    full_name: Change<FullName>,
+    locale: Option<Locale>,
+    now: Timestamp,
+) -> Result<u64> {
+    let (renames, full_name) = match full_name {
+        Change::Keep => (false, None),
+        Change::To(name) => (true, name),
+    };
+    tx.query(
+        "UPDATE users
+         SET full_name = CASE WHEN $2 THEN $3 ELSE full_name END, locale = COALESCE($4, locale),
+             updated_at = $5
+         WHERE id = $1",
+    )
+    .bind(user)
+    .bind(renames)
+    .bind(full_name)
+    .bind(locale)
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// Keeps the account of `id` as it is until `tx` ends. Whoever ends or deletes more than one row of
+/// an account does this first: of two that take them in different orders, PostgreSQL ends one.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
+    const LOCK: Sql = Sql {
+        sqlite: "SELECT id FROM users WHERE id = $1",
+        postgres: "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE",
+    };
+    let _: Option<(UserId,)> = tx.query(LOCK).bind(id).optional().await?;
+    Ok(())
 }
 
 /// Sets a password whatever it was before.
@@ -264,7 +294,17 @@ pub async fn set_disabled(
 }
 
 /// Deletes an account and all that belongs to it; the audit trail stays.
+///
+/// Refresh tokens go first, as whoever refreshes takes the token first and then its session.
 pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
+    lock(tx, user).await?;
+    tx.query(
+        "DELETE FROM refresh_tokens
+         WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1)",
+    )
+    .bind(user)
+    .execute()
+    .await?;
     let touched = tx.query("DELETE FROM users WHERE id = $1").bind(user).execute().await?;
     Ok(touched == 1)
 }

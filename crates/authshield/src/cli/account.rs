@@ -149,10 +149,12 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
             println!("{:#}", describe(&user));
         }
         User::Grant { who, role } => {
-            change_roles(&app, &ctx, json, &who, |roles| roles.push(role)).await?;
+            let user = find(&app, &who).await?;
+            tell_roles(json, &roles::grant(&app, &ctx, user.id, role).await?);
         }
         User::Revoke { who, role } => {
-            change_roles(&app, &ctx, json, &who, |roles| roles.retain(|one| *one != role)).await?;
+            let user = find(&app, &who).await?;
+            tell_roles(json, &roles::revoke(&app, &ctx, user.id, &role).await?);
         }
         User::Disable { who } => set_active(&app, &ctx, json, &who, false).await?,
         User::Enable { who } => set_active(&app, &ctx, json, &who, true).await?,
@@ -164,6 +166,7 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 words = format!("Set a new password for {}.", user.email.as_str());
             } else {
                 let mut tx = app.store.write().await?;
+                accounts::lock(&mut tx, user.id).await?;
                 recovery::send_reset(&mut tx, &app, &ctx, &user).await?;
                 let (id, email) = (Some(user.id), user.email.as_str().to_owned());
                 let requested = Event::PasswordResetRequested { user: id, email, reason: None };
@@ -295,19 +298,8 @@ async fn set_password(
     Ok(())
 }
 
-async fn change_roles(
-    app: &App,
-    ctx: &Ctx,
-    json: bool,
-    who: &str,
-    change: impl FnOnce(&mut Vec<String>),
-) -> Result<(), Failure> {
-    let user = find(app, who).await?;
-    let mut wanted = user.roles;
-    change(&mut wanted);
-    let user = roles::set_roles(app, ctx, None, user.id, wanted).await?;
-    tell(json, &user, &format!("{} has the roles {}.", user.email.as_str(), user.roles.join(", ")));
-    Ok(())
+fn tell_roles(json: bool, user: &Found) {
+    tell(json, user, &format!("{} has the roles {}.", user.email.as_str(), user.roles.join(", ")));
 }
 
 async fn set_active(

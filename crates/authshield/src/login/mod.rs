@@ -155,10 +155,8 @@ async fn waiting(
     password: &SecretString,
     refusal: Refusal,
 ) -> Result<Refusal, LoginError> {
-    let is_wrong = matches!(
-        refusal,
-        Refusal::EmailNotFound | Refusal::NoPasswordSet | Refusal::WrongPassword
-    );
+    let is_wrong =
+        matches!(refusal, Refusal::EmailNotFound | Refusal::NoPasswordSet | Refusal::WrongPassword);
     if is_wrong && registration::waits(app, ctx, email, password).await? {
         return Ok(Refusal::EmailUnverified);
     }

@@ -111,9 +111,9 @@ impl Letter {
     #[must_use]
     pub fn life(&self, lives: &Lives) -> Duration {
         match self {
-            Self::VerifyEmail { .. } | Self::ChoosePassword { .. } | Self::ConfirmNewEmail { .. } => {
-                lives.verification
-            }
+            Self::VerifyEmail { .. }
+            | Self::ChoosePassword { .. }
+            | Self::ConfirmNewEmail { .. } => lives.verification,
             Self::ResetPassword { .. } | Self::AlreadyRegistered { link: Some(_) } => {
                 lives.recovery
             }

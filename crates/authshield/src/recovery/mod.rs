@@ -66,7 +66,7 @@ pub async fn forgot(app: &App, ctx: &Ctx, email: &EmailAddress) -> Result<(), Re
         .await
         .map_err(ResetError::Limited)?;
     let mut tx = app.store.write().await?;
-    let user = accounts::by_email(&mut tx, email).await?.map(|account| account.user);
+    let user = accounts::hold_by_email(&mut tx, email).await?.map(|account| account.user);
     let reason = match &user {
         None => Some("no_such_user"),
         Some(User { disabled_at: Some(_), .. }) => Some("user_disabled"),

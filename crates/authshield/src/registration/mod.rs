@@ -24,7 +24,7 @@ mod sql;
 use onesql::Tx;
 use secrecy::SecretString;
 
-use crate::accounts::{self, Account, User};
+use crate::accounts::{self, Account, Change, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::DuplicateEmail;
@@ -231,15 +231,15 @@ async fn describe(
     let full_name =
         newest.full_name.filter(|name| !contested || before.full_name.as_ref() == Some(name));
     let user = User { full_name, locale: newest.locale, updated_at: ctx.now, ..before };
-    accounts::set_profile(tx, &user).await?;
+    let (full_name, locale) = (Change::To(user.full_name.clone()), Some(user.locale.clone()));
+    accounts::set_profile(tx, user.id, full_name, locale, ctx.now).await?;
     Ok(user)
 }
 
 /// Tells the owner of an account that somebody wanted to open it again.
 async fn already_registered(tx: &mut Tx, app: &App, ctx: &Ctx, user: User) -> onesql::Result<()> {
     if user.disabled_at.is_none() {
-        let token =
-            crate::recovery::issue(tx, app, ctx, &user, app.config.recovery.ttl).await?;
+        let token = crate::recovery::issue(tx, app, ctx, &user, app.config.recovery.ttl).await?;
         let link = Some(links::url(&app.config.mail.link_reset_password, &token));
         let letter = Letter::AlreadyRegistered { link };
         app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
@@ -270,7 +270,12 @@ pub async fn send_again(
 
 /// Lets a registration wait for as long as a link does that is sent now, whether or not one is: what
 /// a stranger sees must not depend on that.
-pub async fn prolong(tx: &mut Tx, app: &App, ctx: &Ctx, email: &EmailAddress) -> onesql::Result<()> {
+pub async fn prolong(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+) -> onesql::Result<()> {
     let until = ctx.now + app.config.verification.ttl;
     sql::prolong(tx, email, ctx.now, until).await.map(drop)
 }

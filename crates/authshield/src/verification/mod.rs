@@ -60,7 +60,7 @@ pub async fn verify(
 }
 
 /// How often a change of address is tried when somebody registers the address meanwhile.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 8;
 
 /// Proves an address, or returns `None` if somebody else took it at this instant.
 async fn try_to_verify(
@@ -153,7 +153,11 @@ async fn take_address(
         let reason = Some("address_proved_by_another");
         audit::record(tx, app, ctx, &Event::UserDeleted { user, reason }).await?;
     }
-    if !accounts::set_email(tx, user, email, ctx.now).await? {
+    // Of who registers the address at this instant, the unique index tells.
+    let is_taken = accounts::by_email(tx, email).await?.is_some_and(|holder| {
+        holder.user.email_verified_at.is_some() || holder.user.disabled_at.is_some()
+    });
+    if is_taken || !accounts::set_email(tx, user, email, ctx.now).await? {
         return Ok(false);
     }
     for purpose in [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword] {

@@ -1,5 +1,6 @@
 //! Many at once, on one node and on two: what must happen once happens once.
 
+use authshield::roles;
 use futures_util::future::{join, join_all};
 use serde_json::json;
 
@@ -332,5 +333,107 @@ async fn no_reset_link_to_an_old_address_survives_its_change() {
             reset(&nodes[1], token, OTHER).await.is(400, "AUTH_INVALID_RESET_TOKEN");
         }
         nodes[0].log_in(&new, PASSWORD).await.ok(200);
+    }
+}
+
+/// ASVS: V7.4.1
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_sign_out_everywhere_at_once_all_succeed() {
+    let nodes = two_nodes(&[]).await;
+    nodes[0].open_account("ann@example.org").await;
+    for _ in 0..3 {
+        let sessions = join_all((0..12).map(|n| nodes[n % 2].sign_in("ann@example.org"))).await;
+        // In another order than they were opened, so that rows lie as they do after a while.
+        for person in sessions.iter().rev().step_by(2) {
+            nodes[0].refresh(&person.refresh).await.ok(200);
+        }
+        let out = sessions
+            .iter()
+            .enumerate()
+            .map(|(n, person)| nodes[n % 2].post_as(person, "/api/v1/auth/logout-all", json!({})));
+        let replies = join_all(out).await;
+        assert!(successes(&replies) >= 1);
+        for person in &sessions {
+            nodes[1].me(person).await.is(401, "AUTH_TOKEN_REVOKED");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn name_and_language_that_change_at_once_both_change() {
+    let nodes = two_nodes(&[]).await;
+    let ann = nodes[0].sign_up("ann@example.org").await;
+    let path = "/api/v1/users/me";
+    for round in 0..10 {
+        let (name, locale) = (format!("Ann {round}"), ["de", "fr"][round % 2]);
+        let (one, other) = join(
+            nodes[0].patch_as(&ann, path, json!({ "full_name": name })),
+            nodes[1].patch_as(&ann, path, json!({ "locale": locale })),
+        )
+        .await;
+        assert_eq!(successes(&[one, other]), 2);
+        let me = nodes[0].me(&ann).await;
+        assert_eq!(
+            (&me.ok(200).body["full_name"], &me.body["locale"]),
+            (&json!(name), &json!(locale))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_that_are_given_at_once_are_all_given() {
+    let nodes = two_nodes(&[]).await;
+    let ann = nodes[0].sign_up("ann@example.org").await;
+    let id = ann.id.parse().unwrap();
+    for name in ["cook", "driver", "gardener", "pilot"] {
+        let mut tx = nodes[0].app.store.write().await.unwrap();
+        roles::create(&mut tx, name, "", nodes[0].ctx().now).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let (one, other) = (&nodes[0], &nodes[1]);
+    let given = [(one, "cook"), (other, "driver"), (one, "gardener"), (other, "pilot")];
+    let given = given.map(|(node, role)| async {
+        let ctx = node.ctx();
+        Box::pin(roles::grant(&node.app, &ctx, id, role.to_owned())).await
+    });
+    assert!(join_all(given).await.iter().all(Result::is_ok));
+    let all = json!(["cook", "driver", "gardener", "pilot", "user"]);
+    assert_eq!(one.me(&ann).await.ok(200).body["roles"], all);
+    let (on_one, on_other) = (one.ctx(), other.ctx());
+    let (cook, pilot) = join(
+        roles::revoke(&one.app, &on_one, id, "cook"),
+        roles::revoke(&other.app, &on_other, id, "pilot"),
+    )
+    .await;
+    assert!(cook.is_ok() && pilot.is_ok());
+    assert_eq!(other.me(&ann).await.ok(200).body["roles"], json!(["driver", "gardener", "user"]));
+}
+
+/// Whatever else happens to the account at that instant: it is gone, and nobody fell over it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_deleted_meanwhile_is_nobodys_fault() {
+    let nodes = two_nodes(&[]).await;
+    for round in 0..6 {
+        let email = format!("ann{round}@example.org");
+        let ann = nodes[0].sign_up(&email).await;
+        let others = join_all((0..4).map(|n| nodes[n % 2].sign_in(&email))).await;
+        let (one, other) = (&nodes[0], &nodes[1]);
+        let id = ann.id.parse().unwrap();
+        let ctx = one.ctx();
+        let (gone, refreshed, (asked, signed_in), (renamed, again)) = tokio::join!(
+            roles::delete_user(&one.app, &ctx, id),
+            join_all(others.iter().map(|person| other.refresh(&person.refresh))),
+            join(other.post(FORGOT, json!({ "email": email })), other.log_in(&email, PASSWORD)),
+            join(
+                other.patch_as(&ann, "/api/v1/users/me", json!({ "full_name": "Ann" })),
+                one.register(&email, OTHER),
+            ),
+        );
+        gone.unwrap();
+        successes(&refreshed);
+        successes(&[asked, signed_in, renamed, again]);
+        for person in others.iter().chain([&ann]) {
+            one.me(person).await.is(401, "AUTH_TOKEN_REVOKED");
+        }
     }
 }
