@@ -12,13 +12,13 @@ use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
 use crate::mail::{
-    self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
+    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
 };
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::Mail as MailLabels;
+use crate::telemetry::metrics::{Mail as MailLabels, MailAttempt, MailKind};
 use crate::vault::{
     Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
 };
@@ -78,22 +78,27 @@ pub enum StartError {
 /// Opens the database; it need not have a schema yet.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let url = config.database.url.expose_secret();
-    let place = place(url);
-    let failed = |source| {
-        let (place, advice) = (place.clone(), advice(&source));
-        StartError::Database { place, advice, source }
-    };
+    let failed = unreachable(config);
     if let Some(path) = url.strip_prefix("sqlite://")
         && let Some(folder) =
             std::path::Path::new(path).parent().filter(|path| !path.as_os_str().is_empty())
     {
         make_folder(folder)?;
     }
-    let mut options = Options::parse(url).map_err(failed)?;
+    let mut options = Options::parse(url).map_err(&failed)?;
     options.connections = config.database.connections;
-    let store = Store::open(&options).await.map_err(failed)?;
-    store.reach().await.map_err(failed)?;
+    let store = Store::open(&options).await.map_err(&failed)?;
+    store.reach().await.map_err(&failed)?;
     Ok(store)
+}
+
+/// Returns how a failure to reach the database is told: where it is, and what to do.
+pub fn unreachable(config: &Config) -> impl Fn(onesql::Error) -> StartError {
+    let place = place(config.database.url.expose_secret());
+    move |source| {
+        let (place, advice) = (place.clone(), advice(&source));
+        StartError::Database { place, advice, source }
+    }
 }
 
 /// A database's address without what may be secret in it.
@@ -227,9 +232,18 @@ impl Sealer for Envelope {
 struct Counted(Arc<Metrics>);
 
 impl MailObserver for Counted {
-    fn outcome(&self, kind: &str, outcome: Outcome, _: std::time::Duration) {
-        let known = Letter::KINDS.iter().find(|known| **known == kind);
-        let labels = MailLabels { kind: known.unwrap_or(&"other"), outcome: outcome.as_str() };
+    fn outcome(&self, kind: &str, outcome: Outcome, since: std::time::Duration) {
+        let kind = Letter::known(kind);
+        let labels = MailLabels { kind, outcome: outcome.as_str() };
         self.0.mail_messages.get_or_create(&labels).inc();
+        if outcome == Outcome::Accepted {
+            let span = self.0.mail_time_to_accept.get_or_create(&MailKind { kind });
+            span.observe(since.as_secs_f64());
+        }
+    }
+
+    fn attempt(&self, provider: &'static str, failed: Option<Class>) {
+        let class = failed.map_or("accepted", Class::as_str);
+        self.0.mail_attempts.get_or_create(&MailAttempt { provider, class }).inc();
     }
 }

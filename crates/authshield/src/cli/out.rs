@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 static LOST: OnceLock<String> = OnceLock::new();
 
 macro_rules! println {
+    () => { crate::cli::out::say(format_args!("\n")) };
     ($($words:tt)*) => { crate::cli::out::say(format_args!("{}\n", format_args!($($words)*))) };
 }
 
@@ -21,6 +22,7 @@ macro_rules! print {
 }
 
 macro_rules! eprintln {
+    () => { crate::cli::out::complain(format_args!("\n")) };
     ($($words:tt)*) => { crate::cli::out::complain(format_args!("{}\n", format_args!($($words)*))) };
 }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::preflight::overrides;
 use super::{Failure, Global, context};
 use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
+use crate::checks::{self, Subject};
 use crate::config::{Config, Environment};
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
@@ -23,7 +25,8 @@ const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
-    let config = loaded.config;
+    let config = loaded.config.clone();
+    let overrides = overrides(&config)?;
     let world: SharedWorld = Arc::new(Real);
     let metrics = Metrics::new(&*world);
     let terminal = std::io::stdout().is_terminal();
@@ -41,6 +44,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let tls = server::certificate(&config).await?;
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
+    let subject = Subject::new(&loaded, Arc::clone(&world)).with_store(store.clone());
+    checks::at_start(&checks::all(), &Arc::new(subject), &overrides).await?;
     let bounds = Bounds::from(&config);
     let (app, post) = assemble(config, Arc::clone(&world), store, metrics).await?;
     banner(&app.config, tls.is_some());
@@ -69,6 +74,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         ));
     }
     tasks.spawn(mail::run(post, stop.clone()));
+    tasks.spawn(mail::watch(app.clone(), stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
     tokio::spawn({
         let drain = drain.clone();
@@ -116,7 +122,9 @@ async fn offer_setup(app: &App, ctx: &Ctx) -> Result<(), Failure> {
     if !accounts::no_users(&mut tx).await? {
         return Ok(());
     }
-    let token = links::issue(&mut tx, app, ctx, Purpose::Setup, None, None, SETUP_LASTS).await?;
+    let (purpose, lasts) = (Purpose::Setup, SETUP_LASTS);
+    let new = links::New { purpose, user: None, email: None, mail: None, lasts };
+    let token = links::issue(&mut tx, app, ctx, new).await?;
     tx.commit().await?;
     // To the terminal and not to the log: a log is kept and sent around, and this opens everything.
     let link = format!("{}/setup?token={}", app.issuer(), token.reveal());

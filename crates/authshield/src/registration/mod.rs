@@ -28,7 +28,7 @@ use crate::accounts::{self, Account, Change, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::DuplicateEmail;
-use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, Timestamp, UserId};
+use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::Letter;
@@ -239,10 +239,11 @@ async fn describe(
 /// Tells the owner of an account that somebody wanted to open it again.
 async fn already_registered(tx: &mut Tx, app: &App, ctx: &Ctx, user: User) -> onesql::Result<()> {
     if user.disabled_at.is_none() {
-        let token = crate::recovery::issue(tx, app, ctx, &user, app.config.recovery.ttl).await?;
+        let (mail, lasts) = (app.outbox.next(), app.config.recovery.ttl);
+        let token = crate::recovery::issue(tx, app, ctx, &user, mail, lasts).await?;
         let link = Some(links::url(&app.config.mail.link_reset_password, &token));
         let letter = Letter::AlreadyRegistered { link };
-        app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
+        app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
     }
     let failed = Event::RegisterFailed {
         user: Some(user.id),
@@ -252,20 +253,20 @@ async fn already_registered(tx: &mut Tx, app: &App, ctx: &Ctx, user: User) -> on
     audit::record(tx, app, ctx, &failed).await
 }
 
-/// Sends another mail for the registration of `account` that waits, or to choose a password if there
-/// is none that could count.
+/// Sends another mail for the registration of `user` that waits, or to choose a password if there is
+/// none that could count.
 pub async fn send_again(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
-    account: &Account,
-) -> onesql::Result<()> {
-    let email = &account.user.email;
-    let must_choose = match sql::waiting(tx, email, ctx.now).await? {
+    user: &User,
+    has_password: bool,
+) -> onesql::Result<MailId> {
+    let must_choose = match sql::waiting(tx, &user.email, ctx.now).await? {
         Some(waiting) => waiting.contested,
-        None => account.password_hash.is_none(),
+        None => !has_password,
     };
-    send_proof(tx, app, ctx, &account.user, must_choose).await
+    send_proof(tx, app, ctx, user, must_choose).await
 }
 
 /// Lets a registration wait for as long as a link does that is sent now, whether or not one is: what
@@ -315,14 +316,16 @@ async fn send_proof(
     ctx: &Ctx,
     user: &User,
     must_choose: bool,
-) -> onesql::Result<()> {
+) -> onesql::Result<MailId> {
     if !must_choose {
         return send_verification(tx, app, ctx, user).await;
     }
-    let token = crate::recovery::issue(tx, app, ctx, user, app.config.verification.ttl).await?;
-    let link = links::url(&app.config.mail.link_reset_password, &token);
-    app.outbox.put(tx, &user.recipient(), &Letter::ChoosePassword { link }, ctx.now).await?;
-    Ok(())
+    let (mail, lasts) = (app.outbox.next(), app.config.verification.ttl);
+    let token = crate::recovery::issue(tx, app, ctx, user, mail, lasts).await?;
+    let letter =
+        Letter::ChoosePassword { link: links::url(&app.config.mail.link_reset_password, &token) };
+    app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
+    Ok(mail)
 }
 
 /// Puts a link to prove the address of `user` into the outbox.
@@ -331,14 +334,20 @@ pub async fn send_verification(
     app: &App,
     ctx: &Ctx,
     user: &User,
-) -> onesql::Result<()> {
-    let lasts = app.config.verification.ttl;
-    let (purpose, email) = (Purpose::VerifyEmail, Some(&user.email));
-    let token = links::issue(tx, app, ctx, purpose, Some(user.id), email, lasts).await?;
+) -> onesql::Result<MailId> {
+    let mail = app.outbox.next();
+    let new = links::New {
+        purpose: Purpose::VerifyEmail,
+        user: Some(user.id),
+        email: Some(&user.email),
+        mail: Some(mail),
+        lasts: app.config.verification.ttl,
+    };
+    let token = links::issue(tx, app, ctx, new).await?;
     let letter =
         Letter::VerifyEmail { link: links::url(&app.config.mail.link_verify_email, &token) };
-    app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
-    Ok(())
+    app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
+    Ok(mail)
 }
 
 /// Makes the first administrator of an empty installation, with the link that `serve` prints.

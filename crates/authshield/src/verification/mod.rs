@@ -5,7 +5,7 @@
 //!     links::redeem     one UPDATE: of two requests with one link, one is taken
 //!     accounts          mark verified, with the password of the registration that waited; or take
 //!                       the new address, even from an account that nobody proved
-//!     audit, mail       the old address is told
+//!     audit, mail       the old address is told; the mail with the link is known to have arrived
 //! ```
 
 pub mod http;
@@ -16,7 +16,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, LinkToken, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
-use crate::mail::Letter;
+use crate::mail::{self, Letter};
 use crate::registration;
 
 /// Why an address was not proved.
@@ -76,7 +76,7 @@ async fn try_to_verify(
         }
         None => None,
     };
-    let Some(Link { purpose, user_id: Some(user), email: Some(email) }) = link else {
+    let Some(Link { purpose, user_id: Some(user), email: Some(email), mail_id }) = link else {
         let reason = links::why_not(&mut tx, app, token).await?;
         let rejected = Event::LinkRejected { purpose: Purpose::VerifyEmail.name(), reason };
         audit::record(&mut tx, app, ctx, &rejected).await?;
@@ -90,6 +90,7 @@ async fn try_to_verify(
     };
     match done {
         Ok(true) => {
+            mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
             tx.commit().await?;
             app.outbox.wake();
             Ok(Some(Ok(Verified { user, email })))
@@ -183,7 +184,8 @@ pub async fn resend(app: &App, ctx: &Ctx, email: &EmailAddress) -> Result<(), Ve
         Some(account) if account.user.email_verified_at.is_some() => Some("already_verified"),
         Some(account) if account.user.disabled_at.is_some() => Some("user_disabled"),
         Some(account) => {
-            registration::send_again(&mut tx, app, ctx, account).await?;
+            let (user, has_password) = (&account.user, account.password_hash.is_some());
+            registration::send_again(&mut tx, app, ctx, user, has_password).await?;
             None
         }
     };

@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 13] = [
     "accounts",
     "admin",
+    "checks",
     "cli",
     "health",
     "login",
@@ -239,9 +240,9 @@ fn both_databases_have_the_same_migrations() {
     assert!(sqlite.keys().eq(postgres.keys()), "{:?} {:?}", sqlite.keys(), postgres.keys());
     let mut numbers = BTreeSet::new();
     for name in sqlite.keys() {
-        let number = name.split('_').next().unwrap();
-        assert!(number.len() == 4 && number.parse::<u16>().is_ok(), "{name} has no number");
-        assert!(numbers.insert(number), "{name}: {number} is used twice");
+        let number = name.split_once('_').map_or("", |(number, _)| number);
+        let is_number = number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit());
+        assert!(is_number && numbers.insert(number.to_owned()), "{name} has no number of its own");
         assert!(Path::new(name).extension().is_some_and(|end| end == "sql"), "{name}");
     }
     for (name, text) in &sqlite {
