@@ -103,7 +103,7 @@ pub struct Newcomer {
 
 /// Opens an account, or sends a mail that there is one: the answer is the same.
 pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), RegisterError> {
-    if !app.config.registration.enabled {
+    if !app.live.load().registration.enabled {
         return Err(RegisterError::Closed);
     }
     let Newcomer { email, password, full_name, locale } = newcomer;
@@ -148,7 +148,7 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), Re
     }
     tx.commit().await?;
     app.outbox.wake();
-    if is_somebodys && app.config.registration.duplicate_email == DuplicateEmail::Reveal {
+    if is_somebodys && app.live.load().registration.duplicate_email == DuplicateEmail::Reveal {
         return Err(RegisterError::AlreadyRegistered);
     }
     Ok(())
