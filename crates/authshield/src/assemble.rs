@@ -12,7 +12,8 @@ use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
 use crate::mail::{
-    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
+    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, ReturnKey, Returns,
+    Sealer, Transport,
 };
 use crate::passwords::Passwords;
 use crate::schema;
@@ -191,7 +192,8 @@ pub async fn assemble(
     let head = Letterhead::from_config(&config)?;
     let pages = Pages::load(&head, config.issuer());
     let outbox = Outbox::new(head, Envelope(vault), Arc::clone(&world));
-    let transport = Transport::from_config(&config)?;
+    let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
+    let transport = Transport::from_config(&config, returns.clone())?;
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
@@ -207,6 +209,7 @@ pub async fn assemble(
         limits,
         outbox,
         post: post.clone(),
+        returns,
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),

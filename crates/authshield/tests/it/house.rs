@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 13] = [
+const FEATURES: [&str; 14] = [
     "accounts",
     "admin",
     "checks",
@@ -23,6 +23,7 @@ const FEATURES: [&str; 13] = [
     "sessions",
     "tokens",
     "verification",
+    "webhooks",
 ];
 
 /// What features stand on, and what therefore knows none of them.

@@ -25,6 +25,7 @@ mod program;
 mod races;
 mod recovery;
 mod registration;
+mod returns;
 mod rotation_model;
 mod screens;
 mod sessions;
