@@ -128,8 +128,9 @@ pub fn public(app: &App) -> Router {
         .method_not_allowed_fallback(frame::no_method)
         .layer(DefaultBodyLimit::max(BODY_AT_MOST))
         .layer(from_fn_with_state(app.clone(), frame::finish));
+    // Where there is nobody at the start, `OPTIONS` is answered like any other method.
     if !app.config.cors.origins.is_empty() {
-        routes = routes.layer(frame::cors(&app.config.cors.origins));
+        routes = routes.layer(frame::cors(app));
     }
     framed(routes, app)
 }
@@ -151,7 +152,6 @@ pub fn operator(app: &App) -> Router {
 /// Puts around `routes` what every answer has, whoever gives it.
 fn framed(routes: Router<App>, app: &App) -> Router {
     routes
-        .layer(from_fn_with_state(app.clone(), frame::dress))
         .layer(from_fn_with_state(app.metrics.clone(), request_line))
         .layer(from_fn_with_state(app.clone(), frame::identify))
         .with_state(app.clone())

@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+mod copy;
 mod error;
 mod migrate;
 mod postgres;
@@ -35,8 +36,9 @@ mod store;
 mod timestamp;
 mod tx;
 
+pub use copy::{Cell, Column, Table};
 pub use error::{Error, Result};
-pub use migrate::{MigrationStatus, Migrations};
+pub use migrate::{MigrationStatus, Migrations, Patience};
 pub use sql::Sql;
 pub use sqlx::migrate::Migrator;
 pub use sqlx::types::Json;

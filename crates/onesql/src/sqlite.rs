@@ -394,6 +394,12 @@ impl Member {
         Statement::opening(connection, &mut self.integrity, sql, opening, at_most)
     }
 
+    /// Returns the connection, for who has run a statement on it: the savepoint is there.
+    pub(crate) fn parts(&mut self) -> (&mut SqliteConnection, &mut Integrity) {
+        let lane = self.lane.as_mut().expect("taken out only by commit and drop");
+        (&mut lane.connection, &mut self.integrity)
+    }
+
     fn is_ready(&self) -> bool {
         self.lane.as_ref().is_some_and(|lane| lane.open && !lane.unfinished)
     }
@@ -470,7 +476,8 @@ mod parking {
             let idle = lot.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match idle {
                 Some(connection) => connection,
-                None => lot.options.connect().await?,
+                // In a box: that is rare, and would make every future around this one large.
+                None => Box::pin(lot.options.connect()).await?,
             };
             Ok(Parked { connection: Some(connection), lot: Arc::clone(lot), permit: Some(permit) })
         }

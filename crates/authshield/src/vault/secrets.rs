@@ -7,6 +7,7 @@ use onesql::Store;
 use zeroize::Zeroizing;
 
 use super::{KeyringError, Vault, sql};
+use crate::config::FingerprintKey;
 use crate::kernel::{SuccessorKey, Timestamp, TokenHashKey};
 
 /// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
@@ -44,6 +45,8 @@ pub struct Secrets {
     pub email_hash: EmailHashKey,
     /// Signs what mails come back to.
     pub mail_return: Zeroizing<[u8; 32]>,
+    /// Hashes settings.
+    pub fingerprint: FingerprintKey,
 }
 
 impl fmt::Debug for Secrets {
@@ -66,8 +69,25 @@ impl Secrets {
             ),
             email_hash: EmailHashKey::new(&*secret(store, vault, "email_hash", now).await?),
             mail_return: secret(store, vault, "mail_return", now).await?,
+            fingerprint: FingerprintKey::new(&*secret(store, vault, "fingerprint", now).await?),
         })
     }
+}
+
+/// Finds the key under which settings are hashed, if a start made it; makes none.
+pub async fn fingerprint_key(
+    store: &Store,
+    vault: &Vault,
+) -> Result<Option<FingerprintKey>, KeyringError> {
+    const NAME: &str = "fingerprint";
+    let Some(sealed) = sql::find_secret(&mut store.glance().await?, NAME).await? else {
+        return Ok(None);
+    };
+    let purpose = sql::SECRETS.purpose(NAME);
+    let opened = vault.open_sealed(&purpose, &sealed)?;
+    let bytes = <[u8; 32]>::try_from(opened.as_slice()).map(Zeroizing::new);
+    let bytes = bytes.map_err(|_| super::VaultError::Damaged { purpose })?;
+    Ok(Some(FingerprintKey::new(&bytes)))
 }
 
 async fn secret(

@@ -3,6 +3,7 @@
 
 mod book;
 mod commands;
+mod kubernetes;
 mod packaging;
 mod server;
 
