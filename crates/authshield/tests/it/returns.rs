@@ -244,9 +244,8 @@ async fn reports_of_a_real_mail_system_are_fetched_from_a_real_mailbox() {
                 }
             }
         });
-        if found.await.is_err() {
-            panic!("{last}\n{}\n{}", server.stdout(), system.log());
-        }
+        let in_time = found.await.is_ok();
+        assert!(in_time, "{last}\n{}\n{}", server.stdout(), system.log());
     }
     let bounced = program.run(&["mail", "list", "--json", "--state", "bounced"]).await.json();
     let id = bounced[0]["id"].as_str().unwrap();

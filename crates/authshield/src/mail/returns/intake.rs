@@ -7,6 +7,7 @@ use super::{Returns, token};
 use crate::app::App;
 use crate::kernel::MailId;
 use crate::mail::events::{self, News};
+use crate::mail::reply::Class;
 use crate::mail::sql::{self, Detail};
 use crate::mail::timeline::EventKind;
 use crate::telemetry::metrics::{MailProvider, MailRejected};
@@ -118,7 +119,7 @@ async fn write_down(
             external_id: format!("{mail}/{}/{mark}", kind.as_str()),
             kind,
             detail: Detail {
-                class: class.map(|class| class.as_str()),
+                class: class.map(Class::as_str),
                 smtp_code,
                 enhanced_code: status,
                 reply: diagnostic,

@@ -320,7 +320,8 @@ mod tests {
                  Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n\r\n",
             );
             for (at, name) in names.iter().enumerate() {
-                raw += &format!("{name}: {value}\r\n{}", if at % 7 == 0 { "\r\n" } else { " x\r\n" });
+                raw.extend([name.as_str(), ": ", &value]);
+                raw.push_str(if at % 7 == 0 { "\r\n\r\n" } else { "\r\n x\r\n" });
             }
             is_bounded((raw + "--b--\r\n").as_bytes());
         }
