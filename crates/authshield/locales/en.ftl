@@ -32,6 +32,11 @@ verify_email = Confirm your e-mail address for { $service }
     .action = Confirm this address
     .note = If it was not you, ignore this message; nothing more will happen.
 
+choose_password = Choose the password of your { -account } at { $service }
+    .lead = This address was used more than once, and with different passwords, to open an { -account } at { $service }. So that it opens with nobody's password but yours, choose one here; that also confirms the address.
+    .action = Choose a password
+    .note = If it was not you, ignore this message; nothing more will happen.
+
 already_registered = You already have an { -account } at { $service }
     .lead = Somebody, perhaps you, tried to open an { -account } at { $service } with this address. You have one already, so nothing was changed: simply sign in.
     .lead-link = Somebody, perhaps you, tried to open an { -account } at { $service } with this address. You have one already, so nothing was changed: simply sign in. If you forgot your password, choose a new one here.
@@ -124,6 +129,34 @@ weakness-too_long = Use at most { $max } characters.
 weakness-common = This is one of the passwords that are tried first, because many people use it or one like it.
 weakness-contains_context = Your name, your email address and the name of this service are easy to guess. Choose a password that does not depend on them.
 weakness-too_weak = This password is too easy to guess. { $advice }
+
+advice-rows-of-keys = Straight rows of keys are easy to guess.
+advice-keyboard-patterns = Short keyboard patterns are easy to guess.
+advice-repeated-letters = Repeats like "aaa" are easy to guess.
+advice-repeats = Repeats like "abcabcabc" are only slightly harder to guess than "abc".
+advice-top-10 = It is one of the ten most common passwords.
+advice-top-100 = It is one of the hundred most common passwords.
+advice-very-common = It is very common.
+advice-like-a-common-one = It is similar to a password that many people use.
+advice-sequences = Sequences like "abc" or "6543" are easy to guess.
+advice-recent-years = Recent years are easy to guess.
+advice-one-word = A word by itself is easy to guess.
+advice-dates = Dates are often easy to guess.
+advice-names-alone = Names by themselves are easy to guess.
+advice-common-names = Common names are easy to guess.
+advice-use-a-few-words = Use a few words, but no common phrase.
+advice-no-need-for-symbols = There is no need for symbols, digits or capital letters.
+advice-add-words = Add another word or two. Uncommon words are better.
+advice-capitals-help-little = Capital letters do not help very much.
+advice-all-capitals = All capital letters are almost as easy to guess as all small ones.
+advice-reversed = Reversed words are not much harder to guess.
+advice-substitutions = Predictable substitutions like "@" instead of "a" do not help very much.
+advice-longer-pattern = Use a longer keyboard pattern with more turns.
+advice-avoid-repeats = Avoid repeated words and characters.
+advice-avoid-sequences = Avoid sequences.
+advice-avoid-recent-years = Avoid recent years.
+advice-avoid-your-years = Avoid years that have to do with you.
+advice-avoid-your-dates = Avoid dates and years that have to do with you.
 
 page-problem = Something went wrong
     .lead = It is our fault, and has been noted. Please try again later.

@@ -345,15 +345,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             .await
             .map(|axum::extract::Query(params)| Self(params))
             .map_err(|rejection| {
-                let words = rejection.body_text();
-                let words = words.rsplit(": ").next().unwrap_or_default().to_owned();
-                Problem::invalid_field(
-                    "",
-                    "invalid_query",
-                    format!("The query is not valid: {words}."),
-                )
+                let (pointer, words) = query_complaint(&rejection.body_text());
+                let words = format!("The query is not valid: {words}.");
+                Problem::invalid_field(&pointer, "invalid_query", words)
             })
     }
+}
+
+/// Which parameter a complaint about a query is about, as a pointer, and what it says. It comes as
+/// `…: name: what is wrong`, or names the parameter in what is wrong.
+fn query_complaint(text: &str) -> (String, String) {
+    let words = text.split_once(": ").map_or(text, |(_, words)| words);
+    let (name, words) = match (member(words).1, words.split_once(": ")) {
+        (Some(name), _) => (Some(name), words),
+        (None, Some((name, words))) => (Some(name.to_owned()), words),
+        (None, None) => (None, words),
+    };
+    let mut pointer = String::new();
+    if let Some(name) = name {
+        push(&mut pointer, &name);
+    }
+    (pointer, words.chars().take(WORDS_AT_MOST).collect())
 }
 
 /// Answers with a JSON body and a status.

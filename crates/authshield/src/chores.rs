@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onesql::{Result, Timestamp, Tx};
+use onesql::{Result, Sql, Timestamp, Tx};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Ctx};
@@ -62,19 +62,55 @@ pub async fn look_at_keys(app: &App) {
     }
 }
 
+/// Removes rows of a table that ended before `$1`, at most `$2` at once. PostgreSQL needs `SKIP
+/// LOCKED`, or two nodes that do this at once, or somebody who ends links, can deadlock; SQLite has
+/// one writer and no such words.
+macro_rules! remove {
+    ($table:literal, $key:literal) => {{
+        const REMOVE: Sql = Sql {
+            sqlite: concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE ",
+                $key,
+                " IN
+                 (SELECT ",
+                $key,
+                " FROM ",
+                $table,
+                " WHERE expires_at < $1 LIMIT $2)"
+            ),
+            postgres: concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE ",
+                $key,
+                " IN
+                 (SELECT ",
+                $key,
+                " FROM ",
+                $table,
+                " WHERE expires_at < $1 LIMIT $2
+                  FOR UPDATE SKIP LOCKED)"
+            ),
+        };
+        REMOVE
+    }};
+}
+
 /// Removes what ended long ago, and returns how many rows that were.
 pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
-    const SESSIONS: &str = "DELETE FROM sessions WHERE id IN
-        (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)";
-    const REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE token_hash IN
-        (SELECT token_hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)";
-    const LINK_TOKENS: &str = "DELETE FROM link_tokens WHERE token_hash IN
-        (SELECT token_hash FROM link_tokens WHERE expires_at < $1 LIMIT $2)";
-    let mut removed = mail::purge(&app.store, now - KEEP).await?;
-    for statement in [SESSIONS, REFRESH_TOKENS, LINK_TOKENS] {
+    let before = now - KEEP;
+    let mut removed = mail::purge(&app.store, before).await?;
+    for (statement, before) in [
+        (remove!("sessions", "id"), before),
+        (remove!("refresh_tokens", "token_hash"), before),
+        (remove!("link_tokens", "token_hash"), before),
+        (remove!("registrations", "email"), now),
+    ] {
         loop {
             let mut tx: Tx = app.store.write().await?;
-            let rows = tx.query(statement).bind(now - KEEP).bind(BATCH).execute().await?;
+            let rows = tx.query(statement).bind(before).bind(BATCH).execute().await?;
             tx.commit().await?;
             removed += rows;
             if rows < BATCH.unsigned_abs() {

@@ -10,6 +10,9 @@ use unic_langid::LanguageIdentifier;
 const LANGUAGES: [(&str, &str); 2] =
     [("de", include_str!("../locales/de.ftl")), (FALLBACK, include_str!("../locales/en.ftl"))];
 
+/// What the codes of problems mean, where that is not said in English, beside the codes.
+const PROBLEMS: [(&str, &str); 1] = [("de", include_str!("../locales/problems.de.ftl"))];
+
 /// The language that has every word.
 const FALLBACK: &str = "en";
 
@@ -42,6 +45,11 @@ impl Words {
                 // The marks would end up in subjects and in what people copy.
                 bundle.set_use_isolating(false);
                 bundle.add_resource(resource).expect("our own words have one meaning each");
+                for (_, source) in PROBLEMS.iter().filter(|(of, _)| *of == language) {
+                    let resource = FluentResource::try_new((*source).to_owned())
+                        .expect("our own words are well formed; a test says so");
+                    bundle.add_resource(resource).expect("our own words have one meaning each");
+                }
                 (language, bundle)
             })
             .collect();
@@ -94,6 +102,15 @@ impl Words {
         }
     }
 
+    /// Says what the problem with the code `wire` is and what it means, if `language` has words for
+    /// that besides those that stand in English beside the code.
+    pub(crate) fn explain(&self, language: &str, wire: &str) -> Option<(String, String)> {
+        let bundle = self.bundles.get(language)?;
+        let message = bundle.get_message(&format!("problem-{wire}"))?;
+        let say = |pattern| bundle.format_pattern(pattern, None, &mut Vec::new()).into_owned();
+        Some((say(message.value()?), say(message.get_attribute("words")?.value())))
+    }
+
     /// Returns whether any language has the words `message.attribute`.
     pub(crate) fn has(&self, message: &str, attribute: &str) -> bool {
         self.bundles[FALLBACK]
@@ -107,6 +124,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::problem::Code;
 
     /// Lists every message and attribute of a language.
     fn ids(source: &str) -> BTreeSet<String> {
@@ -131,6 +149,27 @@ mod tests {
         for (language, source) in LANGUAGES {
             assert_eq!(ids(source), english, "{language}");
         }
+    }
+
+    /// The same words are code in every language, and no code is explained that there is not.
+    #[test]
+    fn every_problem_is_explained_in_every_language() {
+        let words = Words::load();
+        let code = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        for (language, source) in PROBLEMS {
+            for problem in Code::ALL {
+                let (title, explained) = words
+                    .explain(language, problem.wire())
+                    .unwrap_or_else(|| panic!("{} has no words in {language}", problem.wire()));
+                assert!(!title.contains('`') && !title.ends_with('.'), "{title}");
+                let (ours, theirs): (BTreeSet<String>, BTreeSet<String>) =
+                    (code(problem.words()), code(&explained));
+                assert_eq!(ours, theirs, "{explained}");
+            }
+            let explained = ids(source).into_iter().filter(|id| !id.contains('.')).count();
+            assert_eq!(explained, Code::ALL.len(), "{language}");
+        }
+        assert_eq!(words.explain("en", Code::ALL[0].wire()), None);
     }
 
     #[test]

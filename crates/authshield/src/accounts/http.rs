@@ -86,7 +86,7 @@ pub async fn change_profile(
     Body(body): Body<ChangeProfile>,
 ) -> Result<Json<UserBody>, Problem> {
     let user = super::change_profile(&app, &ctx, &caller, body.full_name, body.locale).await?;
-    Ok(Json(user.into()))
+    user.map(|user| Json(user.into())).ok_or_else(|| Code::TokenRevoked.into())
 }
 
 /// The current password, and the one to come.

@@ -15,8 +15,9 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 pub use sql::{
-    by_email, by_id, create, delete, give_role, mark_verified, members, no_users, set_disabled,
-    set_email, set_password, take_over_unverified, upgrade_hash,
+    by_email, by_id, create, delete, delete_unverified, give_role, hold_by_email, lock,
+    mark_verified, members, no_users, set_disabled, set_email, set_password, set_profile,
+    upgrade_hash,
 };
 pub(crate) use user::user_columns;
 pub use user::{Account, User};
@@ -88,33 +89,32 @@ pub enum Change<T> {
     To(Option<T>),
 }
 
-/// Changes name and language; what is kept or `None` stays as it is.
+/// Changes name and language; what is kept or `None` stays as it is. Returns the account as it is
+/// then, or nothing if it was deleted at this instant.
 pub async fn change_profile(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
     full_name: Change<FullName>,
     locale: Option<Locale>,
-) -> onesql::Result<User> {
+) -> onesql::Result<Option<User>> {
     let mut fields = Vec::new();
-    let mut user = caller.user.clone();
-    if let Change::To(full_name) = full_name {
-        user.full_name = full_name;
+    if matches!(full_name, Change::To(_)) {
         fields.push("full_name");
     }
-    if let Some(locale) = locale {
-        user.locale = locale;
+    if locale.is_some() {
         fields.push("locale");
     }
     if fields.is_empty() {
-        return Ok(user);
+        return Ok(Some(caller.user.clone()));
     }
-    user.updated_at = ctx.now;
+    let user = caller.user.id;
     let mut tx = app.store.write().await?;
-    sql::set_profile(&mut tx, &user).await?;
-    audit::record(&mut tx, app, ctx, &Event::ProfileChanged { user: user.id, fields }).await?;
+    sql::set_profile(&mut tx, user, full_name, locale, ctx.now).await?;
+    let Some(account) = sql::by_id(&mut tx, user).await? else { return Ok(None) };
+    audit::record(&mut tx, app, ctx, &Event::ProfileChanged { user, fields }).await?;
     tx.commit().await?;
-    Ok(user)
+    Ok(Some(account.user))
 }
 
 /// Sets a new password for somebody who knows the current one; every other session ends.
@@ -167,7 +167,10 @@ pub async fn password_was_set(
     }
     links::withdraw(tx, user.id, Purpose::ResetPassword).await?;
     links::withdraw(tx, user.id, Purpose::ChangeEmail).await?;
-    app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
+    // Who had no address that was proved has nobody to be warned.
+    if user.email_verified_at.is_some() {
+        app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
+    }
     Ok(())
 }
 
@@ -189,14 +192,16 @@ pub async fn change_email(
         return Err(ChangeError::Raced);
     }
     links::withdraw(&mut tx, user.id, Purpose::ChangeEmail).await?;
-    let reason = match sql::by_email(&mut tx, &new).await? {
-        Some(taken) if taken.user.id == user.id => Some("same_address"),
-        Some(taken) => {
+    let reason = match sql::by_email(&mut tx, &new).await?.map(|account| account.user) {
+        Some(taken) if taken.id == user.id => Some("same_address"),
+        Some(User { disabled_at: Some(_), .. }) => Some("user_disabled"),
+        Some(taken) if taken.email_verified_at.is_some() => {
             let letter = Letter::AlreadyRegistered { link: None };
-            app.outbox.put(&mut tx, &taken.user.recipient(), &letter, ctx.now).await?;
+            app.outbox.put(&mut tx, &taken.recipient(), &letter, ctx.now).await?;
             Some("already_registered")
         }
-        None => {
+        // An address that nobody proved is whose who proves it.
+        _ => {
             let mail = app.outbox.next();
             let link = links::New {
                 purpose: Purpose::ChangeEmail,

@@ -2,6 +2,7 @@
 
 use onesql::{Result, Sql, Timestamp, Tx};
 
+use super::Change;
 use super::user::{Account, User, user_columns};
 use crate::kernel::{EmailAddress, FullName, Locale, Place, UserId};
 
@@ -15,6 +16,25 @@ pub async fn by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Accoun
     .bind(email.clone())
     .optional()
     .await
+}
+
+/// Finds the account of `email` and keeps it as it is until `tx` ends.
+///
+/// PostgreSQL needs the row's lock, since others write at the same time; SQLite has one writer.
+pub async fn hold_by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
+    const HOLD: Sql = Sql {
+        sqlite: concat!(
+            "SELECT u.password_hash, ",
+            user_columns!(),
+            " FROM users AS u WHERE u.email = $1"
+        ),
+        postgres: concat!(
+            "SELECT u.password_hash, ",
+            user_columns!(),
+            " FROM users AS u WHERE u.email = $1 FOR NO KEY UPDATE OF u"
+        ),
+    };
+    tx.query(HOLD).bind(email.clone()).optional().await
 }
 
 /// Finds the account of `id`.
@@ -82,30 +102,24 @@ pub async fn create(tx: &mut Tx, user: &User, password_hash: Option<&str>) -> Re
     Ok(created.is_some())
 }
 
-/// Lets a new registration replace one that nobody verified, and returns which account that was.
-pub async fn take_over_unverified(
+/// Deletes the account that has `email` if nobody proved that it is theirs, and returns which that
+/// was: the address is free for who does. An account that was disabled stays.
+pub async fn delete_unverified(
     tx: &mut Tx,
     email: &EmailAddress,
-    full_name: Option<&FullName>,
-    locale: &Locale,
-    password_hash: &str,
-    now: Timestamp,
+    except: UserId,
 ) -> Result<Option<UserId>> {
-    let taken: Option<(UserId,)> = tx
+    let deleted: Option<(UserId,)> = tx
         .query(
-            "UPDATE users
-             SET full_name = $2, locale = $3, password_hash = $4, password_changed_at = $5, updated_at = $5
-             WHERE email = $1 AND email_verified_at IS NULL AND disabled_at IS NULL
+            "DELETE FROM users
+             WHERE email = $1 AND id <> $2 AND email_verified_at IS NULL AND disabled_at IS NULL
              RETURNING id",
         )
         .bind(email.clone())
-        .bind(full_name.cloned())
-        .bind(locale.clone())
-        .bind(password_hash.to_owned())
-        .bind(now)
+        .bind(except)
         .optional()
         .await?;
-    Ok(taken.map(|(user,)| user))
+    Ok(deleted.map(|(user,)| user))
 }
 
 /// Gives a role; giving it twice changes nothing.
@@ -148,7 +162,8 @@ pub async fn mark_verified(
     Ok(touched == 1)
 }
 
-/// Gives an account another address, proved; `false` if somebody else took it meanwhile.
+/// Gives an account another address, proved; `false` if there is no such account. That somebody else
+/// has the address is a unique violation.
 pub async fn set_email(
     tx: &mut Tx,
     user: UserId,
@@ -158,7 +173,7 @@ pub async fn set_email(
     let touched = tx
         .query(
             "UPDATE users SET email = $2, email_verified_at = $3, updated_at = $3
-             WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = $2)",
+             WHERE id = $1",
         )
         .bind(user)
         .bind(email.clone())
@@ -168,15 +183,43 @@ pub async fn set_email(
     Ok(touched == 1)
 }
 
-/// Sets name and language.
-pub(super) async fn set_profile(tx: &mut Tx, user: &User) -> Result<u64> {
-    tx.query("UPDATE users SET full_name = $2, locale = $3, updated_at = $4 WHERE id = $1")
-        .bind(user.id)
-        .bind(user.full_name.clone())
-        .bind(user.locale.clone())
-        .bind(user.updated_at)
-        .execute()
-        .await
+/// Sets name and language; what is kept or `None` stays as it is, even if another request changes
+/// it at the same time.
+pub async fn set_profile(
+    tx: &mut Tx,
+    user: UserId,
+    full_name: Change<FullName>,
+    locale: Option<Locale>,
+    now: Timestamp,
+) -> Result<u64> {
+    let (renames, full_name) = match full_name {
+        Change::Keep => (false, None),
+        Change::To(name) => (true, name),
+    };
+    tx.query(
+        "UPDATE users
+         SET full_name = CASE WHEN $2 THEN $3 ELSE full_name END, locale = COALESCE($4, locale),
+             updated_at = $5
+         WHERE id = $1",
+    )
+    .bind(user)
+    .bind(renames)
+    .bind(full_name)
+    .bind(locale)
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// Keeps the account of `id` as it is until `tx` ends. Whoever ends or deletes more than one row of
+/// an account does this first: of two that take them in different orders, PostgreSQL ends one.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
+    const LOCK: Sql = Sql {
+        sqlite: "SELECT id FROM users WHERE id = $1",
+        postgres: "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE",
+    };
+    let _: Option<(UserId,)> = tx.query(LOCK).bind(id).optional().await?;
+    Ok(())
 }
 
 /// Sets a password whatever it was before.
@@ -251,7 +294,17 @@ pub async fn set_disabled(
 }
 
 /// Deletes an account and all that belongs to it; the audit trail stays.
+///
+/// Refresh tokens go first, as whoever refreshes takes the token first and then its session.
 pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
+    lock(tx, user).await?;
+    tx.query(
+        "DELETE FROM refresh_tokens
+         WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1)",
+    )
+    .bind(user)
+    .execute()
+    .await?;
     let touched = tx.query("DELETE FROM users WHERE id = $1").bind(user).execute().await?;
     Ok(touched == 1)
 }

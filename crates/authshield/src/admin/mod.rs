@@ -95,8 +95,11 @@ pub async fn list_users(
     Params(filter): Params<Filter>,
 ) -> Result<Json<Page<UserBody>>, Problem> {
     let Filter { email, role, is_active, limit, cursor } = filter;
-    if [&email, &role].into_iter().flatten().any(|text| text.len() > 254 || text.contains('\0')) {
-        return Err(Problem::invalid_field("", "invalid_filter", "A filter is too long to match."));
+    for (pointer, text) in [("/email", &email), ("/role", &role)] {
+        if text.as_ref().is_some_and(|text| text.len() > 254 || text.contains('\0')) {
+            let words = "A filter is too long to match.";
+            return Err(Problem::invalid_field(pointer, "invalid_filter", words));
+        }
     }
     let (after, at_most) = Paging::new(limit, cursor).read()?;
     let mut tx = app.store.glance().await?;

@@ -12,6 +12,9 @@ pub enum Event {
     RegisterSucceeded {
         /// The account.
         user: UserId,
+        /// Set when the address waits for proof with another password already: whoever proves it
+        /// chooses one.
+        reason: Option<&'static str>,
     },
     /// Somebody tried to, and did not.
     RegisterFailed {
@@ -184,6 +187,8 @@ pub enum Event {
     UserDeleted {
         /// Which.
         user: UserId,
+        /// Set when nobody asked for it: somebody else proved the address.
+        reason: Option<&'static str>,
     },
     /// The first administrator was made with the link of an empty installation.
     SetupCompleted {
@@ -334,7 +339,9 @@ impl Event {
             | Self::AdminRefused { reason, .. }
             | Self::KeyRotated { reason, .. }
             | Self::ConfigChanged { reason, .. } => Some(reason),
-            Self::VerificationRequested { reason, .. }
+            Self::RegisterSucceeded { reason, .. }
+            | Self::VerificationRequested { reason, .. }
+            | Self::UserDeleted { reason, .. }
             | Self::RefreshRotated { reason, .. }
             | Self::PasswordResetRequested { reason, .. }
             | Self::EmailChangeRequested { reason, .. } => *reason,
@@ -381,10 +388,10 @@ impl Event {
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
             }
-            Self::UserDeleted { user } | Self::UserCreated { user, .. } => {
+            Self::UserDeleted { user, .. } | Self::UserCreated { user, .. } => {
                 Subject { user: Some(*user), ..Subject::default() }
             }
-            Self::RegisterSucceeded { user }
+            Self::RegisterSucceeded { user, .. }
             | Self::EmailVerified { user }
             | Self::PasswordResetCompleted { user }
             | Self::PasswordChanged { user }

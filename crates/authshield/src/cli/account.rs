@@ -12,7 +12,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, Locale, Paging, UserId};
 use crate::passwords::Rejected;
-use crate::{links, recovery, registration, roles};
+use crate::{recovery, registration, roles, verification};
 
 /// What to do with accounts.
 #[derive(Subcommand)]
@@ -149,10 +149,12 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
             println!("{:#}", describe(&user));
         }
         User::Grant { who, role } => {
-            change_roles(&app, &ctx, json, &who, |roles| roles.push(role)).await?;
+            let user = find(&app, &who).await?;
+            tell_roles(json, &roles::grant(&app, &ctx, user.id, role).await?);
         }
         User::Revoke { who, role } => {
-            change_roles(&app, &ctx, json, &who, |roles| roles.retain(|one| *one != role)).await?;
+            let user = find(&app, &who).await?;
+            tell_roles(json, &roles::revoke(&app, &ctx, user.id, &role).await?);
         }
         User::Disable { who } => set_active(&app, &ctx, json, &who, false).await?,
         User::Enable { who } => set_active(&app, &ctx, json, &who, true).await?,
@@ -164,6 +166,7 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 words = format!("Set a new password for {}.", user.email.as_str());
             } else {
                 let mut tx = app.store.write().await?;
+                accounts::lock(&mut tx, user.id).await?;
                 recovery::send_reset(&mut tx, &app, &ctx, &user).await?;
                 let (id, email) = (Some(user.id), user.email.as_str().to_owned());
                 let requested = Event::PasswordResetRequested { user: id, email, reason: None };
@@ -175,9 +178,10 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
         User::Verify { who } => {
             let user = find(&app, &who).await?;
             let mut tx = app.store.write().await?;
-            accounts::mark_verified(&mut tx, user.id, &user.email, ctx.now).await?;
-            links::withdraw(&mut tx, user.id, links::Purpose::VerifyEmail).await?;
-            audit::record(&mut tx, &app, &ctx, &Event::EmailVerified { user: user.id }).await?;
+            accounts::hold_by_email(&mut tx, &user.email).await?;
+            if !verification::prove_address(&mut tx, &app, &ctx, user.id, &user.email).await? {
+                return Err(Failure::Failed("the account changed at this instant".into()));
+            }
             tx.commit().await?;
             tell(json, &find(&app, &who).await?, &format!("{} is verified.", user.email.as_str()));
         }
@@ -287,25 +291,15 @@ async fn set_password(
         .map_err(explain)?;
     let mut tx = app.store.write().await?;
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
+    registration::forget(&mut tx, &user.email, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, user, None, "operator_reset").await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn change_roles(
-    app: &App,
-    ctx: &Ctx,
-    json: bool,
-    who: &str,
-    change: impl FnOnce(&mut Vec<String>),
-) -> Result<(), Failure> {
-    let user = find(app, who).await?;
-    let mut wanted = user.roles;
-    change(&mut wanted);
-    let user = roles::set_roles(app, ctx, None, user.id, wanted).await?;
-    tell(json, &user, &format!("{} has the roles {}.", user.email.as_str(), user.roles.join(", ")));
-    Ok(())
+fn tell_roles(json: bool, user: &Found) {
+    tell(json, user, &format!("{} has the roles {}.", user.email.as_str(), user.roles.join(", ")));
 }
 
 async fn set_active(

@@ -2,6 +2,10 @@
 //!
 //! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration; `preflight` has its own.
 
+// First, so that its macros are those of all that follow.
+#[macro_use]
+mod out;
+
 mod account;
 mod backup;
 mod compose;
@@ -127,7 +131,11 @@ pub fn main() -> ExitCode {
     };
     // Both TLS and the clients inside ask for the process's one provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match run(&global, command) {
+    let outcome = run(&global, command).and_then(|()| match out::lost() {
+        Some(why) => Err(Failure::Failed(why.to_owned())),
+        None => Ok(()),
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(words)) => {
             eprintln!("authshield: {words}");

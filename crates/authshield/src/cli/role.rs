@@ -64,6 +64,8 @@ pub(super) async fn run(global: &Global, command: Role) -> Result<(), Failure> {
         }
         Role::Delete { name } => {
             let mut tx = app.store.write().await?;
+            // Whoever gives it to somebody at this instant comes before or after.
+            roles::lock_admins(&mut tx).await?;
             if !roles::delete(&mut tx, &name).await? {
                 return Err(Failure::Failed(format!(
                     "{name:?} is built in, or held by somebody, or does not exist"

@@ -175,7 +175,9 @@ pub(super) async fn offer_setup(app: &App, ctx: &Ctx) -> Result<(), Failure> {
          for 24 hours:\n\n    {link}\n\nOr run: authshield user create EMAIL --password-stdin --role \
          admin --verified\n\n"
     );
-    std::io::stderr().write_all(words.as_bytes())?;
+    if let Err(error) = std::io::stderr().write_all(words.as_bytes()) {
+        tracing::warn!(%error, "the link that makes the first administrator could not be shown");
+    }
     Ok(())
 }
 

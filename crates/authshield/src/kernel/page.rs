@@ -63,12 +63,16 @@ impl Paging {
     pub fn read(&self) -> Result<(Place, i64), Problem> {
         let limit = self.limit.unwrap_or(50);
         if !(1..=200).contains(&limit) {
-            return Err(Problem::invalid_field("", "invalid_limit", "`limit` is 1 to 200."));
+            return Err(Problem::invalid_field("/limit", "invalid_limit", "`limit` is 1 to 200."));
         }
         let place = match &self.cursor {
             None => Place::start(),
             Some(cursor) => Place::from_cursor(cursor).ok_or_else(|| {
-                Problem::invalid_field("", "invalid_cursor", "`cursor` is not one that we gave.")
+                Problem::invalid_field(
+                    "/cursor",
+                    "invalid_cursor",
+                    "`cursor` is not one that we gave.",
+                )
             })?,
         };
         Ok((place, i64::from(limit) + 1))

@@ -6,6 +6,7 @@
 //!     accounts::by_email   what do we know of it?
 //!     Passwords::verify    is the password right?  (slow, known or not)
 //!     rules::judge         may they come in?  (pure)
+//!     registration::waits  if not: is it the password of a registration that waits for proof?
 //!     one transaction      re-hash if the cost changed, open the session, its first refresh token,
 //!                          and what the audit trail is told
 //! ```
@@ -23,6 +24,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, SessionId};
 use crate::limits::rules::PASSWORD_PER_ACCOUNT;
 use crate::passwords::{Overloaded, Verdict};
+use crate::registration;
 use crate::sessions::{self, Session};
 use crate::tokens::{self, TokenPair};
 
@@ -46,6 +48,15 @@ pub enum LoginError {
     Store(#[from] onesql::Error),
 }
 
+impl From<registration::Unanswered> for LoginError {
+    fn from(unanswered: registration::Unanswered) -> Self {
+        match unanswered {
+            registration::Unanswered::Overloaded(overloaded) => Self::Overloaded(overloaded),
+            registration::Unanswered::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// Signs somebody in, or says why not; either way the audit trail knows.
 pub async fn log_in(
     app: &App,
@@ -64,7 +75,10 @@ pub async fn log_in(
         let verdict = app.passwords.verify(password, hash).await?;
         let judged = match rules::judge(account, verdict) {
             Ok(judged) => judged,
-            Err(refusal) => return Err(refuse(app, ctx, email, known, refusal).await?),
+            Err(refusal) => {
+                let refusal = waiting(app, ctx, email, password, refusal).await?;
+                return Err(refuse(app, ctx, email, known, refusal).await?);
+            }
         };
         // Hashed before the transaction begins: on SQLite there is one writer.
         let upgraded = match verdict {
@@ -130,6 +144,23 @@ async fn open(
     audit::record(&mut tx, app, ctx, &succeeded).await?;
     tx.commit().await?;
     Ok(Opened::Session(Box::new(tokens::pair(app, ctx, user, &session, &refresh))))
+}
+
+/// What to say to somebody whose password is that of a registration which waits for proof. It is the
+/// same whether the address has an account, or what becomes of a registration would tell.
+async fn waiting(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    password: &SecretString,
+    refusal: Refusal,
+) -> Result<Refusal, LoginError> {
+    let is_wrong =
+        matches!(refusal, Refusal::EmailNotFound | Refusal::NoPasswordSet | Refusal::WrongPassword);
+    if is_wrong && registration::waits(app, ctx, email, password).await? {
+        return Ok(Refusal::EmailUnverified);
+    }
+    Ok(refusal)
 }
 
 async fn refuse(

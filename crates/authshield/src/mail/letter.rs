@@ -16,6 +16,12 @@ pub enum Letter {
         /// Leads to the page that confirms.
         link: SecretString,
     },
+    /// To a new address that was registered with different passwords: prove that it is yours, and
+    /// choose one.
+    ChoosePassword {
+        /// Leads to the page where a password is chosen.
+        link: SecretString,
+    },
     /// To an address that has an account, when somebody registers it again: the answer over HTTP
     /// does not say so, this letter does.
     AlreadyRegistered {
@@ -73,8 +79,9 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 8] = [
+    pub const KINDS: [&'static str; 9] = [
         "verify_email",
+        "choose_password",
         "already_registered",
         "reset_password",
         "password_changed",
@@ -95,6 +102,7 @@ impl Letter {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::VerifyEmail { .. } => "verify_email",
+            Self::ChoosePassword { .. } => "choose_password",
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::ResetPassword { .. } => "reset_password",
             Self::PasswordChanged => "password_changed",
@@ -109,7 +117,9 @@ impl Letter {
     #[must_use]
     pub fn life(&self, lives: &Lives) -> Duration {
         match self {
-            Self::VerifyEmail { .. } | Self::ConfirmNewEmail { .. } => lives.verification,
+            Self::VerifyEmail { .. }
+            | Self::ChoosePassword { .. }
+            | Self::ConfirmNewEmail { .. } => lives.verification,
             Self::ResetPassword { .. } | Self::AlreadyRegistered { link: Some(_) } => {
                 lives.recovery
             }
@@ -126,6 +136,7 @@ impl Letter {
         let mut variables = BTreeMap::new();
         match self {
             Self::VerifyEmail { link }
+            | Self::ChoosePassword { link }
             | Self::ResetPassword { link }
             | Self::ConfirmNewEmail { link }
             | Self::AlreadyRegistered { link: Some(link) } => {

@@ -171,6 +171,7 @@ mod tests {
         let link = || "https://id.example.org/x?token=T-0_k&a=b".into();
         vec![
             Letter::VerifyEmail { link: link() },
+            Letter::ChoosePassword { link: link() },
             Letter::AlreadyRegistered { link: None },
             Letter::AlreadyRegistered { link: Some(link()) },
             Letter::ResetPassword { link: link() },

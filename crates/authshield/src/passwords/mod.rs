@@ -16,6 +16,7 @@
 //! Nothing here holds up a thread that serves requests: callers await an answer that a thread of
 //! the pool sends. Whatever hashes goes through it.
 
+mod advice;
 mod common;
 mod door;
 mod imported;
@@ -34,6 +35,7 @@ use zeroize::Zeroizing;
 use crate::config;
 use crate::world::SharedWorld;
 
+pub use advice::Advice;
 pub use door::{choose, same, weaknesses};
 pub use imported::{NotAHash, Scheme, recognise};
 pub use policy::Weakness;

@@ -6,6 +6,9 @@
 
 use zeroize::Zeroizing;
 use zxcvbn::Score;
+use zxcvbn::feedback::Suggestion;
+
+use super::advice::{Advice, sentences};
 
 use super::{common, nfc};
 use crate::config;
@@ -84,14 +87,14 @@ pub enum Weakness {
     ContainsContext,
 
     /// It would be found too quickly.
-    #[error("This password is too easy to guess. {advice}")]
+    #[error("This password is too easy to guess. {}", sentences(advice))]
     TooWeak {
         /// Its strength, 0 to 4.
         score: u8,
         /// The least strength that is accepted.
         min: u8,
         /// What makes it weak, and what would help.
-        advice: String,
+        advice: Vec<Advice>,
     },
 }
 
@@ -220,13 +223,13 @@ fn estimate(password: &str, words: &[String], min: u8) -> Option<Weakness> {
     }
     let mut advice = Vec::new();
     if let Some(feedback) = entropy.feedback() {
-        advice.extend(feedback.warning().map(|warning| warning.to_string()));
-        advice.extend(feedback.suggestions().iter().map(ToString::to_string));
+        advice.extend(feedback.warning().map(Advice::Warning));
+        advice.extend(feedback.suggestions().iter().copied().map(Advice::Suggestion));
     }
     if advice.is_empty() {
-        advice.push("Add another word or two. Uncommon words are better.".to_owned());
+        advice.push(Advice::Suggestion(Suggestion::AddAnotherWordOrTwo));
     }
-    Some(Weakness::TooWeak { score, min, advice: advice.join(" ") })
+    Some(Weakness::TooWeak { score, min, advice })
 }
 
 #[cfg(test)]

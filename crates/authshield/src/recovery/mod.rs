@@ -6,10 +6,13 @@
 //!     links::peek       whose? the rules for passwords need to know; nothing is used up
 //!     Passwords::hash   before the transaction
 //!     links::redeem     one UPDATE: of two requests with one link, one is taken
-//!     accounts          the new password; every session ends; other links die; the owner is told
+//!     accounts          the new password; every session ends; other links and a registration that
+//!                       waits die; the owner is told
 //! ```
 
 pub mod http;
+
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -21,6 +24,7 @@ use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
 use crate::passwords::{Overloaded, Rejected, Weakness};
+use crate::registration;
 
 /// Why no new password was set.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +66,7 @@ pub async fn forgot(app: &App, ctx: &Ctx, email: &EmailAddress) -> Result<(), Re
         .await
         .map_err(ResetError::Limited)?;
     let mut tx = app.store.write().await?;
-    let user = accounts::by_email(&mut tx, email).await?.map(|account| account.user);
+    let user = accounts::hold_by_email(&mut tx, email).await?.map(|account| account.user);
     let reason = match &user {
         None => Some("no_such_user"),
         Some(User { disabled_at: Some(_), .. }) => Some("user_disabled"),
@@ -90,27 +94,28 @@ pub async fn send_reset(
     user: &User,
 ) -> onesql::Result<MailId> {
     let mail = app.outbox.next();
-    let token = issue(tx, app, ctx, user, mail).await?;
+    let token = issue(tx, app, ctx, user, mail, app.config.recovery.ttl).await?;
     let letter =
         Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
     app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(mail)
 }
 
-/// Makes a link to set a new password, which `mail` is going to carry.
+/// Makes a link to set a new password, which proves the address, too; `mail` is going to carry it.
 pub async fn issue(
     tx: &mut onesql::Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
     mail: MailId,
+    lasts: Duration,
 ) -> onesql::Result<LinkToken> {
     let new = links::New {
         purpose: Purpose::ResetPassword,
         user: Some(user.id),
         email: Some(&user.email),
         mail: Some(mail),
-        lasts: app.config.recovery.ttl,
+        lasts,
     };
     links::issue(tx, app, ctx, new).await
 }
@@ -159,6 +164,7 @@ pub async fn reset(
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
     links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
+    registration::forget(&mut tx, &email, ctx.now).await?;
     mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
     tx.commit().await?;

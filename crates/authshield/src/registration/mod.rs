@@ -9,24 +9,32 @@
 //!                          a mail that says so
 //! ```
 //!
-//! An account that nobody verified belongs to nobody: a new registration replaces its password and
-//! its name, and links of earlier mails die. So who registers somebody else's address first has
-//! gained nothing when the owner comes.
+//! The password of a registration is no account's until somebody proves the address: it waits in
+//! `registrations`. Registered again with the same password, the same waits on. Registered again with
+//! another, nobody can tell whose is the right one, and the next click must not decide it: links of
+//! earlier mails die, and the next mail leads to where a password is chosen. So who registers
+//! somebody else's address, before or after its owner, gains nothing.
+//!
+//! A registration waits for an address that has an account, too, though nothing comes of it: who
+//! signs in with its password learns that the address is not verified, whatever stands behind it.
 
 pub mod http;
+mod sql;
 
 use onesql::Tx;
 use secrecy::SecretString;
 
-use crate::accounts::{self, User};
+use crate::accounts::{self, Account, Change, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::DuplicateEmail;
-use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, UserId};
+use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::Letter;
-use crate::passwords::{Overloaded, Rejected, Weakness};
+use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
+
+use self::sql::Waiting;
 
 /// Why no account was opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +77,18 @@ impl From<Rejected> for RegisterError {
     }
 }
 
+/// Why it is not known whether a password waits.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// There is too much to do.
+    #[error("too many sign-ins at once")]
+    Overloaded(#[from] Overloaded),
+
+    /// We could not find out.
+    #[error("the store failed during registration")]
+    Store(#[from] onesql::Error),
+}
+
 /// What somebody says of themselves.
 pub struct Newcomer {
     /// The address that mail will go to.
@@ -104,59 +124,208 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), Re
         roles: vec!["user".to_owned()],
     };
 
-    let mut tx = app.store.write().await?;
-    let known = !accounts::create(&mut tx, &user, Some(&hash)).await?;
-    let owner = if known {
-        let (email, locale) = (&user.email, &user.locale);
-        let full_name = user.full_name.as_ref();
-        accounts::take_over_unverified(&mut tx, email, full_name, locale, &hash, ctx.now).await?
-    } else {
-        accounts::give_role(&mut tx, user.id, "user", None, ctx.now).await?;
-        Some(user.id)
+    let Begun { mut tx, account, before, is_same } = begin(app, ctx, &user, &password).await?;
+    let contested = match &before {
+        Some(before) => before.contested || !is_same,
+        None => account.password_hash.is_some(),
     };
-    match owner {
-        Some(owner) => {
-            let user = User { id: owner, ..user };
-            links::withdraw(&mut tx, owner, Purpose::VerifyEmail).await?;
-            send_verification(&mut tx, app, ctx, &user).await?;
-            audit::record(&mut tx, app, ctx, &Event::RegisterSucceeded { user: owner }).await?;
+    let waiting = Waiting { password_hash: hash, contested };
+    let until = ctx.now + app.config.verification.ttl;
+    sql::remember(&mut tx, &user.email, &waiting, ctx.now, until).await?;
+    let is_somebodys =
+        account.user.email_verified_at.is_some() || account.user.disabled_at.is_some();
+    if is_somebodys {
+        already_registered(&mut tx, app, ctx, account.user).await?;
+    } else {
+        let user = describe(&mut tx, ctx, account.user, user, contested).await?;
+        if !is_same {
+            links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
         }
-        None => already_registered(&mut tx, app, ctx, &user.email).await?,
+        send_proof(&mut tx, app, ctx, &user, contested).await?;
+        let reason = contested.then_some("contested");
+        audit::record(&mut tx, app, ctx, &Event::RegisterSucceeded { user: user.id, reason })
+            .await?;
     }
     tx.commit().await?;
     app.outbox.wake();
-    if known
-        && owner.is_none()
-        && app.live.load().registration.duplicate_email == DuplicateEmail::Reveal
-    {
+    if is_somebodys && app.live.load().registration.duplicate_email == DuplicateEmail::Reveal {
         return Err(RegisterError::AlreadyRegistered);
     }
     Ok(())
 }
 
+/// What a registration finds when it begins to write.
+struct Begun {
+    tx: Tx,
+    /// The account of the address, held until `tx` ends.
+    account: Account,
+    /// The registration that waits already.
+    before: Option<Waiting>,
+    /// Whether that one has the same password.
+    is_same: bool,
+}
+
+/// How often the password is compared with that of the registration before, when another comes in
+/// between.
+const ROUNDS: usize = 3;
+
+/// Begins to write, with the account of the address held, which is opened if there is none; and
+/// says whether the registration that waits has the same password. That is compared before the
+/// transaction begins: on SQLite there is one writer.
+async fn begin(
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    password: &SecretString,
+) -> Result<Begun, RegisterError> {
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        let mut glance = app.store.glance().await?;
+        let seen = sql::waiting(&mut glance, &user.email, ctx.now).await?;
+        drop(glance);
+        let seen = seen.map(|waiting| waiting.password_hash);
+        let is_same = match seen.as_deref() {
+            Some(hash) => {
+                matches!(app.passwords.verify(password, Some(hash)).await?, Verdict::Right { .. })
+            }
+            None => false,
+        };
+        let mut tx = app.store.write().await?;
+        let account = hold_or_open(&mut tx, ctx, user).await?;
+        let before = sql::waiting(&mut tx, &user.email, ctx.now).await?;
+        let unchanged = before.as_ref().map(|waiting| &waiting.password_hash) == seen.as_ref();
+        if unchanged || rounds == ROUNDS {
+            return Ok(Begun { tx, account, before, is_same: is_same && unchanged });
+        }
+    }
+}
+
+/// Finds the account of an address and holds it, or opens it: without a password, until the address
+/// is proved.
+async fn hold_or_open(tx: &mut Tx, ctx: &Ctx, user: &User) -> onesql::Result<Account> {
+    loop {
+        if accounts::create(tx, user, None).await? {
+            accounts::give_role(tx, user.id, "user", None, ctx.now).await?;
+            return Ok(Account { user: user.clone(), password_hash: None });
+        }
+        if let Some(account) = accounts::hold_by_email(tx, &user.email).await? {
+            return Ok(account);
+        }
+        // It was deleted, or got another address, just now.
+    }
+}
+
+/// Lets an account that nobody proved bear what the newest registration says; if several contradict
+/// each other, no name.
+async fn describe(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    before: User,
+    newest: User,
+    contested: bool,
+) -> onesql::Result<User> {
+    if before.id == newest.id {
+        return Ok(newest);
+    }
+    let full_name =
+        newest.full_name.filter(|name| !contested || before.full_name.as_ref() == Some(name));
+    let user = User { full_name, locale: newest.locale, updated_at: ctx.now, ..before };
+    let (full_name, locale) = (Change::To(user.full_name.clone()), Some(user.locale.clone()));
+    accounts::set_profile(tx, user.id, full_name, locale, ctx.now).await?;
+    Ok(user)
+}
+
 /// Tells the owner of an account that somebody wanted to open it again.
-async fn already_registered(
+async fn already_registered(tx: &mut Tx, app: &App, ctx: &Ctx, user: User) -> onesql::Result<()> {
+    if user.disabled_at.is_none() {
+        let (mail, lasts) = (app.outbox.next(), app.config.recovery.ttl);
+        let token = crate::recovery::issue(tx, app, ctx, &user, mail, lasts).await?;
+        let link = Some(links::url(&app.config.mail.link_reset_password, &token));
+        let letter = Letter::AlreadyRegistered { link };
+        app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
+    }
+    let failed = Event::RegisterFailed {
+        user: Some(user.id),
+        email: user.email.as_str().to_owned(),
+        reason: "already_registered",
+    };
+    audit::record(tx, app, ctx, &failed).await
+}
+
+/// Sends another mail for the registration of `user` that waits, or to choose a password if there is
+/// none that could count.
+pub async fn send_again(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    has_password: bool,
+) -> onesql::Result<MailId> {
+    let must_choose = match sql::waiting(tx, &user.email, ctx.now).await? {
+        Some(waiting) => waiting.contested,
+        None => !has_password,
+    };
+    send_proof(tx, app, ctx, user, must_choose).await
+}
+
+/// Lets a registration wait for as long as a link does that is sent now, whether or not one is: what
+/// a stranger sees must not depend on that.
+pub async fn prolong(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     email: &EmailAddress,
 ) -> onesql::Result<()> {
-    let account = accounts::by_email(tx, email).await?;
-    if let Some(account) = &account
-        && account.user.disabled_at.is_none()
-    {
-        let mail = app.outbox.next();
-        let token = crate::recovery::issue(tx, app, ctx, &account.user, mail).await?;
-        let link = Some(links::url(&app.config.mail.link_reset_password, &token));
-        let letter = Letter::AlreadyRegistered { link };
-        app.outbox.put_as(mail, tx, &account.user.recipient(), &letter, ctx.now).await?;
+    let until = ctx.now + app.config.verification.ttl;
+    sql::prolong(tx, email, ctx.now, until).await.map(drop)
+}
+
+/// Ends the registration of an address that was proved, and returns the hash of its password, if
+/// it was the only one.
+pub async fn take(
+    tx: &mut Tx,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> onesql::Result<Option<String>> {
+    let waiting = sql::take(tx, email, now).await?;
+    Ok(waiting.filter(|waiting| !waiting.contested).map(|waiting| waiting.password_hash))
+}
+
+/// Ends the registration of an address, if one waits.
+pub async fn forget(tx: &mut Tx, email: &EmailAddress, now: Timestamp) -> onesql::Result<()> {
+    sql::take(tx, email, now).await.map(drop)
+}
+
+/// Returns whether `password` is that of the newest registration of `email`, which waits for proof.
+pub async fn waits(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    password: &SecretString,
+) -> Result<bool, Unanswered> {
+    let waiting = sql::waiting(&mut app.store.glance().await?, email, ctx.now).await?;
+    let Some(Waiting { password_hash, .. }) = waiting else { return Ok(false) };
+    let verdict = app.passwords.verify(password, Some(&password_hash)).await?;
+    Ok(matches!(verdict, Verdict::Right { .. }))
+}
+
+async fn send_proof(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    must_choose: bool,
+) -> onesql::Result<MailId> {
+    if !must_choose {
+        return send_verification(tx, app, ctx, user).await;
     }
-    let failed = Event::RegisterFailed {
-        user: account.map(|account| account.user.id),
-        email: email.as_str().to_owned(),
-        reason: "already_registered",
-    };
-    audit::record(tx, app, ctx, &failed).await
+    let (mail, lasts) = (app.outbox.next(), app.config.verification.ttl);
+    let token = crate::recovery::issue(tx, app, ctx, user, mail, lasts).await?;
+    let letter =
+        Letter::ChoosePassword { link: links::url(&app.config.mail.link_reset_password, &token) };
+    app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
+    Ok(mail)
 }
 
 /// Puts a link to prove the address of `user` into the outbox.

@@ -15,7 +15,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
-use crate::sessions;
+use crate::{registration, sessions};
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -93,6 +93,34 @@ pub async fn set_roles(
     user: UserId,
     wanted: Vec<String>,
 ) -> Result<User, AdminError> {
+    change(app, ctx, actor, user, |_| wanted).await
+}
+
+/// Gives an account one role more, whatever else is changed at the same time.
+pub async fn grant(app: &App, ctx: &Ctx, user: UserId, role: String) -> Result<User, AdminError> {
+    change(app, ctx, None, user, |mut roles| {
+        roles.push(role);
+        roles
+    })
+    .await
+}
+
+/// Takes one role from an account, whatever else is changed at the same time.
+pub async fn revoke(app: &App, ctx: &Ctx, user: UserId, role: &str) -> Result<User, AdminError> {
+    change(app, ctx, None, user, |mut roles| {
+        roles.retain(|one| one != role);
+        roles
+    })
+    .await
+}
+
+async fn change(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    user: UserId,
+    wanted: impl FnOnce(Vec<String>) -> Vec<String>,
+) -> Result<User, AdminError> {
     let mut tx = app.store.write().await?;
     match change_roles(&mut tx, app, ctx, actor, user, wanted).await {
         Ok(user) => {
@@ -109,13 +137,15 @@ async fn change_roles(
     ctx: &Ctx,
     actor: Option<UserId>,
     user: UserId,
-    mut wanted: Vec<String>,
+    wanted: impl FnOnce(Vec<String>) -> Vec<String>,
 ) -> Result<User, AdminError> {
-    wanted.sort();
-    wanted.dedup();
     lock_admins(tx).await?;
     still_allowed(tx, actor, ChangeRoles::NAME).await?;
+    accounts::lock(tx, user).await?;
     let before = accounts::by_id(tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
+    let mut wanted = wanted(before.roles.clone());
+    wanted.sort();
+    wanted.dedup();
     let known = sql::all(tx).await?;
     if let Some(unknown) = wanted.iter().find(|role| known.iter().all(|one| one.name != **role)) {
         return Err(AdminError::NoSuchRole(unknown.clone()));
@@ -196,7 +226,8 @@ pub async fn delete_user(app: &App, ctx: &Ctx, user: UserId) -> Result<(), Admin
         return Err(AdminError::LastAdmin);
     }
     accounts::delete(&mut tx, user).await?;
-    audit::record(&mut tx, app, ctx, &Event::UserDeleted { user }).await?;
+    registration::forget(&mut tx, &before.email, ctx.now).await?;
+    audit::record(&mut tx, app, ctx, &Event::UserDeleted { user, reason: None }).await?;
     tx.commit().await?;
     Ok(())
 }

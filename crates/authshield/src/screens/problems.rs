@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use minijinja::{Value, context};
 
-use super::page::Message;
+use super::page::{Message, Pages};
 use super::visit::{self, Visit};
 use super::{reset, setup, verify};
 use crate::app::App;
@@ -14,7 +14,8 @@ use crate::problem::{Code, Problem};
 
 /// Lists every code.
 pub(super) async fn codes(State(app): State<App>, visit: Visit) -> Response {
-    let codes: Vec<Value> = Code::ALL.iter().copied().map(describe).collect();
+    let codes: Vec<Value> =
+        Code::ALL.iter().map(|code| describe(&app.pages, &visit, *code)).collect();
     app.pages.show(StatusCode::OK, "codes.html", &visit, context! { codes => codes })
 }
 
@@ -28,13 +29,17 @@ pub(super) async fn code(
     let Some(code) = Code::ALL.iter().find(|code| code.wire() == name.as_str()) else {
         return Err(crate::frame::no_route(uri).await);
     };
-    let context = context! { code => describe(*code) };
+    let context = context! { code => describe(&app.pages, &visit, *code) };
     Ok(app.pages.show(StatusCode::OK, "code.html", &visit, context))
 }
 
-fn describe(code: Code) -> Value {
-    let words: Vec<Value> = code
-        .words()
+/// What a page says of a code: in the reader's language, or in English, marked as such.
+fn describe(pages: &Pages, visit: &Visit, code: Code) -> Value {
+    let explained = pages.words().explain(visit.language, code.wire());
+    let language = if explained.is_some() { visit.language } else { "en" };
+    let (title, words) =
+        explained.unwrap_or_else(|| (code.title().to_owned(), code.words().to_owned()));
+    let words: Vec<Value> = words
         .trim()
         .split('`')
         .enumerate()
@@ -42,7 +47,8 @@ fn describe(code: Code) -> Value {
         .collect();
     context! {
         wire => code.wire(),
-        title => code.title(),
+        title => title,
+        language => language,
         status => code.status().as_u16(),
         words => words,
     }

@@ -73,7 +73,11 @@ fn words(pages: &Pages, visit: &Visit, weakness: &Weakness) -> String {
     match weakness {
         Weakness::TooShort { min } => pages.say(visit, &id, &[("min", &min.to_string())]),
         Weakness::TooLong { max } => pages.say(visit, &id, &[("max", &max.to_string())]),
-        Weakness::TooWeak { advice, .. } => pages.say(visit, &id, &[("advice", advice)]),
+        Weakness::TooWeak { advice, .. } => {
+            let advice: Vec<_> =
+                advice.iter().map(|one| pages.say(visit, one.words(), &[])).collect();
+            pages.say(visit, &id, &[("advice", &advice.join(" "))])
+        }
         Weakness::Common | Weakness::ContainsContext => pages.say(visit, &id, &[]),
     }
 }

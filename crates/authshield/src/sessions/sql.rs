@@ -3,7 +3,7 @@
 use onesql::{Json, Result, Sql, Timestamp, Tx};
 use sqlx::FromRow;
 
-use crate::accounts::{User, user_columns};
+use crate::accounts::{self, User, user_columns};
 use crate::kernel::{Place, SessionId, UserId};
 
 /// A sign-in that goes on, or went on.
@@ -240,7 +240,8 @@ pub(super) async fn end_of(
     Ok(touched == 1)
 }
 
-/// Ends all sessions of somebody but one, and returns how many that were.
+/// Ends all sessions of somebody but one, and returns how many that were. The account is held from
+/// then on, so that two at once end them one after the other.
 pub async fn end_all(
     tx: &mut Tx,
     owner: UserId,
@@ -248,6 +249,7 @@ pub async fn end_all(
     reason: &str,
     now: Timestamp,
 ) -> Result<u64> {
+    accounts::lock(tx, owner).await?;
     tx.query(
         "UPDATE sessions SET ended_at = $2, end_reason = $3
          WHERE user_id = $1 AND ended_at IS NULL AND ($4 IS NULL OR id <> $4)",

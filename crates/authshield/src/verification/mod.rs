@@ -3,20 +3,21 @@
 //! ```text
 //! POST /auth/verify-email ─ http::verify ─ verify
 //!     links::redeem     one UPDATE: of two requests with one link, one is taken
-//!     accounts          mark verified, or take the new address
+//!     accounts          mark verified, with the password of the registration that waited; or take
+//!                       the new address, even from an account that nobody proved
 //!     audit, mail       the old address is told; the mail with the link is known to have arrived
 //! ```
 
 pub mod http;
 
-use crate::accounts::{self, User};
+use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, LinkToken, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
-use crate::registration::send_verification;
+use crate::registration;
 
 /// Why an address was not proved.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,25 @@ pub async fn verify(
     ctx: &Ctx,
     token: Option<&LinkToken>,
 ) -> Result<Verified, VerifyError> {
+    // A newcomer who registers the address at this instant makes it somebody's who has not proved it:
+    // then once more, and it is taken from them.
+    for _ in 0..ROUNDS {
+        if let Some(outcome) = try_to_verify(app, ctx, token).await? {
+            return outcome;
+        }
+    }
+    Err(VerifyError::InvalidLink(noted(app, ctx, Purpose::ChangeEmail, "address_taken").await?))
+}
+
+/// How often a change of address is tried when somebody registers the address meanwhile.
+const ROUNDS: usize = 8;
+
+/// Proves an address, or returns `None` if somebody else took it at this instant.
+async fn try_to_verify(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&LinkToken>,
+) -> onesql::Result<Option<Result<Verified, VerifyError>>> {
     let mut tx = app.store.write().await?;
     let link = match token {
         Some(token) => {
@@ -61,53 +81,61 @@ pub async fn verify(
         let rejected = Event::LinkRejected { purpose: Purpose::VerifyEmail.name(), reason };
         audit::record(&mut tx, app, ctx, &rejected).await?;
         tx.commit().await?;
-        return Err(VerifyError::InvalidLink(reason));
+        return Ok(Some(Err(VerifyError::InvalidLink(reason))));
     };
-    let done = if purpose == Purpose::ChangeEmail.name() {
-        take_address(&mut tx, app, ctx, user, &email).await
+    let (purpose, done) = if purpose == Purpose::ChangeEmail.name() {
+        (Purpose::ChangeEmail, take_address(&mut tx, app, ctx, user, &email).await)
     } else {
-        prove_address(&mut tx, app, ctx, user, &email).await
+        (Purpose::VerifyEmail, prove_address(&mut tx, app, ctx, user, &email).await)
     };
     match done {
         Ok(true) => {
             mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
             tx.commit().await?;
             app.outbox.wake();
-            Ok(Verified { user, email })
+            Ok(Some(Ok(Verified { user, email })))
         }
-        Ok(false) => Err(reject(tx, app, ctx, &purpose, "address_changed").await?),
-        Err(error) if error.is_unique_violation() => {
-            Err(reject(tx, app, ctx, &purpose, "address_taken").await?)
+        Ok(false) => {
+            // Nothing of what was begun lasts, not even that the link was used.
+            drop(tx);
+            let reason = noted(app, ctx, purpose, "address_changed").await?;
+            Ok(Some(Err(VerifyError::InvalidLink(reason))))
         }
-        Err(error) => Err(error.into()),
+        Err(error) if error.is_unique_violation() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-/// Undoes what was begun, and writes down why.
-async fn reject(
-    tx: onesql::Tx,
+/// Writes down why a link was not accepted, and returns it.
+async fn noted(
     app: &App,
     ctx: &Ctx,
-    purpose: &str,
+    purpose: Purpose,
     reason: &'static str,
-) -> onesql::Result<VerifyError> {
-    drop(tx);
-    let all = [Purpose::VerifyEmail, Purpose::ChangeEmail];
-    let purpose = all.into_iter().find(|known| known.name() == purpose);
-    let purpose = purpose.unwrap_or(Purpose::VerifyEmail).name();
-    audit::record_alone(app, ctx, &Event::LinkRejected { purpose, reason }).await?;
-    Ok(VerifyError::InvalidLink(reason))
+) -> onesql::Result<&'static str> {
+    let rejected = Event::LinkRejected { purpose: purpose.name(), reason };
+    audit::record_alone(app, ctx, &rejected).await?;
+    Ok(reason)
 }
 
-async fn prove_address(
+/// Takes the address of an account, which `tx` holds, as proved; then the password of the
+/// registration that waited for it is the account's.
+pub async fn prove_address(
     tx: &mut onesql::Tx,
     app: &App,
     ctx: &Ctx,
     user: UserId,
     email: &EmailAddress,
 ) -> onesql::Result<bool> {
+    let is_new = accounts::by_id(tx, user)
+        .await?
+        .is_some_and(|account| account.user.email_verified_at.is_none());
     if !accounts::mark_verified(tx, user, email, ctx.now).await? {
         return Ok(false);
+    }
+    // An account that is somebody's already gets nothing from a registration that came later.
+    if is_new && let Some(hash) = registration::take(tx, email, ctx.now).await? {
+        accounts::set_password(tx, user, &hash, ctx.now).await?;
     }
     links::withdraw(tx, user, Purpose::VerifyEmail).await?;
     audit::record(tx, app, ctx, &Event::EmailVerified { user }).await?;
@@ -122,12 +150,21 @@ async fn take_address(
     email: &EmailAddress,
 ) -> onesql::Result<bool> {
     let Some(before) = accounts::by_id(tx, user).await? else { return Ok(false) };
-    if !accounts::set_email(tx, user, email, ctx.now).await? {
+    if let Some(user) = accounts::delete_unverified(tx, email, user).await? {
+        let reason = Some("address_proved_by_another");
+        audit::record(tx, app, ctx, &Event::UserDeleted { user, reason }).await?;
+    }
+    // Of who registers the address at this instant, the unique index tells.
+    let is_taken = accounts::by_email(tx, email).await?.is_some_and(|holder| {
+        holder.user.email_verified_at.is_some() || holder.user.disabled_at.is_some()
+    });
+    if is_taken || !accounts::set_email(tx, user, email, ctx.now).await? {
         return Ok(false);
     }
     for purpose in [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword] {
         links::withdraw(tx, user, purpose).await?;
     }
+    registration::forget(tx, email, ctx.now).await?;
     app.outbox.put(tx, &before.user.recipient(), &Letter::EmailChanged, ctx.now).await?;
     audit::record(tx, app, ctx, &Event::EmailChanged { user }).await?;
     Ok(true)
@@ -140,19 +177,20 @@ pub async fn resend(app: &App, ctx: &Ctx, email: &EmailAddress) -> Result<(), Ve
         .await
         .map_err(VerifyError::Limited)?;
     let mut tx = app.store.write().await?;
-    let account = accounts::by_email(&mut tx, email).await?;
-    let user = account.map(|account| account.user);
-    let reason = match &user {
+    let account = accounts::hold_by_email(&mut tx, email).await?;
+    registration::prolong(&mut tx, app, ctx, email).await?;
+    let reason = match &account {
         None => Some("no_such_user"),
-        Some(User { email_verified_at: Some(_), .. }) => Some("already_verified"),
-        Some(User { disabled_at: Some(_), .. }) => Some("user_disabled"),
-        Some(user) => {
-            send_verification(&mut tx, app, ctx, user).await?;
+        Some(account) if account.user.email_verified_at.is_some() => Some("already_verified"),
+        Some(account) if account.user.disabled_at.is_some() => Some("user_disabled"),
+        Some(account) => {
+            let (user, has_password) = (&account.user, account.password_hash.is_some());
+            registration::send_again(&mut tx, app, ctx, user, has_password).await?;
             None
         }
     };
     let requested = Event::VerificationRequested {
-        user: user.map(|user| user.id),
+        user: account.map(|account| account.user.id),
         email: email.as_str().to_owned(),
         reason,
     };

@@ -326,3 +326,26 @@ async fn forks(program: &Program) -> i64 {
                   WHERE used_at IS NULL GROUP BY session_id HAVING COUNT(*) > 1) AS forked";
     tx.query(forked).one::<(i64,)>().await.unwrap().0
 }
+
+/// On the embedded file; a server is at the other end of a wire, see `faults`.
+///
+/// Fault: F05
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_was_killed_is_finished_by_the_next() {
+    for stage in ["data", "data/authshield.db", "data/authshield.db-wal", "data/authshield.db-shm"]
+    {
+        let program = Program::embedded();
+        let server = program.launch();
+        let reached = program.folder().join(stage);
+        wait_until(stage, Duration::from_secs(30), async || reached.exists().then_some(())).await;
+        server.kill().await;
+        program.run(&["migrate", "run"]).await.ok();
+        let state = program.run(&["migrate", "status", "--json"]).await.json();
+        assert!(state.as_array().unwrap().iter().all(|row| row["applied"] == true), "{state}");
+        let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+        program.run_with(&create, PASSWORD).await.ok();
+        let server = program.serve().await;
+        server.client.log_in("ann@example.net", PASSWORD).await.unwrap().ok(200);
+        server.stop().await;
+    }
+}

@@ -259,3 +259,153 @@ async fn a_file_that_somebody_else_holds_is_not_waited_for() {
     let path = "/api/v1/auth/logout-all";
     client.send(client.request(Method::POST, path).bearer_auth(&access)).await.unwrap().ok(204);
 }
+
+/// A role of its own, so that it can be told what it may do without others noticing.
+struct Role {
+    name: String,
+    server: onesql::Store,
+}
+
+impl Role {
+    /// Makes a role that may use the schema of `program`, and returns the program on it.
+    async fn of(program: &Program) -> (Self, Program) {
+        let mut url = url::Url::parse(&program.database_url).unwrap();
+        let schema = url.query().unwrap().rsplit('=').next().unwrap().to_owned();
+        let name = format!("{schema}_role");
+        let mut options = onesql::Options::parse(&program.database_url).unwrap();
+        options.connections = 1;
+        let role =
+            Self { name: name.clone(), server: onesql::Store::open(&options).await.unwrap() };
+        role.run(&format!("CREATE ROLE {name} LOGIN PASSWORD 'only for this test'")).await;
+        role.run(&format!("GRANT ALL ON SCHEMA {schema} TO {name}")).await;
+        role.run(&format!("GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {name}")).await;
+        url.set_username(&name).unwrap();
+        url.set_password(Some("only for this test")).unwrap();
+        (role, program.clone().database(url.as_str()))
+    }
+
+    /// Changes what the role may do.
+    async fn alter(&self, what: &str) {
+        self.run(&format!("ALTER ROLE {} {what}", self.name)).await;
+    }
+
+    async fn run(&self, sql: &str) {
+        let sql: &'static str = Box::leak(sql.to_owned().into_boxed_str());
+        self.server.glance().await.unwrap().query(sql).execute().await.unwrap();
+    }
+}
+
+/// Fault: F14
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_takes_no_more_connections_is_waited_for_a_little() {
+    if !on_postgres() {
+        return;
+    }
+    let direct = Program::new().await.unlimited();
+    direct.run(&["migrate", "run"]).await.ok();
+    let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+    direct.run_with(&create, PASSWORD).await.ok();
+    let (role, program) = Role::of(&direct).await;
+    let (proxy, url) = Proxy::before(&program.database_url).await;
+    let server = program.clone().database(&url).serve().await;
+    let pair = server.client.log_in("ann@example.net", PASSWORD).await.unwrap();
+    let access = text(pair.ok(200), "access_token");
+
+    for limit in [2, 0] {
+        role.alter(&format!("CONNECTION LIMIT {limit}")).await;
+        proxy.cut();
+        for _ in 0..3 {
+            let crowd = (0..40).map(|_| async { soon("me", server.client.me(&access)).await });
+            for reply in join_all(crowd).await {
+                if reply.status != 200 {
+                    is_unavailable("me", &reply);
+                }
+            }
+        }
+        role.alter("CONNECTION LIMIT -1").await;
+        wait_until("all are served again", RECOVERED, async || {
+            let all = join_all((0..20).map(|_| server.client.me(&access))).await;
+            all.iter().flatten().all(|reply| reply.status == 200).then_some(())
+        })
+        .await;
+    }
+    server.stop().await;
+}
+
+/// What an operator does before moving a database, and what an old primary is after one.
+///
+/// Fault: F18
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_read_only_is_read_and_nothing_is_half_done() {
+    if !on_postgres() {
+        return;
+    }
+    let direct = Program::new().await.unlimited();
+    direct.run(&["migrate", "run"]).await.ok();
+    let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+    direct.run_with(&create, PASSWORD).await.ok();
+    let (role, program) = Role::of(&direct).await;
+    let (proxy, url) = Proxy::before(&program.database_url).await;
+    let server = program.clone().database(&url).serve().await;
+    let client = &server.client;
+    let pair = client.log_in("ann@example.net", PASSWORD).await.unwrap();
+    let (access, refresh) = (text(pair.ok(200), "access_token"), text(&pair, "refresh_token"));
+
+    role.alter("SET default_transaction_read_only = on").await;
+    proxy.cut();
+    wait_until("every connection is a new one", RECOVERED, async || {
+        let reply = client.log_in("ann@example.net", PASSWORD).await?;
+        (reply.status == 503).then_some(())
+    })
+    .await;
+    // What reads goes on: who is signed in stays so, and others can check their tokens.
+    client.me(&access).await.unwrap().ok(200);
+    client.get("/.well-known/jwks.json").await.unwrap().ok(200);
+    client.get("/api/v1/health/live").await.unwrap().ok(200);
+    client.me("eyJhbGciOiJub25lIn0.e30.").await.unwrap().is(401, "AUTH_TOKEN_INVALID");
+    // What writes is refused, and says that it can be tried again.
+    is_unavailable("refresh", &soon("refresh", client.refresh(&refresh)).await);
+    is_unavailable("logout", &soon("logout", client.log_out(&access)).await);
+    is_unavailable("register", &soon("register", client.register("b@example.net")).await);
+    let wrong = soon("login", client.log_in("ann@example.net", "not hers at all")).await;
+    is_unavailable("login", &wrong);
+
+    role.alter("RESET default_transaction_read_only").await;
+    proxy.cut();
+    wait_until("written again", RECOVERED, async || {
+        (client.log_in("ann@example.net", PASSWORD).await?.status == 200).then_some(())
+    })
+    .await;
+    // Nothing of what was refused was done: the session lives, and its token was not used.
+    client.me(&access).await.unwrap().ok(200);
+    client.refresh(&refresh).await.unwrap().ok(200);
+    let users = direct.run(&["user", "list", "--json"]).await.json();
+    assert_eq!(users.as_array().unwrap().len(), 1);
+    server.stop().await;
+}
+
+/// Fault: F05
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_was_cut_off_at_any_statement_is_finished_by_the_next() {
+    if !on_postgres() {
+        return;
+    }
+    let mut cut = 0;
+    loop {
+        cut += 3;
+        let direct = Program::new().await;
+        let (proxy, url) = Proxy::before(&direct.database_url).await;
+        proxy.cut_after(cut);
+        let done = direct.clone().database(&url).run(&["migrate", "run"]).await;
+        let state = direct.run(&["migrate", "run"]).await;
+        assert_eq!(state.status, Some(0), "after {cut} parts: {state:?}, first {done:?}");
+        let state = direct.run(&["migrate", "status", "--json"]).await.json();
+        assert!(state.as_array().unwrap().iter().all(|row| row["applied"] == true), "{state}");
+        if done.status == Some(0) {
+            break;
+        }
+        assert_eq!(done.status, Some(1), "{done:?}");
+        assert!(!done.err.contains("panicked"), "{done:?}");
+    }
+    assert!(cut > 12, "the wire was never cut in the middle: {cut}");
+}

@@ -165,7 +165,8 @@ fn sql_is_what_both_databases_read_alike() {
             assert!(!in_sql, "{name} has {words}");
         }
         assert!(
-            !code.contains("FOR UPDATE") || code.contains("postgres: \""),
+            !code.contains("FOR UPDATE")
+                || ["postgres: \"", "postgres: concat!("].iter().any(|pair| code.contains(pair)),
             "{name} has FOR UPDATE outside of a pair of texts"
         );
     }

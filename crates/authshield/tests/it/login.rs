@@ -66,7 +66,7 @@ async fn only_who_knows_the_password_learns_anything_about_an_account() {
         [
             "LOGIN_FAILED/email_not_found",
             "LOGIN_FAILED/wrong_password",
-            "LOGIN_FAILED/wrong_password",
+            "LOGIN_FAILED/no_password_set",
             "LOGIN_FAILED/wrong_password",
             "LOGIN_FAILED/email_unverified",
             "LOGIN_FAILED/account_disabled",

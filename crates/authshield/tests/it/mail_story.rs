@@ -2,6 +2,7 @@
 //! and what happens while there is no relay.
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::program::free_port;
 use crate::support::smtp_server::{Reaction, quoted_printable, valid_certificate};
-use crate::support::{PASSWORD, Program, Script, SmtpServer, text, wait_until};
+use crate::support::{PASSWORD, Program, Script, SmtpServer, text, token_from, wait_until};
 
 /// How long a mail may be under way.
 const DELIVERED: Duration = Duration::from_secs(30);
@@ -236,4 +237,83 @@ async fn mail_never_goes_in_clear_or_to_a_stranger() {
         assert!(server.stdout().contains("\"level\":\"ERROR\""), "somebody is told");
         server.stop().await;
     }
+}
+
+/// Fault: F32
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_asks_to_come_again_gets_each_mail_once() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let asked = AtomicUsize::new(0);
+    relay.on(move |heard| {
+        let early = heard.is("RCPT") && asked.fetch_add(1, Ordering::Relaxed) < 2;
+        early.then(|| Reaction::say("451 4.7.1 greylisted, try again later"))
+    });
+    let program = Program::new().await.unlimited().mailing(&relay);
+    let server = program.serve().await;
+    server.client.register("ann@example.net").await.unwrap().ok(202);
+    let mail = settled(&program).await;
+    assert_eq!((&mail["state"], &mail["attempts"]), (&json!("accepted"), &json!(3)), "{mail}");
+    let mails = relay.mails();
+    assert_eq!(mails.len(), 1);
+    let token = token_from(&relay, "ann@example.net", "verify-email").await;
+    server.client.verify(&token).await.unwrap().ok(200);
+    server.stop().await;
+}
+
+/// Fault: F33
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_the_relay_refuses_is_tried_once_and_shown() {
+    let relay = SmtpServer::start(Script::default()).await;
+    relay.on(|heard| {
+        let gone = heard.is("RCPT") && heard.line.contains("gone@");
+        gone.then(|| Reaction::say("550 5.1.1 no such user here"))
+    });
+    let program = Program::new().await.unlimited().mailing(&relay);
+    let server = program.serve().await;
+    let refused = server.client.register("gone@example.net").await.unwrap();
+    let mail = settled(&program).await;
+    assert_eq!((&mail["state"], &mail["attempts"]), (&json!("failed"), &json!(1)), "{mail}");
+    assert!(mail["last_reply"].as_str().unwrap().contains("550"), "{mail}");
+
+    // Who asks over HTTP learns nothing of it, and others get their mail meanwhile.
+    let taken = server.client.register("here@example.net").await.unwrap();
+    assert_eq!((refused.status, refused.body["is_verified"].clone()), (taken.status, json!(false)));
+    token_from(&relay, "here@example.net", "verify-email").await;
+    let tries = relay.heard().iter().filter(|heard| heard.line.contains("gone@")).count();
+    assert_eq!(tries, 1, "it was not tried again");
+    server.stop().await;
+}
+
+/// Fault: F34
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_whose_receipt_was_lost_comes_twice_at_most_and_as_the_same() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let lost = AtomicBool::new(false);
+    relay.on(move |heard| {
+        let first = heard.is_message() && !lost.swap(true, Ordering::Relaxed);
+        first.then_some(Reaction::HangUp)
+    });
+    let program = Program::new().await.unlimited().mailing(&relay);
+    let server = program.serve().await;
+    server.client.register("ann@example.net").await.unwrap().ok(202);
+    let mail = settled(&program).await;
+    assert_eq!(mail["state"], "accepted", "{mail}");
+    let mails = relay.mails();
+    let ids: Vec<_> = mails.iter().map(|mail| mail.header("Message-ID").unwrap()).collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(mails[0].link("token="), mails[1].link("token="), "both links are one");
+    let token = token_from(&relay, "ann@example.net", "verify-email").await;
+    server.client.verify(&token).await.unwrap().ok(200);
+    server.stop().await;
+}
+
+/// Waits until the first mail is settled for good, and returns what the operator sees of it.
+async fn settled(program: &Program) -> Value {
+    wait_until("the mail is settled", Duration::from_mins(1), async || {
+        let mails = program.run(&["mail", "list", "--json"]).await.json();
+        let mail = mails.as_array()?.iter().find(|mail| !mail["final_at"].is_null())?;
+        Some(mail.clone())
+    })
+    .await
 }

@@ -53,7 +53,7 @@ fn resolved<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
 }
 
 /// Returns something that `schema` takes.
-fn sample(document: &Value, name: &str, schema: &Value) -> Value {
+pub(crate) fn sample(document: &Value, name: &str, schema: &Value) -> Value {
     let schema = resolved(document, schema);
     match (name, schema["type"].as_str()) {
         ("email" | "new_email", _) => json!("somebody@example.org"),

@@ -281,3 +281,51 @@ async fn a_mail_in_hand_is_finished() {
     assert!(mails <= 1);
     server.stop().await;
 }
+
+/// `authshield config reference | head` and everything like it.
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let program = Program::new().await;
+    let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+    program.run_with(&create, PASSWORD).await.ok();
+    for command in [
+        &["config", "reference"] as &[&str],
+        &["config", "schema"],
+        &["config", "show"],
+        &["config", "check"],
+        &["config", "explain", "smtp.username"],
+        &["openapi"],
+        &["version"],
+        &["--help"],
+        &["help", "user"],
+        &["migrate", "status"],
+        &["user", "list"],
+        &["user", "show", "ann@example.net", "--json"],
+        &["user", "grant", "ann@example.net", "moderator"],
+        &["role", "list"],
+        &["keys", "list"],
+        &["mail", "list"],
+    ] {
+        let done = program.run_unread(command).await;
+        assert_eq!(done.status, Some(0), "{command:?}: {done:?}");
+        assert!(!done.err.contains("panicked"), "{command:?}: {done:?}");
+    }
+    // What was to be done was done, and what fails still says so.
+    let ann = program.run(&["user", "show", "ann@example.net", "--json"]).await.json();
+    assert_eq!(ann["roles"], json!(["moderator", "user"]));
+    let refused = program.run_unread(&["user", "show", "bob@example.net"]).await;
+    refused.fails(1, &["bob@example.net"]);
+    // A full disk is not a reader that went away.
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    program.run_to(&["config", "reference"], full).await.fails(1, &["could not be written"]);
+}
+
+/// Whoever closes both ends of its output gets a service all the same.
+#[tokio::test]
+async fn a_server_whose_words_nobody_reads_serves() {
+    let program = Program::new().await;
+    let mut server = program.launch_unread();
+    server.wait_ready().await;
+    server.client.log_in("nobody@example.net", PASSWORD).await.unwrap().ok(401);
+    server.stop().await;
+}

@@ -361,6 +361,10 @@ async fn pages_speak_the_language_of_their_reader() {
     let weak = [("token", token.as_str()), ("new_password", "ann@example.org")];
     let refused = app.submit("/reset-password?lang=de", &weak).await;
     refused.page(422, "Ihr Name, Ihre E-Mail-Adresse").page(422, "<title>Fehler: ");
+    let weak = [("token", token.as_str()), ("new_password", "abcabcabc1")];
+    let refused = app.submit("/reset-password?lang=de", &weak).await;
+    refused.page(422, "Wiederholungen wie").page(422, "Dieses Passwort ist zu leicht zu erraten.");
+    assert!(!refused.text.contains("Avoid"), "{}", refused.text);
     let new = [("token", token.as_str()), ("new_password", "nine quiet harbours 7")];
     let done = app.submit("/reset-password?lang=de", &new).await;
     done.page(200, "Ihr Passwort wurde geändert");
@@ -380,6 +384,14 @@ async fn every_code_has_a_page() {
         app.get(&path).await.page(200, code.wire());
     }
     app.get("/problems/NO_SUCH_CODE").await.is(404, "ROUTE_NOT_FOUND");
+
+    let german = app.german("/problems").await;
+    german.page(200, "<span lang=\"de\">Das Access-Token ist abgelaufen</span>");
+    assert!(!german.text.contains("The access token"), "{}", german.text);
+    let german = app.german("/problems/AUTH_TOKEN_MISSING").await;
+    german.page(200, "<h1 lang=\"de\">Ein Access-Token wird gebraucht</h1>");
+    german.page(200, "Senden Sie <code>Authorization: Bearer …</code>.");
+    app.get("/problems/AUTH_TOKEN_MISSING?lang=de").await.page(200, "Senden Sie");
 }
 
 #[tokio::test]

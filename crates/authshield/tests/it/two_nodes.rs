@@ -163,3 +163,47 @@ async fn a_rotated_key_reaches_every_node() {
         .await;
     }
 }
+
+/// A node that stood still, as under a hypervisor that moves it, knows nothing old when it goes on.
+///
+/// ASVS: V7.4.1
+///
+/// Fault: F07
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_frozen_goes_on_with_what_is_true_by_then() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let program = Program::new().await.unlimited().mailing(&relay);
+    let (one, other) = pair(&program).await;
+    let (access, refresh) = sign_in(&program, &one.client).await;
+    let again = one.client.log_in("ann@example.net", PASSWORD).await.unwrap();
+    let (kept, kept_refresh) = (text(again.ok(200), "access_token"), text(&again, "refresh_token"));
+    for token in [&access, &kept] {
+        one.client.me(token).await.unwrap().ok(200);
+    }
+
+    one.freeze();
+    // Asked while it stands still; answered when it goes on.
+    let client = one.client.clone();
+    let (late, token) = (access.clone(), kept.clone());
+    let waiting = tokio::spawn(async move { tokio::join!(client.me(&late), client.me(&token)) });
+    other.client.log_out(&access).await.unwrap().ok(204);
+    let rotated = other.client.refresh(&kept_refresh).await.unwrap();
+    let rotated = text(rotated.ok(200), "refresh_token");
+    for number in 0..5 {
+        let email = format!("p{number}@example.net");
+        other.client.register(&email).await.unwrap().ok(202);
+        token_from(&relay, &email, "verify-email").await;
+    }
+    one.thaw();
+
+    let (ended, goes_on) = waiting.await.unwrap();
+    ended.unwrap().is(401, "AUTH_TOKEN_REVOKED");
+    goes_on.unwrap().ok(200);
+    one.client.me(&access).await.unwrap().is(401, "AUTH_TOKEN_REVOKED");
+    one.client.refresh(&refresh).await.unwrap().is(401, "AUTH_REFRESH_TOKEN_INVALID");
+    one.client.refresh(&rotated).await.unwrap().ok(200);
+    one.client.get("/api/v1/health/ready").await.unwrap().ok(200);
+    assert_eq!(relay.mails().len(), 5, "no mail went twice");
+    one.stop().await;
+    other.stop().await;
+}

@@ -16,8 +16,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{MailId, UserId};
 use crate::mail::{self, Letter, MailRow, Recipient};
-use crate::recovery;
-use crate::registration::{self, send_verification};
+use crate::{recovery, registration};
 
 /// Why a mail was not sent again.
 #[derive(Debug, thiserror::Error)]
@@ -61,23 +60,33 @@ pub async fn resend(
 
 /// Puts another mail in the place of one that is settled.
 async fn anew(tx: &mut Tx, app: &App, ctx: &Ctx, row: &MailRow) -> Result<MailId, ResendError> {
-    let user = match row.user_id {
-        Some(user) => accounts::by_id(tx, user).await?.map(|account| account.user),
+    let account = match row.user_id {
+        Some(user) => {
+            accounts::lock(tx, user).await?;
+            accounts::by_id(tx, user).await?
+        }
         None => None,
     };
     // Mail only ever goes to the address that the account has now.
-    let owner = user.as_ref().filter(|user| user.email.as_str() == row.recipient);
+    let account = account.filter(|account| account.user.email.as_str() == row.recipient);
+    let owner = account.as_ref().map(|account| &account.user);
     let refused = |words| Err(ResendError::Refused(words));
     match (row.kind.as_str(), owner) {
         _ if row.state == "sending" => refused("It is being sent at this moment."),
         _ if row.state == "queued" => refused("It waits, and is no longer worth sending."),
-        ("verify_email" | "reset_password", Some(User { disabled_at: Some(_), .. })) => {
-            refused("The account is disabled.")
-        }
-        ("verify_email", Some(User { email_verified_at: Some(_), .. })) => {
+        (
+            "verify_email" | "choose_password" | "reset_password",
+            Some(User { disabled_at: Some(_), .. }),
+        ) => refused("The account is disabled."),
+        ("verify_email" | "choose_password", Some(User { email_verified_at: Some(_), .. })) => {
             refused("The address is verified already.")
         }
-        ("verify_email", Some(user)) => Ok(send_verification(tx, app, ctx, user).await?),
+        ("verify_email" | "choose_password", Some(user)) => {
+            registration::prolong(tx, app, ctx, &user.email).await?;
+            let has_password =
+                account.as_ref().is_some_and(|account| account.password_hash.is_some());
+            Ok(registration::send_again(tx, app, ctx, user, has_password).await?)
+        }
         ("reset_password", Some(user)) => Ok(recovery::send_reset(tx, app, ctx, user).await?),
         ("password_changed", Some(user)) => {
             let letter = Letter::PasswordChanged;
@@ -95,7 +104,7 @@ async fn anew(tx: &mut Tx, app: &App, ctx: &Ctx, row: &MailRow) -> Result<MailId
         ("confirm_new_email" | "email_changing", _) => {
             refused("The change of address has to be asked for again.")
         }
-        ("verify_email" | "reset_password" | "password_changed", None) => {
+        ("verify_email" | "choose_password" | "reset_password" | "password_changed", None) => {
             refused("The account is gone, or has another address now.")
         }
         _ => refused("A mail of this kind is not sent again."),

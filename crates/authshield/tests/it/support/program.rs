@@ -243,16 +243,49 @@ impl Program {
         }
     }
 
+    /// Runs a command whose output nobody reads, and returns its status and what it complained of.
+    pub(crate) async fn run_unread(&self, arguments: &[&str]) -> Done {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.run_to(arguments, writer).await
+    }
+
+    /// Runs a command that prints into `out`.
+    pub(crate) async fn run_to(&self, arguments: &[&str], out: impl Into<Stdio>) -> Done {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(out).stderr(Stdio::piped());
+        // Not `output`, which would read what the command prints.
+        let child = command.spawn().unwrap();
+        let output = tokio::time::timeout(PATIENCE, child.wait_with_output());
+        let output = output.await.unwrap_or_else(|_| panic!("{arguments:?} does not end")).unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        Done { status: output.status.code(), out: String::new(), err }
+    }
+
     /// Starts the server and returns before it is ready.
     pub(crate) fn launch(&self) -> Server {
         static COUNT: AtomicU16 = AtomicU16::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let file = |kind: &str| self.folder.path().join(format!("{kind}.{count}"));
         let (out, err) = (file("out"), file("err"));
+        let create = |path| Stdio::from(std::fs::File::create(path).unwrap());
+        self.launch_into(create(&out), create(&err), (out, err))
+    }
+
+    /// Starts a server whose words nobody reads, and returns before it is ready.
+    pub(crate) fn launch_unread(&self) -> Server {
+        let unread = || {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            Stdio::from(writer)
+        };
+        let nothing = || PathBuf::from("/dev/null");
+        self.launch_into(unread(), unread(), (nothing(), nothing()))
+    }
+
+    fn launch_into(&self, stdout: Stdio, stderr: Stdio, (out, err): (PathBuf, PathBuf)) -> Server {
         let mut command = self.command(&["serve"]);
-        command.stdin(Stdio::null());
-        command.stdout(std::fs::File::create(&out).unwrap());
-        command.stderr(std::fs::File::create(&err).unwrap());
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let child = command.spawn().unwrap();
         Server {
             child,
@@ -311,6 +344,16 @@ impl Server {
     fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Stops it where it stands, until [`Server::thaw`].
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// Asks it to read its configuration again.

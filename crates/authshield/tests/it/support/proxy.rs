@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +22,8 @@ pub(crate) enum Wire {
 
 struct State {
     wire: watch::Sender<Wire>,
+    /// How many more parts of what clients say are carried, before the wire is cut for ever.
+    left: AtomicUsize,
     /// Lets the next `COMMIT` arrive and cuts the wire before its answer.
     lose_commit: AtomicBool,
     cut: Notify,
@@ -50,6 +52,7 @@ impl Proxy {
         let port = super::program::free_port();
         let state = Arc::new(State {
             wire: watch::Sender::new(Wire::Whole),
+            left: AtomicUsize::new(usize::MAX),
             lose_commit: AtomicBool::new(false),
             cut: Notify::new(),
             to,
@@ -69,6 +72,11 @@ impl Proxy {
     /// Cuts off everybody who is connected; who connects again is let through.
     pub(crate) fn cut(&self) {
         self.state.cut.notify_one();
+    }
+
+    /// Carries this many parts of what clients say, and nothing more.
+    pub(crate) fn cut_after(&self, parts: usize) {
+        self.state.left.store(parts, Ordering::SeqCst);
     }
 
     /// Carries the next `COMMIT` to the server, and cuts the wire before the answer comes back.
@@ -134,6 +142,9 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
             _ = wire.changed() => {}
             read = client.read(&mut up) => {
                 let Ok(count @ 1..) = read else { return };
+                let carried = |left: usize| left.checked_sub(1);
+                let all = (Ordering::SeqCst, Ordering::SeqCst);
+                if state.left.fetch_update(all.0, all.1, carried).is_err() { return }
                 let commit = up[..count].windows(7).any(|part| part == b"COMMIT\0");
                 lost |= commit && state.lose_commit.swap(false, Ordering::SeqCst);
                 if server.write_all(&up[..count]).await.is_err() { return }
