@@ -50,6 +50,20 @@ impl Error {
         })
     }
 
+    /// Returns what kind of trouble it is, without a word that a value could be in: the database's code
+    /// for it, or `timeout` or `other`.
+    pub(crate) fn kind(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Timeout(_) => "timeout".into(),
+            Self::Sql(error) => match error.as_ref() {
+                sqlx::Error::Database(database) => database.code().unwrap_or("other".into()),
+                sqlx::Error::PoolTimedOut => "timeout".into(),
+                _ => "other".into(),
+            },
+            _ => "other".into(),
+        }
+    }
+
     /// Returns whether the database could not be reached or used, as opposed to a statement that is
     /// wrong: waiting and trying again may help.
     #[must_use]

@@ -34,6 +34,7 @@ mod statement;
 mod store;
 mod timestamp;
 mod tx;
+mod watch;
 
 pub use error::{Error, Result};
 pub use migrate::{MigrationStatus, Migrations};
@@ -44,3 +45,4 @@ pub use statement::{Row, Statement, Value};
 pub use store::{Options, Store};
 pub use timestamp::Timestamp;
 pub use tx::Tx;
+pub use watch::{Mode, Part, Work};

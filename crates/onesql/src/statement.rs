@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Encode, Executor, FromRow, Postgres, Sqlite, Type};
 
 use crate::sqlite::Opening;
+use crate::watch::{Part, Watch};
 use crate::{Error, Result};
 
 /// A statement with its parameters, not yet run.
@@ -46,12 +47,21 @@ impl Integrity {
     }
 }
 
+/// What a statement is, and how it is run.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'t> {
+    /// What the program says.
+    pub(crate) sql: &'static str,
+    pub(crate) at_most: Duration,
+    pub(crate) watch: &'t Watch,
+}
+
 /// How a statement is run.
 struct Run<'t> {
+    how: How<'t>,
     integrity: &'t mut Integrity,
     /// The savepoint that the statement opens first.
     opening: Option<Opening<'t>>,
-    at_most: Duration,
 }
 
 impl Run<'_> {
@@ -62,7 +72,8 @@ impl Run<'_> {
         if let Some(opening) = self.opening {
             opening.begin();
         }
-        let outcome = within(self.at_most, work).await?;
+        let How { sql, at_most, watch } = self.how;
+        let outcome = watch.over(Part::Statement, sql, within(at_most, work)).await?;
         self.integrity.torn = false;
         Ok(outcome)
     }
@@ -80,11 +91,10 @@ impl<'t, 'q> Statement<'t, 'q> {
     pub(crate) fn sqlite(
         connection: &'t mut SqliteConnection,
         integrity: &'t mut Integrity,
-        sql: &'static str,
-        at_most: Duration,
+        how: How<'t>,
     ) -> Self {
-        let run = Run { integrity, opening: None, at_most };
-        Self { on: On::Sqlite(connection, sqlx::query(sql)), run }
+        let run = Run { how, integrity, opening: None };
+        Self { on: On::Sqlite(connection, sqlx::query(how.sql)), run }
     }
 
     /// Starts one that opens a savepoint first; `sql` says so, and is made of what the program says.
@@ -93,20 +103,19 @@ impl<'t, 'q> Statement<'t, 'q> {
         integrity: &'t mut Integrity,
         sql: String,
         opening: Opening<'t>,
-        at_most: Duration,
+        how: How<'t>,
     ) -> Self {
-        let run = Run { integrity, opening: Some(opening), at_most };
+        let run = Run { how, integrity, opening: Some(opening) };
         Self { on: On::Sqlite(connection, sqlx::query(AssertSqlSafe(sql))), run }
     }
 
     pub(crate) fn postgres(
         connection: &'t mut PgConnection,
         integrity: &'t mut Integrity,
-        sql: &'static str,
-        at_most: Duration,
+        how: How<'t>,
     ) -> Self {
-        let run = Run { integrity, opening: None, at_most };
-        Self { on: On::Postgres(connection, sqlx::query(sql)), run }
+        let run = Run { how, integrity, opening: None };
+        Self { on: On::Postgres(connection, sqlx::query(how.sql)), run }
     }
 
     /// Gives the next parameter.

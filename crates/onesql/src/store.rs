@@ -8,6 +8,7 @@ use crate::Result;
 use crate::postgres::{PgTx, Server};
 use crate::sqlite::{File, Member, Reader};
 use crate::tx::{On, Tx};
+use crate::watch::{Mode, Onlookers, Part, Watch, Work};
 
 /// Where the database is, and how to use it.
 #[derive(Debug, Clone)]
@@ -63,6 +64,7 @@ impl Options {
 pub struct Store {
     pub(crate) on: Arc<Database>,
     pub(crate) at_most: Duration,
+    onlookers: Onlookers,
 }
 
 pub(crate) enum Database {
@@ -86,7 +88,7 @@ impl Store {
                 options.at_most,
             )),
         };
-        Ok(Self { on: Arc::new(on), at_most: options.at_most })
+        Ok(Self { on: Arc::new(on), at_most: options.at_most, onlookers: Onlookers::default() })
     }
 
     /// Returns the name of the database's kind: `sqlite` or `postgres`.
@@ -98,33 +100,41 @@ impl Store {
         }
     }
 
+    /// Tells `observer` of every piece of work from now on, on the task that does it. Only the first
+    /// observer is kept.
+    pub fn observe(&self, observer: impl Fn(Work) + Send + Sync + 'static) {
+        self.onlookers.admit(Box::new(observer));
+    }
+
     /// Begins a transaction that cannot write, on either database, and sees one state throughout.
     pub async fn read(&self) -> Result<Tx> {
-        Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => {
-                On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
-            }
-            Database::Postgres(server) => On::Postgres(
-                PgTx::begin(
-                    server,
-                    Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-                    self.at_most,
-                )
-                .await?,
-            ),
-        }))
+        const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let begun = async {
+            Ok(match &*self.on {
+                Database::Sqlite(file) => {
+                    On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
+                }
+                Database::Postgres(server) => {
+                    On::Postgres(PgTx::begin(server, Some(BEGIN), self.at_most).await?)
+                }
+            })
+        };
+        self.tx(Mode::Read, "BEGIN", begun).await
     }
 
     /// Takes a connection for single reads, without the round trips of a transaction.
     pub async fn glance(&self) -> Result<Tx> {
-        Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => {
-                On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
-            }
-            Database::Postgres(server) => {
-                On::Postgres(PgTx::begin(server, None, self.at_most).await?)
-            }
-        }))
+        let begun = async {
+            Ok(match &*self.on {
+                Database::Sqlite(file) => {
+                    On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
+                }
+                Database::Postgres(server) => {
+                    On::Postgres(PgTx::begin(server, None, self.at_most).await?)
+                }
+            })
+        };
+        self.tx(Mode::Read, "CONNECT", begun).await
     }
 
     /// Begins a transaction that can write; dropped without [`Tx::commit`], it never happened.
@@ -133,12 +143,15 @@ impl Store {
     /// constraints are checked by each statement, not by the commit that many share, so the schema
     /// has none that is deferred.
     pub async fn write(&self) -> Result<Tx> {
-        Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
-            Database::Postgres(server) => {
-                On::Postgres(PgTx::begin(server, Some("BEGIN"), self.at_most).await?)
-            }
-        }))
+        let begun = async {
+            Ok(match &*self.on {
+                Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
+                Database::Postgres(server) => {
+                    On::Postgres(PgTx::begin(server, Some("BEGIN"), self.at_most).await?)
+                }
+            })
+        };
+        self.tx(Mode::Write, "BEGIN", begun).await
     }
 
     /// Asks the database whether it answers.
@@ -155,8 +168,20 @@ impl Store {
         }
     }
 
-    fn tx(&self, on: On) -> Tx {
-        Tx::new(on, self.at_most)
+    /// Waits for a transaction to begin.
+    async fn tx(
+        &self,
+        mode: Mode,
+        words: &'static str,
+        begun: impl Future<Output = Result<On>>,
+    ) -> Result<Tx> {
+        let system = match *self.on {
+            Database::Sqlite(_) => "sqlite",
+            Database::Postgres(_) => "postgresql",
+        };
+        let watch: Watch = self.onlookers.at(mode, system);
+        let on = watch.over(Part::Wait, words, begun).await?;
+        Ok(Tx::new(on, self.at_most, watch))
     }
 }
 

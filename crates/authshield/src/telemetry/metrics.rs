@@ -120,6 +120,8 @@ labels! {
     Database {
         /// `read` or `write`.
         mode: &'static str,
+        /// `wait` for a connection or for the turn to write, `statement`, or `commit`.
+        part: &'static str,
     }
     /// Of a limit.
     Rule {

@@ -29,6 +29,7 @@ mod sessions;
 mod story;
 mod telemetry;
 mod tokens;
+mod traces;
 mod two_nodes;
 mod vault;
 mod verification;
