@@ -78,22 +78,27 @@ pub enum StartError {
 /// Opens the database; it need not have a schema yet.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let url = config.database.url.expose_secret();
-    let place = place(url);
-    let failed = |source| {
-        let (place, advice) = (place.clone(), advice(&source));
-        StartError::Database { place, advice, source }
-    };
+    let failed = unreachable(config);
     if let Some(path) = url.strip_prefix("sqlite://")
         && let Some(folder) =
             std::path::Path::new(path).parent().filter(|path| !path.as_os_str().is_empty())
     {
         make_folder(folder)?;
     }
-    let mut options = Options::parse(url).map_err(failed)?;
+    let mut options = Options::parse(url).map_err(&failed)?;
     options.connections = config.database.connections;
-    let store = Store::open(&options).await.map_err(failed)?;
-    store.reach().await.map_err(failed)?;
+    let store = Store::open(&options).await.map_err(&failed)?;
+    store.reach().await.map_err(&failed)?;
     Ok(store)
+}
+
+/// Returns how a failure to reach the database is told: where it is, and what to do.
+pub fn unreachable(config: &Config) -> impl Fn(onesql::Error) -> StartError {
+    let place = place(config.database.url.expose_secret());
+    move |source| {
+        let (place, advice) = (place.clone(), advice(&source));
+        StartError::Database { place, advice, source }
+    }
 }
 
 /// A database's address without what may be secret in it.

@@ -5,7 +5,7 @@
 //!           router  problem  config  audit::event  access::permission  limits::rules
 //!           mail::letter  telemetry::metrics
 //! features  registration verification login tokens sessions recovery accounts roles admin
-//!           health screens cli        each a folder: mod (story) http rules (pure) sql
+//!           health checks screens cli each a folder: mod (story) http rules (pure) sql
 //! services  audit limits links mail vault passwords telemetry chores
 //!           words
 //! frame     app access frame server assemble schema shutdown world kernel
@@ -19,6 +19,7 @@ pub mod admin;
 pub mod app;
 pub mod assemble;
 pub mod audit;
+pub mod checks;
 pub mod chores;
 pub mod cli;
 pub mod config;

@@ -78,9 +78,9 @@ impl Store {
     }
 
     /// Returns every known migration and whether the database has it; a database that is newer than
-    /// the program is an error. Writes nothing.
+    /// the program, or was made by another text of a migration, is an error. Writes nothing.
     pub async fn migration_status(&self, migrations: &Migrations) -> Result<Vec<MigrationStatus>> {
-        const APPLIED: &str = "SELECT version FROM _sqlx_migrations ORDER BY version";
+        const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";
         let mut tx = self.read().await?;
         let (there,): (i64,) = tx
             .query(Sql {
@@ -89,21 +89,32 @@ impl Store {
             })
             .one()
             .await?;
-        let applied: Vec<(i64,)> =
+        let applied: Vec<(i64, Vec<u8>)> =
             if there == 0 { Vec::new() } else { tx.query(APPLIED).all().await? };
         let known = match &*self.on {
             Database::Sqlite(_) => &migrations.sqlite,
             Database::Postgres(_) => &migrations.postgres,
         };
-        if let Some((newer,)) = applied.iter().find(|(version,)| !known.version_exists(*version)) {
+        if let Some((newer, _)) =
+            applied.iter().find(|(version, _)| !known.version_exists(*version))
+        {
             return Err(explain(MigrateError::VersionMissing(*newer)));
+        }
+        let differs = |migration: &&sqlx::migrate::Migration| {
+            let same = |(version, checksum): &(i64, Vec<u8>)| {
+                *version != migration.version || checksum[..] == migration.checksum[..]
+            };
+            !applied.iter().all(same)
+        };
+        if let Some(changed) = known.iter().find(differs) {
+            return Err(explain(MigrateError::VersionMismatch(changed.version)));
         }
         Ok(known
             .iter()
             .map(|migration| MigrationStatus {
                 version: migration.version,
                 name: migration.description.to_string(),
-                applied: applied.contains(&(migration.version,)),
+                applied: applied.iter().any(|(version, _)| *version == migration.version),
             })
             .collect())
     }

@@ -1,6 +1,6 @@
 //! The command line: one file per command, output for people, `--json` for programs.
 //!
-//! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.
+//! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration; `preflight` has its own.
 
 mod account;
 mod configuration;
@@ -8,6 +8,7 @@ mod context;
 mod keys;
 mod mail;
 mod migrate;
+mod preflight;
 mod role;
 mod serve;
 
@@ -49,6 +50,8 @@ struct Global {
 enum Command {
     /// Serves until it is told to stop.
     Serve,
+    /// Looks whether everything around the program is as it should be, before it takes traffic.
+    Preflight(preflight::Preflight),
     /// Shows, checks and describes the configuration.
     #[command(subcommand)]
     Config(configuration::Config),
@@ -82,6 +85,8 @@ enum Failure {
     Failed(String),
     /// The configuration is refused; all complaints at once.
     Configuration(config::Refused),
+    /// The exit status says it all; what there was to say has been said.
+    Status(u8),
 }
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
@@ -93,7 +98,14 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Arguments { global, command } = Arguments::parse();
+    let Arguments { global, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && preflight::is_meant() => {
+            let _ = error.print();
+            return ExitCode::from(preflight::WRONG_USAGE);
+        }
+        Err(error) => error.exit(),
+    };
     // Both TLS and the clients inside ask for the process's one provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(&global, command) {
@@ -106,6 +118,7 @@ pub fn main() -> ExitCode {
             eprintln!("{refused}");
             ExitCode::from(WRONG_CONFIGURATION)
         }
+        Err(Failure::Status(status)) => ExitCode::from(status),
     }
 }
 
@@ -125,6 +138,7 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Serve => context::runtime()?.block_on(serve::run(global)),
+        Command::Preflight(command) => preflight::run(global, &command),
         Command::Healthcheck => context::runtime()?.block_on(serve::healthcheck(global)),
         Command::Migrate(command) => context::runtime()?.block_on(migrate::run(global, command)),
         Command::User(command) => context::runtime()?.block_on(account::run(global, command)),

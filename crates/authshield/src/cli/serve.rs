@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::preflight::overrides;
 use super::{Failure, Global, context};
 use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
+use crate::checks::{self, Subject};
 use crate::config::{Config, Environment};
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
@@ -23,7 +25,8 @@ const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
-    let config = loaded.config;
+    let config = loaded.config.clone();
+    let overrides = overrides(&config)?;
     let world: SharedWorld = Arc::new(Real);
     let metrics = Metrics::new(&*world);
     let terminal = std::io::stdout().is_terminal();
@@ -41,6 +44,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let tls = server::certificate(&config).await?;
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
+    let subject = Subject::new(&loaded, Arc::clone(&world)).with_store(store.clone());
+    checks::at_start(&checks::all(), &Arc::new(subject), &overrides).await?;
     let bounds = Bounds::from(&config);
     let (app, post) = assemble(config, Arc::clone(&world), store, metrics).await?;
     banner(&app.config, tls.is_some());

@@ -81,6 +81,13 @@ impl Refused {
     /// What the process exits with: `EX_CONFIG` of BSD's `sysexits.h`.
     pub const EXIT_STATUS: u8 = 78;
 
+    /// Returns a refusal for one reason, found by whoever knows more than the configuration does.
+    #[must_use]
+    pub fn because(id: &'static str, setting: &'static str, message: impl Into<String>) -> Self {
+        let refusal = Finding::refusal(id, message).about(&[setting]);
+        Self { refusals: vec![refusal], warnings: Vec::new() }
+    }
+
     /// Returns every refusal and warning, the refusals first.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.refusals.iter().chain(&self.warnings)

@@ -70,6 +70,7 @@ pub(super) const ALL: &[Lint] = &[
     DATABASE_URL,
     REDIS_URL,
     COLLECTOR,
+    POLICY,
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is how a check ends")]
@@ -301,21 +302,7 @@ pub(super) const SANDBOX_RELAY: Lint = Lint {
     about: "in production, a relay that takes mail and shows it to nobody",
     waivable: true,
     check: |subject| {
-        let catchers = [
-            "sandbox.smtp.mailtrap.io",
-            "sandbox.api.mailtrap.io",
-            "ethereal.email",
-            "mailhog",
-            "mailpit",
-            "mailcatcher",
-            "maildev",
-            "smtp4dev",
-            "inbucket",
-            "debugmail.io",
-        ];
-        // Its real relay is below the name of what was its sandbox once.
-        let former = subject.text.eq_ignore_ascii_case("smtp.mailtrap.io");
-        if subject.production && (former || is_within(subject.text, &catchers)) {
+        if subject.production && is_sandbox_relay(subject.text) {
             return refuse(
                 "is a sandbox: it takes mail and delivers none; put the real relay there",
             );
@@ -323,6 +310,25 @@ pub(super) const SANDBOX_RELAY: Lint = Lint {
         None
     },
 };
+
+/// Whether `host` takes mail and shows it to nobody.
+#[must_use]
+pub fn is_sandbox_relay(host: &str) -> bool {
+    let catchers = [
+        "sandbox.smtp.mailtrap.io",
+        "sandbox.api.mailtrap.io",
+        "ethereal.email",
+        "mailhog",
+        "mailpit",
+        "mailcatcher",
+        "maildev",
+        "smtp4dev",
+        "inbucket",
+        "debugmail.io",
+    ];
+    // Its real relay is below the name of what was its sandbox once.
+    host.eq_ignore_ascii_case("smtp.mailtrap.io") || is_within(host, &catchers)
+}
 
 fn distinct_bytes(bytes: &[u8]) -> usize {
     bytes.iter().collect::<std::collections::BTreeSet<_>>().len()
@@ -510,5 +516,22 @@ pub(super) const COLLECTOR: Lint = Lint {
             return None;
         }
         refuse("must begin with `http://` or `https://`: traces are sent as OTLP over HTTP")
+    },
+};
+
+pub(super) const POLICY: Lint = Lint {
+    id: "check-policy",
+    about: "a policy that is not `ID=fail`, `ID=degrade`, `ID=warn` or `ID=ignore`",
+    waivable: false,
+    check: |subject| {
+        let fits = |item: &str| {
+            let (id, word) = item.split_once('=').unwrap_or((item, ""));
+            let words = ["fail", "degrade", "warn", "ignore"];
+            !id.trim().is_empty() && words.contains(&word.trim())
+        };
+        if super::value::items(subject.text).all(fits) {
+            return None;
+        }
+        refuse("must be pairs such as `SMTP-4=fail`, with `fail`, `degrade`, `warn` or `ignore`")
     },
 };

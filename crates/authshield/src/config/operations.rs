@@ -36,6 +36,20 @@ settings! {
     }
 }
 
+settings! {
+    /// What the service looks at before, at and after its start; the page of checks lists all.
+    Checks at "checks" "." {
+        /// What a bad result of a check means, if not what the page of checks says: `ID=fail`,
+        /// `ID=degrade`, `ID=warn` or `ID=ignore`.
+        policy: Vec<String> {
+            fallback: Fallback::Always(""),
+            example: "SMTP-4=fail,DB-5=ignore",
+            mistaken: &["CHECK_POLICY", "PREFLIGHT_POLICY", "HEALTH_POLICY"],
+            lints: &[lints::POLICY],
+        }
+    }
+}
+
 choice! {
     /// What happens to names that nobody declared.
     Unknown {

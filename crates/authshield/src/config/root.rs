@@ -11,7 +11,7 @@ use url::Url;
 use super::accounts::{Password, Recovery, Registration, Verification};
 use super::lints;
 use super::mail::{Mail, Smtp};
-use super::operations::{Audit, Docs, Otel};
+use super::operations::{Audit, Checks, Docs, Otel};
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
@@ -184,6 +184,8 @@ settings! {
         docs: Docs,
         /// `otel.*`
         otel: Otel,
+        /// `checks.*`
+        checks: Checks,
         /// `config.*`
         config: Audit,
     }
@@ -194,6 +196,11 @@ impl Config {
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.public_url.as_str().trim_end_matches('/')
+    }
+
+    /// Calls `tell` with every secret that is set, so that it can be kept out of sight.
+    pub fn each_secret(&self, tell: &mut dyn FnMut(&str)) {
+        self.each(tell);
     }
 
     /// Whether this is for real.

@@ -242,6 +242,16 @@ macro_rules! settings {
             $(pub(in crate::config) const TREE: &'static [$crate::config::setting::Section] =
                 &[Self::SECTION, $(<$inner_type>::SECTION),*];)?
 
+            /// Calls `tell` with every secret that is set.
+            pub(in crate::config) fn each(&self, tell: &mut dyn FnMut(&str)) {
+                $(
+                    if let Some(secret) = $crate::config::value::Value::secret(&self.$field) {
+                        tell(secret);
+                    }
+                )*
+                $($( self.$inner.each(tell); )*)?
+            }
+
             pub(in crate::config) fn read(
                 reader: &mut $crate::config::reader::Reader<'_>,
             ) -> Self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::setting::{DAY, HOUR, Kind, MINUTE, SECOND};
@@ -32,6 +32,11 @@ pub(super) trait Value: Sized {
     fn measure(&self) -> Option<u64> {
         None
     }
+
+    /// Returns the value, if it is a secret that is set.
+    fn secret(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl<T: Value> Value for Option<T> {
@@ -52,6 +57,10 @@ impl<T: Value> Value for Option<T> {
 
     fn measure(&self) -> Option<u64> {
         self.as_ref().and_then(Value::measure)
+    }
+
+    fn secret(&self) -> Option<&str> {
+        self.as_ref().and_then(Value::secret)
     }
 }
 
@@ -77,6 +86,10 @@ impl Value for SecretString {
 
     fn print(&self) -> Option<String> {
         None
+    }
+
+    fn secret(&self) -> Option<&str> {
+        Some(self.expose_secret())
     }
 }
 

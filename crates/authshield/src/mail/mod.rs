@@ -29,6 +29,7 @@ mod schedule;
 mod setup;
 mod smtp;
 mod sql;
+mod walk;
 
 pub use desk::{MailRow, QueueState, Shown, list, purge, queue_state, show};
 pub use letter::{Letter, Lives};
@@ -39,3 +40,4 @@ pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;
+pub use walk::Walk;

@@ -90,9 +90,26 @@ impl Relay {
         self.timeout * (10 + THINKING)
     }
 
+    /// Returns how the way is encrypted.
+    pub(super) fn security(&self) -> SmtpTls {
+        self.security
+    }
+
+    /// Returns the name that it is greeted with.
+    pub(super) fn hello(&self) -> &ClientId {
+        &self.hello
+    }
+
     /// Reaches the relay; the way is encrypted and we are known when this returns.
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
-        let mut smtp = match (self.security, &self.tls) {
+        let mut smtp = self.open().await?;
+        self.authenticate(&mut smtp).await?;
+        Ok(Connection::new(smtp))
+    }
+
+    /// Reaches the relay; the way is encrypted when this returns.
+    pub(super) async fn open(&self) -> Result<AsyncSmtpConnection, Failure> {
+        Ok(match (self.security, &self.tls) {
             (SmtpTls::Implicit, Some(tls)) => {
                 let connecting = AsyncSmtpConnection::connect_tokio1(
                     (self.host.as_str(), self.port),
@@ -106,7 +123,11 @@ impl Relay {
             (SmtpTls::Starttls, Some(tls)) => self.connect_and_upgrade(tls.clone()).await?,
             (SmtpTls::None, _) => self.connect_in_clear().await?,
             (_, None) => unreachable!("made by `new` whenever there is to be encryption"),
-        };
+        })
+    }
+
+    /// Proves who we are, if there is something to prove it with.
+    pub(super) async fn authenticate(&self, smtp: &mut AsyncSmtpConnection) -> Result<(), Failure> {
         if let Some((username, password)) = &self.credentials {
             if smtp.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
                 return Err(Failure::configuration(
@@ -120,7 +141,7 @@ impl Relay {
             let credentials = Credentials::new(username.clone(), password);
             self.step(Step::Auth, smtp.auth(&MECHANISMS, &credentials)).await?;
         }
-        Ok(Connection { smtp: Box::new(smtp), messages: 0 })
+        Ok(())
     }
 
     async fn connect_in_clear(&self) -> Result<AsyncSmtpConnection, Failure> {
@@ -157,7 +178,7 @@ impl Relay {
     }
 
     /// Runs one step of the conversation, for no longer than a step may take.
-    async fn step<T>(
+    pub(super) async fn step<T>(
         &self,
         step: Step,
         work: impl Future<Output = Result<T, Error>>,
@@ -167,6 +188,11 @@ impl Relay {
 }
 
 impl Connection {
+    /// Returns one that has carried no message yet.
+    pub(super) fn new(smtp: AsyncSmtpConnection) -> Self {
+        Self { smtp: Box::new(smtp), messages: 0 }
+    }
+
     /// Returns whether it has carried a message before: then the relay may have hung up since.
     pub(super) fn is_used(&self) -> bool {
         self.messages > 0

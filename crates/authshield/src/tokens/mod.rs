@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/refresh ─ http::refresh ─ refresh
+//!     spend               by session, before the one writer of SQLite is asked for
 //!     take the token      one UPDATE: of two requests with one token, one takes it
 //!     use the session     only if it goes on
 //!     write the successor derived from the old token with a server key, so that a retry within the
@@ -131,6 +132,7 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     let successor = token.successor(&app.secrets.refresh_successor);
     let successor_hash = successor.hash(&app.secrets.token_hash).to_vec();
 
+    spend(app, ctx, hash.clone()).await?;
     let mut tx = app.store.write().await?;
     let won = sql::take(&mut tx, hash.clone(), ctx.now).await?;
     let (session, reason) = if let Some(session) = won {
@@ -147,10 +149,6 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
             }
         }
     };
-    app.limits
-        .spend(&REFRESH_PER_SESSION, &session.to_string(), ctx.now)
-        .await
-        .map_err(RefreshError::Limited)?;
     let cutoff = ctx.now - app.config.session.idle_timeout;
     if !sessions::use_again(&mut tx, session, ctx.ip.to_string(), ctx.now, cutoff).await? {
         return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);
@@ -169,6 +167,23 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     audit::record(&mut tx, app, ctx, &rotated).await?;
     tx.commit().await?;
     Ok(pair(app, ctx, found.user, &found.session, &successor))
+}
+
+/// Spends one of the session's budget before anything is written: a Redis that hangs must not keep
+/// the one writer of SQLite. A token that was used longer ago than a retry may come spends nothing,
+/// so that no budget keeps a theft from being found.
+async fn spend(app: &App, ctx: &Ctx, hash: Vec<u8>) -> Result<(), RefreshError> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
+    let leeway_began = ctx.now - app.config.refresh.retry_leeway;
+    let mut tx = app.store.glance().await?;
+    let Some(session) = sql::session_of(&mut tx, hash, leeway_began).await? else { return Ok(()) };
+    drop(tx);
+    match app.limits.spend(&REFRESH_PER_SESSION, &session.to_string(), ctx.now).await {
+        Ok(_) => Ok(()),
+        Err(exceeded) => Err(RefreshError::Limited(exceeded)),
+    }
 }
 
 /// Ends the session of a token that was used twice: one of the two is a thief.

@@ -35,6 +35,24 @@ pub(super) async fn insert(
     .await
 }
 
+/// Finds the session of a token that was not used before `since`, without taking it.
+pub(super) async fn session_of(
+    tx: &mut Tx,
+    hash: Vec<u8>,
+    since: Timestamp,
+) -> Result<Option<SessionId>> {
+    let session: Option<(SessionId,)> = tx
+        .query(
+            "SELECT session_id FROM refresh_tokens
+             WHERE token_hash = $1 AND (used_at IS NULL OR used_at >= $2)",
+        )
+        .bind(hash)
+        .bind(since)
+        .optional()
+        .await?;
+    Ok(session.map(|(session,)| session))
+}
+
 /// Takes a token, at most once, and returns its session: check and change in one statement.
 pub(super) async fn take(tx: &mut Tx, hash: Vec<u8>, now: Timestamp) -> Result<Option<SessionId>> {
     let session: Option<(SessionId,)> = tx

@@ -5,8 +5,9 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
@@ -121,6 +122,16 @@ impl Pair {
                 signature
             }
         }
+    }
+
+    /// Returns whether the public half confirms `signature`.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let (algorithm, public): (&'static dyn VerificationAlgorithm, &[u8]) = match self {
+            Self::Es256(pair) => (&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()),
+            Self::EdDsa(pair) => (&ED25519, pair.public_key().as_ref()),
+            Self::Rs256(pair) => (&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref()),
+        };
+        UnparsedPublicKey::new(algorithm, public).verify(message, signature).is_ok()
     }
 }
 

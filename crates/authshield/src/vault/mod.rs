@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 pub use claims::{AccessClaims, FIRST_PARTY};
 pub use secrets::{EmailHashKey, Secrets};
 pub use signing::{
-    Jwks, KeyInfo, KeyPhase, Keyring, KeyringError, Rotation, TOKEN_TYPE, VerificationError,
+    Jwks, KeyInfo, KeyPhase, Keyring, KeyringError, Proof, Rotation, TOKEN_TYPE, VerificationError,
 };
 
 pub use rotation::JWKS_MAX_AGE;
@@ -204,10 +204,22 @@ impl Vault {
 
     /// Says under which key a value was sealed.
     fn sealed_under(&self, sealed: &[u8]) -> SealedUnder {
-        match key_id(sealed) {
-            Some(id) if id == self.0.current.id => SealedUnder::Current,
-            Some(id) if self.find(id).is_some() => SealedUnder::Previous,
+        key_id(sealed).map_or(SealedUnder::Unknown, |id| self.under(id))
+    }
+
+    /// The same for the first bytes of a value: the version, and the id of the key.
+    fn head_under(&self, head: &[u8]) -> SealedUnder {
+        match head.split_first() {
+            Some((&VERSION, id)) => self.under(id),
             _ => SealedUnder::Unknown,
+        }
+    }
+
+    fn under(&self, id: &[u8]) -> SealedUnder {
+        match self.find(id) {
+            Some(key) if key.id == self.0.current.id => SealedUnder::Current,
+            Some(_) => SealedUnder::Previous,
+            None => SealedUnder::Unknown,
         }
     }
 
@@ -235,11 +247,15 @@ impl Vault {
         let mut tx = store.read().await?;
         let mut inventory = Inventory::default();
         for column in &sql::SEALED {
-            for row in sql::sealed_values(&mut tx, column).await? {
-                match self.sealed_under(&row.sealed) {
-                    SealedUnder::Current => inventory.current += 1,
-                    SealedUnder::Previous => inventory.previous += 1,
-                    SealedUnder::Unknown => inventory.unknown += 1,
+            for (head, count) in sql::sealed_heads(&mut tx, column).await? {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                match self.head_under(&head) {
+                    SealedUnder::Current => inventory.current += count,
+                    SealedUnder::Previous => inventory.previous += count,
+                    SealedUnder::Unknown => {
+                        inventory.unknown += count;
+                        inventory.unknown_key = head.get(1..).map(hex);
+                    }
                 }
             }
         }
@@ -264,7 +280,7 @@ enum SealedUnder {
 }
 
 /// How many sealed values there are, by the key they were sealed under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Inventory {
     /// Under the master key.
     pub current: usize,
@@ -272,6 +288,8 @@ pub struct Inventory {
     pub previous: usize,
     /// Under a key that the configuration does not name: lost without it.
     pub unknown: usize,
+    /// The id of such a key; it tells nothing about the key.
+    pub unknown_key: Option<String>,
 }
 
 /// Why sealed values could not be moved; then none was.

@@ -112,6 +112,19 @@ pub struct Jwks {
     pub etag: String,
 }
 
+/// What the keys in the database are worth.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// Which key signs now.
+    pub kid: String,
+    /// Whether its public half confirms what it signs.
+    pub verified: bool,
+    /// How many keys there are.
+    pub count: usize,
+    /// What is to be published.
+    pub jwks: Arc<Jwks>,
+}
+
 /// The keys that sign and verify. Clones share them.
 #[derive(Clone)]
 pub struct Keyring(Arc<Shared>);
@@ -161,6 +174,20 @@ impl Keyring {
             ring: ArcSwap::from_pointee(ring),
             line: Mutex::new(()),
         })))
+    }
+
+    /// Looks at the keys in the database, changes nothing, and lets the active one prove itself.
+    pub async fn prove(
+        store: &Store,
+        vault: &Vault,
+        now: Timestamp,
+    ) -> Result<Proof, KeyringError> {
+        const WORDS: &[u8] = b"authshield: does this key sign?";
+        let ring = look(store, vault, &[], now).await?;
+        let active = ring.active(now);
+        let kid = active.state.kid.clone();
+        let verified = active.pair.verifies(WORDS, &active.pair.sign(WORDS));
+        Ok(Proof { kid, verified, count: ring.keys.len(), jwks: ring.jwks })
     }
 
     /// Signs `claims` as a token of the kind `typ`, with the key that is active now.

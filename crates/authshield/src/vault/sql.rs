@@ -14,6 +14,9 @@ pub(super) struct Sealed {
     /// Whether each row has a purpose of its own.
     by_row: bool,
     all: Sql,
+    /// The first nine bytes of each value, which say under which key it was sealed, counted: there
+    /// may be very many values.
+    heads: &'static str,
     replace: &'static str,
 }
 
@@ -32,6 +35,8 @@ pub(super) const SIGNING_KEYS: Sealed = Sealed {
     name: "signing_keys.private_key",
     by_row: true,
     all: both("SELECT kid, private_key FROM signing_keys"),
+    heads: "SELECT SUBSTR(private_key, 1, 9), COUNT(*) FROM signing_keys
+            WHERE private_key IS NOT NULL GROUP BY SUBSTR(private_key, 1, 9)",
     replace: "UPDATE signing_keys SET private_key = $2 WHERE private_key = $1",
 };
 
@@ -39,6 +44,8 @@ pub(super) const SECRETS: Sealed = Sealed {
     name: "secrets.sealed",
     by_row: true,
     all: both("SELECT name, sealed FROM secrets"),
+    heads: "SELECT SUBSTR(sealed, 1, 9), COUNT(*) FROM secrets
+            WHERE sealed IS NOT NULL GROUP BY SUBSTR(sealed, 1, 9)",
     replace: "UPDATE secrets SET sealed = $2 WHERE sealed = $1",
 };
 
@@ -46,6 +53,8 @@ const MAIL: Sealed = Sealed {
     name: super::MAIL_VARIABLES,
     by_row: false,
     all: both("SELECT '', variables FROM mail_messages WHERE variables IS NOT NULL"),
+    heads: "SELECT SUBSTR(variables, 1, 9), COUNT(*) FROM mail_messages
+            WHERE variables IS NOT NULL GROUP BY SUBSTR(variables, 1, 9)",
     replace: "UPDATE mail_messages SET variables = $2 WHERE variables = $1",
 };
 
@@ -63,6 +72,11 @@ pub(super) struct SealedRow {
 pub(super) async fn sealed_values(tx: &mut Tx, column: &Sealed) -> Result<Vec<SealedRow>> {
     let rows: Vec<(String, Vec<u8>)> = tx.query(column.all).all().await?;
     Ok(rows.into_iter().map(|(key, sealed)| SealedRow { key, sealed }).collect())
+}
+
+/// Counts the values of a sealed column by their first bytes.
+pub(super) async fn sealed_heads(tx: &mut Tx, column: &Sealed) -> Result<Vec<(Vec<u8>, i64)>> {
+    tx.query(column.heads).all().await
 }
 
 /// Puts another value in the place of a sealed one, unless it was replaced meanwhile. No two sealed

@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 13] = [
     "accounts",
     "admin",
+    "checks",
     "cli",
     "health",
     "login",

@@ -20,7 +20,7 @@ const MASTER_KEY: &str = "FURBl69J9E/mg7hoIr5RHtq3GHEUYfnwSTFEvxtCB4U=";
 const SECRET: &str = "Xk4vQ9unlikely7rMz";
 
 /// A configuration that production accepts.
-async fn production(relay: &SmtpServer) -> Program {
+pub(crate) async fn production(relay: &SmtpServer) -> Program {
     Program::new()
         .await
         .mailing(relay)

@@ -27,17 +27,17 @@ fn assert_fresh(path: &str, text: &str) {
 }
 
 #[test]
-fn the_reference_page_is_fresh() {
+fn generated_reference_page_is_fresh() {
     assert_fresh("docs/src/reference/configuration.md", &reference());
 }
 
 #[test]
-fn the_schema_is_fresh() {
+fn generated_schema_is_fresh() {
     assert_fresh("docs/src/reference/configuration.schema.json", &schema());
 }
 
 #[test]
-fn the_sample_file_is_fresh() {
+fn generated_sample_file_is_fresh() {
     assert_fresh("authshield.example.toml", &sample());
 }
 

@@ -67,6 +67,8 @@ pub(crate) enum Reaction {
     HangUp,
     /// Takes the message if there is one, then says nothing more, for ever.
     Silence,
+    /// Does what it would, but only after this time: a tar pit.
+    Late(std::time::Duration),
 }
 
 impl Reaction {
@@ -293,8 +295,10 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> std::io::Result<Next> {
     let mut stream = BufReader::new(stream);
     if greet {
-        match react(state, talk, "") {
-            None => say(&mut stream, "220 relay.test ESMTP").await?,
+        let reaction = react(state, talk, "");
+        late(reaction.as_ref()).await;
+        match reaction {
+            None | Some(Reaction::Late(_)) => say(&mut stream, "220 relay.test ESMTP").await?,
             Some(reaction) => {
                 if perform(&mut stream, reaction).await? {
                     return Ok(Next::Over);
@@ -309,7 +313,9 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(Next::Over);
         }
         let said = line.trim_end().to_owned();
-        if let Some(reaction) = react(state, talk, &said) {
+        let reaction = react(state, talk, &said);
+        late(reaction.as_ref()).await;
+        if let Some(reaction) = reaction.filter(|it| !matches!(it, Reaction::Late(_))) {
             if perform(&mut stream, reaction).await? {
                 return Ok(Next::Over);
             }
@@ -359,8 +365,11 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
                 if !matches!(reaction, Some(Reaction::Say(_))) {
                     take(state, talk, data);
                 }
+                late(reaction.as_ref()).await;
                 match reaction {
-                    None => say(&mut stream, "250 2.0.0 taken as Q1").await?,
+                    None | Some(Reaction::Late(_)) => {
+                        say(&mut stream, "250 2.0.0 taken as Q1").await?;
+                    }
                     Some(reaction) => {
                         if perform(&mut stream, reaction).await? {
                             return Ok(Next::Over);
@@ -384,6 +393,13 @@ fn react(state: &State, talk: &Talk, line: &str) -> Option<Reaction> {
     state.director.lock().unwrap().as_ref().and_then(|director| director(&heard))
 }
 
+/// Lets a tar pit be one.
+async fn late(reaction: Option<&Reaction>) {
+    if let Some(Reaction::Late(span)) = reaction {
+        tokio::time::sleep(*span).await;
+    }
+}
+
 /// Returns whether the conversation is over.
 async fn perform<S: AsyncWrite + Unpin>(
     stream: &mut S,
@@ -396,6 +412,7 @@ async fn perform<S: AsyncWrite + Unpin>(
         }
         Reaction::HangUp => Ok(true),
         Reaction::Silence => std::future::pending().await,
+        Reaction::Late(_) => unreachable!("waited for, and then as usual"),
     }
 }
 

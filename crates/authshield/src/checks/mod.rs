@@ -1,0 +1,94 @@
+//! What could be wrong around the program, looked at before traffic is taken, at the start, and for
+//! as long as it runs: one check, one implementation, three occasions.
+//!
+//! ```text
+//! check.rs      what a check is, and how one is added
+//! policy.rs     what a bad result means at the gate, at the start, and while running
+//! finding.rs    what a check came to: expected, observed, evidence, remedy
+//! redact.rs     nothing secret leaves, whatever a library says
+//! round.rs      what checks look at
+//! run.rs        parents first, several at once, none for ever
+//! report.rs     the result of a run: for people, as JSON
+//! start.rs      what keeps a server from starting
+//! configuration, database, keys, relay …      the checks, one file per family
+//! ```
+
+mod check;
+mod configuration;
+mod database;
+mod finding;
+mod keys;
+#[cfg(test)]
+mod page;
+mod policy;
+mod redact;
+mod relay;
+mod report;
+mod round;
+mod run;
+mod sql;
+mod start;
+mod x509;
+
+pub use check::{About, Check, Effect, Entry, Scope};
+pub use finding::{Finding, Status, Verdict};
+pub use policy::{Act, Overrides, Policy, UnknownCheck};
+pub use redact::Redactor;
+pub use report::{Report, SCHEMA_VERSION, schema};
+pub use round::{Round, Subject};
+pub use run::{Occasion, Plan, run};
+pub use start::at_start;
+pub use x509::not_after;
+
+/// Every check there is, parents before their children. A new one belongs here.
+#[must_use]
+pub fn all() -> Vec<Entry> {
+    vec![
+        Entry::of::<configuration::Names>(),
+        Entry::of::<configuration::Values>(),
+        Entry::of::<database::Connection>(),
+        Entry::of::<database::Schema>(),
+        Entry::of::<database::Clock>(),
+        Entry::of::<database::Durability>(),
+        Entry::of::<keys::Signing>(),
+        Entry::of::<keys::Sealed>(),
+        Entry::of::<relay::Sandbox>(),
+        Entry::of::<relay::Greeting>(),
+        Entry::of::<relay::Capabilities>(),
+        Entry::of::<relay::Encryption>(),
+        Entry::of::<relay::Credentials>(),
+        Entry::of::<relay::Sender>(),
+    ]
+}
+
+/// Reads `checks.policy`.
+pub fn overrides(config: &crate::config::Config) -> Result<Overrides, UnknownCheck> {
+    let ids: Vec<_> = all().iter().map(|entry| entry.about.id).collect();
+    Overrides::read(&config.checks.policy, &ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_is_declared_whole_and_after_its_parents() {
+        let mut seen = Vec::new();
+        for Entry { about, .. } in all() {
+            assert!(!seen.contains(&about.id), "{} is there twice", about.id);
+            for parent in about.parents {
+                assert!(seen.contains(parent), "{} stands before its parent {parent}", about.id);
+            }
+            for text in [about.title, about.verifies, about.expected, about.remedy] {
+                assert!(!text.is_empty(), "{} says too little", about.id);
+            }
+            assert!(about.remedy.ends_with('.') && about.verifies.ends_with('.'), "{}", about.id);
+            for name in about.settings {
+                assert!(crate::config::setting(name).is_some(), "{}: {name}", about.id);
+            }
+            let repeated = about.policy.running != Act::Nothing;
+            assert_eq!(about.every.is_some(), repeated, "{}: how often?", about.id);
+            seen.push(about.id);
+        }
+    }
+}
