@@ -109,7 +109,8 @@ impl Store {
     /// Begins a transaction that cannot write, on either database, and sees one state throughout.
     pub async fn read(&self) -> Result<Tx> {
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let begun = async {
+        let watch = self.watch(Mode::Read);
+        let begun = watch.over(Part::Wait, "BEGIN", async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => {
                     On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
@@ -118,13 +119,14 @@ impl Store {
                     On::Postgres(PgTx::begin(server, Some(BEGIN), self.at_most).await?)
                 }
             })
-        };
-        self.tx(Mode::Read, "BEGIN", begun).await
+        });
+        Ok(Tx::new(begun.await?, self.at_most, watch))
     }
 
     /// Takes a connection for single reads, without the round trips of a transaction.
     pub async fn glance(&self) -> Result<Tx> {
-        let begun = async {
+        let watch = self.watch(Mode::Read);
+        let begun = watch.over(Part::Wait, "CONNECT", async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => {
                     On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
@@ -133,8 +135,8 @@ impl Store {
                     On::Postgres(PgTx::begin(server, None, self.at_most).await?)
                 }
             })
-        };
-        self.tx(Mode::Read, "CONNECT", begun).await
+        });
+        Ok(Tx::new(begun.await?, self.at_most, watch))
     }
 
     /// Begins a transaction that can write; dropped without [`Tx::commit`], it never happened.
@@ -143,15 +145,16 @@ impl Store {
     /// constraints are checked by each statement, not by the commit that many share, so the schema
     /// has none that is deferred.
     pub async fn write(&self) -> Result<Tx> {
-        let begun = async {
+        let watch = self.watch(Mode::Write);
+        let begun = watch.over(Part::Wait, "BEGIN", async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
                 Database::Postgres(server) => {
                     On::Postgres(PgTx::begin(server, Some("BEGIN"), self.at_most).await?)
                 }
             })
-        };
-        self.tx(Mode::Write, "BEGIN", begun).await
+        });
+        Ok(Tx::new(begun.await?, self.at_most, watch))
     }
 
     /// Asks the database whether it answers.
@@ -168,20 +171,12 @@ impl Store {
         }
     }
 
-    /// Waits for a transaction to begin.
-    async fn tx(
-        &self,
-        mode: Mode,
-        words: &'static str,
-        begun: impl Future<Output = Result<On>>,
-    ) -> Result<Tx> {
+    fn watch(&self, mode: Mode) -> Watch {
         let system = match *self.on {
             Database::Sqlite(_) => "sqlite",
             Database::Postgres(_) => "postgresql",
         };
-        let watch: Watch = self.onlookers.at(mode, system);
-        let on = watch.over(Part::Wait, words, begun).await?;
-        Ok(Tx::new(on, self.at_most, watch))
+        self.onlookers.at(mode, system)
     }
 }
 

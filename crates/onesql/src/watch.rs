@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -70,23 +71,25 @@ impl Watch {
     /// Sees `work` through, and says how long it took. In a trace it is a span.
     ///
     /// `sql` is what the program says, with its parameters still `$1`: there is no value in it.
-    pub(crate) async fn over<T>(
+    /// No `async` block: it would keep room for `work` twice, and most of what a request keeps is this.
+    pub(crate) fn over<T>(
         &self,
         part: Part,
         sql: &'static str,
         work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
+    ) -> impl Future<Output = Result<T>> {
         let span = self.span(sql);
         let since = Instant::now();
-        let outcome = work.instrument(span.clone()).await;
-        if let Err(error) = &outcome {
-            span.record("otel.status_code", "ERROR");
-            span.record("error.type", &*error.kind());
-        }
-        if let Some(observer) = self.onlookers.0.get() {
-            observer(Work { mode: self.mode, part, took: since.elapsed() });
-        }
-        outcome
+        work.instrument(span.clone()).map(move |outcome| {
+            if let Err(error) = &outcome {
+                span.record("otel.status_code", "ERROR");
+                span.record("error.type", &*error.kind());
+            }
+            if let Some(observer) = self.onlookers.0.get() {
+                observer(Work { mode: self.mode, part, took: since.elapsed() });
+            }
+            outcome
+        })
     }
 
     /// Returns a span if somebody traces, and if this is part of something: what the program asks by

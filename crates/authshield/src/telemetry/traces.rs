@@ -88,12 +88,16 @@ where
     let ours = Targets::new()
         .with_target("authshield", LevelFilter::TRACE)
         .with_target("onesql", LevelFilter::TRACE)
-        .and(filter_fn(|metadata| metadata.is_span()));
+        .and(filter_fn(is_span));
     tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("authshield"))
         .with_location(false)
         .with_threads(false)
         .with_filter(ours)
+}
+
+fn is_span(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_span()
 }
 
 /// Makes `span` part of the trace that a caller is in (W3C Trace Context).
