@@ -310,10 +310,11 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let missing = if parts.uri.path().contains("/sessions/") {
-            Code::SessionNotFound
-        } else {
-            Code::UserNotFound
+        let path = parts.uri.path();
+        let missing = match () {
+            () if path.contains("/sessions/") => Code::SessionNotFound,
+            () if path.contains("/admin/mail/") => Code::MailNotFound,
+            () => Code::UserNotFound,
         };
         axum::extract::Path::<T>::from_request_parts(parts, state)
             .await

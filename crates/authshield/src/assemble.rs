@@ -12,12 +12,12 @@ use crate::app::{App, Reach};
 use crate::config::Config;
 use crate::limits::{self, Limits};
 use crate::mail::{
-    self, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
+    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
 };
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
-use crate::telemetry::metrics::{Database, Mail as MailLabels};
+use crate::telemetry::metrics::{Database, Mail as MailLabels, MailAttempt, MailKind};
 use crate::telemetry::{Metrics, Notes, Part};
 use crate::vault::{
     Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
@@ -248,9 +248,18 @@ impl Sealer for Envelope {
 struct Counted(Arc<Metrics>);
 
 impl MailObserver for Counted {
-    fn outcome(&self, kind: &str, outcome: Outcome, _: std::time::Duration) {
-        let known = Letter::KINDS.iter().find(|known| **known == kind);
-        let labels = MailLabels { kind: known.unwrap_or(&"other"), outcome: outcome.as_str() };
+    fn outcome(&self, kind: &str, outcome: Outcome, since: std::time::Duration) {
+        let kind = Letter::known(kind);
+        let labels = MailLabels { kind, outcome: outcome.as_str() };
         self.0.mail_messages.get_or_create(&labels).inc();
+        if outcome == Outcome::Accepted {
+            let span = self.0.mail_time_to_accept.get_or_create(&MailKind { kind });
+            span.observe(since.as_secs_f64());
+        }
+    }
+
+    fn attempt(&self, provider: &'static str, failed: Option<Class>) {
+        let class = failed.map_or("accepted", Class::as_str);
+        self.0.mail_attempts.get_or_create(&MailAttempt { provider, class }).inc();
     }
 }

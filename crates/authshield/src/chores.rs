@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::mail::{self, Letter};
-use crate::telemetry::metrics::{MailKind, MailState};
+use crate::mail::{self, BreakerState, Letter};
+use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
 use crate::vault::KeyringError;
 
 /// How often.
@@ -95,6 +95,12 @@ pub async fn measure(app: &App) {
     let now = app.world.now();
     let active = app.keyring.active(now);
     metrics.signing_key_age.set(now.since(active.active_from).as_secs_f64());
+    let provider = MailProvider { provider: app.post.provider() };
+    metrics.mail_breaker_state.get_or_create(&provider).set(match app.post.state() {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
+    });
     let asked = async {
         let mut tx = app.store.glance().await?;
         let (users,): (i64,) = tx.query("SELECT COUNT(*) FROM users").one().await?;
@@ -111,13 +117,22 @@ pub async fn measure(app: &App) {
         metrics.users.set(users);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);
-        mail::queue_state(&app.store).await
+        Ok::<_, onesql::Error>((
+            mail::queue_state(&app.store).await?,
+            mail::vitals(&app.store, now).await?,
+        ))
     };
     match asked.await {
-        Ok(queue) => {
+        Ok((queue, vitals)) => {
             metrics.database_up.set(1);
-            let waiting = queue.iter().map(|kind| kind.depth).sum();
-            metrics.mail_queue_depth.get_or_create(&MailState { state: "queued" }).set(waiting);
+            metrics.mail_outcome_unknown.set(vitals.unknown);
+            metrics.mail_dead_letters.set(vitals.dead);
+            metrics.mail_config_fault.set(i64::from(vitals.faults > 0));
+            for state in ["queued", "sending"] {
+                let waits = queue.iter().filter(|waits| waits.state == state);
+                let depth = waits.map(|waits| waits.depth).sum();
+                metrics.mail_queue_depth.get_or_create(&MailState { state }).set(depth);
+            }
             for kind in Letter::KINDS {
                 let of_kind = queue.iter().filter(|waits| waits.kind == kind);
                 let oldest = of_kind.map(|waits| now.since(waits.oldest)).max().unwrap_or_default();

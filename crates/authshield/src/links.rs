@@ -6,7 +6,7 @@ use onesql::{Result, Sql, Tx};
 use secrecy::SecretString;
 
 use crate::app::{App, Ctx};
-use crate::kernel::{EmailAddress, LinkToken, Timestamp, UserId};
+use crate::kernel::{EmailAddress, LinkToken, MailId, Timestamp, UserId};
 
 /// What a link is for: one made for one thing does not work for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,21 @@ impl Purpose {
     }
 }
 
+/// A link to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// What for.
+    pub purpose: Purpose,
+    /// Whose; nobody's for a setup link.
+    pub user: Option<UserId>,
+    /// Which address it proves.
+    pub email: Option<&'a EmailAddress>,
+    /// The mail that carries it: who uses the one has the other.
+    pub mail: Option<MailId>,
+    /// For how long it works.
+    pub lasts: Duration,
+}
+
 /// What a link is good for.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Link {
@@ -43,6 +58,8 @@ pub struct Link {
     pub user_id: Option<UserId>,
     /// Which address it proves.
     pub email: Option<EmailAddress>,
+    /// The mail that carried it.
+    pub mail_id: Option<MailId>,
 }
 
 /// Fills the token into a link's template.
@@ -52,26 +69,20 @@ pub fn url(template: &str, token: &LinkToken) -> SecretString {
 }
 
 /// Makes a link as part of `tx`; only a keyed hash of it is stored.
-pub async fn issue(
-    tx: &mut Tx,
-    app: &App,
-    ctx: &Ctx,
-    purpose: Purpose,
-    user: Option<UserId>,
-    email: Option<&EmailAddress>,
-    lasts: Duration,
-) -> Result<LinkToken> {
+pub async fn issue(tx: &mut Tx, app: &App, ctx: &Ctx, new: New<'_>) -> Result<LinkToken> {
     let token = LinkToken::new(ctx.world());
     tx.query(
-        "INSERT INTO link_tokens (token_hash, purpose, user_id, email, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO link_tokens (token_hash, purpose, user_id, email, mail_id, created_at,
+                                  expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(hash(app, &token))
-    .bind(purpose.name())
-    .bind(user)
-    .bind(email.cloned())
+    .bind(new.purpose.name())
+    .bind(new.user)
+    .bind(new.email.cloned())
+    .bind(new.mail)
     .bind(ctx.now)
-    .bind(ctx.now + lasts)
+    .bind(ctx.now + new.lasts)
     .execute()
     .await?;
     Ok(token)
@@ -86,7 +97,7 @@ pub async fn peek(
     now: Timestamp,
 ) -> Result<Option<Link>> {
     tx.query(
-        "SELECT purpose, user_id, email FROM link_tokens
+        "SELECT purpose, user_id, email, mail_id FROM link_tokens
          WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3",
     )
     .bind(hash(app, token))
@@ -119,7 +130,7 @@ pub async fn redeem(
     tx.query(
         "UPDATE link_tokens SET used_at = $4
          WHERE token_hash = $1 AND purpose IN ($2, $3) AND used_at IS NULL AND expires_at > $4
-         RETURNING purpose, user_id, email",
+         RETURNING purpose, user_id, email, mail_id",
     )
     .bind(hash(app, token))
     .bind(purposes[0].name())

@@ -96,6 +96,10 @@ codes! {
     UserNotFound = 404 "USER_NOT_FOUND" "There is no such user";
     /// There is no such session, or it belongs to somebody else, or it has ended.
     SessionNotFound = 404 "SESSION_NOT_FOUND" "There is no such session";
+    /// There is no such mail, or it was long ago.
+    MailNotFound = 404 "MAIL_NOT_FOUND" "There is no such mail";
+    /// The mail cannot be sent again; `detail` says why.
+    MailNotResendable = 409 "MAIL_NOT_RESENDABLE" "The mail cannot be sent again";
     /// There is nothing at this address.
     RouteNotFound = 404 "ROUTE_NOT_FOUND" "There is nothing here";
     /// The address exists, but not with this method; `Allow` lists those that work.

@@ -16,7 +16,8 @@ use axum::http::{HeaderMap, header};
 
 pub use lookups::Lookups;
 pub use permission::{
-    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeSessions, SeeUsers, grants,
+    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeMail, SeeSessions, SeeUsers, SendMail,
+    grants,
 };
 pub use tokens::VerifiedTokens;
 

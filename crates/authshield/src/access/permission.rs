@@ -41,6 +41,10 @@ permissions! {
     ChangeRoles = "roles:write" ["admin"];
     /// Disable and enable accounts.
     ChangeStatus = "users:write" ["admin"];
+    /// See what became of mail.
+    SeeMail = "mail:read" ["moderator", "admin"];
+    /// Have mail sent again.
+    SendMail = "mail:write" ["admin"];
     /// End the sessions of an account.
     EndSessions = "sessions:write" ["admin"];
 }

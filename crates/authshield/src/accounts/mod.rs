@@ -197,22 +197,20 @@ pub async fn change_email(
             Some("already_registered")
         }
         None => {
-            let lasts = app.config.verification.ttl;
-            let token = links::issue(
-                &mut tx,
-                app,
-                ctx,
-                Purpose::ChangeEmail,
-                Some(user.id),
-                Some(&new),
-                lasts,
-            )
-            .await?;
+            let mail = app.outbox.next();
+            let link = links::New {
+                purpose: Purpose::ChangeEmail,
+                user: Some(user.id),
+                email: Some(&new),
+                mail: Some(mail),
+                lasts: app.config.verification.ttl,
+            };
+            let token = links::issue(&mut tx, app, ctx, link).await?;
             let letter = Letter::ConfirmNewEmail {
                 link: links::url(&app.config.mail.link_verify_email, &token),
             };
             let recipient = Recipient { email: new.as_str().to_owned(), ..user.recipient() };
-            app.outbox.put(&mut tx, &recipient, &letter, ctx.now).await?;
+            app.outbox.put_as(mail, &mut tx, &recipient, &letter, ctx.now).await?;
             let notice = Letter::EmailChanging { new_email_masked: new.masked() };
             app.outbox.put(&mut tx, &user.recipient(), &notice, ctx.now).await?;
             None

@@ -1,5 +1,7 @@
 //! What operators do to others, over HTTP; each act names its permission in its signature.
 
+pub mod mail;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

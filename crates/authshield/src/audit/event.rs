@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kernel::{SessionId, UserId};
+use crate::kernel::{MailId, SessionId, UserId};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -196,6 +196,37 @@ pub enum Event {
         /// Its roles.
         roles: Vec<String>,
     },
+    /// An operator had a mail sent again.
+    MailResent {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// The account it is about.
+        user: Option<UserId>,
+        /// The mail.
+        mail: MailId,
+        /// The mail that goes out in its place; none if it was still waiting, and was hurried.
+        replaced_by: Option<MailId>,
+    },
+    /// Our own settings keep mail from leaving: it is held back, and somebody has to mend them.
+    MailConfigFault {
+        /// What mail is handed to.
+        provider: &'static str,
+        /// Where in the conversation.
+        step: &'static str,
+        /// The code of the answer, if there was one.
+        smtp_code: Option<u16>,
+        /// The answer, unless it is about one recipient.
+        reply: Option<String>,
+        /// What to mend.
+        advice: &'static str,
+    },
+    /// Mail leaves again.
+    MailConfigRecovered {
+        /// What mail is handed to.
+        provider: &'static str,
+        /// How long it was held back.
+        seconds: u64,
+    },
     /// The keys that sign access tokens were changed.
     KeyRotated {
         /// Which key signs next.
@@ -244,6 +275,9 @@ impl Event {
             Self::UserDeleted { .. } => "USER_DELETED",
             Self::SetupCompleted { .. } => "SETUP_COMPLETED",
             Self::UserCreated { .. } => "USER_CREATED",
+            Self::MailResent { .. } => "MAIL_RESENT",
+            Self::MailConfigFault { .. } => "MAIL_CONFIG_FAULT",
+            Self::MailConfigRecovered { .. } => "MAIL_CONFIG_RECOVERED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
         }
     }
@@ -276,7 +310,13 @@ impl Event {
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
-            Self::LinkRejected { .. } | Self::KeyRotated { .. } => Subject::default(),
+            Self::LinkRejected { .. }
+            | Self::KeyRotated { .. }
+            | Self::MailConfigFault { .. }
+            | Self::MailConfigRecovered { .. } => Subject::default(),
+            Self::MailResent { actor, user, .. } => {
+                Subject { actor: *actor, user: *user, ..Subject::default() }
+            }
             Self::RefreshRejected { session, .. } => {
                 Subject { session: *session, ..Subject::default() }
             }
@@ -325,6 +365,19 @@ impl Event {
             Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
+            Self::MailResent { mail, replaced_by, .. } => {
+                json!({ "mail": mail, "replaced_by": replaced_by })
+            }
+            Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
+                "provider": provider,
+                "step": step,
+                "smtp_code": smtp_code,
+                "reply": reply,
+                "advice": advice,
+            }),
+            Self::MailConfigRecovered { provider, seconds } => {
+                json!({ "provider": provider, "seconds": seconds })
+            }
             Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
             _ => json!({}),
         }

@@ -1,35 +1,58 @@
-//! `authshield mail`: what was sent, what waits, what was kept.
+//! `authshield mail`: what was sent, what waits, what was kept, and what became of it.
 
 use clap::Subcommand;
+use serde_json::json;
 
 use super::{Failure, Global, context};
-use crate::kernel::MailId;
-use crate::mail;
+use crate::admin::mail::resend;
+use crate::kernel::{EmailAddress, MailId, Place};
+use crate::mail::{self, Entry, Search, Shown, State, Story};
 
 /// What to do with mail.
 #[derive(Subcommand)]
 pub(super) enum Mail {
     /// Lists messages, newest first.
     List {
-        /// Only in this state: queued, sending, accepted, kept, failed or expired.
+        /// Only in this state: queued, sending, accepted, unknown, delivered, confirmed, bounced, …
+        #[arg(long, value_parser = state)]
+        state: Option<State>,
+        /// Only of this kind, as in `verify_email`.
         #[arg(long)]
-        state: Option<String>,
+        kind: Option<String>,
+        /// Only to this address.
+        #[arg(long, value_name = "EMAIL")]
+        to: Option<EmailAddress>,
         /// How many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
-    /// Shows one message and what became of it; in development with its text.
+    /// Shows one message and its timeline; in development with its text.
     Show {
+        /// Its id, as `list` prints it.
+        id: MailId,
+    },
+    /// Sends one again: at once if it waits, as another message if it is settled.
+    Resend {
         /// Its id, as `list` prints it.
         id: MailId,
     },
 }
 
+fn state(name: &str) -> Result<State, String> {
+    State::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = State::ALL.iter().map(|state| state.as_str()).collect();
+        format!("it is one of {}", names.join(", "))
+    })
+}
+
 pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
-    let (app, _) = context::open(global).await?;
+    let (app, ctx) = context::open(global).await?;
     match command {
-        Mail::List { state, limit } => {
-            let rows = mail::list(&app.store, state.as_deref(), limit).await?;
+        Mail::List { state, kind, to, limit } => {
+            let recipient = to.map(|to| to.as_str().to_owned());
+            let search = Search { recipient, state, kind };
+            let limit = i64::from(limit);
+            let rows = mail::list(&app.store, &search, Place::start(), limit, ctx.now).await?;
             if global.json {
                 println!("{}", serde_json::to_string(&rows)?);
             } else {
@@ -42,23 +65,63 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
             }
         }
         Mail::Show { id } => {
-            let Some(shown) = mail::show(&app.store, &app.outbox, id).await? else {
+            let Some(shown) = mail::show(&app.store, &app.outbox, id, ctx.now).await? else {
                 return Err(Failure::Failed(format!("there is no mail {id}")));
             };
             if global.json {
-                let mut row = serde_json::to_value(&shown.row)?;
+                let mut story = serde_json::to_value(&shown.story)?;
                 if let Some(letter) = shown.rendered {
-                    row["subject"] = letter.subject.into();
-                    row["text"] = letter.text.as_str().into();
+                    story["subject"] = letter.subject.into();
+                    story["text"] = letter.text.as_str().into();
                 }
-                println!("{row}");
-                return Ok(());
+                println!("{story}");
+            } else {
+                tell(&shown);
             }
-            println!("{}", serde_json::to_string_pretty(&shown.row)?);
-            if let Some(letter) = shown.rendered {
-                println!("\n{}\n\n{}", letter.subject, *letter.text);
+        }
+        Mail::Resend { id } => {
+            let sent = resend(&app, &ctx, None, id).await?;
+            if global.json {
+                println!("{}", json!({ "id": sent }));
+            } else if sent == id {
+                println!("It was waiting, and goes out at once.");
+            } else {
+                println!("Another one goes out in its place: {sent}");
             }
         }
     }
     Ok(())
+}
+
+/// Tells a message's story to a person.
+fn tell(Shown { story, rendered }: &Shown) {
+    let Story { row, false_bounce, timeline } = story;
+    println!("{} to {} ({}): {}", row.kind, row.recipient, row.locale, row.state);
+    println!("  id          {}", row.id);
+    println!("  Message-ID  {}", row.message_id);
+    if let Some(user) = row.user_id {
+        println!("  account     {user}");
+    }
+    println!("  worth it    until {}", row.expires_at);
+    if row.state == "queued" {
+        println!("  next try    {}, after {} so far", row.next_attempt_at, row.attempts);
+    }
+    if row.state == "unknown" {
+        println!("  The relay took it, and nobody has heard of it since.");
+    }
+    if *false_bounce {
+        println!("  It was reported as returned, yet its link was used: the report was false.");
+    }
+    println!();
+    for Entry { at, source, kind, class, reply, remote_mta, .. } in timeline {
+        let mut line = format!("{at}  {source:<8}  {kind}");
+        for more in [class, remote_mta, reply].into_iter().flatten() {
+            line += "  ";
+            line += more;
+        }
+        println!("{line}");
+    }
+    if let Some(letter) = rendered {
+        println!("\n{}\n\n{}", letter.subject, *letter.text);
+    }
 }

@@ -74,6 +74,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         ));
     }
     tasks.spawn(mail::run(post, stop.clone()));
+    tasks.spawn(mail::watch(app.clone(), stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
     tokio::spawn({
         let drain = drain.clone();
@@ -121,7 +122,9 @@ async fn offer_setup(app: &App, ctx: &Ctx) -> Result<(), Failure> {
     if !accounts::no_users(&mut tx).await? {
         return Ok(());
     }
-    let token = links::issue(&mut tx, app, ctx, Purpose::Setup, None, None, SETUP_LASTS).await?;
+    let (purpose, lasts) = (Purpose::Setup, SETUP_LASTS);
+    let new = links::New { purpose, user: None, email: None, mail: None, lasts };
+    let token = links::issue(&mut tx, app, ctx, new).await?;
     tx.commit().await?;
     // To the terminal and not to the log: a log is kept and sent around, and this opens everything.
     let link = format!("{}/setup?token={}", app.issuer(), token.reveal());

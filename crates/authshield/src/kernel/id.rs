@@ -67,6 +67,8 @@ id! {
     AuditId = "The id of an audit event (UUIDv7).";
     /// A message on its way.
     MailId = "The id of a mail message (UUIDv7).";
+    /// A line in the timeline of a message.
+    MailEventId = "The id of a mail event (UUIDv7).";
     /// A request, in logs and problems.
     RequestId = "The id of a request.";
 }

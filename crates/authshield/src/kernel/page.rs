@@ -31,7 +31,8 @@ pub struct Place {
 
 impl Place {
     /// Before everything.
-    fn start() -> Self {
+    #[must_use]
+    pub fn start() -> Self {
         Self { at: Timestamp::from_microsecond(i64::MAX), id: Uuid::max() }
     }
 

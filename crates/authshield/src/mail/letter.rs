@@ -84,6 +84,12 @@ impl Letter {
         "test",
     ];
 
+    /// Returns the name of a kind that the database has, or `other` if it is not one of ours.
+    #[must_use]
+    pub fn known(kind: &str) -> &'static str {
+        Self::KINDS.into_iter().find(|known| *known == kind).unwrap_or("other")
+    }
+
     /// Returns the name of its kind, as in the database, in `locales/` and in metrics.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -134,6 +140,17 @@ impl Letter {
             | Self::Test => {}
         }
         variables
+    }
+}
+
+/// Returns how long after the relay's yes silence may last: then nobody knows what became of a
+/// message. Who waits for a link waits in front of a screen; a notice may take its time.
+pub(super) fn silence(kind: &str) -> Duration {
+    match kind {
+        "verify_email" | "reset_password" | "confirm_new_email" | "already_registered" => {
+            Duration::from_hours(1)
+        }
+        _ => Duration::from_hours(24),
     }
 }
 

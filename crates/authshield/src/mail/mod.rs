@@ -10,12 +10,21 @@
 //!     Relay::send                  one recipient, one conversation, every reply kept
 //!     reply::classify              whose fault is it, and what follows?  (pure)
 //!     sql::settle                  accepted | failed | queued again
+//!     events::append               what happened, into the timeline; the state follows from it
+//! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
 //!
 //! A message is `queued`, then `sending`, then one of `accepted` (the relay took it), `failed` (it
 //! never will), `expired` (too late to be of use) and `kept` (development: nobody is written to).
+//! What is heard of an accepted message later leads on; [`State`] has the whole list, and `timeline`
+//! says which news wins. The relay's yes is not a delivery: after a while it is shown as `unknown`.
 
+mod breaker;
 mod desk;
+mod ending;
+mod events;
+mod incidents;
+mod keep;
 mod letter;
 mod line;
 mod message;
@@ -29,9 +38,16 @@ mod schedule;
 mod setup;
 mod smtp;
 mod sql;
+mod timeline;
 mod walk;
 
-pub use desk::{MailRow, QueueState, Shown, list, purge, queue_state, show};
+pub use breaker::BreakerState;
+pub use desk::{
+    Entry, MailRow, QueueState, Search, Shown, Story, Vitals, find, list, purge, queue_state, show,
+    story, vitals,
+};
+pub use events::{confirm, hurry, resent};
+pub use incidents::{report, watch};
 pub use letter::{Letter, Lives};
 pub use observer::{Counts, MailObserver, Outcome};
 pub use outbox::{Outbox, Recipient, Sealer};
@@ -40,4 +56,5 @@ pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;
+pub use timeline::{EventKind, State};
 pub use walk::Walk;

@@ -40,9 +40,9 @@ pub trait MailObserver: Send + Sync + 'static {
     /// A message of `kind` came to `outcome`; `since` it was put into the outbox.
     fn outcome(&self, kind: &str, outcome: Outcome, since: Duration);
 
-    /// A try failed, and whose affair that was.
-    fn failure(&self, class: Class) {
-        let _ = class;
+    /// A try with `provider` ended: the relay took the message, or whose affair it was that not.
+    fn attempt(&self, provider: &'static str, failed: Option<Class>) {
+        let _ = (provider, failed);
     }
 }
 

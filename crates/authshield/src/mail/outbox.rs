@@ -87,6 +87,12 @@ impl Outbox {
         Self(Arc::new(Inner { templates, sealer, head, world, news: Notify::new() }))
     }
 
+    /// Returns the name of a letter that is going to be put: a link in it is issued before.
+    #[must_use]
+    pub fn next(&self) -> MailId {
+        MailId::new(self.0.world.as_ref())
+    }
+
     /// Puts a letter into the outbox as part of `tx`: no commit, no mail; commit, mail for certain.
     ///
     /// Call [`Outbox::wake`] after the commit, or it waits for the next look, up to a second.
@@ -97,8 +103,21 @@ impl Outbox {
         letter: &Letter,
         now: Timestamp,
     ) -> onesql::Result<MailId> {
-        let Inner { templates, sealer, head, world, .. } = &*self.0;
-        let id = MailId::new(world.as_ref());
+        let id = self.next();
+        self.put_as(id, tx, to, letter, now).await?;
+        Ok(id)
+    }
+
+    /// Puts a letter whose name is known already; otherwise like [`Outbox::put`].
+    pub async fn put_as(
+        &self,
+        id: MailId,
+        tx: &mut Tx,
+        to: &Recipient,
+        letter: &Letter,
+        now: Timestamp,
+    ) -> onesql::Result<()> {
+        let Inner { templates, sealer, head, .. } = &*self.0;
         let life = letter.life(&head.lives);
         let contents = Contents {
             id,
@@ -121,8 +140,7 @@ impl Outbox {
             now,
             expires_at: now + life,
         };
-        sql::insert(tx, new).await?;
-        Ok(id)
+        sql::insert(tx, new).await
     }
 
     /// Tells the post that there is something to do.

@@ -1,27 +1,30 @@
 //! The worker that takes letters from the outbox to the relay.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lettre::Address;
 use onesql::Store;
-use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::breaker::{Breaker, BreakerState, Note, Turn};
+use super::ending::{self, End, Happened, Ruling};
+use super::events::{self, News};
+use super::keep::keep;
 use super::message::{self, Head};
 use super::observer::{MailObserver, Outcome};
 use super::outbox::Outbox;
 use super::render::RenderError;
-use super::reply::{Class, Failure, Fate, Step};
+use super::reply::{Class, Failure, Step};
 use super::schedule;
 use super::setup::Transport;
 use super::smtp::{Connection, Relay};
-use super::sql::{self, Row, Settled};
+use super::sql::{self, Detail, Row, Settled};
+use super::timeline::{EventKind, State};
 use crate::kernel::Timestamp;
 
 /// How many messages are in hand at once; one that hangs holds one place.
@@ -45,31 +48,12 @@ struct Inner {
     outbox: Outbox,
     transport: Transport,
     observer: Arc<dyn MailObserver>,
-    health: Mutex<Health>,
+    breaker: Mutex<Breaker>,
+    /// What has to be written down as an incident.
+    notes: Mutex<Vec<Note>>,
+    noted: Notify,
     idle: Mutex<Vec<Connection>>,
     store_failed: AtomicBool,
-}
-
-/// Whether the relay can be used.
-#[derive(Default)]
-struct Health {
-    failures: u32,
-    closed_until: Option<Timestamp>,
-    trouble: Option<Failure>,
-}
-
-/// How one try ended.
-enum End {
-    Accepted {
-        reply: String,
-        connection: Connection,
-    },
-    Kept {
-        file: String,
-    },
-    Failed(Failure),
-    /// Shutdown came first; the relay does not have it.
-    GivenBack,
 }
 
 impl fmt::Debug for Post {
@@ -90,7 +74,7 @@ pub async fn run(post: Post, shutdown: CancellationToken) {
         let look = LOOK / 2 + schedule::jitter(LOOK, post.0.outbox.world().as_ref());
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(ended) = hands.join_next() => note(ended),
+            Some(ended) = hands.join_next() => drop(note(ended)),
             () = post.0.outbox.news() => {}
             () = tokio::time::sleep(look) => {}
         }
@@ -101,11 +85,13 @@ pub async fn run(post: Post, shutdown: CancellationToken) {
     post.hang_up().await;
 }
 
-/// One message in hand never touches its neighbours, whatever happens to it.
-fn note(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
+/// One message in hand never touches its neighbours, whatever happens to it. Returns how many
+/// messages were tried: a probe is none.
+fn note(ended: Result<usize, tokio::task::JoinError>) -> usize {
+    ended.unwrap_or_else(|error| {
         tracing::error!(%error, "sending a mail panicked; it is tried again when its lease ends");
-    }
+        1
+    })
 }
 
 impl Post {
@@ -122,7 +108,9 @@ impl Post {
             outbox,
             transport,
             observer,
-            health: Mutex::default(),
+            breaker: Mutex::default(),
+            notes: Mutex::default(),
+            noted: Notify::new(),
             idle: Mutex::default(),
             store_failed: AtomicBool::new(false),
         }))
@@ -140,43 +128,108 @@ impl Post {
         loop {
             self.fill(&mut hands, &never).await;
             let Some(ended) = hands.join_next().await else { break };
-            note(ended);
-            tried += 1;
+            tried += note(ended);
         }
         self.hang_up().await;
         tried
     }
 
-    /// Returns what keeps all mail from leaving at present, if something does.
+    /// Returns what keeps mail from leaving at present, if something does.
     #[must_use]
     pub fn trouble(&self) -> Option<Failure> {
-        self.health(|health| health.trouble.clone())
+        self.breaker(|breaker| breaker.trouble().cloned())
     }
 
-    fn health<T>(&self, look: impl FnOnce(&mut Health) -> T) -> T {
-        look(&mut self.0.health.lock().expect("nobody panics while looking at it"))
+    /// Returns whether messages are tried at present.
+    #[must_use]
+    pub fn state(&self) -> BreakerState {
+        let now = self.0.outbox.world().now();
+        self.breaker(|breaker| breaker.state(now))
+    }
+
+    /// Returns what mail is handed to, as metrics and incidents name it.
+    #[must_use]
+    pub fn provider(&self) -> &'static str {
+        match &self.0.transport {
+            Transport::Keep { .. } => "file",
+            Transport::Smtp(_) => "smtp",
+        }
+    }
+
+    /// Goes as far with the relay as every message does, and sends none: reach it, encrypt,
+    /// authenticate, ask whether we may write as `mail.from`, take that back. Whatever comes of it
+    /// counts as it does for a message: it opens or closes the breaker, and opens or closes an
+    /// incident. In development there is nothing to reach.
+    pub async fn probe(&self) -> Result<(), Failure> {
+        let Transport::Smtp(relay) = &self.0.transport else { return Ok(()) };
+        let now = || self.0.outbox.world().now();
+        match relay.probe(&self.0.outbox.head().from.email).await {
+            Ok(connection) => {
+                self.keep_open(connection, None).await;
+                self.mended();
+                Ok(())
+            }
+            Err(failure) => {
+                self.troubled(&failure, now());
+                Err(failure)
+            }
+        }
+    }
+
+    fn breaker<T>(&self, look: impl FnOnce(&mut Breaker) -> T) -> T {
+        look(&mut self.0.breaker.lock().expect("nobody panics while looking at it"))
+    }
+
+    /// Takes what has to be written down as incidents.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        std::mem::take(&mut *self.0.notes.lock().expect("nobody panics while taking them"))
+    }
+
+    /// Waits until something has to be written down; what came while nobody waited counts.
+    pub(super) async fn noted(&self) {
+        self.0.noted.notified().await;
+    }
+
+    /// What was to be written down could not be: it is said again when it is so again.
+    pub(super) fn untold(&self) {
+        self.breaker(Breaker::untold);
+    }
+
+    fn note(&self, note: Option<Note>) {
+        if let Some(note) = note {
+            self.0.notes.lock().expect("nobody panics while leaving one").push(note);
+            self.0.noted.notify_one();
+        }
     }
 
     /// Ends what is too late, and takes into free hands what is due.
-    async fn fill(&self, hands: &mut JoinSet<()>, stop: &CancellationToken) {
+    async fn fill(&self, hands: &mut JoinSet<usize>, stop: &CancellationToken) {
         let now = self.0.outbox.world().now();
         let longest = match &self.0.transport {
             Transport::Keep { .. } => Duration::ZERO,
             Transport::Smtp(relay) => relay.longest(),
         };
         let lease = now + longest + MARGIN;
-        let at_most = self.health(|health| match (health.closed_until, health.failures) {
-            (Some(until), _) if until > now => 0,
-            (_, 0) => HANDS.saturating_sub(hands.len()),
-            // After trouble one message goes ahead, the others see how it fares.
-            (..) => usize::from(hands.is_empty()),
-        });
+        let turn = self.breaker(|breaker| breaker.turn(now, lease));
+        if turn == Turn::Probe {
+            let (post, stop) = (self.clone(), stop.clone());
+            hands.spawn(async move {
+                tokio::select! {
+                    _ = Box::pin(post.probe()) => 0,
+                    () = stop.cancelled() => 0,
+                }
+            });
+        }
+        let at_most = if turn == Turn::Go { HANDS.saturating_sub(hands.len()) } else { 0 };
         match self.take(now, lease, at_most).await {
             Ok(rows) => {
                 self.0.store_failed.store(false, Ordering::Relaxed);
                 for row in rows {
                     let (post, stop) = (self.clone(), stop.clone());
-                    hands.spawn(async move { Box::pin(post.handle(row, lease, &stop)).await });
+                    hands.spawn(async move {
+                        Box::pin(post.handle(row, lease, &stop)).await;
+                        1
+                    });
                 }
             }
             Err(error) => {
@@ -198,6 +251,17 @@ impl Post {
         }
         let mut tx = self.0.store.write().await?;
         let expired = sql::expire(&mut tx, now).await?;
+        for (mail, ..) in &expired {
+            let news = News {
+                mail: *mail,
+                at: now,
+                source: "service",
+                external_id: format!("{mail}/expired"),
+                kind: EventKind::Expired,
+                detail: Detail::default(),
+            };
+            events::append(&mut tx, self.0.outbox.world().as_ref(), news).await?;
+        }
         let rows = match i64::try_from(at_most) {
             Ok(at_most) if at_most > 0 => sql::claim(&mut tx, now, lease, at_most).await?,
             _ => Vec::new(),
@@ -217,70 +281,21 @@ impl Post {
             Err(failure) => End::Failed(failure),
         };
         let now = self.0.outbox.world().now();
-        let (settled, outcome) = self.judge(&row, &end, now);
-        self.settle(&row, lease, &settled).await;
+        let world = self.0.outbox.world().as_ref();
+        let Ruling { settled, outcome, event } = ending::judge(&row, lease, &end, now, world);
+        self.settle(&row, lease, &settled, event.as_ref()).await;
         if let Some(outcome) = outcome {
             self.0.observer.outcome(&row.kind, outcome, now.since(row.created_at));
         }
         match end {
             End::Accepted { connection, .. } => {
+                self.0.observer.attempt(self.provider(), None);
                 tracing::info!(mail = %row.id, kind = row.kind, "mail accepted by the relay");
                 self.keep_open(connection, None).await;
                 self.mended();
             }
             End::Failed(failure) => self.failed(&row, &failure, settled.state, now),
             End::Kept { .. } | End::GivenBack => {}
-        }
-    }
-
-    /// Decides what follows from the end of a try.
-    fn judge(&self, row: &Row, end: &End, now: Timestamp) -> (Settled, Option<Outcome>) {
-        let settled = |state, reply: Option<&str>| Settled {
-            state,
-            keep_variables: false,
-            attempts: row.attempts,
-            next_attempt_at: now,
-            reply: reply.map(ToOwned::to_owned),
-            final_at: Some(now),
-        };
-        let again = |reply, attempts, wait| Settled {
-            keep_variables: true,
-            attempts,
-            next_attempt_at: now + wait,
-            final_at: None,
-            ..settled("queued", reply)
-        };
-        let world = self.0.outbox.world().as_ref();
-        match end {
-            End::Accepted { reply, .. } => {
-                (settled("accepted", Some(reply)), Some(Outcome::Accepted))
-            }
-            End::Kept { file } => {
-                let kept = Settled { keep_variables: true, ..settled("kept", Some(file)) };
-                (kept, Some(Outcome::Kept))
-            }
-            End::GivenBack => (again(None, row.attempts - 1, Duration::ZERO), None),
-            End::Failed(failure) => {
-                let reply = failure.to_string();
-                match failure.fate() {
-                    Fate::Stop => (settled("failed", Some(&reply)), Some(Outcome::Failed)),
-                    Fate::Hold => {
-                        let wait = schedule::jitter(schedule::PAUSE_AT_MOST, world);
-                        (again(Some(&reply), row.attempts - 1, wait), Some(Outcome::Retried))
-                    }
-                    Fate::Retry => {
-                        let wait = schedule::wait(row.attempts, world);
-                        // While nobody gets through, the pause of the relay decides; when it is
-                        // back, nothing must sleep on for an hour.
-                        let wait = if failure.concerns_all() {
-                            wait.min(schedule::PAUSE_AT_MOST)
-                        } else {
-                            wait
-                        };
-                        (again(Some(&reply), row.attempts, wait), Some(Outcome::Retried))
-                    }
-                }
-            }
         }
     }
 
@@ -299,7 +314,8 @@ impl Post {
             name: contents.name.as_deref(),
             message_id: &row.message_id,
             language: &row.locale,
-            date: outbox.world().now(),
+            // When it was written, not when it is sent: sent twice, it is the same in every byte.
+            date: row.created_at,
         };
         let mime = message::write(&head, &letter).map_err(|error| unwritable(chain(&error)))?;
         match &self.0.transport {
@@ -386,10 +402,16 @@ impl Post {
 
     /// Writes the end of a try down, and does not give up at once: until it is written, the message
     /// would be sent again when its lease ends.
-    async fn settle(&self, row: &Row, lease: Timestamp, settled: &Settled) {
+    async fn settle(
+        &self,
+        row: &Row,
+        lease: Timestamp,
+        settled: &Settled,
+        event: Option<&Happened>,
+    ) {
         let mut wait = Duration::from_millis(50);
         for _ in 0..8 {
-            match self.write_down(row, lease, settled).await {
+            match self.write_down(row, lease, settled, event).await {
                 Ok(true) => return,
                 Ok(false) => {
                     tracing::warn!(mail = %row.id, "mail was taken over: its lease had ended");
@@ -402,59 +424,67 @@ impl Post {
         }
         tracing::error!(
             mail = %row.id,
-            state = settled.state,
+            state = settled.state.as_str(),
             "what became of a mail could not be written down; it is tried again when its lease ends"
         );
     }
 
+    /// Returns whether the message was still ours. What happened is true and written down even if it
+    /// was not.
     async fn write_down(
         &self,
         row: &Row,
         lease: Timestamp,
         settled: &Settled,
+        event: Option<&Happened>,
     ) -> onesql::Result<bool> {
         let mut tx = self.0.store.write().await?;
         let ours = sql::settle(&mut tx, row.id, lease, settled).await?;
+        if let Some(Happened { kind, source, mark, detail }) = event {
+            let world = self.0.outbox.world().as_ref();
+            let news = News {
+                mail: row.id,
+                at: world.now(),
+                source,
+                external_id: format!("{}/{mark}", row.id),
+                kind: *kind,
+                detail: detail.clone(),
+            };
+            events::append(&mut tx, world, news).await?;
+        }
         tx.commit().await?;
         Ok(ours)
     }
 
     /// Takes note of a failure: of the message, or of all mail. What an operator has to mend is
     /// said once, not once per message.
-    fn failed(&self, row: &Row, failure: &Failure, state: &str, now: Timestamp) {
-        self.0.observer.failure(failure.class);
+    fn failed(&self, row: &Row, failure: &Failure, state: State, now: Timestamp) {
+        self.0.observer.attempt(self.provider(), Some(failure.class));
         let (step, class, code) = (failure.step, failure.class.as_str(), failure.code);
-        if state == "failed" {
+        if state == State::Failed {
             tracing::warn!(mail = %row.id, kind = row.kind, %step, class, code, "mail failed");
         } else {
             tracing::debug!(mail = %row.id, kind = row.kind, %step, class, code, "mail waits");
         }
-        let concerns_all = failure.concerns_all();
-        if !concerns_all && failure.advice.is_none() {
-            if step > Step::Auth {
-                self.mended();
-            }
-            return;
+        if failure.concerns_all() || failure.advice.is_some() {
+            self.troubled(failure, now);
+        } else if step > Step::Auth {
+            let mended = self.breaker(Breaker::reached);
+            self.tell_mended(mended);
         }
-        let news = self.health(|health| {
-            if concerns_all && health.closed_until.is_none_or(|until| until <= now) {
-                health.failures += 1;
-                health.closed_until = Some(now + schedule::pause(health.failures));
-            }
-            let same = |known: &Failure| {
-                (known.step, known.class, known.advice) == (step, failure.class, failure.advice)
-            };
-            let news = !health.trouble.as_ref().is_some_and(same);
-            health.trouble = Some(failure.clone());
-            news
-        });
+    }
+
+    fn troubled(&self, failure: &Failure, now: Timestamp) {
+        let (news, note) = self.breaker(|breaker| breaker.failed(failure, now));
+        self.note(note);
         if !news {
             return;
         }
         // An answer to a recipient names them; the row has it, the log does not need it.
-        let reply = if concerns_all { failure.reply.as_str() } else { "" };
+        let reply = if failure.concerns_all() { failure.reply.as_str() } else { "" };
         let transport = self.0.transport.to_string();
         let advice = failure.advice.unwrap_or("the relay cannot be used");
+        let (step, class, code) = (failure.step, failure.class.as_str(), failure.code);
         tracing::error!(
             transport, %step, class, code, reply, "mail is held back, none is lost: {advice}"
         );
@@ -462,8 +492,13 @@ impl Post {
 
     /// Takes note that the relay can be used.
     fn mended(&self) {
-        let before = self.health(std::mem::take);
-        if before.trouble.is_some() {
+        let mended = self.breaker(Breaker::mended);
+        self.tell_mended(mended);
+    }
+
+    fn tell_mended(&self, (was_trouble, note): (bool, Option<Note>)) {
+        self.note(note);
+        if was_trouble {
             tracing::info!("mail leaves again");
         }
     }
@@ -488,34 +523,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     words
-}
-
-/// Keeps a message for a developer, who finds its link in the log.
-async fn keep(
-    folder: &Path,
-    row: &Row,
-    mime: &[u8],
-    variables: &BTreeMap<String, String>,
-) -> Result<End, Failure> {
-    let file = folder.join(format!("{}.eml", row.id));
-    let written = async {
-        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
-        let mut options = tokio::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut writer = options.open(&file).await?;
-        writer.write_all(mime).await?;
-        writer.flush().await
-    };
-    let failure =
-        |error: std::io::Error| Failure::relay(Step::Write, format!("{}: {error}", file.display()));
-    written.await.map_err(failure)?;
-    tracing::info!(
-        mail = %row.id,
-        kind = row.kind,
-        to = row.recipient,
-        link = variables.get("link"),
-        file = %file.display(),
-        "mail kept"
-    );
-    Ok(End::Kept { file: file.display().to_string() })
 }

@@ -23,9 +23,11 @@ pub enum Step {
     Message,
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Step {
+    /// Returns its name, which stands in incidents.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Write => "writing",
             Self::Connect => "connecting",
             Self::Tls => "TLS",
@@ -34,7 +36,13 @@ impl fmt::Display for Step {
             Self::Rcpt => "RCPT TO",
             Self::Data => "DATA",
             Self::Message => "the message",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -69,6 +77,9 @@ impl Class {
         }
     }
 }
+
+/// How often a final answer is doubted that may not be meant as one: about a quarter of an hour.
+const PATIENCE: i64 = 6;
 
 /// What is done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,15 +155,23 @@ impl Failure {
         Self { step, class, permanent: code >= 500, code: Some(code), reply, advice }
     }
 
-    /// Returns what is done about it.
-    pub(super) fn fate(&self) -> Fate {
+    /// Returns what is done about it after so many `attempts`.
+    pub(super) fn fate(&self, attempts: i64) -> Fate {
         match self.class {
             Class::Configuration => Fate::Hold,
-            // A blocked address of ours is unblocked, a full mailbox emptied.
+            // A blocked address of ours is unblocked.
             Class::Reputation if self.step < Step::Message => Fate::Retry,
+            // A full mailbox is emptied, and what nobody knows may pass: but not for ever.
+            Class::Recipient if self.mailbox_is_full() && attempts < PATIENCE => Fate::Retry,
+            Class::Unknown if attempts < PATIENCE => Fate::Retry,
             _ if self.permanent => Fate::Stop,
             _ => Fate::Retry,
         }
+    }
+
+    fn mailbox_is_full(&self) -> bool {
+        let text = self.reply.split_once(' ').map_or("", |(_, text)| text);
+        self.code == Some(552) || matches!(enhanced(text), Some((_, 2, 2)))
     }
 
     /// Returns whether no message would fare better at present: then none is tried.
@@ -162,6 +181,18 @@ impl Failure {
             || (self.step == Step::Mail && self.class == Class::Configuration)
     }
 }
+
+/// How providers say that they do not let us write as `mail.from`.
+const SENDER_REFUSED: [&str; 8] = [
+    "email address is not verified",
+    "sender is not verified",
+    "from address is not verified",
+    "domain is not verified",
+    "does not match a verified sender",
+    "not authorized to send",
+    "not allowed to send as",
+    "sender address rejected",
+];
 
 /// Returns whose affair a negative answer is (RFC 5321, 4.2; RFC 3463; wordings seen in the wild).
 pub(super) fn classify(step: Step, code: u16, text: &str) -> Class {
@@ -174,6 +205,7 @@ pub(super) fn classify(step: Step, code: u16, text: &str) -> Class {
         | (_, Some((_, 7, 8 | 9 | 11 | 20..=27 | 30 | 32) | (_, 1, 7 | 8))) => {
             return Class::Configuration;
         }
+        (421, Some((4, 7, _))) => return Class::Reputation,
         (421, _) => return Class::Relay,
         _ => {}
     }
@@ -186,6 +218,10 @@ pub(super) fn classify(step: Step, code: u16, text: &str) -> Class {
         if unauthorised || says(&["sender address rejected", "sender rejected", "not verified"]) {
             return Class::Configuration;
         }
+    }
+    // Providers that look at the sender last say so after the message.
+    if code >= 500 && step >= Step::Data && says(&SENDER_REFUSED) {
+        return Class::Configuration;
     }
     match step {
         Step::Mail if code == 552 => Class::Content,
@@ -204,6 +240,11 @@ pub(super) fn classify(step: Step, code: u16, text: &str) -> Class {
         _ if matches!(code, 451 | 452 | 454) => Class::Relay,
         _ => Class::Unknown,
     }
+}
+
+/// Returns the enhanced status code that an answer begins with, as it is written.
+pub(super) fn enhanced_code(text: &str) -> Option<String> {
+    enhanced(text).map(|(class, subject, detail)| format!("{class}.{subject}.{detail}"))
 }
 
 /// Returns the enhanced status code that an answer begins with (RFC 2034).
@@ -267,7 +308,9 @@ mod tests {
             (Step::Rcpt, 550, "5.2.1 mailbox blocked by its owner", Recipient, Stop),
             (Step::Rcpt, 450, "greylisted", Reputation, Retry),
             (Step::Rcpt, 550, "5.2.1 mailbox disabled", Recipient, Stop),
-            (Step::Rcpt, 552, "5.2.2 mailbox full", Recipient, Stop),
+            (Step::Rcpt, 552, "5.2.2 mailbox full", Recipient, Retry),
+            (Step::Rcpt, 550, "5.2.2 over quota", Recipient, Retry),
+            (Step::Message, 552, "5.2.2 mailbox full", Recipient, Retry),
             (Step::Rcpt, 452, "4.2.2 mailbox full", Recipient, Retry),
             (Step::Rcpt, 450, "4.2.0 greylisted, come back", Recipient, Retry),
             (Step::Rcpt, 451, "4.7.1 greylisting in action", Reputation, Retry),
@@ -288,15 +331,54 @@ mod tests {
             (Step::Message, 550, "5.7.26 unauthenticated sender", Configuration, Hold),
             (Step::Message, 421, "4.7.32 From is not aligned", Configuration, Hold),
             (Step::Connect, 421, "4.3.2 shutting down", Relay, Retry),
+            (Step::Connect, 421, "4.7.0 too many connections", Reputation, Retry),
+            (Step::Connect, 554, "5.7.1 your address is on our blocklist", Reputation, Retry),
+            (Step::Rcpt, 421, "4.7.28 unusual rate of mail", Reputation, Retry),
+            (Step::Message, 421, "try again", Relay, Retry),
+            (Step::Rcpt, 551, "user not local", Recipient, Stop),
+            (Step::Mail, 501, "5.1.7 bad sender syntax", Configuration, Hold),
+            (Step::Message, 550, "5.7.1 This message is blocked", Reputation, Stop),
+            (
+                Step::Message,
+                554,
+                "Message rejected: Email address is not verified. The following identities failed",
+                Configuration,
+                Hold,
+            ),
+            (
+                Step::Message,
+                550,
+                "The from address does not match a verified Sender Identity",
+                Configuration,
+                Hold,
+            ),
+            (Step::Auth, 538, "5.7.11 encryption required", Configuration, Hold),
+            (Step::Auth, 504, "5.5.4 unrecognized authentication type", Configuration, Hold),
+            (Step::Message, 550, "5.7.23 SPF validation failed", Configuration, Hold),
+            (Step::Message, 451, "4.4.2 timeout", Relay, Retry),
             (Step::Message, 452, "4.3.1 disk full", Relay, Retry),
             (Step::Message, 552, "too big", Content, Stop),
             (Step::Message, 554, "5.6.0 bad MIME", Content, Stop),
-            (Step::Message, 554, "no", Unknown, Stop),
+            (Step::Message, 554, "no", Unknown, Retry),
             (Step::Data, 471, "hm", Unknown, Retry),
         ] {
             let failure = Failure::answer(step, code, text);
-            assert_eq!((failure.class, failure.fate()), (class, fate), "{step} {code} {text}");
+            assert_eq!((failure.class, failure.fate(1)), (class, fate), "{step} {code} {text}");
             assert_eq!(failure.advice.is_some(), class == Configuration, "{step} {code} {text}");
+        }
+    }
+
+    #[test]
+    fn doubt_ends() {
+        for (step, code, text, last) in [
+            (Step::Rcpt, 552, "5.2.2 mailbox full", Fate::Stop),
+            (Step::Rcpt, 452, "4.2.2 mailbox full", Fate::Retry),
+            (Step::Message, 554, "no", Fate::Stop),
+            (Step::Data, 471, "hm", Fate::Retry),
+        ] {
+            let failure = Failure::answer(step, code, text);
+            assert_eq!(failure.fate(PATIENCE - 1), Fate::Retry, "{text}");
+            assert_eq!(failure.fate(PATIENCE), last, "{text}");
         }
     }
 

@@ -15,6 +15,9 @@ const STEPS: [Duration; 7] = [
     Duration::from_hours(1),
 ];
 
+/// How soon a message is due again that waits for the relay and for nothing else.
+pub(super) const SOON: Duration = STEPS[0];
+
 /// The longest pause of a relay that cannot be used at all: when it is back, mail leaves soon.
 pub(super) const PAUSE_AT_MOST: Duration = Duration::from_mins(1);
 

@@ -85,6 +85,20 @@ impl Relay {
         Ok(())
     }
 
+    /// Goes as far as a message does before it names its recipient, and takes that back: whether we
+    /// may write as `from` is known then, and nobody gets anything.
+    pub(super) async fn probe(&self, from: &Address) -> Result<Connection, Failure> {
+        let mut connection = self.connect().await?;
+        let mail = Mail::new(Some(from.clone()), Vec::new());
+        let asked = self.step(Step::Mail, connection.smtp.command(mail)).await;
+        if let Err(failure) = asked {
+            connection.quit(self).await;
+            return Err(failure);
+        }
+        self.step(Step::Mail, connection.smtp.command(Rset)).await?;
+        Ok(connection)
+    }
+
     /// Returns the longest that one message can take, from the connection to the last answer.
     pub(super) fn longest(&self) -> Duration {
         self.timeout * (10 + THINKING)

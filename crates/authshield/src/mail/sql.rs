@@ -2,7 +2,8 @@
 
 use onesql::{Result, Sql, Tx};
 
-use crate::kernel::{MailId, Timestamp, UserId};
+use super::timeline::{EventKind, State};
+use crate::kernel::{MailEventId, MailId, Timestamp, UserId};
 
 /// A message to be written down.
 pub(super) struct New<'a> {
@@ -32,13 +33,49 @@ pub(super) struct Row {
 
 /// The end of a try.
 pub(super) struct Settled {
-    pub(super) state: &'static str,
+    pub(super) state: State,
     /// Whether the variables are still needed.
     pub(super) keep_variables: bool,
     pub(super) attempts: i64,
     pub(super) next_attempt_at: Timestamp,
     pub(super) reply: Option<String>,
     pub(super) final_at: Option<Timestamp>,
+    pub(super) final_class: Option<&'static str>,
+    /// When silence after a yes begins to mean that nobody knows.
+    pub(super) unknown_from: Option<Timestamp>,
+}
+
+/// Something that happened to a message, to be written down.
+pub(super) struct NewEvent {
+    pub(super) id: MailEventId,
+    pub(super) mail: MailId,
+    pub(super) at: Timestamp,
+    pub(super) received_at: Timestamp,
+    /// Who reports it: `relay`, `service`, `user`, `operator`, …
+    pub(super) source: &'static str,
+    /// The name that the source has for it.
+    pub(super) external_id: String,
+    pub(super) kind: EventKind,
+    pub(super) detail: Detail,
+}
+
+/// What is known besides of something that happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Detail {
+    pub(super) class: Option<&'static str>,
+    pub(super) smtp_code: Option<u16>,
+    pub(super) enhanced_code: Option<String>,
+    /// One line, of bounded length.
+    pub(super) reply: Option<String>,
+    pub(super) remote_mta: Option<String>,
+}
+
+/// A message whose row is held until the end of the transaction.
+#[derive(sqlx::FromRow)]
+pub(super) struct Held {
+    pub(super) kind: String,
+    pub(super) state: String,
+    pub(super) created_at: Timestamp,
 }
 
 /// Writes a message down as queued.
@@ -145,17 +182,20 @@ pub(super) async fn settle(
             "UPDATE mail_messages
              SET state = $3, attempts = $4, next_attempt_at = $5,
                  last_reply = COALESCE($6, last_reply), final_at = $7, lease_until = NULL,
-                 variables = CASE WHEN $8 THEN variables ELSE NULL END
+                 variables = CASE WHEN $8 THEN variables ELSE NULL END,
+                 final_class = $9, unknown_from = $10
              WHERE id = $1 AND state = 'sending' AND lease_until = $2",
         )
         .bind(id)
         .bind(lease)
-        .bind(settled.state)
+        .bind(settled.state.as_str())
         .bind(settled.attempts)
         .bind(settled.next_attempt_at)
         .bind(settled.reply.clone())
         .bind(settled.final_at)
         .bind(settled.keep_variables)
+        .bind(settled.final_class)
+        .bind(settled.unknown_from)
         .execute()
         .await?;
     Ok(touched == 1)
@@ -171,4 +211,107 @@ pub(super) async fn find(tx: &mut Tx, id: MailId) -> Result<Option<Row>> {
     .bind(id)
     .optional()
     .await
+}
+
+/// SQLite has one writer, so that whoever writes holds everything.
+const HOLD: Sql = Sql {
+    sqlite: "SELECT kind, state, created_at FROM mail_messages WHERE id = $1",
+    postgres: "SELECT kind, state, created_at FROM mail_messages WHERE id = $1 FOR UPDATE",
+};
+
+/// Holds a message until the end of the transaction, so that its state is worked out from all of
+/// its events.
+pub(super) async fn hold(tx: &mut Tx, id: MailId) -> Result<Option<Held>> {
+    tx.query(HOLD).bind(id).optional().await
+}
+
+/// Writes down what happened, unless that was done before.
+pub(super) async fn add_event(tx: &mut Tx, event: NewEvent) -> Result<bool> {
+    let added: Option<(MailEventId,)> = tx
+        .query(
+            "INSERT INTO mail_events (id, mail_id, at, received_at, source, external_id, kind, class,
+                                      smtp_code, enhanced_code, reply, remote_mta)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+             ON CONFLICT DO NOTHING
+             RETURNING id",
+        )
+        .bind(event.id)
+        .bind(event.mail)
+        .bind(event.at)
+        .bind(event.received_at)
+        .bind(event.source)
+        .bind(event.external_id)
+        .bind(event.kind.as_str())
+        .bind(event.detail.class)
+        .bind(event.detail.smtp_code.map(i64::from))
+        .bind(event.detail.enhanced_code)
+        .bind(event.detail.reply)
+        .bind(event.detail.remote_mta)
+        .optional()
+        .await?;
+    Ok(added.is_some())
+}
+
+/// Returns what happened to a message, as far as its state depends on it.
+pub(super) async fn facts(tx: &mut Tx, id: MailId) -> Result<Vec<(EventKind, Timestamp)>> {
+    let rows: Vec<(String, Timestamp)> = tx
+        .query("SELECT kind, at FROM mail_events WHERE mail_id = $1 ORDER BY at, id")
+        .bind(id)
+        .all()
+        .await?;
+    // What a newer version wrote down is not for this one to judge.
+    Ok(rows.into_iter().filter_map(|(kind, at)| Some((EventKind::by_name(&kind)?, at))).collect())
+}
+
+/// Puts a message into the state that its timeline gives it; it leaves the outbox, if it was there.
+pub(super) async fn set_state(tx: &mut Tx, id: MailId, state: State, now: Timestamp) -> Result<()> {
+    tx.query(
+        "UPDATE mail_messages
+         SET state = $2, final_at = COALESCE(final_at, $3), lease_until = NULL, variables = NULL
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(state.as_str())
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Makes a message that waits due at once; false if it does not wait.
+pub(super) async fn hurry(tx: &mut Tx, id: MailId, now: Timestamp) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE mail_messages SET next_attempt_at = $2
+             WHERE id = $1 AND state = 'queued' AND expires_at > $2",
+        )
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Opens the incident of a provider, unless it is open.
+pub(super) async fn open_fault(tx: &mut Tx, provider: &str, now: Timestamp) -> Result<bool> {
+    let opened: Option<(String,)> = tx
+        .query(
+            "INSERT INTO mail_faults (provider, since) VALUES ($1, $2)
+             ON CONFLICT DO NOTHING RETURNING provider",
+        )
+        .bind(provider.to_owned())
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(opened.is_some())
+}
+
+/// Closes the incident of a provider, if one is open, and returns since when it was.
+pub(super) async fn close_fault(tx: &mut Tx, provider: &str) -> Result<Option<Timestamp>> {
+    let since: Option<(Timestamp,)> = tx
+        .query("DELETE FROM mail_faults WHERE provider = $1 RETURNING since")
+        .bind(provider.to_owned())
+        .optional()
+        .await?;
+    Ok(since.map(|(since,)| since))
 }

@@ -16,10 +16,10 @@ use secrecy::SecretString;
 use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::kernel::{EmailAddress, LinkToken, UserId};
+use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
-use crate::mail::Letter;
+use crate::mail::{self, Letter};
 use crate::passwords::{Overloaded, Rejected, Weakness};
 
 /// Why no new password was set.
@@ -88,23 +88,31 @@ pub async fn send_reset(
     app: &App,
     ctx: &Ctx,
     user: &User,
-) -> onesql::Result<()> {
-    let token = issue(tx, app, ctx, user).await?;
+) -> onesql::Result<MailId> {
+    let mail = app.outbox.next();
+    let token = issue(tx, app, ctx, user, mail).await?;
     let letter =
         Letter::ResetPassword { link: links::url(&app.config.mail.link_reset_password, &token) };
-    app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
-    Ok(())
+    app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
+    Ok(mail)
 }
 
-/// Makes a link to set a new password.
+/// Makes a link to set a new password, which `mail` is going to carry.
 pub async fn issue(
     tx: &mut onesql::Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
+    mail: MailId,
 ) -> onesql::Result<LinkToken> {
-    let (purpose, email) = (Purpose::ResetPassword, Some(&user.email));
-    links::issue(tx, app, ctx, purpose, Some(user.id), email, app.config.recovery.ttl).await
+    let new = links::New {
+        purpose: Purpose::ResetPassword,
+        user: Some(user.id),
+        email: Some(&user.email),
+        mail: Some(mail),
+        lasts: app.config.recovery.ttl,
+    };
+    links::issue(tx, app, ctx, new).await
 }
 
 /// Sets a new password with the link that was sent to the account's address.
@@ -133,7 +141,7 @@ pub async fn reset(
 
     let mut tx = app.store.write().await?;
     let only = [Purpose::ResetPassword, Purpose::ResetPassword];
-    let Some(Link { email: Some(email), .. }) =
+    let Some(Link { email: Some(email), mail_id, .. }) =
         links::redeem(&mut tx, app, token, only, ctx.now).await?
     else {
         drop(tx);
@@ -151,6 +159,7 @@ pub async fn reset(
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
     links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
+    mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
     tx.commit().await?;
     app.outbox.wake();

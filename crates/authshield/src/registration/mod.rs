@@ -22,7 +22,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::DuplicateEmail;
-use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, UserId};
+use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::Letter;
@@ -143,10 +143,11 @@ async fn already_registered(
     if let Some(account) = &account
         && account.user.disabled_at.is_none()
     {
-        let token = crate::recovery::issue(tx, app, ctx, &account.user).await?;
+        let mail = app.outbox.next();
+        let token = crate::recovery::issue(tx, app, ctx, &account.user, mail).await?;
         let link = Some(links::url(&app.config.mail.link_reset_password, &token));
         let letter = Letter::AlreadyRegistered { link };
-        app.outbox.put(tx, &account.user.recipient(), &letter, ctx.now).await?;
+        app.outbox.put_as(mail, tx, &account.user.recipient(), &letter, ctx.now).await?;
     }
     let failed = Event::RegisterFailed {
         user: account.map(|account| account.user.id),
@@ -162,14 +163,20 @@ pub async fn send_verification(
     app: &App,
     ctx: &Ctx,
     user: &User,
-) -> onesql::Result<()> {
-    let lasts = app.config.verification.ttl;
-    let (purpose, email) = (Purpose::VerifyEmail, Some(&user.email));
-    let token = links::issue(tx, app, ctx, purpose, Some(user.id), email, lasts).await?;
+) -> onesql::Result<MailId> {
+    let mail = app.outbox.next();
+    let new = links::New {
+        purpose: Purpose::VerifyEmail,
+        user: Some(user.id),
+        email: Some(&user.email),
+        mail: Some(mail),
+        lasts: app.config.verification.ttl,
+    };
+    let token = links::issue(tx, app, ctx, new).await?;
     let letter =
         Letter::VerifyEmail { link: links::url(&app.config.mail.link_verify_email, &token) };
-    app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
-    Ok(())
+    app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
+    Ok(mail)
 }
 
 /// Makes the first administrator of an empty installation, with the link that `serve` prints.

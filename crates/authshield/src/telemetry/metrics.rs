@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
@@ -103,12 +103,25 @@ labels! {
     Mail {
         /// Which letter.
         kind: &'static str,
-        /// `sent`, `retried`, `failed` or `expired`.
+        /// `accepted`, `kept`, `retried`, `failed` or `expired`.
         outcome: &'static str,
+    }
+    /// Of a try to send a mail.
+    MailAttempt {
+        /// What mail is handed to.
+        provider: &'static str,
+        /// `accepted`, or whose affair it was that not: `recipient`, `configuration`, `reputation`,
+        /// `relay`, `content` or `unknown`.
+        class: &'static str,
+    }
+    /// Of what mail is handed to.
+    MailProvider {
+        /// `smtp`, or `file` in development.
+        provider: &'static str,
     }
     /// Of mails that wait.
     MailState {
-        /// `queued` or `dead`.
+        /// `queued` or `sending`.
         state: &'static str,
     }
     /// Of mails of one kind.
@@ -193,6 +206,36 @@ impl Declared for Histogram {
             0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
             2.5, 5.0, 10.0,
         ])
+    }
+}
+
+/// Histograms of how long mail is under way: from a second to a day.
+pub type Delays<L> = Family<L, Histogram, UnderWay>;
+
+/// Makes histograms of how long mail is under way.
+#[derive(Debug, Clone)]
+pub struct UnderWay;
+
+impl MetricConstructor<Histogram> for UnderWay {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new([
+            0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0,
+            86_400.0,
+        ])
+    }
+}
+
+impl<L: Labels> Declared for Delays<L> {
+    const KIND: &'static str = "histogram";
+    const LABELS: &'static [&'static str] = L::NAMES;
+
+    fn make() -> Self {
+        Self::new_with_constructor(UnderWay)
+    }
+
+    #[cfg(test)]
+    fn touch(&self) {
+        drop(self.get_or_create(&L::default()));
     }
 }
 
@@ -316,6 +359,20 @@ metrics! {
 
     /// Mails that reached the end of an attempt, by kind and outcome.
     mail_messages: Counters<Mail>;
+    /// Tries to send a mail: accepted by the relay, or whose affair it was that not.
+    mail_attempts: Counters<MailAttempt>;
+    /// From the outbox to the relay's yes.
+    mail_time_to_accept: Delays<MailKind> [Seconds "seconds"];
+    /// From the outbox until the recipient used the link.
+    mail_time_to_confirm: Delays<MailKind> [Seconds "seconds"];
+    /// Whether mail is handed on: 0 it is, 1 a session without a mail sees whether it can be, 2 it is held back.
+    mail_breaker_state: Gauges<MailProvider>;
+    /// Whether a fault of our own settings keeps mail from leaving (1); on every node, also after a start.
+    mail_config_fault: Gauge;
+    /// Mails of the last day that the relay took too long ago for silence to mean anything good.
+    mail_outcome_unknown: Gauge;
+    /// Mails of the last day that were given up, and not because of their recipient.
+    mail_dead_letters: Gauge;
     /// Mails in the outbox, by state.
     mail_queue_depth: Gauges<MailState>;
     /// How long the oldest mail of a kind has been waiting.

@@ -4,7 +4,7 @@
 //! POST /auth/verify-email ─ http::verify ─ verify
 //!     links::redeem     one UPDATE: of two requests with one link, one is taken
 //!     accounts          mark verified, or take the new address
-//!     audit, mail       the old address is told
+//!     audit, mail       the old address is told; the mail with the link is known to have arrived
 //! ```
 
 pub mod http;
@@ -15,7 +15,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, LinkToken, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
-use crate::mail::Letter;
+use crate::mail::{self, Letter};
 use crate::registration::send_verification;
 
 /// Why an address was not proved.
@@ -56,7 +56,7 @@ pub async fn verify(
         }
         None => None,
     };
-    let Some(Link { purpose, user_id: Some(user), email: Some(email) }) = link else {
+    let Some(Link { purpose, user_id: Some(user), email: Some(email), mail_id }) = link else {
         let reason = links::why_not(&mut tx, app, token).await?;
         let rejected = Event::LinkRejected { purpose: Purpose::VerifyEmail.name(), reason };
         audit::record(&mut tx, app, ctx, &rejected).await?;
@@ -70,6 +70,7 @@ pub async fn verify(
     };
     match done {
         Ok(true) => {
+            mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
             tx.commit().await?;
             app.outbox.wake();
             Ok(Verified { user, email })

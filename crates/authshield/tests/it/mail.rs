@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use authshield::config::{Smtp, SmtpTls};
-use authshield::kernel::MailId;
+use authshield::kernel::{MailId, Place};
 use authshield::mail::{
-    Class, Counts, Letter, Letterhead, Lives, MailRow, Outbox, Outcome, Post, Recipient, Relay,
-    Sealer, SetupError, Step, Transport, list, purge, queue_state, run, show,
+    self, BreakerState, Class, Counts, Letter, Letterhead, Lives, MailRow, Outbox, Outcome, Post,
+    Recipient, Relay, Sealer, Search, SetupError, Shown, State, Step, Transport, purge,
+    queue_state, run,
 };
 use authshield::world::{Sandbox, World};
 use lettre::transport::smtp::extension::ClientId;
@@ -104,6 +105,14 @@ impl Database {
     }
 }
 
+/// Lists messages in a state, or in any, the newest first.
+async fn list(store: &Store, state: Option<&str>, at_most: i64) -> Vec<MailRow> {
+    let state = state.map(|name| State::by_name(name).unwrap());
+    let search = Search { state, ..Search::default() };
+    let now = Sandbox::default().now();
+    mail::list(store, &search, Place::start(), at_most, now).await.unwrap()
+}
+
 /// A post office in a world of its own.
 struct Office {
     world: Arc<Sandbox>,
@@ -171,8 +180,22 @@ impl Office {
         self.put_to("ann@example.net", Letter::VerifyEmail { link: LINK.into() }).await
     }
 
+    async fn show(&self, id: MailId) -> Shown {
+        mail::show(&self.store, &self.outbox, id, self.world.now()).await.unwrap().unwrap()
+    }
+
+    /// Returns what happened to a message: kinds, with the class of what failed.
+    async fn timeline(&self, id: MailId) -> Vec<String> {
+        let entries = self.show(id).await.story.timeline.into_iter();
+        let words = |entry: mail::Entry| match entry.class {
+            Some(class) => format!("{}/{class}", entry.kind),
+            None => entry.kind,
+        };
+        entries.map(words).collect()
+    }
+
     async fn row(&self, id: MailId) -> MailRow {
-        show(&self.store, &self.outbox, id).await.unwrap().unwrap().row
+        self.show(id).await.story.row
     }
 
     /// Returns whether the database still has the variables of a message.
@@ -234,11 +257,11 @@ async fn what_is_committed_is_sent_once_and_then_forgets_its_link() {
         assert_eq!(row.final_at, Some(office.world.now()));
         assert!(!office.has_variables(id).await);
         assert_eq!(office.counts.of("verify_email", Outcome::Accepted), 1);
-        assert!(show(&office.store, &office.outbox, id).await.unwrap().unwrap().rendered.is_none());
+        assert!(office.show(id).await.rendered.is_none());
 
-        assert_eq!(list(&office.store, Some("accepted"), 10).await.unwrap().len(), 1);
-        assert_eq!(list(&office.store, Some("queued"), 10).await.unwrap().len(), 0);
-        assert_eq!(list(&office.store, None, 10).await.unwrap()[0].id, id);
+        assert_eq!(list(&office.store, Some("accepted"), 10).await.len(), 1);
+        assert_eq!(list(&office.store, Some("queued"), 10).await.len(), 0);
+        assert_eq!(list(&office.store, None, 10).await[0].id, id);
         assert_eq!(purge(&office.store, office.world.now()).await.unwrap(), 0);
         let later = office.world.now() + Duration::from_secs(1);
         assert_eq!(purge(&office.store, later).await.unwrap(), 1);
@@ -282,6 +305,13 @@ async fn a_temporary_refusal_is_tried_again_and_a_final_one_is_not() {
         assert_eq!(office.post.deliver_due().await, 1);
         let row = office.row(full).await;
         assert_eq!((row.state.as_str(), row.attempts), ("accepted", 3));
+        let retried = "retried/recipient";
+        assert_eq!(office.timeline(full).await, ["queued", retried, retried, "accepted"]);
+        assert_eq!(office.timeline(gone).await, ["queued", "failed/recipient"]);
+        let refused = office.show(gone).await.story.timeline.pop().unwrap();
+        assert_eq!((refused.source.as_str(), refused.smtp_code), ("relay", Some(550)));
+        assert_eq!(refused.enhanced_code.as_deref(), Some("5.1.1"));
+        assert_eq!(refused.reply.as_deref(), Some("550 5.1.1 no such user"));
         assert_eq!(relay.mails().len(), 2);
         assert_eq!(office.counts.of("password_changed", Outcome::Retried), 2);
         assert_eq!(office.counts.of("password_changed", Outcome::Failed), 1);
@@ -300,6 +330,7 @@ async fn a_letter_dies_with_its_link() {
         assert_eq!(office.row(id).await.state, "expired");
         assert!(!office.has_variables(id).await);
         assert_eq!(office.counts.of("reset_password", Outcome::Expired), 1);
+        assert_eq!(office.timeline(id).await, ["queued", "expired"]);
         assert!(relay.heard().is_empty());
     }
 }
@@ -321,7 +352,7 @@ async fn a_dead_relay_loses_nothing_and_mail_leaves_soon_after() {
         }
         let trouble = office.post.trouble().unwrap();
         assert_eq!((trouble.step, trouble.class), (Step::Connect, Class::Relay));
-        let queued = list(&office.store, Some("queued"), 100).await.unwrap();
+        let queued = list(&office.store, Some("queued"), 100).await;
         assert_eq!(queued.len(), 20);
         let attempts: i64 = queued.iter().map(|row| row.attempts).sum();
         assert!(attempts < 80, "one try per pause, not one per message: {attempts}");
@@ -350,6 +381,10 @@ async fn wrong_credentials_cost_no_message() {
         }
         let row = office.row(id).await;
         assert_eq!((row.state.as_str(), row.attempts), ("queued", 0), "tries are not burnt");
+        assert_eq!(office.timeline(id).await, ["queued", "retried/configuration"], "said once");
+        assert_eq!(office.post.state(), BreakerState::Open);
+        let tried = relay.heard().iter().filter(|heard| heard.is("MAIL")).count();
+        assert_eq!(tried, 0, "no message goes that far");
         assert!(row.last_reply.unwrap().starts_with("AUTH: 535 5.7.8"));
         let trouble = office.post.trouble().unwrap();
         assert_eq!(trouble.class, Class::Configuration);
@@ -378,7 +413,7 @@ async fn a_relay_that_hung_up_in_between_is_called_again() {
             office.put().await;
         }
         office.post.deliver_due().await;
-        let accepted = list(&office.store, Some("accepted"), 100).await.unwrap();
+        let accepted = list(&office.store, Some("accepted"), 100).await;
         assert_eq!((accepted.len(), relay.mails().len()), (40, 40));
         assert!(accepted.iter().all(|row| row.attempts == 1));
     }
@@ -679,7 +714,7 @@ async fn nodes_share_the_work_and_never_send_twice() {
             relay.mails().iter().map(|mail| mail.header("Message-ID").unwrap()).collect();
         assert_eq!((ids.len(), relay.mails().len()), (letters, letters));
         assert_eq!(tried.load(Ordering::SeqCst), letters);
-        let accepted = list(&database.store, Some("accepted"), 1000).await.unwrap();
+        let accepted = list(&database.store, Some("accepted"), 1000).await;
         assert_eq!(accepted.len(), letters);
         assert!(accepted.iter().all(|row| row.attempts == 1));
     }
@@ -754,8 +789,8 @@ async fn in_development_mail_is_kept_and_shown() {
         let office = Office::new(database.store, Transport::Keep { folder: folder.clone() });
         let id = office.put().await;
         assert_eq!(office.post.deliver_due().await, 1);
-        let shown = show(&office.store, &office.outbox, id).await.unwrap().unwrap();
-        assert_eq!(shown.row.state, "kept");
+        let shown = office.show(id).await;
+        assert_eq!(shown.story.row.state, "kept");
         let rendered = shown.rendered.unwrap();
         assert!(rendered.subject.starts_with("Bestätigen Sie"), "{}", rendered.subject);
         assert!(rendered.text.contains(LINK));

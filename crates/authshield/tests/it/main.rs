@@ -17,6 +17,7 @@ mod http;
 mod limits;
 mod login;
 mod mail;
+mod mail_desk;
 mod mail_story;
 mod negative;
 mod openapi;

@@ -28,9 +28,9 @@ impl TestApp {
     pub(crate) async fn setup_token(&self) -> String {
         let mut tx = self.app.store.write().await.unwrap();
         let hour = Duration::from_hours(1);
-        let token = links::issue(&mut tx, &self.app, &self.ctx(), Purpose::Setup, None, None, hour)
-            .await
-            .unwrap();
+        let (purpose, lasts) = (Purpose::Setup, hour);
+        let new = links::New { purpose, user: None, email: None, mail: None, lasts };
+        let token = links::issue(&mut tx, &self.app, &self.ctx(), new).await.unwrap();
         tx.commit().await.unwrap();
         token.reveal().to_owned()
     }

@@ -6,6 +6,7 @@
 mod configuration;
 mod database;
 mod keys;
+mod mail;
 mod relay;
 
 use serde_json::Value;
