@@ -94,20 +94,29 @@ impl Deref for App {
 
 /// What is known about a request before any of it is believed.
 ///
-/// `now` is read once: everything that one request writes bears the same instant.
+/// `now` is read once: everything that one request writes bears the same instant. Clones share it.
 #[derive(Clone)]
-pub struct Ctx {
+pub struct Ctx(Arc<Context>);
+
+/// What is in a [`Ctx`].
+pub struct Context {
     /// When it came in.
     pub now: Timestamp,
     /// Its name in logs, problems and the audit trail.
-    pub request_id: String,
-    /// The client's address, through trusted proxies.
-    pub ip: IpAddr,
-    /// Its network, as limits count it.
-    pub network: String,
+    pub request_id: Arc<str>,
+    /// The client, through trusted proxies.
+    pub client: ClientAddress,
     /// What the client says of itself.
     pub device: Device,
     world: SharedWorld,
+}
+
+impl Deref for Ctx {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.0
+    }
 }
 
 impl Ctx {
@@ -115,31 +124,25 @@ impl Ctx {
     #[must_use]
     pub fn new(
         world: SharedWorld,
-        request_id: String,
-        client: &ClientAddress,
+        request_id: Arc<str>,
+        client: ClientAddress,
         headers: &HeaderMap,
     ) -> Self {
-        Self {
-            now: world.now(),
-            request_id,
-            ip: client.ip,
-            network: client.network(),
-            device: Device::from_headers(headers),
-            world,
-        }
+        let (now, device) = (world.now(), Device::from_headers(headers));
+        Self(Arc::new(Context { now, request_id, client, device, world }))
     }
 
     /// Knows what a command knows: nobody's address.
     #[must_use]
     pub fn command(world: SharedWorld) -> Self {
         let nobody = ClientAddress { ip: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), https: None };
-        Self::new(world, "command".into(), &nobody, &HeaderMap::new())
+        Self::new(world, "command".into(), nobody, &HeaderMap::new())
     }
 
     /// Time and chance, to make ids and secrets.
     #[must_use]
     pub fn world(&self) -> &dyn World {
-        &*self.world
+        &*self.0.world
     }
 }
 

@@ -1,9 +1,9 @@
 //! What every request goes through, whatever route it is for.
 //!
 //! ```text
-//! identify      who is it from, what is it called          (Ctx, ClientIp, RequestTag)
+//! identify      who is it from, what is it called           (Ctx, ClientIp, RequestTag);
+//!               the headers of every answer                 (also of what CORS answers)
 //! request_line  one line in the log, one tick of metrics    (telemetry)
-//! dress         the headers of every answer                 (also of what CORS answers)
 //! finish        time limit, panics, problems
 //! ```
 
@@ -29,7 +29,7 @@ use crate::telemetry::{ClientIp, RequestTag, TrustedPeer, metrics};
 /// Where the request id travels.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Finds out whom the request is from and names it.
+/// Finds out whom the request is from, names it, and dresses the answer.
 pub async fn identify(
     State(app): State<App>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
@@ -45,20 +45,24 @@ pub async fn identify(
     let client = ClientAddress::resolve(peer, request.headers(), trusted);
     let tag = request_id_from(peer, request.headers(), trusted)
         .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
-    let ctx = Ctx::new(Arc::clone(&app.world), tag.clone(), &client, request.headers());
+    let tag: Arc<str> = tag.into();
+    let ctx = Ctx::new(Arc::clone(&app.world), Arc::clone(&tag), client, request.headers());
     let extensions = request.extensions_mut();
     if trusted.iter().any(|net| net.contains(&peer)) {
         extensions.insert(TrustedPeer);
     }
     extensions.insert(ctx);
-    extensions.insert(RequestTag(tag));
+    extensions.insert(RequestTag(Arc::clone(&tag)));
     extensions.insert(ClientIp(client.ip));
-    next.run(request).await
+    let mut response = next.run(request).await;
+    set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
+    response
 }
 
 /// Bounds the time, survives panics, and writes problems.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
+    let tag = request.extensions().get::<RequestTag>().map(|tag| Arc::clone(&tag.0));
+    let tag = tag.unwrap_or_default();
     let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {
@@ -91,14 +95,6 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
         }
         response.headers_mut().extend(headers);
     }
-    response
-}
-
-/// Sets the headers of every answer.
-pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
-    let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone()).unwrap_or_default();
-    let mut response = next.run(request).await;
-    set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
     response
 }
 
@@ -173,7 +169,7 @@ pub async fn limited(
     request: Request,
     next: Next,
 ) -> Response {
-    match app.limits.spend(rule, &ctx.network, ctx.now).await {
+    match app.limits.spend(rule, &ctx.client.network(), ctx.now).await {
         Ok(standing) => {
             let mut response = next.run(request).await;
             if app.limits.enabled() {

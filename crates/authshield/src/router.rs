@@ -149,7 +149,6 @@ pub fn operator(app: &App) -> Router {
 /// Puts around `routes` what every answer has, whoever gives it.
 fn framed(routes: Router<App>, app: &App) -> Router {
     routes
-        .layer(from_fn_with_state(app.clone(), frame::dress))
         .layer(from_fn_with_state(app.metrics.clone(), request_line))
         .layer(from_fn_with_state(app.clone(), frame::identify))
         .with_state(app.clone())

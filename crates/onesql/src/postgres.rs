@@ -109,7 +109,8 @@ impl PgTx {
     ) -> Result<Self> {
         let since = Instant::now();
         loop {
-            let connection = Some(server.pool.acquire().await?);
+            // In a box: connecting is rare, and would make every future around this one large.
+            let connection = Some(Box::pin(server.pool.acquire()).await?);
             let mut tx = Self {
                 connection,
                 open: false,

@@ -466,7 +466,8 @@ mod parking {
             let idle = lot.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match idle {
                 Some(connection) => connection,
-                None => lot.options.connect().await?,
+                // In a box: that is rare, and would make every future around this one large.
+                None => Box::pin(lot.options.connect()).await?,
             };
             Ok(Parked { connection: Some(connection), lot: Arc::clone(lot), permit: Some(permit) })
         }

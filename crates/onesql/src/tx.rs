@@ -60,9 +60,13 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self.on {
             On::Reader(_) => Ok(()),
-            On::Member(member) => self.watch.over(Part::Commit, "COMMIT", member.commit()).await,
+            On::Member(member) => {
+                let span = self.watch.span("COMMIT", &[]);
+                self.watch.over(Part::Commit, span, member.commit()).await
+            }
             On::Postgres(tx) => {
-                self.watch.over(Part::Commit, "COMMIT", tx.commit(self.at_most)).await
+                let span = self.watch.span("COMMIT", &[]);
+                self.watch.over(Part::Commit, span, tx.commit(self.at_most)).await
             }
         }
     }

@@ -68,17 +68,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Sees `work` through, and says how long it took. In a trace it is a span.
+    /// Sees `work` through inside `span`, and says how long it took.
     ///
-    /// `sql` is what the program says, with its parameters still `$1`: there is no value in it.
     /// No `async` block: it would keep room for `work` twice, and most of what a request keeps is this.
     pub(crate) fn over<T>(
         &self,
         part: Part,
-        sql: &'static str,
+        span: Span,
         work: impl Future<Output = Result<T>>,
     ) -> impl Future<Output = Result<T>> {
-        let span = self.span(sql);
         let since = Instant::now();
         work.instrument(span.clone()).map(move |outcome| {
             if let Err(error) = &outcome {
@@ -92,9 +90,12 @@ impl Watch {
         })
     }
 
-    /// Returns a span if somebody traces, and if this is part of something: what the program asks by
-    /// itself once a second would fill every collector with traces of one statement.
-    fn span(&self, sql: &'static str) -> Span {
+    /// Returns a span if somebody traces, of a statement and what goes the same way with it. They are
+    /// what the program says, with parameters still `$1`: there is no value in it.
+    ///
+    /// Only if this is part of something: what the program asks by itself once a second would fill
+    /// every collector with traces of one statement.
+    pub(crate) fn span(&self, sql: &'static str, then: &[&'static str]) -> Span {
         // (Not asked with `span_enabled!`: with a filter for each layer, that has a side effect on the
         // event that comes next.)
         if Span::current().is_none() {
@@ -103,13 +104,24 @@ impl Watch {
         tracing::trace_span!(
             target: "onesql",
             "database",
-            otel.name = %Summary(sql),
+            otel.name = %Each(Summary, sql, then),
             otel.kind = "client",
             otel.status_code = Empty,
             db.system.name = self.system,
-            db.query.text = %Squeezed(sql),
+            db.query.text = %Each(Squeezed, sql, then),
             error.r#type = Empty,
         )
+    }
+}
+
+/// Several statements, each shown by the same means.
+struct Each<'t, T>(fn(&'static str) -> T, &'static str, &'t [&'static str]);
+
+impl<T: fmt::Display> fmt::Display for Each<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(show, first, then) = self;
+        write!(f, "{}", show(first))?;
+        then.iter().try_for_each(|next| write!(f, "; {}", show(next)))
     }
 }
 

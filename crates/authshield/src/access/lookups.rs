@@ -1,8 +1,8 @@
 //! The sessions of callers, read together.
 //!
 //! Going to the database and back costs more than what is read there, and is no dearer for many
-//! sessions than for one. So at most two reads are under way; who comes meanwhile goes with the next,
-//! together with all the others who wait. A read always begins after whoever it is for has come, so
+//! sessions than for one. So one read is under way; who comes meanwhile goes with the next, together
+//! with all the others who wait. A read always begins after whoever it is for has come, so
 //! nobody gets an answer that is older than their question.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,6 @@ use tokio::sync::oneshot;
 use crate::app::App;
 use crate::kernel::SessionId;
 use crate::sessions::{self, PRESENT_AT_MOST, Present};
-
-/// How many reads are under way at once, unless more than one could take along are waiting.
-const AT_ONCE: usize = 2;
 
 /// Who waits for the next read.
 #[derive(Default)]
@@ -43,7 +40,8 @@ impl Lookups {
         let (answer, found) = oneshot::channel();
         let mut desk = self.desk();
         desk.waiting.push(Waiting { session, answer });
-        if desk.under_way < AT_ONCE || desk.waiting.len() > PRESENT_AT_MOST {
+        // Another one only if more are waiting than the next could take along.
+        if desk.under_way == 0 || desk.waiting.len() > PRESENT_AT_MOST {
             desk.under_way += 1;
             // In a task of its own: others must not go without an answer because one left.
             tokio::spawn(Reader { app: app.clone(), done: false }.run());

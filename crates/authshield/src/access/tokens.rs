@@ -56,17 +56,16 @@ impl VerifiedTokens {
             shard.lock().unwrap_or_else(PoisonError::into_inner).claims.remove(&digest);
             return Err(Code::TokenExpired.into());
         }
-        let claims =
-            app.keyring.verify(&app.verifier, token, now).await.map_err(|error| match error {
-                VerificationError::Refused(VerifyError::Expired) => {
-                    Problem::from(Code::TokenExpired)
-                }
-                VerificationError::Refused(other) => {
-                    Problem::from(Code::TokenInvalid).because(other.to_string())
-                }
-                VerificationError::Keys(KeyringError::Store(error)) => error.into(),
-                VerificationError::Keys(error) => Problem::internal(&error),
-            })?;
+        // In a box: it is seldom needed, and would make the future of every request larger.
+        let verified = Box::pin(app.keyring.verify(&app.verifier, token, now)).await;
+        let claims = verified.map_err(|error| match error {
+            VerificationError::Refused(VerifyError::Expired) => Problem::from(Code::TokenExpired),
+            VerificationError::Refused(other) => {
+                Problem::from(Code::TokenInvalid).because(other.to_string())
+            }
+            VerificationError::Keys(KeyringError::Store(error)) => error.into(),
+            VerificationError::Keys(error) => Problem::internal(&error),
+        })?;
         // Those behind us need leeway, for their clocks are not ours. We need none: without this, a
         // token that was refused would be good again once it is forgotten here.
         if claims.exp <= now.as_second() {

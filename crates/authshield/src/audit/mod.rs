@@ -5,7 +5,7 @@ mod event;
 mod page;
 
 pub use event::Event;
-use onesql::{Json, Result, Tx};
+use onesql::{Json, Result, Statement, Tx};
 
 use crate::app::{App, Ctx};
 use crate::kernel::AuditId;
@@ -16,17 +16,15 @@ use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome};
 ///
 /// Metrics are counted here too, so that handlers count nothing.
 pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
+    written(tx, app, ctx, event).execute().await?;
+    tell(app, ctx, event);
+    Ok(())
+}
+
+/// Returns the statement that writes `event`, for one that goes with the next. [`tell`] when that is
+/// done.
+pub fn written<'t>(tx: &'t mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Statement<'t, 'static> {
     let subject = event.subject();
-    count(&app.metrics, event);
-    tracing::info!(
-        target: "authshield::audit",
-        event = event.code(),
-        reason = event.reason(),
-        request_id = %ctx.request_id,
-        user_id = subject.user.map(tracing::field::display),
-        session_id = subject.session.map(tracing::field::display),
-        "event"
-    );
     tx.query(
         "INSERT INTO audit_events (id, at, code, reason, actor_id, user_id, session_id, ip_address,
                                    user_agent, request_id, email_hash, data)
@@ -39,14 +37,26 @@ pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<
     .bind(subject.actor)
     .bind(subject.user)
     .bind(subject.session)
-    .bind(ctx.ip.to_string())
+    .bind(ctx.client.ip.to_string())
     .bind(ctx.device.user_agent.clone())
-    .bind(ctx.request_id.clone())
+    .bind(ctx.request_id.to_string())
     .bind(subject.email.map(|email| app.secrets.email_hash.hash(email).to_vec()))
     .bind(Json(event.data()))
-    .execute()
-    .await?;
-    Ok(())
+}
+
+/// Logs and counts `event`.
+pub fn tell(app: &App, ctx: &Ctx, event: &Event) {
+    let subject = event.subject();
+    count(&app.metrics, event);
+    tracing::info!(
+        target: "authshield::audit",
+        event = event.code(),
+        reason = event.reason(),
+        request_id = %ctx.request_id,
+        user_id = subject.user.map(tracing::field::display),
+        session_id = subject.session.map(tracing::field::display),
+        "event"
+    );
 }
 
 /// Writes `event` by itself: nothing else changed.

@@ -112,9 +112,9 @@ settings! {
         }
         /// The longest expected wait for a hash; when it would be longer, the answer is 503 at once.
         hash_max_wait: Duration {
-            fallback: Fallback::Always("1s"),
+            fallback: Fallback::Always("500ms"),
             bounds: Some((10, MINUTE)),
-            example: "1s",
+            example: "500ms",
             mistaken: &["HASH_MAX_WAIT", "PASSWORD_HASH_TIMEOUT"],
         }
     }

@@ -27,8 +27,6 @@ pub struct Device {
     /// The `User-Agent`, at most 512 characters, with U+FFFD where there were control characters
     /// or such as turn the direction of text: one event stays one line in any log.
     pub user_agent: Option<String>,
-    /// A few words for people: `Chrome on Windows`.
-    pub label: String,
 }
 
 impl Device {
@@ -37,11 +35,11 @@ impl Device {
     pub fn from_headers(headers: &HeaderMap) -> Self {
         match headers.get(header::USER_AGENT) {
             Some(value) => Self::from_user_agent(&String::from_utf8_lossy(value.as_bytes())),
-            None => Self { user_agent: None, label: UNKNOWN.to_owned() },
+            None => Self { user_agent: None },
         }
     }
 
-    /// Cleans `text` and finds words for it.
+    /// Cleans `text`.
     #[must_use]
     pub fn from_user_agent(text: &str) -> Self {
         let clean: String = text
@@ -49,8 +47,13 @@ impl Device {
             .take(LONGEST)
             .map(|c| if is_invisible(c) { char::REPLACEMENT_CHARACTER } else { c })
             .collect();
-        let label = label_of(&clean);
-        Self { user_agent: (!clean.trim().is_empty()).then_some(clean), label }
+        Self { user_agent: (!clean.trim().is_empty()).then_some(clean) }
+    }
+
+    /// Finds a few words for people: `Chrome on Windows`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.user_agent.as_deref().map_or_else(|| UNKNOWN.to_owned(), label_of)
     }
 }
 
@@ -145,9 +148,9 @@ mod tests {
             (String::new(), UNKNOWN),
             ("'; DROP TABLE users; --".into(), UNKNOWN),
         ] {
-            assert_eq!(Device::from_user_agent(&agent).label, expected, "{agent}");
+            assert_eq!(Device::from_user_agent(&agent).label(), expected, "{agent}");
         }
-        assert_eq!(Device::from_headers(&HeaderMap::new()).label, UNKNOWN);
+        assert_eq!(Device::from_headers(&HeaderMap::new()).label(), UNKNOWN);
     }
 
     #[test]
@@ -166,7 +169,8 @@ mod tests {
         #[test]
         fn no_user_agent_is_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
             let device = Device::from_user_agent(&String::from_utf8_lossy(&bytes));
-            prop_assert!(!device.label.is_empty() && device.label.len() < 64);
+            let label = device.label();
+            prop_assert!(!label.is_empty() && label.len() < 64);
             prop_assert!(device.user_agent.is_none_or(|kept| !kept.chars().any(is_invisible)));
         }
 
@@ -175,7 +179,7 @@ mod tests {
             tail in "(Chrome|Safari|MSIE|Windows|Android|Firefox|Mac OS X|Version|iPhone|[ ;()/_.0-9])*"
         ) {
             let device = Device::from_user_agent(&format!("Mozilla/5.0 ({tail}"));
-            prop_assert!(!device.label.is_empty());
+            prop_assert!(!device.label().is_empty());
         }
     }
 }

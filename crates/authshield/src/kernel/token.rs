@@ -68,10 +68,10 @@ impl Opaque {
     fn new(prefix: &str, secret: Zeroizing<[u8; 32]>) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(LENGTH));
         text.push_str(prefix);
-        push_base62(&mut text, Zeroizing::new(*secret), SECRET_LENGTH);
+        push_base62(&mut text, &secret, SECRET_LENGTH);
         let mut checksum = Zeroizing::new([0; 32]);
         checksum[28..].copy_from_slice(&crc32(text.as_bytes()).to_be_bytes());
-        push_base62(&mut text, checksum, CHECKSUM_LENGTH);
+        push_base62(&mut text, &checksum, CHECKSUM_LENGTH);
         Self { secret, text }
     }
 
@@ -105,35 +105,51 @@ fn tag_bytes(tag: &hmac::Tag) -> [u8; 32] {
     tag.as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }
 
+/// A number of 256 bits in pieces, the highest first.
+type Pieces = Zeroizing<[u32; 8]>;
+
 /// Writes a number of 256 bits with `length` digits.
-fn push_base62(text: &mut String, mut number: Zeroizing<[u8; 32]>, length: usize) {
+fn push_base62(text: &mut String, number: &[u8; 32], length: usize) {
+    let mut pieces: Pieces = Zeroizing::new([0; 8]);
+    for (piece, bytes) in pieces.iter_mut().zip(number.as_chunks().0) {
+        *piece = u32::from_be_bytes(*bytes);
+    }
     let mut digits = Zeroizing::new([0_u8; SECRET_LENGTH]);
     for digit in digits[..length].iter_mut().rev() {
-        let mut remainder = 0_u32;
-        for byte in number.iter_mut() {
-            let value = remainder << 8 | u32::from(*byte);
-            *byte = u8::try_from(value / 62).expect("the remainder was below 62");
+        let mut remainder = 0_u64;
+        for piece in pieces.iter_mut() {
+            let value = remainder << 32 | u64::from(*piece);
+            *piece = u32::try_from(value / 62).expect("the remainder was below 62");
             remainder = value % 62;
         }
-        *digit = DIGITS[remainder as usize];
+        *digit = DIGITS[usize::try_from(remainder).expect("below 62")];
     }
     text.extend(digits[..length].iter().map(|digit| char::from(*digit)));
 }
 
 /// Reads digits as a number; `None` if one is none, or the number has more than 256 bits.
 fn read_base62(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-    let mut number = Zeroizing::new([0_u8; 32]);
+    let mut pieces: Pieces = Zeroizing::new([0; 8]);
     for digit in digits {
-        let value = DIGITS.iter().position(|known| known == digit)?;
-        let mut carry = u32::try_from(value).expect("below 62");
-        for byte in number.iter_mut().rev() {
-            let value = u32::from(*byte) * 62 + carry;
-            *byte = value.to_be_bytes()[3];
-            carry = value >> 8;
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'A'..=b'Z' => digit - b'A' + 10,
+            b'a'..=b'z' => digit - b'a' + 36,
+            _ => return None,
+        };
+        let mut carry = u64::from(value);
+        for piece in pieces.iter_mut().rev() {
+            let value = u64::from(*piece) * 62 + carry;
+            *piece = u32::try_from(value & 0xFFFF_FFFF).expect("32 bits");
+            carry = value >> 32;
         }
         if carry != 0 {
             return None;
         }
+    }
+    let mut number = Zeroizing::new([0; 32]);
+    for (bytes, piece) in number.as_chunks_mut().0.iter_mut().zip(pieces.iter()) {
+        *bytes = piece.to_be_bytes();
     }
     Some(number)
 }
@@ -257,7 +273,7 @@ mod tests {
         let mut text = format!("asr_{}", "z".repeat(43));
         let mut checksum = Zeroizing::new([0; 32]);
         checksum[28..].copy_from_slice(&crc32(text.as_bytes()).to_be_bytes());
-        push_base62(&mut text, checksum, CHECKSUM_LENGTH);
+        push_base62(&mut text, &checksum, CHECKSUM_LENGTH);
         assert!(RefreshToken::parse(&text).is_none());
     }
 

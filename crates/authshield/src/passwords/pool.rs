@@ -372,11 +372,23 @@ fn expected_wait(ahead: usize, workers: usize, average: Duration) -> Duration {
 }
 
 /// Lets everything else run first.
+///
+/// Not only by the lowest priority but as an idle thread (`SCHED_IDLE`): others take the core from it
+/// the moment they wake. From a thread of low priority they get it at the end of its turn, and a
+/// refresh wakes a dozen times.
 fn take_the_back_seat() {
-    // On Linux, "this process" means the calling thread here.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 19) {
-        tracing::debug!(%error, "a hashing thread keeps its ordinary priority");
+    {
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+            set_thread_priority_and_policy, thread_native_id,
+        };
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) =
+            set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+        {
+            tracing::debug!(?error, "a hashing thread keeps its ordinary priority");
+        }
     }
 }
 
@@ -537,10 +549,14 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn hashing_threads_and_only_they_have_the_lowest_priority() {
-        let here = rustix::process::getpriority_process(None).unwrap();
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy,
+        };
+        let policy = || thread_schedule_policy().unwrap();
+        let here = policy();
         let pool = pool(1, Duration::from_mins(1));
-        let there = pool.run(|_| rustix::process::getpriority_process(None).unwrap()).await;
-        assert_eq!(there, Ok(19));
-        assert_eq!(rustix::process::getpriority_process(None).unwrap(), here);
+        let there = pool.run(move |_| policy()).await;
+        assert_eq!(there, Ok(ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle)));
+        assert_eq!(policy(), here);
     }
 }

@@ -27,11 +27,12 @@ pub async fn touch(app: &App, ctx: &Ctx, session: &Life) {
     if ctx.now.since(session.last_active_at) < TOUCH_EVERY {
         return;
     }
-    let touched = async {
+    // In a box: it is seldom due, and would make the future of every request larger.
+    let touched = Box::pin(async {
         let mut tx = app.store.write().await?;
         sql::touch(&mut tx, session.id, ctx.now).await?;
         tx.commit().await
-    };
+    });
     if let Err(error) = touched.await {
         tracing::debug!(error = %crate::problem::chain(&error), "a session's last use was not noted");
     }

@@ -50,11 +50,10 @@ const OWN_NAMES: [&str; 4] = ["timestamp", "level", "target", "message"];
 impl Line<'_> {
     /// Returns the line, with its end.
     pub(super) fn render(&self, format: Format) -> String {
-        let mut line = String::with_capacity(256);
-        match format {
-            Format::Json => self.json(&mut line),
-            Format::Text { color } => self.text(&mut line, color),
-        }
+        let mut line = match format {
+            Format::Json => self.json(),
+            Format::Text { color } => self.text(color),
+        };
         line.push('\n');
         line
     }
@@ -72,7 +71,7 @@ impl Line<'_> {
         })
     }
 
-    fn json(&self, line: &mut String) {
+    fn json(&self) -> String {
         let mut plain = Vec::with_capacity(512);
         let (target, message) = (Value::from(self.target), Value::from(self.message()));
         let (at, level) = (self.at, self.level);
@@ -91,9 +90,9 @@ impl Line<'_> {
         plain.push(b'}');
         let plain = String::from_utf8(plain).expect("JSON is text");
         if plain.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            line.push_str(&plain);
-            return;
+            return plain;
         }
+        let mut line = String::with_capacity(plain.len() + 64);
         // Outside of its strings JSON has only ASCII, so what is escaped here was in a string.
         for c in plain.chars() {
             if is_unsafe(c) {
@@ -104,9 +103,11 @@ impl Line<'_> {
                 line.push(c);
             }
         }
+        line
     }
 
-    fn text(&self, line: &mut String, color: bool) {
+    fn text(&self, color: bool) -> String {
+        let mut line = String::with_capacity(256);
         let _ = write!(line, "{} ", self.at);
         let paint = match self.level {
             Level::ERROR => "31",
@@ -119,16 +120,16 @@ impl Line<'_> {
         } else {
             let _ = write!(line, "{:>5} ", self.level.as_str());
         }
-        escape(line, self.target);
+        escape(&mut line, self.target);
         line.push_str(": ");
-        escape(line, self.message());
+        escape(&mut line, self.message());
         for (prefix, name, value) in self.others() {
             let _ = write!(line, " {prefix}{name}=");
             match value.as_str() {
                 Some(text) if is_bare(text) => line.push_str(text),
                 Some(text) => {
                     line.push('"');
-                    escape(line, text);
+                    escape(&mut line, text);
                     line.push('"');
                 }
                 None => {
@@ -136,6 +137,7 @@ impl Line<'_> {
                 }
             }
         }
+        line
     }
 }
 

@@ -140,11 +140,22 @@ impl Visit for Fields {
 #[derive(Default)]
 struct SpanFields(Fields);
 
-impl SpanFields {
-    fn add(&mut self, record: impl FnOnce(&mut Fields)) {
-        record(&mut self.0);
-        self.0.0.retain(|(name, _)| !name.contains('.'));
-    }
+/// Passes on every kind of value whose name has no dot, before it is turned into text.
+macro_rules! undotted {
+    ($($record:ident: $value:ty),*) => {$(
+        fn $record(&mut self, field: &Field, value: $value) {
+            if !field.name().contains('.') {
+                self.0.$record(field, value);
+            }
+        }
+    )*};
+}
+
+impl Visit for SpanFields {
+    undotted!(
+        record_str: &str, record_bool: bool, record_i64: i64, record_u64: u64, record_f64: f64,
+        record_error: &(dyn Error + 'static), record_debug: &dyn fmt::Debug
+    );
 }
 
 impl<S, W> tracing_subscriber::Layer<S> for LogLayer<W>
@@ -155,19 +166,20 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut fields = SpanFields::default();
-        fields.add(|fields| attributes.record(fields));
+        attributes.record(&mut fields);
         span.extensions_mut().replace(fields);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
-            fields.add(|fields| values.record(fields));
+            values.record(fields);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
+        // A request's line has some twenty.
+        let mut fields = Fields(Vec::with_capacity(24));
         for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(SpanFields(around)) = span.extensions().get() {
                 for (name, value) in &around.0 {

@@ -24,7 +24,7 @@ use crate::kernel::UserId;
 
 /// The id of the request, as answered in `x-request-id`: an extension of the request.
 #[derive(Debug, Clone)]
-pub struct RequestTag(pub String);
+pub struct RequestTag(pub Arc<str>);
 
 /// Who sent the request, once trusted proxies were looked through: an extension of the request.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +118,7 @@ struct Line {
     method: &'static str,
     route: String,
     client_ip: Option<IpAddr>,
-    request_id: Option<String>,
+    request_id: Option<Arc<str>>,
     status: Option<StatusCode>,
     code: Option<&'static str>,
     reason: Option<String>,
@@ -132,13 +132,13 @@ impl Line {
         let method = method(request.method());
         let extensions = request.extensions();
         let route = extensions.get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
-        let request_id = extensions.get::<RequestTag>().map(|tag| tag.0.clone());
+        let request_id = extensions.get::<RequestTag>().map(|tag| Arc::clone(&tag.0));
         // At level error, so that whatever is logged under it has the request's id, however little
         // `log` lets through.
         let span = tracing::error_span!(
             target: "authshield::request",
             "request",
-            request_id,
+            request_id = request_id.as_deref(),
             otel.name = format_args!("{method} {route}"),
             otel.kind = "server",
             otel.status_code = Empty,
@@ -223,7 +223,7 @@ impl Drop for Line {
                     reason = self.reason,
                     user_id = noted.user.map(tracing::field::display),
                     client_ip = self.client_ip.map(tracing::field::display),
-                    request_id = self.request_id,
+                    request_id = self.request_id.as_deref(),
                     trace_id = traces::trace_id(&self.span),
                     total_ms = millis(took),
                     queue_ms = part(Part::Queue),

@@ -198,7 +198,7 @@ fn request(uri: &str) -> Request<Body> {
     Request::get(uri)
         .header(header::AUTHORIZATION, "Bearer hush")
         .header(header::USER_AGENT, AGENT.replace(|c: char| !c.is_ascii_graphic(), "_"))
-        .extension(RequestTag("r-1".to_owned()))
+        .extension(RequestTag("r-1".into()))
         .extension(ClientIp([192, 0, 2, 7].into()))
         .body(Body::from("a body"))
         .unwrap()

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! POST /auth/refresh ─ http::refresh ─ refresh
-//!     spend               by session, before the one writer of SQLite is asked for
-//!     take the token      one UPDATE: of two requests with one token, one takes it
-//!     use the session     only if it goes on
-//!     write the successor derived from the old token with a server key, so that a retry within the
-//!                         leeway gets the same one and nothing secret is stored
-//!     otherwise judge     rules::judge: retry, theft, or nothing we know
+//!     find, spend         whose is it, and do they ask too often?  (before the one writer of SQLite
+//!                         is asked for)
+//!     rotate              check and change in one: of two requests with one token, one takes it,
+//!                         and only if its session goes on. The successor is derived from the old
+//!                         token with a server key, so that a retry within the leeway gets the same
+//!                         one and nothing secret is stored
+//!     otherwise judge     rules::judge: retry, theft, or nothing that works
 //! ```
 
 pub mod http;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use onesql::Tx;
 use serde::Serialize;
+use sql::{Held, Known, Rotation};
 use utoipa::ToSchema;
 
 pub use rules::Verdict;
@@ -28,7 +30,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{RefreshToken, SessionId, Timestamp};
 use crate::limits::rules::REFRESH_PER_SESSION;
-use crate::sessions::{self, Session};
+use crate::sessions::{self, Found, Session};
 use crate::telemetry::metrics::Token;
 use crate::vault::{AccessClaims, FIRST_PARTY, TOKEN_TYPE};
 
@@ -128,61 +130,76 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         audit::record_alone(app, ctx, &rejected).await?;
         return Err(RefreshError::Invalid("malformed"));
     };
-    let hash = token.hash(&app.secrets.token_hash).to_vec();
     let successor = token.successor(&app.secrets.refresh_successor);
-    let successor_hash = successor.hash(&app.secrets.token_hash).to_vec();
-
-    spend(app, ctx, hash.clone()).await?;
-    let mut tx = app.store.write().await?;
-    let won = sql::take(&mut tx, hash.clone(), ctx.now).await?;
-    let (session, reason) = if let Some(session) = won {
-        (session, None)
-    } else {
-        let known = sql::find(&mut tx, hash, successor_hash.clone()).await?;
-        match rules::judge(known, app.config.refresh.retry_leeway, ctx.now) {
-            Verdict::Retry(session) => (session, Some("grace_replay")),
-            Verdict::Reused { session, age } => {
-                return Err(end_for_reuse(tx, app, ctx, session, age).await?);
-            }
-            Verdict::Invalid(session, reason) => {
-                return Err(reject(tx, app, ctx, session, reason).await?);
-            }
+    let rotation = Rotation {
+        hash: token.hash(&app.secrets.token_hash).to_vec(),
+        successor_hash: successor.hash(&app.secrets.token_hash).to_vec(),
+        now: ctx.now,
+        idle_cutoff: ctx.now - app.config.session.idle_timeout,
+        ttl: app.config.refresh.ttl,
+        ip_address: ctx.client.ip.to_string(),
+    };
+    // Before the one writer of SQLite is asked for: whose it is, and whether they ask too often.
+    let held = sql::find(&mut app.store.glance().await?, &rotation).await?;
+    if let Some(Held { known, .. }) = &held {
+        spend(app, ctx, known).await?;
+    }
+    let fresh = held.filter(|held| held.known.used_at.is_none());
+    if let Some(Held { found: Found { session, user }, .. }) = fresh {
+        let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason: None };
+        let mut tx = app.store.write().await?;
+        // What is written stands or falls with the rotation.
+        let written = audit::written(&mut tx, app, ctx, &rotated);
+        if sql::rotate(written, &rotation).await? {
+            tx.commit().await?;
+            audit::tell(app, ctx, &rotated);
+            return Ok(pair(app, ctx, user, &session, &successor));
         }
-    };
-    let cutoff = ctx.now - app.config.session.idle_timeout;
-    if !sessions::use_again(&mut tx, session, ctx.ip.to_string(), ctx.now, cutoff).await? {
-        return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);
     }
-    let Some(found) = sessions::find(&mut tx, session).await? else {
-        return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);
-    };
-    if found.user.disabled_at.is_some() {
-        return Err(reject(tx, app, ctx, Some(session), "user_disabled").await?);
-    }
-    if reason.is_none() {
-        let expires_at = (ctx.now + app.config.refresh.ttl).min(found.session.expires_at);
-        sql::insert(&mut tx, successor_hash, session, ctx.now, expires_at).await?;
-    }
-    let rotated = Event::RefreshRotated { user: found.user.id, session, reason };
-    audit::record(&mut tx, app, ctx, &rotated).await?;
-    tx.commit().await?;
-    Ok(pair(app, ctx, found.user, &found.session, &successor))
+    let (user, session) = retry(app, ctx, rotation).await?;
+    Ok(pair(app, ctx, user, &session, &successor))
 }
 
-/// Spends one of the session's budget before anything is written: a Redis that hangs must not keep
-/// the one writer of SQLite. A token that was used longer ago than a retry may come spends nothing,
-/// so that no budget keeps a theft from being found.
-async fn spend(app: &App, ctx: &Ctx, hash: Vec<u8>) -> Result<(), RefreshError> {
-    if !app.limits.enabled() {
+/// Spends one of the session's budget. A token that was used longer ago than a retry may come spends
+/// nothing, so that no budget keeps a theft from being found.
+async fn spend(app: &App, ctx: &Ctx, known: &Known) -> Result<(), RefreshError> {
+    let leeway_began = ctx.now - app.config.refresh.retry_leeway;
+    if known.used_at.is_some_and(|used_at| used_at < leeway_began) {
         return Ok(());
     }
-    let leeway_began = ctx.now - app.config.refresh.retry_leeway;
-    let mut tx = app.store.glance().await?;
-    let Some(session) = sql::session_of(&mut tx, hash, leeway_began).await? else { return Ok(()) };
-    drop(tx);
-    match app.limits.spend(&REFRESH_PER_SESSION, &session.to_string(), ctx.now).await {
+    let key = known.session_id.to_string();
+    match app.limits.spend(&REFRESH_PER_SESSION, &key, ctx.now).await {
         Ok(_) => Ok(()),
         Err(exceeded) => Err(RefreshError::Limited(exceeded)),
+    }
+}
+
+/// Looks closer at a token that was not there to take, where nobody can come between: a retry gets
+/// the same successor again.
+async fn retry(app: &App, ctx: &Ctx, rotation: Rotation) -> Result<(User, Session), RefreshError> {
+    let mut tx = app.store.write().await?;
+    let Some(Held { known, found }) = sql::find(&mut tx, &rotation).await? else {
+        return Err(reject(tx, app, ctx, None, "unknown").await?);
+    };
+    let session = known.session_id;
+    match rules::judge(&known, app.config.refresh.retry_leeway, ctx.now) {
+        Verdict::Retry if known.user_disabled => {
+            Err(reject(tx, app, ctx, Some(session), "user_disabled").await?)
+        }
+        Verdict::Retry => {
+            let Rotation { ip_address, idle_cutoff, .. } = rotation;
+            if !sessions::use_again(&mut tx, session, ip_address, ctx.now, idle_cutoff).await? {
+                return Err(reject(tx, app, ctx, Some(session), "session_ended").await?);
+            }
+            let Found { session, user } = found;
+            let reason = Some("grace_replay");
+            let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason };
+            audit::record(&mut tx, app, ctx, &rotated).await?;
+            tx.commit().await?;
+            Ok((user, session))
+        }
+        Verdict::Reused { age } => Err(end_for_reuse(tx, app, ctx, found, age).await?),
+        Verdict::Invalid(reason) => Err(reject(tx, app, ctx, Some(session), reason).await?),
     }
 }
 
@@ -191,16 +208,13 @@ async fn end_for_reuse(
     mut tx: Tx,
     app: &App,
     ctx: &Ctx,
-    session: SessionId,
+    found: Found,
     age: Duration,
 ) -> onesql::Result<RefreshError> {
-    let Some(found) = sessions::find(&mut tx, session).await? else {
-        return reject(tx, app, ctx, None, "unknown").await;
-    };
+    let (user, session) = (found.user.id, found.session.id);
     if !sessions::end(&mut tx, session, "refresh_token_reused", ctx.now).await? {
         return reject(tx, app, ctx, Some(session), "family_revoked").await;
     }
-    let user = found.user.id;
     let reused = Event::RefreshReused { user, session, age_seconds: age.as_secs() };
     audit::record(&mut tx, app, ctx, &reused).await?;
     tx.commit().await?;

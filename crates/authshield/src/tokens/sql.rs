@@ -1,18 +1,47 @@
 //! Refresh tokens, as the database knows them: by keyed hash.
 
-use onesql::{Result, Timestamp, Tx};
+use std::time::Duration;
+
+use onesql::{Result, Sql, Statement, Timestamp, Tx};
 use sqlx::FromRow;
 
+use crate::accounts::user_columns;
 use crate::kernel::SessionId;
+use crate::sessions::Found;
 
-/// What is known of a token that could not be taken.
+/// A token that turns into its successor.
+pub(super) struct Rotation {
+    pub(super) hash: Vec<u8>,
+    pub(super) successor_hash: Vec<u8>,
+    pub(super) now: Timestamp,
+    /// A session that was not used since then goes on no longer.
+    pub(super) idle_cutoff: Timestamp,
+    /// How long the successor works, unless its session ends before.
+    pub(super) ttl: Duration,
+    pub(super) ip_address: String,
+}
+
+/// A token with the session and the account that it belongs to.
+#[derive(Debug, Clone, FromRow)]
+pub(super) struct Held {
+    #[sqlx(flatten)]
+    pub(super) known: Known,
+    #[sqlx(flatten)]
+    pub(super) found: Found,
+}
+
+/// What tells whether a token can be taken, and what to make of it if not.
 #[derive(Debug, Clone, FromRow)]
 pub(super) struct Known {
     pub(super) session_id: SessionId,
+    #[sqlx(rename = "token_expires_at")]
+    pub(super) expires_at: Timestamp,
     pub(super) used_at: Option<Timestamp>,
     /// Whether its successor exists and waits to be used.
     pub(super) successor_unused: bool,
+    /// Whether somebody ended its session.
     pub(super) session_ended: bool,
+    pub(super) user_disabled: bool,
 }
 
 /// Writes a token that nobody has used.
@@ -35,55 +64,70 @@ pub(super) async fn insert(
     .await
 }
 
-/// Finds the session of a token that was not used before `since`, without taking it.
-pub(super) async fn session_of(
-    tx: &mut Tx,
-    hash: Vec<u8>,
-    since: Timestamp,
-) -> Result<Option<SessionId>> {
-    let session: Option<(SessionId,)> = tx
-        .query(
-            "SELECT session_id FROM refresh_tokens
-             WHERE token_hash = $1 AND (used_at IS NULL OR used_at >= $2)",
-        )
-        .bind(hash)
-        .bind(since)
-        .optional()
-        .await?;
-    Ok(session.map(|(session,)| session))
-}
-
-/// Takes a token, at most once, and returns its session: check and change in one statement.
-pub(super) async fn take(tx: &mut Tx, hash: Vec<u8>, now: Timestamp) -> Result<Option<SessionId>> {
-    let session: Option<(SessionId,)> = tx
-        .query(
-            "UPDATE refresh_tokens SET used_at = $2
+/// SQLite runs several statements on one way to its thread and back, each going by whether the one
+/// before changed a row; PostgreSQL does the same in one statement. There, of two who rotate at once
+/// the second waits for the session's row, and then finds the token used.
+const ROTATE: Sql = Sql {
+    sqlite: "UPDATE refresh_tokens SET used_at = $2
              WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
-             RETURNING session_id",
-        )
-        .bind(hash)
-        .bind(now)
-        .optional()
+               AND EXISTS (SELECT 1 FROM sessions AS s JOIN users AS u ON u.id = s.user_id
+                           WHERE s.id = session_id AND s.ended_at IS NULL AND s.expires_at > $2
+                             AND s.last_active_at > $3 AND u.disabled_at IS NULL);
+             UPDATE sessions SET last_active_at = $2, ip_address = $4
+             WHERE changes() = 1
+               AND id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1);
+             INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
+             SELECT $5, s.id, $2, MIN($6, s.expires_at) FROM sessions AS s
+             WHERE changes() = 1
+               AND s.id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1)",
+    postgres: "WITH used AS
+                   (UPDATE sessions AS s SET last_active_at = $2, ip_address = $4
+                    FROM refresh_tokens AS t, users AS u
+                    WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.expires_at > $2
+                      AND s.id = t.session_id AND s.ended_at IS NULL AND s.expires_at > $2
+                      AND s.last_active_at > $3 AND u.id = s.user_id AND u.disabled_at IS NULL
+                    RETURNING s.id, s.expires_at),
+               taken AS
+                   (UPDATE refresh_tokens AS t SET used_at = $2 FROM used AS s
+                    WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.session_id = s.id
+                    RETURNING s.id, s.expires_at)
+               INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
+               SELECT $5, id, $2, LEAST($6, expires_at) FROM taken",
+};
+
+/// Takes a token, at most once and only if its session goes on, notes the use and writes the
+/// successor: check and change in one, after `first`. `false` if there was nothing to take.
+pub(super) async fn rotate(first: Statement<'_, '_>, rotation: &Rotation) -> Result<bool> {
+    let written = first
+        .and(ROTATE)
+        .bind(rotation.hash.clone())
+        .bind(rotation.now)
+        .bind(rotation.idle_cutoff)
+        .bind(rotation.ip_address.clone())
+        .bind(rotation.successor_hash.clone())
+        .bind(rotation.now + rotation.ttl)
+        .execute()
         .await?;
-    Ok(session.map(|(session,)| session))
+    Ok(written == 1)
 }
 
-/// Finds a token that could not be taken.
-pub(super) async fn find(
-    tx: &mut Tx,
-    hash: Vec<u8>,
-    successor_hash: Vec<u8>,
-) -> Result<Option<Known>> {
-    tx.query(
-        "SELECT t.session_id, t.used_at,
+/// Finds a token, whatever has become of it.
+pub(super) async fn find(tx: &mut Tx, rotation: &Rotation) -> Result<Option<Held>> {
+    tx.query(concat!(
+        "SELECT t.session_id, t.expires_at AS token_expires_at, t.used_at,
                 EXISTS (SELECT 1 FROM refresh_tokens AS n
                         WHERE n.token_hash = $2 AND n.used_at IS NULL) AS successor_unused,
-                s.ended_at IS NOT NULL AS session_ended
-         FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
-         WHERE t.token_hash = $1",
-    )
-    .bind(hash)
-    .bind(successor_hash)
+                s.ended_at IS NOT NULL AS session_ended,
+                u.disabled_at IS NOT NULL AS user_disabled,
+                s.id, s.amr, s.auth_time, s.ip_address, s.user_agent, s.device, s.created_at,
+                s.last_active_at, s.expires_at, s.ended_at, ",
+        user_columns!(),
+        " FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
+               JOIN users AS u ON u.id = s.user_id
+          WHERE t.token_hash = $1"
+    ))
+    .bind(rotation.hash.clone())
+    .bind(rotation.successor_hash.clone())
     .optional()
     .await
 }

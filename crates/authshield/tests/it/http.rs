@@ -459,7 +459,6 @@ fn serve_framed(app: &TestApp, routes: Router<authshield::app::App>) -> String {
     let state = app.app.clone();
     let framed = routes
         .layer(from_fn_with_state(state.clone(), frame::finish))
-        .layer(from_fn_with_state(state.clone(), frame::dress))
         .layer(from_fn_with_state(state.metrics.clone(), request_line))
         .layer(from_fn_with_state(state.clone(), frame::identify))
         .with_state(state);

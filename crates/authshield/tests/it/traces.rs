@@ -95,15 +95,15 @@ async fn a_trace_goes_from_the_request_to_the_hash_and_to_every_statement() {
     for name in
         ["hash a password", "SELECT users", "INSERT sessions", "INSERT audit_events", "COMMIT"]
     {
-        assert!(parts.contains(name), "{name} is not in {parts:?}");
+        assert!(parts.iter().any(|part| part.contains(name)), "{name} is not in {parts:?}");
     }
     let system = if on_postgres() { "postgresql" } else { "sqlite" };
     let hash = spans.iter().find(|span| span.name == "hash a password").unwrap();
     assert!(attribute(hash, "authshield.hash_ms").is_some(), "{hash:?}");
-    for span in spans.iter().filter(|span| span.name == "INSERT sessions") {
+    for span in spans.iter().filter(|span| span.name.contains("INSERT sessions")) {
         assert_eq!(attribute(span, "db.system.name").as_deref(), Some(system));
         let statement = attribute(span, "db.query.text").unwrap();
-        assert!(statement.starts_with("INSERT INTO sessions (") && statement.contains("$1"));
+        assert!(statement.contains("INSERT INTO sessions (") && statement.contains("$1"));
     }
     // What the program asks by itself, once a second, is nobody's trace.
     for span in spans.iter().filter(|span| span.parent_span_id.is_empty()) {

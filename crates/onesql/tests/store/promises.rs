@@ -57,6 +57,51 @@ async fn a_glance_may_go_on_after_a_mistake() {
 }
 
 #[tokio::test]
+async fn two_statements_go_together_and_the_result_is_that_of_the_second() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        let kind = store.kind();
+        for number in 1..=2 {
+            note(&store, number).await.unwrap();
+        }
+
+        let mut tx = store.write().await.unwrap();
+        let first = tx.query("INSERT INTO notes (id, words) VALUES ($1, $2)").bind(3_i64).bind("x");
+        let touched = first
+            .and("UPDATE notes SET words = $2 WHERE id <= $1")
+            .bind(2_i64)
+            .bind("y")
+            .execute()
+            .await;
+        assert_eq!(touched.unwrap(), 2, "on {kind}");
+        let third = tx.query("UPDATE notes SET words = $2 WHERE id = $1").bind(3_i64).bind("z");
+        let words = third
+            .and("SELECT words FROM notes WHERE id >= $1 ORDER BY id LIMIT $2")
+            .bind(2_i64)
+            .bind(2_i64)
+            .all::<(String,)>()
+            .await;
+        assert_eq!(words.unwrap(), [("y".to_owned(),), ("z".to_owned(),)], "on {kind}");
+        tx.commit().await.unwrap();
+        assert_eq!(notes(&store).await, [1, 2, 3], "on {kind}");
+
+        // Neither lasts if the second fails, or if nobody commits.
+        let mut tx = store.write().await.unwrap();
+        let fourth = tx.query("INSERT INTO notes (id, words) VALUES ($1, 'x')").bind(4_i64);
+        let taken = fourth.and("INSERT INTO notes (id, words) VALUES ($1, 'x')").bind(1_i64);
+        assert!(taken.execute().await.is_err(), "on {kind}");
+        assert!(tx.commit().await.is_err(), "on {kind}");
+        let mut tx = store.write().await.unwrap();
+        let fifth = tx.query("INSERT INTO notes (id, words) VALUES ($1, 'x')").bind(5_i64);
+        let none = fifth.and("DELETE FROM notes WHERE id = $1").bind(9_i64).execute().await;
+        assert_eq!(none.unwrap(), 0, "on {kind}");
+        drop(tx);
+        assert_eq!(notes(&store).await, [1, 2, 3], "on {kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_instant_comes_back_as_it_went() {
     for place in Place::each().await {
         let store = place.open().await;
