@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use authshield_verify::Verifier;
 use axum::Json;
 use axum::body::Bytes;
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::access::{Lookups, VerifiedTokens};
 use crate::config::Config;
+use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post};
@@ -42,6 +44,10 @@ pub struct App(Arc<Reach>);
 pub struct Reach {
     /// Every setting.
     pub config: Config,
+    /// The same, with what was reloaded since the start; for settings that say that they reload.
+    pub live: ArcSwap<Config>,
+    /// Which installation the database is.
+    pub installation: Installation,
     /// Time and chance.
     pub world: SharedWorld,
     /// The database.

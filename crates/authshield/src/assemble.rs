@@ -1,7 +1,9 @@
 //! Puts the parts together: from a configuration to an [`App`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use authshield_verify::{Rules, Verifier};
 use onesql::{Options, Store, Work};
 use secrecy::ExposeSecret;
@@ -10,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::access::{Lookups, VerifiedTokens};
 use crate::app::{App, Reach};
 use crate::config::Config;
+use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
     self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
@@ -55,6 +58,9 @@ pub enum StartError {
     /// The schema cannot be brought up to date, or is newer.
     #[error("the schema of the database does not fit")]
     Schema(#[source] onesql::Error),
+    /// The database is not the one that should be there.
+    #[error(transparent)]
+    Installation(#[from] AdmitError),
     /// The master key is missing, or another one.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -77,6 +83,14 @@ pub enum StartError {
 
 /// Opens the database; it need not have a schema yet.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    open_store_for(config, None).await
+}
+
+/// Opens the database for work in which one statement may take `at_most`.
+pub async fn open_store_for(
+    config: &Config,
+    at_most: Option<Duration>,
+) -> Result<Store, StartError> {
     let url = config.database.url.expose_secret();
     let failed = unreachable(config);
     if let Some(path) = url.strip_prefix("sqlite://")
@@ -87,6 +101,7 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     }
     let mut options = Options::parse(url).map_err(&failed)?;
     options.connections = config.database.connections;
+    options.at_most = at_most.unwrap_or(options.at_most);
     let store = Store::open(&options).await.map_err(&failed)?;
     store.reach().await.map_err(&failed)?;
     Ok(store)
@@ -158,12 +173,19 @@ fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
 pub async fn ready_store(config: &Config, migrate: bool) -> Result<Store, StartError> {
     let store = open_store(config).await?;
     if migrate {
-        store.migrate(&schema::migrations()).await.map_err(StartError::Schema)?;
+        schema::migrate(&store).await.map_err(StartError::Schema)?;
     }
     match schema::pending(&store).await.map_err(StartError::Schema)? {
-        0 => Ok(store),
-        missing => Err(StartError::Behind(missing)),
+        0 => {}
+        missing => return Err(StartError::Behind(missing)),
     }
+    if schema::is_newer(&store).await.map_err(StartError::Schema)? {
+        tracing::warn!(
+            "a newer AuthShield migrated the database; its migrations say that this version works \
+             with them"
+        );
+    }
+    Ok(store)
 }
 
 /// Puts everything together that a request may reach, and the worker that sends its mail.
@@ -173,7 +195,18 @@ pub async fn assemble(
     store: Store,
     metrics: Arc<Metrics>,
 ) -> Result<(App, Post), StartError> {
+    // On the heap: a configuration is large, and here it is moved often.
+    Box::pin(put_together(config, world, store, metrics)).await
+}
+
+async fn put_together(
+    config: Config,
+    world: SharedWorld,
+    store: Store,
+    metrics: Arc<Metrics>,
+) -> Result<(App, Post), StartError> {
     let now = world.now();
+    let installation = installation::accept(&store, &config, &*world).await?;
     make_folder(&config.data_dir)?;
     let vault = Vault::open(&config, Arc::clone(&world))?;
     if config.master_key_previous.is_some() {
@@ -196,10 +229,12 @@ pub async fn assemble(
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
-    metrics.describe(&config);
+    metrics.describe(&config, "");
     let app = App::new(Reach {
         pages,
+        live: ArcSwap::from_pointee(config.clone()),
         config,
+        installation,
         world,
         store,
         passwords,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -40,7 +41,8 @@ pub async fn identify(
         .map_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |Extension(ConnectInfo(peer))| {
             peer.ip()
         });
-    let trusted = &app.config.trusted_proxies;
+    let live = app.live.load();
+    let trusted = &live.trusted_proxies;
     let peer = peer.to_canonical();
     let client = ClientAddress::resolve(peer, request.headers(), trusted);
     let tag = request_id_from(peer, request.headers(), trusted)
@@ -51,6 +53,7 @@ pub async fn identify(
     if trusted.iter().any(|net| net.contains(&peer)) {
         extensions.insert(TrustedPeer);
     }
+    drop(live);
     extensions.insert(ctx);
     extensions.insert(RequestTag(Arc::clone(&tag)));
     extensions.insert(ClientIp(client.ip));
@@ -132,11 +135,13 @@ fn set_headers(headers: &mut HeaderMap, tag: &str, https: bool) {
 }
 
 /// Browsers of these origins, and no others, may call the API; never with cookies.
-pub fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> =
-        origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+pub fn cors(app: &App) -> CorsLayer {
+    let app = app.clone();
+    let may = move |origin: &HeaderValue, _: &Parts| {
+        app.live.load().cors.origins.iter().any(|known| known.as_bytes() == origin.as_bytes())
+    };
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(AllowOrigin::predicate(may))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([

@@ -5,9 +5,10 @@
 //!           router  problem  config  audit::event  access::permission  limits::rules
 //!           mail::letter  telemetry::metrics
 //! features  registration verification login tokens sessions recovery accounts roles admin
-//!           health checks screens cli each a folder: mod (story) http rules (pure) sql
+//!           health checks screens backup compose cli
+//!                                     each a folder: mod (story) http rules (pure) sql
 //! services  audit limits links mail vault passwords telemetry chores
-//!           words
+//!           installation words
 //! frame     app access frame server assemble schema shutdown world kernel
 //! ```
 //!
@@ -19,12 +20,15 @@ pub mod admin;
 pub mod app;
 pub mod assemble;
 pub mod audit;
+pub mod backup;
 pub mod checks;
 pub mod chores;
 pub mod cli;
+pub mod compose;
 pub mod config;
 pub mod frame;
 pub mod health;
+pub mod installation;
 pub mod kernel;
 pub mod limits;
 pub mod links;

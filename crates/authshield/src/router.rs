@@ -126,8 +126,9 @@ pub fn public(app: &App) -> Router {
         .method_not_allowed_fallback(frame::no_method)
         .layer(DefaultBodyLimit::max(BODY_AT_MOST))
         .layer(from_fn_with_state(app.clone(), frame::finish));
+    // Where there is nobody at the start, `OPTIONS` is answered like any other method.
     if !app.config.cors.origins.is_empty() {
-        routes = routes.layer(frame::cors(&app.config.cors.origins));
+        routes = routes.layer(frame::cors(app));
     }
     framed(routes, app)
 }

@@ -18,6 +18,10 @@ pub enum Error {
     #[error("an earlier statement of this transaction did not succeed, so none of it can last")]
     Spoiled,
 
+    /// Rows could not be copied as they are.
+    #[error("{0}")]
+    Copy(String),
+
     /// The schema could not be brought up to date.
     #[error("{0}")]
     Migration(String),
@@ -64,13 +68,20 @@ impl Error {
         }
     }
 
+    /// Returns whether a lock was not to be had in time, or a statement took too long: nothing was done.
+    #[must_use]
+    pub fn is_patience_exceeded(&self) -> bool {
+        matches!(self, Self::Sql(error) if matches!(error.as_ref(), sqlx::Error::Database(database)
+            if database.code().is_some_and(|code| ["55P03", "57014"].contains(&code.as_ref()))))
+    }
+
     /// Returns whether the database could not be reached or used, as opposed to a statement that is
     /// wrong: waiting and trying again may help.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Timeout(_) => true,
-            Self::Spoiled | Self::Migration(_) => false,
+            Self::Spoiled | Self::Migration(_) | Self::Copy(_) => false,
             Self::Sql(error) => match error.as_ref() {
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)

@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+mod copy;
 mod error;
 mod migrate;
 mod postgres;
@@ -36,8 +37,9 @@ mod timestamp;
 mod tx;
 mod watch;
 
+pub use copy::{Cell, Column, Table};
 pub use error::{Error, Result};
-pub use migrate::{MigrationStatus, Migrations};
+pub use migrate::{MigrationStatus, Migrations, Patience};
 pub use sql::Sql;
 pub use sqlx::migrate::Migrator;
 pub use sqlx::types::Json;

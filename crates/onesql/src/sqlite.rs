@@ -390,6 +390,12 @@ impl Member {
         Statement::opening(connection, &mut self.integrity, sql, opening, how)
     }
 
+    /// Returns the connection, for who has run a statement on it: the savepoint is there.
+    pub(crate) fn parts(&mut self) -> (&mut SqliteConnection, &mut Integrity) {
+        let lane = self.lane.as_mut().expect("taken out only by commit and drop");
+        (&mut lane.connection, &mut self.integrity)
+    }
+
     fn is_ready(&self) -> bool {
         self.lane.as_ref().is_some_and(|lane| lane.open && !lane.unfinished)
     }

@@ -44,6 +44,16 @@ impl Integrity {
         if self.transaction && self.torn { Err(Error::Spoiled) } else { Ok(()) }
     }
 
+    /// Says that a statement was begun whose end was not seen.
+    pub(crate) fn tear(&mut self) {
+        self.torn = true;
+    }
+
+    /// Says that it ended well.
+    pub(crate) fn mend(&mut self) {
+        self.torn = false;
+    }
+
     /// Returns whether the last statement failed, or its end was not seen.
     pub(crate) fn is_torn(&self) -> bool {
         self.torn

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::Result;
 use crate::postgres::{PgTx, Server};
 use crate::sqlite::{File, Member, Reader};
 use crate::tx::{On, Tx};
 use crate::watch::{Mode, Onlookers, Part, Watch, Work};
+use crate::{Error, Result};
 
 /// Where the database is, and how to use it.
 #[derive(Debug, Clone)]
@@ -48,6 +48,16 @@ impl Options {
             )),
             ..Self::base()
         })
+    }
+
+    /// Returns the same, for tables of a schema of that name; a file has no schemas.
+    #[must_use]
+    pub fn in_schema(&self, name: &str) -> Self {
+        let mut options = self.clone();
+        if let Place::Postgres(server) = &mut options.place {
+            **server = server.as_ref().clone().options([("search_path", name)]);
+        }
+        options
     }
 
     fn base() -> Self {
@@ -155,6 +165,32 @@ impl Store {
             })
         });
         Ok(Tx::new(begun.await?, self.at_most, watch))
+    }
+
+    /// Makes a schema of this name; a file has none, and says so.
+    pub async fn create_schema(&self, name: &str) -> Result<()> {
+        self.schema("CREATE SCHEMA", name, "").await
+    }
+
+    /// Removes a schema with all that is in it.
+    pub async fn drop_schema(&self, name: &str) -> Result<()> {
+        self.schema("DROP SCHEMA", name, " CASCADE").await
+    }
+
+    async fn schema(&self, verb: &str, name: &str, how: &str) -> Result<()> {
+        let Database::Postgres(server) = &*self.on else {
+            return Err(Error::Copy("a file has no schemas".into()));
+        };
+        if !name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        {
+            return Err(Error::Copy(format!("{name} is no name for a schema")));
+        }
+        let mut connection = server.pool.acquire().await?;
+        let sql = sqlx::AssertSqlSafe(format!("{verb} {name}{how}"));
+        sqlx::query(sql).execute(&mut *connection).await?;
+        Ok(())
     }
 
     /// Asks the database whether it answers.

@@ -10,8 +10,8 @@ use crate::{Result, Sql, Statement};
 ///
 /// Dropped without [`Tx::commit`], nothing that was done in it happened.
 pub struct Tx {
-    on: On,
-    at_most: Duration,
+    pub(crate) on: On,
+    pub(crate) at_most: Duration,
     watch: Watch,
 }
 

@@ -26,6 +26,7 @@ use crate::app::{App, Ctx};
 use crate::kernel::{SessionId, UserId};
 use crate::problem::{Code, Problem};
 use crate::sessions;
+use crate::vault::FIRST_EPOCH;
 
 /// Somebody who proved who they are, in a session that goes on.
 pub struct Caller {
@@ -99,6 +100,10 @@ async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Probl
     let (Some(session), Ok(user)) = (session, claims.sub.parse::<UserId>()) else {
         return Err(Problem::from(Code::TokenInvalid).because("sid or sub is no id"));
     };
+    let epoch = claims.extra.get("epoch").map_or(Some(FIRST_EPOCH), serde_json::Value::as_i64);
+    if epoch != Some(app.installation.token_epoch) {
+        return Err(refused("issued before a backup was restored"));
+    }
     let Some(found) = app.lookups.find(app, session).await? else {
         return Err(refused("no such session"));
     };

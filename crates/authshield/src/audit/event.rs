@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::kernel::{MailId, SessionId, UserId};
+use crate::config::Changes;
+use crate::kernel::{InstallationId, MailId, SessionId, Timestamp, UserId};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -234,6 +235,40 @@ pub enum Event {
         /// By whom or what.
         reason: &'static str,
     },
+    /// The program was started or reloaded with another configuration than before. Names only.
+    ConfigChanged {
+        /// `start` or `reload`.
+        reason: &'static str,
+        /// Which settings got a value, lost it, or have another one.
+        changes: Changes,
+    },
+    /// A new configuration was refused by a reload; the one before stays.
+    ConfigReloadRefused {
+        /// The settings that are wrong in it.
+        settings: Vec<&'static str>,
+    },
+    /// A backup was restored: what was issued before is worth nothing any more.
+    BackupRestored {
+        /// When it was made; what happened since is lost.
+        made_at: Timestamp,
+        /// How long ago that was, in seconds.
+        gap_seconds: u64,
+        /// Under which epoch sessions and tokens are issued from now on.
+        token_epoch: i64,
+        /// How many sessions were ended.
+        sessions: u64,
+        /// How many links were withdrawn.
+        links: u64,
+        /// How many mails will not be sent.
+        mails: u64,
+    },
+    /// A new installation was set up.
+    InstallationCreated {
+        /// Which.
+        installation: InstallationId,
+        /// The one that was given up for it.
+        given_up: Option<InstallationId>,
+    },
 }
 
 /// Who and what an event is about.
@@ -279,6 +314,10 @@ impl Event {
             Self::MailConfigFault { .. } => "MAIL_CONFIG_FAULT",
             Self::MailConfigRecovered { .. } => "MAIL_CONFIG_RECOVERED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
+            Self::BackupRestored { .. } => "BACKUP_RESTORED",
+            Self::ConfigChanged { .. } => "CONFIG_CHANGED",
+            Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
+            Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
         }
     }
 
@@ -293,7 +332,8 @@ impl Event {
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
             | Self::AdminRefused { reason, .. }
-            | Self::KeyRotated { reason, .. } => Some(reason),
+            | Self::KeyRotated { reason, .. }
+            | Self::ConfigChanged { reason, .. } => Some(reason),
             Self::VerificationRequested { reason, .. }
             | Self::RefreshRotated { reason, .. }
             | Self::PasswordResetRequested { reason, .. }
@@ -312,6 +352,10 @@ impl Event {
             }
             Self::LinkRejected { .. }
             | Self::KeyRotated { .. }
+            | Self::BackupRestored { .. }
+            | Self::ConfigChanged { .. }
+            | Self::ConfigReloadRefused { .. }
+            | Self::InstallationCreated { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. } => Subject::default(),
             Self::MailResent { actor, user, .. } => {
@@ -379,6 +423,17 @@ impl Event {
                 json!({ "provider": provider, "seconds": seconds })
             }
             Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::BackupRestored { made_at, gap_seconds, token_epoch, sessions, links, mails } => {
+                json!({
+                    "made_at": made_at, "gap_seconds": gap_seconds, "token_epoch": token_epoch,
+                    "sessions": sessions, "links": links, "mails": mails,
+                })
+            }
+            Self::ConfigChanged { changes, .. } => json!({ "changes": changes }),
+            Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
+            Self::InstallationCreated { installation, given_up } => {
+                json!({ "installation": installation, "given_up": given_up })
+            }
             _ => json!({}),
         }
     }

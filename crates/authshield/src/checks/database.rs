@@ -127,7 +127,7 @@ impl Check for Schema {
         id: "DB-2",
         title: "Database schema",
         verifies: "The database has every migration of this program, each as it is in the program, and \
-                   none that the program does not know. That it lacks some is a warning at the gate, \
+                   none that the program does not know and that does not bear it. That it lacks some is a warning at the gate, \
                    since migrating comes behind it, and keeps a server from starting.",
         expected: "exactly the schema of this program",
         remedy: "Run the version that upgraded the database, or restore a backup.",
@@ -147,10 +147,9 @@ impl Check for Schema {
 
 async fn compare(at: &Round) -> Result<Verdict, Verdict> {
     let store = at.store().await?;
-    let status = store
-        .migration_status(&schema::migrations())
-        .await
-        .map_err(|error| Verdict::fail(crate::problem::chain(&error)))?;
+    let failed = |error: onesql::Error| Verdict::fail(crate::problem::chain(&error));
+    let known = schema::fitting(store).await.map_err(failed)?;
+    let status = store.migration_status(&known).await.map_err(failed)?;
     let last = status.iter().filter(|it| it.applied).map(|it| it.version).max().unwrap_or(0);
     let missing: Vec<_> = status.iter().filter(|it| !it.applied).collect();
     if missing.is_empty() {

@@ -17,6 +17,7 @@ mod check;
 mod configuration;
 mod database;
 mod finding;
+mod installation;
 mod keys;
 #[cfg(test)]
 mod page;
@@ -48,8 +49,11 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<configuration::Values>(),
         Entry::of::<database::Connection>(),
         Entry::of::<database::Schema>(),
+        Entry::of::<installation::Identity>(),
+        Entry::of::<installation::Drift>(),
         Entry::of::<database::Clock>(),
         Entry::of::<database::Durability>(),
+        Entry::of::<installation::Backup>(),
         Entry::of::<keys::Signing>(),
         Entry::of::<keys::Sealed>(),
         Entry::of::<relay::Sandbox>(),

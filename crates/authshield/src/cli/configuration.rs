@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Failure, Global, context};
 use crate::config;
+use crate::installation::history::{self as starts, Start};
 
 /// What to do with the configuration.
 #[derive(Subcommand)]
@@ -23,6 +24,12 @@ pub(super) enum Config {
     Explain {
         /// Its name, dotted or as a variable.
         name: String,
+    },
+    /// Lists the last good starts and what changed in the configuration: names, never values.
+    History {
+        /// How many starts.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
     },
     /// Writes a sample configuration file; an existing one is kept.
     Init {
@@ -58,6 +65,7 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
             Ok(words) => print!("{words}"),
             Err(words) => return Err(Failure::Failed(words)),
         },
+        Config::History { limit } => return context::runtime()?.block_on(history(global, limit)),
         Config::Init { file } => {
             use std::io::Write;
             let mut new = std::fs::File::create_new(&file).map_err(|error| {
@@ -90,4 +98,36 @@ fn check_json(global: &Global) -> Result<(), Failure> {
     };
     println!("{verdict}");
     outcome
+}
+
+/// What the program was started with, and what is different now.
+async fn history(global: &Global, limit: u16) -> Result<(), Failure> {
+    let effective = context::configuration(global)?.effective;
+    let (app, _) = context::open(global).await?;
+    let starts = starts::starts(&app.store, limit.into()).await?;
+    let now = starts::drift(&app.store, &app.secrets.fingerprint, &effective)
+        .await?
+        .map(|(_, changes)| changes);
+    if global.json {
+        let rows: Vec<_> = starts
+            .iter()
+            .map(|start| {
+                json!({
+                    "at": start.at, "version": start.version, "digest": start.digest,
+                    "changes": start.changes,
+                })
+            })
+            .collect();
+        println!("{}", json!({ "since_last_start": now, "starts": rows }));
+        return Ok(());
+    }
+    match now {
+        Some(changes) => println!("since the last good start: {changes}"),
+        None => println!("There was no good start yet."),
+    }
+    for start in &starts {
+        let Start { at, version, digest, changes, .. } = start;
+        println!("{}  {version}  {digest}  {changes}", at.to_minute());
+    }
+    Ok(())
 }

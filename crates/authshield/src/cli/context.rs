@@ -6,8 +6,9 @@ use tokio::runtime::Runtime;
 
 use super::{Failure, Global};
 use crate::app::{App, Ctx};
-use crate::assemble::{assemble, ready_store};
+use crate::assemble::{StartError, assemble, ready_store};
 use crate::config::{self, Environment, Loaded};
+use crate::installation::AdmitError;
 use crate::telemetry::Metrics;
 use crate::world::{Real, SharedWorld};
 
@@ -28,6 +29,15 @@ pub(super) async fn open(global: &Global) -> Result<(App, Ctx), Failure> {
     let migrate = config.environment == Environment::Development;
     let store = ready_store(&config, migrate).await?;
     let metrics = Metrics::new(&*world);
-    let (app, _) = assemble(config, Arc::clone(&world), store, metrics).await?;
+    let (app, _) =
+        assemble(config, Arc::clone(&world), store, metrics).await.map_err(not_started)?;
     Ok((app, Ctx::command(world)))
+}
+
+/// A database that is not the one that the configuration means is a wrong configuration.
+pub(super) fn not_started(error: StartError) -> Failure {
+    match error {
+        StartError::Installation(AdmitError::Misplaced(why)) => Failure::Misplaced(why.to_string()),
+        other => other.into(),
+    }
 }

@@ -18,10 +18,10 @@ pub(super) enum Migrate {
 pub(super) async fn run(global: &Global, command: Migrate) -> Result<(), Failure> {
     let config = context::configuration(global)?.config;
     let store = open_store(&config).await?;
-    let migrations = schema::migrations();
     if matches!(command, Migrate::Run) {
-        store.migrate(&migrations).await.map_err(StartError::Schema)?;
+        schema::migrate(&store).await.map_err(StartError::Schema)?;
     }
+    let migrations = schema::fitting(&store).await.map_err(StartError::Schema)?;
     let status = store.migration_status(&migrations).await.map_err(StartError::Schema)?;
     if global.json {
         let rows: Vec<_> = status

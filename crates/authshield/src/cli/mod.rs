@@ -3,14 +3,19 @@
 //! Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration; `preflight` has its own.
 
 mod account;
+mod backup;
+mod compose;
 mod configuration;
 mod context;
+mod init;
 mod keys;
 mod mail;
 mod migrate;
 mod preflight;
+mod reload;
 mod role;
 mod serve;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +55,18 @@ struct Global {
 enum Command {
     /// Serves until it is told to stop.
     Serve,
+    /// Sets a new installation up: its schema, its id, the link for its first administrator.
+    Init(init::Init),
+    /// Backups: everything in one encrypted file that both databases read.
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Restores a backup into an empty database; everybody has to sign in again.
+    Restore(backup::Restore),
+    /// Compose files.
+    #[command(subcommand)]
+    Compose(compose::Compose),
+    /// Tells which installation the database is, and how it stands.
+    Status,
     /// Looks whether everything around the program is as it should be, before it takes traffic.
     Preflight(preflight::Preflight),
     /// Shows, checks and describes the configuration.
@@ -85,6 +102,8 @@ enum Failure {
     Failed(String),
     /// The configuration is refused; all complaints at once.
     Configuration(config::Refused),
+    /// The database is not the one that the configuration means.
+    Misplaced(String),
     /// The exit status says it all; what there was to say has been said.
     Status(u8),
 }
@@ -118,6 +137,10 @@ pub fn main() -> ExitCode {
             eprintln!("{refused}");
             ExitCode::from(WRONG_CONFIGURATION)
         }
+        Err(Failure::Misplaced(words)) => {
+            eprintln!("authshield: {words}");
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
         Err(Failure::Status(status)) => ExitCode::from(status),
     }
 }
@@ -138,6 +161,11 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Serve => context::runtime()?.block_on(serve::run(global)),
+        Command::Init(command) => context::runtime()?.block_on(init::run(global, command)),
+        Command::Backup(command) => context::runtime()?.block_on(backup::run(global, command)),
+        Command::Restore(command) => context::runtime()?.block_on(backup::restore(global, command)),
+        Command::Compose(command) => compose::run(global, command),
+        Command::Status => context::runtime()?.block_on(status::run(global)),
         Command::Preflight(command) => preflight::run(global, &command),
         Command::Healthcheck => context::runtime()?.block_on(serve::healthcheck(global)),
         Command::Migrate(command) => context::runtime()?.block_on(migrate::run(global, command)),

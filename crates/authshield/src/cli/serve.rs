@@ -8,12 +8,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::preflight::overrides;
+use super::reload::Reloader;
 use super::{Failure, Global, context};
 use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
 use crate::checks::{self, Subject};
-use crate::config::{Config, Environment};
+use crate::config::{Environment, Fingerprints};
+use crate::installation::{self, history};
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
 use crate::telemetry::{self, Metrics};
@@ -44,12 +46,19 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let tls = server::certificate(&config).await?;
     let development = config.environment == Environment::Development;
     let store = ready_store(&config, development).await?;
+    // First of all: whether the rest is well is of no interest on another one's database.
+    let accepted = installation::accept(&store, &config, &*world).await;
+    accepted.map_err(|error| context::not_started(error.into()))?;
     let subject = Subject::new(&loaded, Arc::clone(&world)).with_store(store.clone());
     checks::at_start(&checks::all(), &Arc::new(subject), &overrides).await?;
     let bounds = Bounds::from(&config);
-    let (app, post) = assemble(config, Arc::clone(&world), store, metrics).await?;
-    banner(&app.config, tls.is_some());
-    offer_setup(&app, &Ctx::command(world)).await?;
+    let (app, post) =
+        assemble(config, Arc::clone(&world), store, metrics).await.map_err(context::not_started)?;
+    banner(&app, tls.is_some());
+    let ctx = Ctx::command(world);
+    welcome(&app, &ctx).await?;
+    let standing = Fingerprints::of(&loaded.effective, &app.secrets.fingerprint);
+    history::note(&app, &ctx, "start", standing.clone()).await?;
 
     let drain = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -73,6 +82,14 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
             stop.clone(),
         ));
     }
+    let reloader = Reloader {
+        app: app.clone(),
+        file: global.config.clone(),
+        set: global.set.clone(),
+        log: logs.log_filter(),
+        standing,
+    };
+    tasks.spawn(reloader.run(stop.clone()));
     tasks.spawn(mail::run(post, stop.clone()));
     tasks.spawn(mail::watch(app.clone(), stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
@@ -97,15 +114,24 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
 }
 
 /// Says where it listens, and what it is not fit for.
-fn banner(config: &Config, tls: bool) {
+fn banner(app: &App, tls: bool) {
+    let config = &app.config;
     let scheme = if tls { "https" } else { "http" };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %config.listen,
         scheme,
         public_url = %config.public_url,
+        installation = %app.installation.id,
         "serving"
     );
+    if config.is_production() && config.installation_id.is_none() {
+        tracing::warn!(
+            "no installation is expected: keep AUTHSHIELD_INSTALLATION_ID={} with the configuration, \
+             and a database that is another one's is noticed",
+            app.installation.id
+        );
+    }
     if config.environment == Environment::Development {
         tracing::warn!(
             data_dir = %config.data_dir.display(),
@@ -116,8 +142,23 @@ fn banner(config: &Config, tls: bool) {
     }
 }
 
+/// Offers the first administrator of an empty installation. In production only `init` does: whoever
+/// comes first to a database that was wiped must not become its administrator.
+async fn welcome(app: &App, ctx: &Ctx) -> Result<(), Failure> {
+    if !app.config.is_production() {
+        return offer_setup(app, ctx).await;
+    }
+    if accounts::no_users(&mut app.store.glance().await?).await? {
+        tracing::warn!(
+            "nobody has an account here: run `authshield user create EMAIL --password-stdin --role \
+             admin --verified`"
+        );
+    }
+    Ok(())
+}
+
 /// On an empty database, prints the link with which the first administrator is made.
-async fn offer_setup(app: &App, ctx: &Ctx) -> Result<(), Failure> {
+pub(super) async fn offer_setup(app: &App, ctx: &Ctx) -> Result<(), Failure> {
     let mut tx = app.store.write().await?;
     if !accounts::no_users(&mut tx).await? {
         return Ok(());

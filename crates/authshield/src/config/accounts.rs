@@ -19,6 +19,7 @@ settings! {
     Registration at "registration" "." {
         /// Whether strangers may open accounts.
         enabled: bool {
+            reload: true,
             fallback: Fallback::Always("true"),
             example: "false",
             mistaken: &["REGISTRATION", "ALLOW_REGISTRATION", "SIGNUP_ENABLED", "REGISTRATION_OPEN"],
@@ -26,6 +27,7 @@ settings! {
         /// What somebody is told who registers an address that has an account: the same as for a new
         /// one, or 409.
         duplicate_email: DuplicateEmail {
+            reload: true,
             fallback: Fallback::Always("conceal"),
             example: "reveal",
         }

@@ -7,12 +7,14 @@
 //!     rules::judge       the values against each other
 //!     load               all findings in one go, or a configuration and where each value came from
 //! faces                  what the declarations look like to people and editors
+//! fingerprint            whether two configurations are the same, without keeping either
 //! process                the only place that looks at the real environment
 //! ```
 
 mod accounts;
 mod faces;
 mod finding;
+mod fingerprint;
 mod lints;
 mod mail;
 mod names;
@@ -33,6 +35,7 @@ mod web;
 pub use accounts::{DuplicateEmail, Password, Recovery, Registration, Verification};
 pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};
 pub use finding::{Finding, Refused, Severity};
+pub use fingerprint::{Changes, FingerprintKey, Fingerprints};
 pub use lints::{Lint, is_sandbox_relay};
 pub use mail::{Mail, Smtp, SmtpTls};
 pub use operations::{Audit, Checks, Docs, Otel, Unknown};

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::finding::{Finding, Severity};
@@ -24,6 +25,8 @@ pub struct Effective {
     pub secret_bytes: Option<usize>,
     /// Where it came from.
     pub source: Source,
+    /// The secret, to take its fingerprint.
+    pub(super) secret: Option<SecretString>,
 }
 
 /// Hands out values and remembers what it saw.
@@ -136,6 +139,7 @@ impl<'a> Reader<'a> {
             value: value.print(),
             secret_bytes: setting.secret.then_some(given.text.len()),
             source: given.source.clone(),
+            secret: setting.secret.then(|| given.text.as_str().into()),
         });
         Some(value)
     }
@@ -231,7 +235,7 @@ impl<'a> Reader<'a> {
             self.known.insert(setting.name, text.clone());
         }
         let (secret_bytes, source) = (None, Source::Default);
-        self.effective.push(Effective { setting, value, secret_bytes, source });
+        self.effective.push(Effective { setting, value, secret_bytes, source, secret: None });
     }
 
     /// Replaces `{other.setting}` by its value; other braces stay.

@@ -16,6 +16,7 @@ use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
 use super::web::{Cors, RateLimit, Tls};
+use crate::kernel::InstallationId;
 
 choice! {
     /// Who the server is for.
@@ -53,6 +54,7 @@ settings! {
         }
         /// The public listener. In development it must be on loopback.
         listen: SocketAddr {
+            per_node: true,
             fallback: Fallback::Always("127.0.0.1:8080"),
             example: "0.0.0.0:8080",
             mistaken: &[
@@ -63,6 +65,7 @@ settings! {
         /// A second listener for `/metrics` and operator endpoints; off unless set. Keep it off the
         /// internet.
         admin_listen: Option<SocketAddr> {
+            per_node: true,
             example: "127.0.0.1:9090",
             mistaken: &["METRICS_LISTEN", "METRICS_PORT", "ADMIN_PORT", "OPERATOR_LISTEN"],
         }
@@ -76,9 +79,16 @@ settings! {
         }
         /// Where the SQLite file, generated development keys and kept mail live.
         data_dir: PathBuf {
+            per_node: true,
             fallback: Fallback::Always("./data"),
             example: "/var/lib/authshield",
             mistaken: &["DATA", "DATA_PATH", "STATE_DIR", "HOME"],
+        }
+        /// Which installation the database must be: the id that `authshield init` printed. With it, the
+        /// server does not start on a database that is empty or another one's.
+        installation_id: Option<InstallationId> {
+            example: "019a0c1e-7b52-7cc3-98c4-dc0c0c07398f",
+            mistaken: &["INSTALLATION", "INSTALL_ID", "INSTANCE_ID"],
         }
         /// Redis or Valkey, for limits and revocations that several nodes share. One node needs none.
         redis_url: Option<SecretString> {
@@ -104,6 +114,7 @@ settings! {
         }
         /// Who presents it as bearer token sees details in `health`.
         operator_token: Option<SecretString> {
+            reload: true,
             example: "<output of: openssl rand -hex 24>",
             mistaken: &["ADMIN_TOKEN", "HEALTH_TOKEN", "METRICS_TOKEN"],
             lints: &[lints::STRONG_SECRET],
@@ -111,6 +122,7 @@ settings! {
         /// The proxies whose `Forwarded` and `X-Forwarded-*` are believed. The client is the right-most
         /// address that is not one of them.
         trusted_proxies: Vec<IpNet> {
+            reload: true,
             fallback: Fallback::Always(""),
             example: "10.0.0.0/8,fd00::/8",
             mistaken: &["PROXIES", "TRUST_PROXY", "TRUSTED_PROXY", "FORWARDED_ALLOW_IPS"],
@@ -141,6 +153,8 @@ settings! {
         /// What is logged: `error`, `warn`, `info`, `debug` or `trace`, or directives such as
         /// `info,authshield::mail=debug`.
         log: String {
+            reload: true,
+            per_node: true,
             fallback: Fallback::Always("info"),
             example: "info,authshield::mail=debug",
             mistaken: &["LOG_LEVEL", "LOGLEVEL", "LOG_FILTER", "VERBOSITY"],
@@ -148,6 +162,7 @@ settings! {
         }
         /// What log lines look like; `auto` is text on a terminal and JSON elsewhere.
         log_format: LogFormat {
+            per_node: true,
             fallback: Fallback::Always("auto"),
             example: "json",
             mistaken: &["LOG_STYLE", "LOG_JSON"],

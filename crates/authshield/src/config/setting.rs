@@ -19,6 +19,7 @@ pub const PREFIX: &str = "AUTHSHIELD_";
 
 /// One row of the table: all that is known about a setting before anybody set it.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a declaration names what is true of it")]
 pub struct Setting {
     /// The dotted name, which is also the key in the file.
     pub name: &'static str,
@@ -34,6 +35,10 @@ pub struct Setting {
     pub unit: &'static str,
     /// The least and the most; milliseconds for durations.
     pub bounds: Option<(u64, u64)>,
+    /// Whether a new value is taken over by a reload (SIGHUP); else it takes a restart.
+    pub reload: bool,
+    /// Whether nodes may differ in it: it is no part of the configuration's fingerprint.
+    pub per_node: bool,
     /// Whether the files that it names are read again while the server runs. The setting itself
     /// always takes a restart.
     pub reread: bool,
@@ -61,6 +66,8 @@ impl Setting {
         fallback: Fallback::None,
         unit: "",
         bounds: None,
+        reload: false,
+        per_node: false,
         reread: false,
         template: false,
         former: &[],

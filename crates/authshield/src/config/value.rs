@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::setting::{DAY, HOUR, Kind, MINUTE, SECOND};
+use crate::kernel::InstallationId;
 
 /// What the type of a setting can do.
 pub(super) trait Value: Sized {
@@ -90,6 +91,18 @@ impl Value for SecretString {
 
     fn secret(&self) -> Option<&str> {
         Some(self.expose_secret())
+    }
+}
+
+impl Value for InstallationId {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "the id that `authshield init` printed".to_owned())
+    }
+
+    fn print(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

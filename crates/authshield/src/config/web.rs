@@ -27,8 +27,10 @@ settings! {
 settings! {
     /// Which web pages of other origins may call the API from a browser.
     Cors at "cors" "." {
-        /// Their exact origins: scheme, host and port, nothing behind. `*` is refused.
+        /// Their exact origins: scheme, host and port, nothing behind. `*` is refused. The first origin
+        /// takes a restart, others a reload.
         origins: Vec<String> {
+            reload: true,
             fallback: Fallback::Always(""),
             example: "https://app.example.org,https://admin.example.org",
             mistaken: &["CORS", "CORS_ORIGIN", "ALLOWED_ORIGINS", "CORS_ALLOW_ORIGINS", "CORS_ALLOWED_ORIGINS"],

@@ -121,7 +121,8 @@ pub async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
 }
 
 fn is_operator(app: &App, headers: &HeaderMap) -> bool {
-    let Some(expected) = &app.config.operator_token else { return false };
+    let live = app.live.load();
+    let Some(expected) = &live.operator_token else { return false };
     headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))

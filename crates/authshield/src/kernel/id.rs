@@ -67,6 +67,10 @@ id! {
     AuditId = "The id of an audit event (UUIDv7).";
     /// A message on its way.
     MailId = "The id of a mail message (UUIDv7).";
+    /// An installation: a database, for as long as it lives.
+    InstallationId = "The id of an installation (UUIDv7).";
+    /// A good start of the program.
+    StartId = "The id of a start (UUIDv7).";
     /// A line in the timeline of a message.
     MailEventId = "The id of a mail event (UUIDv7).";
     /// A request, in logs and problems.

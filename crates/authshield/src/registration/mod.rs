@@ -83,7 +83,7 @@ pub struct Newcomer {
 
 /// Opens an account, or sends a mail that there is one: the answer is the same.
 pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), RegisterError> {
-    if !app.config.registration.enabled {
+    if !app.live.load().registration.enabled {
         return Err(RegisterError::Closed);
     }
     let Newcomer { email, password, full_name, locale } = newcomer;
@@ -125,7 +125,9 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), Re
     }
     tx.commit().await?;
     app.outbox.wake();
-    if known && owner.is_none() && app.config.registration.duplicate_email == DuplicateEmail::Reveal
+    if known
+        && owner.is_none()
+        && app.live.load().registration.duplicate_email == DuplicateEmail::Reveal
     {
         return Err(RegisterError::AlreadyRegistered);
     }

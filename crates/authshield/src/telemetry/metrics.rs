@@ -158,6 +158,10 @@ labels! {
         smtp: &'static str,
         /// `ES256`, `EdDSA` or `RS256`.
         algorithm: &'static str,
+        /// One fingerprint for all settings that nodes share; nodes of one version have the same.
+        digest: String,
+        /// As in the release.
+        version: &'static str,
     }
 }
 
@@ -408,6 +412,8 @@ metrics! {
     build_info: Gauges<Build>;
     /// Always 1; the labels say how it is configured.
     config_info: Gauges<Settings>;
+    /// Whether the last reload took the configuration over (1), or refused it and kept the old one (0).
+    config_last_reload_successful: Gauge;
     /// When the process started, in seconds since 1970.
     process_start_time: Level [Seconds "seconds"];
 }
@@ -417,6 +423,7 @@ impl Metrics {
     #[must_use]
     pub fn new(world: &dyn World) -> std::sync::Arc<Self> {
         let metrics = Self::declare();
+        metrics.config_last_reload_successful.set(1);
         metrics.build_info.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         // What alerts compare with zero must be there before the first of it happened.
         for outcome in ["succeeded", "refused"] {
@@ -431,7 +438,9 @@ impl Metrics {
     }
 
     /// Says in `config_info` how the service is configured; nothing secret, nothing private.
-    pub fn describe(&self, config: &Config) {
+    ///
+    /// `digest` is the fingerprint of all that nodes share; empty before the start is done.
+    pub fn describe(&self, config: &Config, digest: &str) {
         use secrecy::ExposeSecret;
 
         let yes = |truth| if truth { "true" } else { "false" };
@@ -451,6 +460,8 @@ impl Metrics {
                 SigningAlgorithm::EdDsa => "EdDSA",
                 SigningAlgorithm::Rs256 => "RS256",
             },
+            digest: digest.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
         };
         self.config_info.clear();
         self.config_info.get_or_create(&settings).set(1);

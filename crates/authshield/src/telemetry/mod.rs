@@ -25,7 +25,9 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Dispatch;
+use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Registry, reload};
 
 use crate::config::{Config, Otel};
 use crate::world::SharedWorld;
@@ -56,11 +58,40 @@ pub enum InitError {
 /// What must be written out before the program ends; dropping it does so.
 #[derive(Debug)]
 pub struct Telemetry {
+    filter: LogFilter,
     lines: LineQueue,
     spans: Option<SdkTracerProvider>,
 }
 
+/// What is logged; it can be changed while the program runs. Clones share it.
+#[derive(Debug, Clone)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+/// Why the filter stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// The text is none.
+    #[error(transparent)]
+    Filter(#[from] logs::NotAFilter),
+    /// Nothing is logged any more.
+    #[error("logging has ended")]
+    Ended(#[from] reload::Error),
+}
+
+impl LogFilter {
+    /// Logs what `text` says from now on.
+    pub fn set(&self, text: &str) -> Result<(), FilterError> {
+        Ok(self.0.reload(logs::filter(text)?)?)
+    }
+}
+
 impl Telemetry {
+    /// Returns what changes the filter.
+    #[must_use]
+    pub fn log_filter(&self) -> LogFilter {
+        self.filter.clone()
+    }
+
     /// Writes out what waits: spans first, since a failure to do so is itself logged.
     ///
     /// Blocks its thread for at most a few seconds; in async code, call it where blocking is fine.
@@ -106,7 +137,7 @@ fn stack(
     world: SharedWorld,
     metrics: &Metrics,
 ) -> Result<(Dispatch, Telemetry), InitError> {
-    let filter = logs::filter(log)?;
+    let (filter, handle) = reload::Layer::new(logs::filter(log)?);
     let spans = traces::provider(otel, metrics)?;
     let lost = metrics.log_lines_dropped.clone();
     let lines = LineQueue::start(sink, format, Arc::clone(&world), lost);
@@ -117,7 +148,7 @@ fn stack(
         None => Dispatch::new(base),
         Some(spans) => Dispatch::new(base.with(traces::layer_for(spans))),
     };
-    Ok((dispatch, Telemetry { lines, spans }))
+    Ok((dispatch, Telemetry { filter: LogFilter(handle), lines, spans }))
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ pub fn pair(
         roles: &user.roles,
         amr: &session.amr.0,
         auth_time: session.auth_time.as_second(),
+        epoch: app.installation.token_epoch,
     };
     let refresh_ends = (ctx.now + app.config.refresh.ttl).min(session.expires_at);
     for kind in ["access", "refresh"] {

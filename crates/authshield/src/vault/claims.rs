@@ -33,6 +33,18 @@ pub struct AccessClaims<'a> {
     pub amr: &'a [String],
     /// When they did: a refresh does not change it.
     pub auth_time: i64,
+    /// Under which epoch it was issued: a restored backup raises it, and what is older is refused. The
+    /// first is not said.
+    #[serde(skip_serializing_if = "is_first")]
+    pub epoch: i64,
+}
+
+/// The epoch of an installation that was never restored.
+pub const FIRST_EPOCH: i64 = 1;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_first(epoch: &i64) -> bool {
+    *epoch == FIRST_EPOCH
 }
 
 impl AccessClaims<'_> {

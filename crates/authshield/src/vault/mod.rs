@@ -26,12 +26,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use onesql::Store;
 use zeroize::Zeroizing;
 
-pub use claims::{AccessClaims, FIRST_PARTY};
-pub use secrets::{EmailHashKey, Secrets};
+pub use claims::{AccessClaims, FIRST_EPOCH, FIRST_PARTY};
+pub use secrets::{EmailHashKey, Secrets, fingerprint_key};
 pub use signing::{
     Jwks, KeyInfo, KeyPhase, Keyring, KeyringError, Proof, Rotation, TOKEN_TYPE, VerificationError,
 };
@@ -99,6 +99,8 @@ pub enum VaultError {
 struct MasterKey {
     id: [u8; KEY_ID_LENGTH],
     aead: LessSafeKey,
+    /// What keys for other purposes are made of; it leads to none of the above.
+    root: Zeroizing<[u8; 32]>,
 }
 
 impl MasterKey {
@@ -109,7 +111,10 @@ impl MasterKey {
         let mut id = [0; KEY_ID_LENGTH];
         id.copy_from_slice(&context.finish().as_ref()[..KEY_ID_LENGTH]);
         let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).expect("the key has 32 bytes");
-        Self { id, aead: LessSafeKey::new(key) }
+        let root = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        let root = hmac::sign(&root, b"authshield derived keys v1");
+        let root = Zeroizing::new(root.as_ref().try_into().expect("SHA-256 has 32 bytes"));
+        Self { id, aead: LessSafeKey::new(key), root }
     }
 }
 
@@ -188,6 +193,34 @@ impl Vault {
             .len();
         body.truncate(length);
         Ok(body)
+    }
+
+    /// Returns the id of the master key that seals; it tells nothing about the key.
+    #[must_use]
+    pub fn master_key_id(&self) -> String {
+        hex(&self.0.current.id)
+    }
+
+    /// Returns a key for another purpose, made from the master key with this id.
+    pub fn derived(&self, id: &str, purpose: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        let keys = [Some(&self.0.current), self.0.previous.as_ref()];
+        let key = keys.into_iter().flatten().find(|key| hex(&key.id) == id);
+        let key = key.ok_or_else(|| VaultError::OtherKey { id: id.to_owned() })?;
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*key.root), purpose);
+        Ok(Zeroizing::new(derived.as_ref().try_into().expect("SHA-256 has 32 bytes")))
+    }
+
+    /// Opens everything that is sealed in a database, and returns how much that was.
+    pub async fn open_all(&self, store: &Store) -> Result<usize, RewrapError> {
+        let mut tx = store.read().await?;
+        let mut opened = 0;
+        for column in &sql::SEALED {
+            for row in sql::sealed_values(&mut tx, column).await? {
+                self.open_sealed(&column.purpose(&row.key), &row.sealed)?;
+                opened += 1;
+            }
+        }
+        Ok(opened)
     }
 
     /// Returns where chance comes from.
@@ -309,7 +342,7 @@ fn key_id(sealed: &[u8]) -> Option<&[u8]> {
     (long_enough && sealed[0] == VERSION).then(|| &sealed[1..=KEY_ID_LENGTH])
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string takes everything");

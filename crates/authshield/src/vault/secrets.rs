@@ -7,6 +7,7 @@ use onesql::Store;
 use zeroize::Zeroizing;
 
 use super::{KeyringError, Vault, sql};
+use crate::config::FingerprintKey;
 use crate::kernel::{SuccessorKey, Timestamp, TokenHashKey};
 
 /// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
@@ -43,6 +44,8 @@ pub struct Secrets {
     pub refresh_successor: SuccessorKey,
     /// Hashes addresses.
     pub email_hash: EmailHashKey,
+    /// Hashes settings.
+    pub fingerprint: FingerprintKey,
 }
 
 impl Secrets {
@@ -58,8 +61,25 @@ impl Secrets {
                 &*secret(store, vault, "refresh_successor", now).await?,
             ),
             email_hash: EmailHashKey::new(&*secret(store, vault, "email_hash", now).await?),
+            fingerprint: FingerprintKey::new(&*secret(store, vault, "fingerprint", now).await?),
         })
     }
+}
+
+/// Finds the key under which settings are hashed, if a start made it; makes none.
+pub async fn fingerprint_key(
+    store: &Store,
+    vault: &Vault,
+) -> Result<Option<FingerprintKey>, KeyringError> {
+    const NAME: &str = "fingerprint";
+    let Some(sealed) = sql::find_secret(&mut store.glance().await?, NAME).await? else {
+        return Ok(None);
+    };
+    let purpose = sql::SECRETS.purpose(NAME);
+    let opened = vault.open_sealed(&purpose, &sealed)?;
+    let bytes = <[u8; 32]>::try_from(opened.as_slice()).map(Zeroizing::new);
+    let bytes = bytes.map_err(|_| super::VaultError::Damaged { purpose })?;
+    Ok(Some(FingerprintKey::new(&bytes)))
 }
 
 async fn secret(

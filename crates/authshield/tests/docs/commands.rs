@@ -8,7 +8,7 @@ use crate::server::clean;
 use crate::{AUTHSHIELD, root};
 
 /// What else a block may call that is not run; each is somebody else's program.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 15] = [
     "cat",
     "cd",
     "chmod",
@@ -19,6 +19,7 @@ const OTHERS: [&str; 14] = [
     "echo",
     "git",
     "install",
+    "kubectl",
     "openssl",
     "printf",
     "systemctl",

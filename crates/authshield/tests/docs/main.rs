@@ -5,6 +5,7 @@ mod alerts;
 mod book;
 mod commands;
 mod dashboards;
+mod kubernetes;
 mod names;
 mod packaging;
 mod server;

@@ -59,7 +59,7 @@ fn no_routine_command_can_wipe_the_identity_database() {
 fn compose_confines_every_service() {
     let services = services();
     let names: Vec<_> = services.keys().map(String::as_str).collect();
-    assert_eq!(names, ["authshield", "migrate", "postgres", "valkey"]);
+    assert_eq!(names, ["authshield", "migrate", "postgres", "preflight", "valkey"]);
     for (name, service) in &services {
         for promise in
             ["read_only: true", "cap_drop: [ALL]", r#"security_opt: ["no-new-privileges:true"]"#]
@@ -90,6 +90,10 @@ fn compose_starts_in_order_and_stops_in_time() {
     assert!(service.contains(r#"test: ["CMD", "/usr/local/bin/authshield", "healthcheck"]"#));
     assert!(services["migrate"].contains("postgres: { condition: service_healthy }"));
     assert!(services["migrate"].contains("command: [migrate, run]"));
+    assert!(
+        services["migrate"].contains("preflight: { condition: service_completed_successfully }")
+    );
+    assert!(services["preflight"].contains("command: [preflight]"));
     let value = |key: &str| {
         let line = service.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap();
         seconds(line)
@@ -144,6 +148,23 @@ fn compose_has_no_default_secret_and_a_sound_configuration() {
     for word in ["PASSWORD:", "PASSWORD=", "MASTER_KEY:"] {
         assert!(!yaml.contains(word), "{word} stands in the file: secrets are files");
     }
+}
+
+/// The program's own lint finds nothing in our file but that its images have no digest here: who
+/// deploys it pins what they tested.
+#[test]
+fn compose_is_what_compose_check_asks_for() {
+    let said = clean(AUTHSHIELD)
+        .args(["compose", "check", "--json"])
+        .arg(root().join("compose.yaml"))
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
+    let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    for finding in report["findings"].as_array().unwrap() {
+        assert_eq!(finding["id"], "image-without-digest", "{finding}");
+    }
+    assert_eq!(report["failures"], 0);
 }
 
 /// Our reading of the file is not YAML's: ask somebody who knows, where there is one.

@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 13] = [
+const FEATURES: [&str; 15] = [
     "accounts",
     "admin",
+    "backup",
     "checks",
     "cli",
+    "compose",
     "health",
     "login",
     "recovery",
@@ -26,8 +28,18 @@ const FEATURES: [&str; 13] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 9] =
-    ["audit", "config", "kernel", "limits", "links.rs", "mail", "passwords", "telemetry", "vault"];
+const SERVICES: [&str; 10] = [
+    "audit",
+    "config",
+    "installation",
+    "kernel",
+    "limits",
+    "links.rs",
+    "mail",
+    "passwords",
+    "telemetry",
+    "vault",
+];
 
 /// Files besides `sql.rs` that have SQL in them, and why.
 const SQL_ELSEWHERE: [(&str, &str); 6] = [
@@ -222,7 +234,7 @@ fn files_are_short_and_lints_are_expected_and_not_allowed() {
 // ── migrations ──
 
 /// Returns the migrations of one database: name and text.
-fn migrations(database: &str) -> BTreeMap<String, String> {
+pub(crate) fn migrations(database: &str) -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(database);
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files

@@ -11,26 +11,12 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::program::MASTER_KEY;
 use crate::support::smtp_server::{Reaction, valid_certificate};
 use crate::support::{PASSWORD, Program, Script, SmtpServer, on_postgres, text, wait_until};
 
-/// A key as `openssl rand -base64 32` makes it.
-const MASTER_KEY: &str = "FURBl69J9E/mg7hoIr5RHtq3GHEUYfnwSTFEvxtCB4U=";
 /// A password that must not be told to anybody.
 const SECRET: &str = "Xk4vQ9unlikely7rMz";
-
-/// A configuration that production accepts.
-pub(crate) async fn production(relay: &SmtpServer) -> Program {
-    Program::new()
-        .await
-        .mailing(relay)
-        .set("environment", "production")
-        .set("public_url", "https://id.authshield.dev")
-        .set("master_key", MASTER_KEY)
-        .set("password.hash_memory_kib", "19456")
-        .set("password.hash_iterations", "2")
-        .set("config.waive", "mail.from:example-domain")
-}
 
 #[tokio::test]
 async fn a_taken_port_is_told() {
@@ -143,11 +129,12 @@ async fn a_wrong_password_or_name_of_the_database_is_told() {
 #[tokio::test]
 async fn production_migrates_only_when_told_to() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = production(&relay).await;
+    let program = Program::production(&relay).await;
     let refused = program.run(&["serve"]).await;
     refused.fails(1, &["the database lacks", "authshield migrate run"]);
     program.run(&["user", "list"]).await.fails(1, &["authshield migrate run"]);
     program.run(&["migrate", "run"]).await.ok();
+    program.run(&["init"]).await.ok();
     program.serve().await.stop().await;
 }
 

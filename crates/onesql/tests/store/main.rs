@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
+mod copy;
 mod group_commit;
 mod migrations;
 mod promises;

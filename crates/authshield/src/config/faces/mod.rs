@@ -54,7 +54,9 @@ fn default_in_words(setting: &Setting) -> String {
 
 /// Returns when a change takes effect.
 fn change_in_words(setting: &Setting) -> &'static str {
-    if setting.reread {
+    if setting.reload {
+        "takes effect at a reload (SIGHUP)"
+    } else if setting.reread {
         "the file's contents are read again while the server runs; another path takes a restart"
     } else {
         "takes effect at the next start"

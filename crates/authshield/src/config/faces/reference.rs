@@ -59,7 +59,7 @@ fn entry(setting: &Setting) -> String {
     writeln!(text, "- Type: {}{secret}", type_in_words(setting)).expect(FITS);
     writeln!(text, "- Default: {}", default_in_words(setting)).expect(FITS);
     writeln!(text, "- Example: `{}`", setting.example).expect(FITS);
-    if setting.reread {
+    if setting.reread || setting.reload {
         writeln!(text, "- Change: {}", change_in_words(setting)).expect(FITS);
     }
     if !setting.former.is_empty() {

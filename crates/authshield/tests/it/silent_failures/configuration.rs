@@ -1,7 +1,6 @@
 //! CFG: names and values.
 
 use super::Gate;
-use crate::program::production;
 use crate::support::marked_secrets::MarkedSecrets;
 use crate::support::{Program, Script, SmtpServer};
 
@@ -66,8 +65,8 @@ async fn a_policy_for_a_check_that_does_not_exist_is_refused() {
 #[tokio::test]
 async fn a_healthy_installation_passes() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = production(&relay).await;
-    program.run(&["migrate", "run"]).await.ok();
+    let program = Program::production(&relay).await;
+    program.run(&["init"]).await.ok();
     let gate = Gate::of(&program, &[]).await;
     gate.ends(0);
     for id in ["CFG-1", "DB-1", "DB-2", "DB-4", "KEY-1", "KEY-3", "SMTP-1", "SMTP-2", "SMTP-5"] {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Gate;
-use crate::program::production;
 use crate::support::smtp_server::Reaction;
 use crate::support::{Program, Script, SmtpServer};
 
@@ -62,7 +61,7 @@ async fn a_relay_that_is_not_there_is_told() {
 #[tokio::test]
 async fn a_sandbox_in_production_is_told_and_refused() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = production(&relay).await.set("smtp.host", "sandbox.smtp.mailtrap.io");
+    let program = Program::production(&relay).await.set("smtp.host", "sandbox.smtp.mailtrap.io");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(78).has("CFG-2", "fail", &["sandbox", "smtp.host"]);
     assert_eq!(program.run(&["serve"]).await.status, Some(78));

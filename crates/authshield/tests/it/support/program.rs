@@ -22,6 +22,9 @@ use tokio::process::{Child, Command};
 use super::app::{fresh_postgres, on_postgres};
 use super::{PASSWORD, Reply, SmtpServer, leaks};
 
+/// A key as `openssl rand -base64 32` makes it.
+pub(crate) const MASTER_KEY: &str = "FURBl69J9E/mg7hoIr5RHtq3GHEUYfnwSTFEvxtCB4U=";
+
 /// How long a program may take for what it has to do, before a test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -111,6 +114,19 @@ impl Program {
             format!("sqlite://{}", folder.path().join("data/authshield.db").display())
         };
         Self::on(folder, &url)
+    }
+
+    /// Returns one with a configuration that production accepts; nobody set its database up.
+    pub(crate) async fn production(relay: &SmtpServer) -> Self {
+        Self::new()
+            .await
+            .mailing(relay)
+            .set("environment", "production")
+            .set("public_url", "https://id.authshield.dev")
+            .set("master_key", MASTER_KEY)
+            .set("password.hash_memory_kib", "19456")
+            .set("password.hash_iterations", "2")
+            .set("config.waive", "mail.from:example-domain")
     }
 
     /// Returns one in a folder that has no database yet, on SQLite.
@@ -313,6 +329,11 @@ impl Server {
     fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Asks it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Asks it to end.
