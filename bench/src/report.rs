@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 /// Writes the page, with words about how the table came to be.
 pub(crate) fn write(root: &Path, table: &str, runs: usize) -> Result<()> {
-    let path = root.join("docs/src/operate/performance.md");
+    let path = root.join("docs/src/reference/performance.md");
     std::fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
     std::fs::write(&path, page(table, runs))?;
     eprintln!("bench: wrote {}", path.display());
