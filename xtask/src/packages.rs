@@ -17,10 +17,12 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const ALWAYS: [Need; 3] = [
+const ALWAYS: [Need; 4] = [
     Need { package: "openssl", is_there: || found("openssl").is_some() },
     Need { package: "curl", is_there: || found("curl").is_some() },
     Need { package: "python3-aiosmtpd", is_there: || python().is_some() },
+    // For promtool, which tries the alert rules.
+    Need { package: "prometheus", is_there: || found("promtool").is_some() },
 ];
 const POSTGRES: Need = Need { package: "postgresql", is_there: || postgres().is_some() };
 const REDIS: Need = Need { package: "redis-server", is_there: || redis().is_some() };
