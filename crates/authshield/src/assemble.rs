@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use authshield_verify::{Rules, Verifier};
-use onesql::{Options, Store};
+use onesql::{Options, Store, Work};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
@@ -21,8 +21,8 @@ use crate::mail::{
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
-use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Mail as MailLabels, MailAttempt, MailKind};
+use crate::telemetry::metrics::{Database, Mail as MailLabels, MailAttempt, MailKind};
+use crate::telemetry::{Metrics, Notes, Part};
 use crate::vault::{
     Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
 };
@@ -221,6 +221,7 @@ async fn put_together(
         watched.hash_queue_wait.observe(job.waited.as_secs_f64());
         watched.hash_duration.observe(job.worked.as_secs_f64());
     });
+    watch(&store, &metrics);
     let limits = Limits::open(&config, &*world).await?;
     let head = Letterhead::from_config(&config)?;
     let pages = Pages::load(&head, config.issuer());
@@ -251,6 +252,21 @@ async fn put_together(
         lookups: Lookups::default(),
     });
     Ok((app, post))
+}
+
+/// Counts what the database takes, and notes it on the line of the request that waits for it.
+fn watch(store: &Store, metrics: &Metrics) {
+    let of = |mode| {
+        let part = |part| metrics.database_duration.get_or_create_owned(&Database { mode, part });
+        [part("wait"), part("statement"), part("commit")]
+    };
+    let timings = [of("read"), of("write")];
+    store.observe(move |work: Work| {
+        timings[work.mode as usize][work.part as usize].observe(work.took.as_secs_f64());
+        if let Some(notes) = Notes::current() {
+            notes.spent(Part::Database, work.took);
+        }
+    });
 }
 
 /// The vault, as mail uses it.

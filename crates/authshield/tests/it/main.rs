@@ -39,6 +39,7 @@ mod silent_failures;
 mod story;
 mod telemetry;
 mod tokens;
+mod traces;
 mod two_nodes;
 mod vault;
 mod verification;
