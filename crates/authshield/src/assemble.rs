@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use authshield_verify::{Rules, Verifier};
-use onesql::{Options, Store};
+use onesql::{Options, Store, Work};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
@@ -16,13 +16,14 @@ use crate::config::Config;
 use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
-    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
+    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, ReturnKey, Returns,
+    Sealer, Transport,
 };
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
-use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Mail as MailLabels, MailAttempt, MailKind};
+use crate::telemetry::metrics::{Database, Mail as MailLabels, MailAttempt, MailKind};
+use crate::telemetry::{Metrics, Notes, Part};
 use crate::vault::{
     Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
 };
@@ -221,11 +222,13 @@ async fn put_together(
         watched.hash_queue_wait.observe(job.waited.as_secs_f64());
         watched.hash_duration.observe(job.worked.as_secs_f64());
     });
+    watch(&store, &metrics);
     let limits = Limits::open(&config, &*world).await?;
     let head = Letterhead::from_config(&config)?;
     let pages = Pages::load(&head, config.issuer());
     let outbox = Outbox::new(head, Envelope(vault), Arc::clone(&world));
-    let transport = Transport::from_config(&config)?;
+    let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
+    let transport = Transport::from_config(&config, returns.clone())?;
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
@@ -246,6 +249,7 @@ async fn put_together(
         limits,
         outbox,
         post: post.clone(),
+        returns,
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
@@ -253,6 +257,21 @@ async fn put_together(
         checks,
     });
     Ok((app, post))
+}
+
+/// Counts what the database takes, and notes it on the line of the request that waits for it.
+fn watch(store: &Store, metrics: &Metrics) {
+    let of = |mode| {
+        let part = |part| metrics.database_duration.get_or_create_owned(&Database { mode, part });
+        [part("wait"), part("statement"), part("commit")]
+    };
+    let timings = [of("read"), of("write")];
+    store.observe(move |work: Work| {
+        timings[work.mode as usize][work.part as usize].observe(work.took.as_secs_f64());
+        if let Some(notes) = Notes::current() {
+            notes.spent(Part::Database, work.took);
+        }
+    });
 }
 
 /// The vault, as mail uses it.

@@ -148,7 +148,13 @@ pub async fn measure(app: &App) {
             .bind(app.world.now())
             .one()
             .await?;
+        let (admins,): (i64,) = tx
+            .query("SELECT COUNT(*) FROM user_roles WHERE role = $1")
+            .bind(crate::roles::ADMIN)
+            .one()
+            .await?;
         metrics.users.set(users);
+        metrics.admins.set(admins);
         metrics.sessions.set(sessions);
         Ok::<_, onesql::Error>((
             mail::queue_state(&app.store).await?,

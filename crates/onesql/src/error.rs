@@ -54,6 +54,20 @@ impl Error {
         })
     }
 
+    /// Returns what kind of trouble it is, without a word that a value could be in: the database's code
+    /// for it, or `timeout` or `other`.
+    pub(crate) fn kind(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Timeout(_) => "timeout".into(),
+            Self::Sql(error) => match error.as_ref() {
+                sqlx::Error::Database(database) => database.code().unwrap_or("other".into()),
+                sqlx::Error::PoolTimedOut => "timeout".into(),
+                _ => "other".into(),
+            },
+            _ => "other".into(),
+        }
+    }
+
     /// Returns whether a lock was not to be had in time, or a statement took too long: nothing was done.
     #[must_use]
     pub fn is_patience_exceeded(&self) -> bool {

@@ -35,6 +35,7 @@ mod statement;
 mod store;
 mod timestamp;
 mod tx;
+mod watch;
 
 pub use copy::{Cell, Column, Table};
 pub use error::{Error, Result};
@@ -46,3 +47,4 @@ pub use statement::{Row, Statement, Value};
 pub use store::{Options, Store};
 pub use timestamp::Timestamp;
 pub use tx::Tx;
+pub use watch::{Mode, Part, Work};

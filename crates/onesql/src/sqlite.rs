@@ -21,7 +21,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Executor};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
-use crate::statement::{Integrity, Statement, within};
+use crate::statement::{How, Integrity, Statement, within};
 use crate::{Error, Result};
 
 /// How many transactions one flush may serve; more would make the first of them wait for long.
@@ -377,21 +377,17 @@ pub(crate) struct Member {
 
 impl Member {
     /// Starts a statement; the first one opens the savepoint.
-    pub(crate) fn statement<'q>(
-        &mut self,
-        sql: &'static str,
-        at_most: Duration,
-    ) -> Statement<'_, 'q> {
+    pub(crate) fn statement<'t, 'q>(&'t mut self, how: How<'t>) -> Statement<'t, 'q> {
         let lane = self.lane.as_mut().expect("taken out only by commit and drop");
         let Lane { connection, savepoint, unfinished, .. } = &mut **lane;
         if *unfinished {
-            return Statement::sqlite(connection, &mut self.integrity, sql, at_most);
+            return Statement::sqlite(connection, &mut self.integrity, how);
         }
         let before = *savepoint;
         let own = if before == Some(Savepoint::Odd) { Savepoint::Even } else { Savepoint::Odd };
-        let sql = [own.open(before), sql].concat();
+        let sql = [own.open(before), how.sql].concat();
         let opening = Opening { lane: (savepoint, unfinished), savepoint: own };
-        Statement::opening(connection, &mut self.integrity, sql, opening, at_most)
+        Statement::opening(connection, &mut self.integrity, sql, opening, how)
     }
 
     /// Returns the connection, for who has run a statement on it: the savepoint is there.

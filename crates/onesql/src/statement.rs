@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Encode, Execute, Executor, FromRow, Postgres, Sqlite, Type};
 
 use crate::sqlite::Opening;
+use crate::watch::{Part, Watch};
 use crate::{Error, Result, Sql};
 
 /// A statement with its parameters, not yet run.
@@ -59,14 +60,25 @@ impl Integrity {
     }
 }
 
+/// What a statement is, and how it is run.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'t> {
+    /// What the program says.
+    pub(crate) sql: &'static str,
+    pub(crate) at_most: Duration,
+    pub(crate) watch: &'t Watch,
+}
+
 /// How a statement is run.
 struct Run<'t> {
+    how: How<'t>,
     integrity: &'t mut Integrity,
     /// The savepoint that the statement opens first.
     opening: Option<Opening<'t>>,
     /// Why a parameter of a statement before cannot be given.
     unencodable: Option<BoxDynError>,
-    at_most: Duration,
+    /// What the program says besides, on the same way.
+    then: Vec<&'static str>,
 }
 
 impl Run<'_> {
@@ -80,7 +92,9 @@ impl Run<'_> {
         if let Some(opening) = self.opening {
             opening.begin();
         }
-        let outcome = within(self.at_most, work).await?;
+        let How { sql, at_most, watch } = self.how;
+        let span = watch.span(sql, &self.then);
+        let outcome = watch.over(Part::Statement, span, within(at_most, work)).await?;
         self.integrity.torn = false;
         Ok(outcome)
     }
@@ -101,11 +115,10 @@ impl<'t, 'q> Statement<'t, 'q> {
     pub(crate) fn sqlite(
         connection: &'t mut SqliteConnection,
         integrity: &'t mut Integrity,
-        sql: &'static str,
-        at_most: Duration,
+        how: How<'t>,
     ) -> Self {
-        let run = Run { integrity, opening: None, unencodable: None, at_most };
-        Self { on: On::Sqlite(connection, sqlx::query(sql)), run, bound: 0 }
+        let run = Run { how, integrity, opening: None, unencodable: None, then: Vec::new() };
+        Self { on: On::Sqlite(connection, sqlx::query(how.sql)), run, bound: 0 }
     }
 
     /// Starts one that opens a savepoint first; `sql` says so, and is made of what the program says.
@@ -114,20 +127,20 @@ impl<'t, 'q> Statement<'t, 'q> {
         integrity: &'t mut Integrity,
         sql: String,
         opening: Opening<'t>,
-        at_most: Duration,
+        how: How<'t>,
     ) -> Self {
-        let run = Run { integrity, opening: Some(opening), unencodable: None, at_most };
+        let (unencodable, then) = (None, Vec::new());
+        let run = Run { how, integrity, opening: Some(opening), unencodable, then };
         Self { on: On::Sqlite(connection, sqlx::query(AssertSqlSafe(sql))), run, bound: 0 }
     }
 
     pub(crate) fn postgres(
         connection: &'t mut PgConnection,
         integrity: &'t mut Integrity,
-        sql: &'static str,
-        at_most: Duration,
+        how: How<'t>,
     ) -> Self {
-        let run = Run { integrity, opening: None, unencodable: None, at_most };
-        Self { on: On::Postgres(connection, Vec::new(), sqlx::query(sql)), run, bound: 0 }
+        let run = Run { how, integrity, opening: None, unencodable: None, then: Vec::new() };
+        Self { on: On::Postgres(connection, Vec::new(), sqlx::query(how.sql)), run, bound: 0 }
     }
 
     /// Gives the next parameter.
@@ -156,10 +169,12 @@ impl<'t, 'q> Statement<'t, 'q> {
                 });
                 let both = [query.sql().as_str(), "; ", &shifted(next.sqlite, self.bound)].concat();
                 let arguments = arguments.unwrap_or_default();
+                self.run.then.push(next.sqlite);
                 On::Sqlite(connection, sqlx::query_with(AssertSqlSafe(both), arguments))
             }
             On::Postgres(connection, mut before, query) => {
                 before.push(query);
+                self.run.then.push(next.postgres);
                 On::Postgres(connection, before, sqlx::query(next.postgres))
             }
         };

@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::postgres::{PgTx, Server};
 use crate::sqlite::{File, Member, Reader};
 use crate::tx::{On, Tx};
+use crate::watch::{Mode, Onlookers, Part, Watch, Work};
 use crate::{Error, Result};
 
 /// Where the database is, and how to use it.
@@ -73,6 +74,7 @@ impl Options {
 pub struct Store {
     pub(crate) on: Arc<Database>,
     pub(crate) at_most: Duration,
+    onlookers: Onlookers,
 }
 
 pub(crate) enum Database {
@@ -96,7 +98,7 @@ impl Store {
                 options.at_most,
             )),
         };
-        Ok(Self { on: Arc::new(on), at_most: options.at_most })
+        Ok(Self { on: Arc::new(on), at_most: options.at_most, onlookers: Onlookers::default() })
     }
 
     /// Returns the name of the database's kind: `sqlite` or `postgres`.
@@ -108,33 +110,43 @@ impl Store {
         }
     }
 
+    /// Tells `observer` of every piece of work from now on, on the task that does it. Only the first
+    /// observer is kept.
+    pub fn observe(&self, observer: impl Fn(Work) + Send + Sync + 'static) {
+        self.onlookers.admit(Box::new(observer));
+    }
+
     /// Begins a transaction that cannot write, on either database, and sees one state throughout.
     pub async fn read(&self) -> Result<Tx> {
-        Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => {
-                On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
-            }
-            Database::Postgres(server) => On::Postgres(
-                PgTx::begin(
-                    server,
-                    Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-                    self.at_most,
-                )
-                .await?,
-            ),
-        }))
+        const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let watch = self.watch(Mode::Read);
+        let begun = watch.over(Part::Wait, watch.span("BEGIN", &[]), async {
+            Ok(match &*self.on {
+                Database::Sqlite(file) => {
+                    On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
+                }
+                Database::Postgres(server) => {
+                    On::Postgres(PgTx::begin(server, Some(BEGIN), self.at_most).await?)
+                }
+            })
+        });
+        Ok(Tx::new(begun.await?, self.at_most, watch))
     }
 
     /// Takes a connection for single reads, without the round trips of a transaction.
     pub async fn glance(&self) -> Result<Tx> {
-        Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => {
-                On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
-            }
-            Database::Postgres(server) => {
-                On::Postgres(PgTx::begin(server, None, self.at_most).await?)
-            }
-        }))
+        let watch = self.watch(Mode::Read);
+        let begun = watch.over(Part::Wait, watch.span("CONNECT", &[]), async {
+            Ok(match &*self.on {
+                Database::Sqlite(file) => {
+                    On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
+                }
+                Database::Postgres(server) => {
+                    On::Postgres(PgTx::begin(server, None, self.at_most).await?)
+                }
+            })
+        });
+        Ok(Tx::new(begun.await?, self.at_most, watch))
     }
 
     /// Begins a transaction that can write; dropped without [`Tx::commit`], it never happened.
@@ -143,12 +155,16 @@ impl Store {
     /// constraints are checked by each statement, not by the commit that many share, so the schema
     /// has none that is deferred.
     pub async fn write(&self) -> Result<Tx> {
-        Ok(self.tx(match &*self.on {
-            Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
-            Database::Postgres(server) => {
-                On::Postgres(PgTx::begin(server, Some("BEGIN"), self.at_most).await?)
-            }
-        }))
+        let watch = self.watch(Mode::Write);
+        let begun = watch.over(Part::Wait, watch.span("BEGIN", &[]), async {
+            Ok(match &*self.on {
+                Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
+                Database::Postgres(server) => {
+                    On::Postgres(PgTx::begin(server, Some("BEGIN"), self.at_most).await?)
+                }
+            })
+        });
+        Ok(Tx::new(begun.await?, self.at_most, watch))
     }
 
     /// Makes a schema of this name; a file has none, and says so.
@@ -191,8 +207,12 @@ impl Store {
         }
     }
 
-    fn tx(&self, on: On) -> Tx {
-        Tx::new(on, self.at_most)
+    fn watch(&self, mode: Mode) -> Watch {
+        let system = match *self.on {
+            Database::Sqlite(_) => "sqlite",
+            Database::Postgres(_) => "postgresql",
+        };
+        self.onlookers.at(mode, system)
     }
 }
 

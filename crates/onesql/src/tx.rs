@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use crate::postgres::PgTx;
 use crate::sqlite::{Member, Reader};
+use crate::statement::How;
+use crate::watch::{Part, Watch};
 use crate::{Result, Sql, Statement};
 
 /// An open transaction: what every store function takes first.
@@ -10,6 +12,7 @@ use crate::{Result, Sql, Statement};
 pub struct Tx {
     pub(crate) on: On,
     pub(crate) at_most: Duration,
+    watch: Watch,
 }
 
 /// The transaction in the words of one driver.
@@ -23,22 +26,23 @@ pub(crate) enum On {
 }
 
 impl Tx {
-    pub(crate) fn new(on: On, at_most: Duration) -> Self {
-        Self { on, at_most }
+    pub(crate) fn new(on: On, at_most: Duration, watch: Watch) -> Self {
+        Self { on, at_most, watch }
     }
 
     /// Starts a statement; parameters are `$1`, `$2`, … on both databases.
     pub fn query<'q>(&mut self, sql: impl Into<Sql>) -> Statement<'_, 'q> {
         let sql = sql.into();
+        let how = |sql| How { sql, at_most: self.at_most, watch: &self.watch };
         match &mut self.on {
             On::Reader(reader) => {
                 let (connection, integrity) = reader.parts();
-                Statement::sqlite(connection, integrity, sql.sqlite, self.at_most)
+                Statement::sqlite(connection, integrity, how(sql.sqlite))
             }
-            On::Member(member) => member.statement(sql.sqlite, self.at_most),
+            On::Member(member) => member.statement(how(sql.sqlite)),
             On::Postgres(tx) => {
                 let (connection, integrity) = tx.parts();
-                Statement::postgres(connection, integrity, sql.postgres, self.at_most)
+                Statement::postgres(connection, integrity, how(sql.postgres))
             }
         }
     }
@@ -56,8 +60,14 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self.on {
             On::Reader(_) => Ok(()),
-            On::Member(member) => member.commit().await,
-            On::Postgres(tx) => tx.commit(self.at_most).await,
+            On::Member(member) => {
+                let span = self.watch.span("COMMIT", &[]);
+                self.watch.over(Part::Commit, span, member.commit()).await
+            }
+            On::Postgres(tx) => {
+                let span = self.watch.span("COMMIT", &[]);
+                self.watch.over(Part::Commit, span, tx.commit(self.at_most)).await
+            }
         }
     }
 }

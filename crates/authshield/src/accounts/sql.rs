@@ -295,16 +295,9 @@ pub async fn set_disabled(
 
 /// Deletes an account and all that belongs to it; the audit trail stays.
 ///
-/// Refresh tokens go first, as whoever refreshes takes the token first and then its session.
+/// Sessions go before their refresh tokens, in the order in which whoever refreshes takes them.
 pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
     lock(tx, user).await?;
-    tx.query(
-        "DELETE FROM refresh_tokens
-         WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1)",
-    )
-    .bind(user)
-    .execute()
-    .await?;
     let touched = tx.query("DELETE FROM users WHERE id = $1").bind(user).execute().await?;
     Ok(touched == 1)
 }

@@ -18,6 +18,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::memory::{self, Memory};
 use crate::telemetry::{Notes, Part};
@@ -217,9 +219,17 @@ impl Pool {
             let done = work(memory);
             (done, begun - asked, begun.elapsed())
         };
+        let span = tracing::debug_span!(
+            "hash",
+            otel.name = "hash a password",
+            authshield.queue_ms = Empty,
+            authshield.hash_ms = Empty,
+        );
         // A job without an answer has panicked, and the log has the reason.
-        let answer = self.submit(timed)?.await;
+        let answer = self.submit(timed)?.instrument(span.clone()).await;
         let (done, waited, worked) = answer.map_err(|_| Overloaded::after(LEAST_RETRY))?;
+        span.record("authshield.queue_ms", waited.as_secs_f64() * 1e3);
+        span.record("authshield.hash_ms", worked.as_secs_f64() * 1e3);
         if let Some(notes) = Notes::current() {
             notes.spent(Part::Queue, waited);
             notes.spent(Part::Hash, worked);

@@ -86,7 +86,7 @@ labels! {
     Login {
         /// `password` ….
         method: &'static str,
-        /// `succeeded`, `refused` or `shed`.
+        /// `succeeded` or `refused`.
         outcome: &'static str,
     }
     /// Of a token.
@@ -116,8 +116,16 @@ labels! {
     }
     /// Of what mail is handed to.
     MailProvider {
-        /// `smtp`, or `file` in development.
+        /// `smtp`, or `file` in development; `dsn` for reports that come as mail.
         provider: &'static str,
+    }
+    /// Of what was reported about mail and not believed.
+    MailRejected {
+        /// Who reported it, or by which kind of report.
+        provider: &'static str,
+        /// Why not: `unauthenticated`, `too_large`, `not_a_report`, `no_token`, `forged`, `no_such_mail` or
+        /// `too_many`.
+        reason: &'static str,
     }
     /// Of mails that wait.
     MailState {
@@ -133,6 +141,8 @@ labels! {
     Database {
         /// `read` or `write`.
         mode: &'static str,
+        /// `wait` for a connection or for the turn to write, `statement`, or `commit`.
+        part: &'static str,
     }
     /// Of a limit.
     Rule {
@@ -389,6 +399,12 @@ metrics! {
     mail_config_fault: Gauge;
     /// Mails of the last day that the relay took too long ago for silence to mean anything good.
     mail_outcome_unknown: Gauge;
+    /// Reports about mail that were not believed; they changed nothing.
+    mail_webhook_rejected: Counters<MailRejected>;
+    /// When the last report about mail came that was believed, in seconds since 1970.
+    mail_feedback_last_event_timestamp: Levels<MailProvider> [Seconds "seconds"];
+    /// Whether the mailbox of reports could be read when it was last visited (1).
+    mail_reports_up: Gauge;
     /// Mails of the last day that were given up, and not because of their recipient.
     mail_dead_letters: Gauge;
     /// Mails in the outbox, by state.
@@ -408,8 +424,12 @@ metrics! {
 
     /// Age of the key that signs tokens.
     signing_key_age: Level [Seconds "seconds"];
+    /// How old the key that signs tokens may become before its successor takes over.
+    signing_key_max_age: Level [Seconds "seconds"];
     /// Accounts there are; a sudden fall means a lost or wrong database.
     users: Gauge;
+    /// Accounts that hold the role `admin`.
+    admins: Gauge;
     /// Sessions that have neither ended nor expired.
     sessions: Gauge;
 
@@ -445,6 +465,13 @@ impl Metrics {
         let metrics = Self::declare();
         metrics.config_last_reload_successful.set(1);
         metrics.build_info.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
+        // What alerts compare with zero must be there before the first of it happened.
+        for outcome in ["succeeded", "refused"] {
+            drop(metrics.logins.get_or_create(&Login { method: "password", outcome }));
+        }
+        for outcome in ["rotated", "retried", "rejected"] {
+            drop(metrics.refresh_rotations.get_or_create(&Outcome { outcome }));
+        }
         #[expect(clippy::cast_precision_loss, reason = "microseconds fit until the year 2255")]
         metrics.process_start_time.set(world.now().as_microsecond() as f64 / 1e6);
         std::sync::Arc::new(metrics)
@@ -478,6 +505,7 @@ impl Metrics {
         };
         self.config_info.clear();
         self.config_info.get_or_create(&settings).set(1);
+        self.signing_key_max_age.set(config.token.key_rotation.as_secs_f64());
     }
 
     /// Returns all metrics as text; [`CONTENT_TYPE`] says in which form.

@@ -27,7 +27,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use url::Url;
 
@@ -83,14 +83,21 @@ pub fn layer_for<S>(provider: &SdkTracerProvider) -> impl Layer<S>
 where
     S: Subscriber + for<'l> LookupSpan<'l> + Send + Sync,
 {
+    // Spans, however small, and no events: those have their place in the log, with who it was and
+    // why, which is nobody's business where traces are kept.
     let ours = Targets::new()
-        .with_target("authshield", LevelFilter::INFO)
-        .with_target("onesql", LevelFilter::INFO);
+        .with_target("authshield", LevelFilter::TRACE)
+        .with_target("onesql", LevelFilter::TRACE)
+        .and(filter_fn(is_span));
     tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("authshield"))
         .with_location(false)
         .with_threads(false)
         .with_filter(ours)
+}
+
+fn is_span(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_span()
 }
 
 /// Makes `span` part of the trace that a caller is in (W3C Trace Context).

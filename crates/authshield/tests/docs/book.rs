@@ -97,7 +97,8 @@ fn play(path: &Path, blocks: &[Block]) -> usize {
     let server = Server::start(with_orders);
     let here = |text: &str| {
         let text = text.replace("127.0.0.1:8080", &server.addresses[0]);
-        text.replace("127.0.0.1:3000", &server.addresses[1])
+        let text = text.replace("127.0.0.1:9090", &server.addresses[1]);
+        text.replace("127.0.0.1:3000", &server.addresses[2])
     };
     let mut script = "exec 2>&1\nset -eo pipefail\n".to_owned();
     for block in blocks.iter().filter(|block| block.is_run()) {

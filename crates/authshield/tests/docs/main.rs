@@ -1,9 +1,12 @@
 //! The documentation is true: what it shows is run, what it names exists, what it packs works.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
+mod alerts;
 mod book;
 mod commands;
+mod dashboards;
 mod kubernetes;
+mod names;
 mod packaging;
 mod server;
 

@@ -24,8 +24,8 @@ pub(crate) struct Server {
     _running: Running,
     _orders: Option<Running>,
     pub(crate) folder: tempfile::TempDir,
-    /// Where it listens, and where the example service does.
-    pub(crate) addresses: [String; 2],
+    /// Where it listens, for everybody and for operators, and where the example service does.
+    pub(crate) addresses: [String; 3],
 }
 
 /// Returns an address that was free a moment ago.
@@ -68,14 +68,15 @@ impl Server {
     /// Starts one; with the example service, if that is asked for.
     pub(crate) fn start(with_orders: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let addresses = [free_address(), free_address()];
+        let addresses = [free_address(), free_address(), free_address()];
         let mut serve = clean(AUTHSHIELD);
-        serve.arg("serve").env("AUTHSHIELD_LISTEN", &addresses[0]).current_dir(&folder);
+        serve.arg("serve").current_dir(&folder);
+        serve.env("AUTHSHIELD_LISTEN", &addresses[0]).env("AUTHSHIELD_ADMIN_LISTEN", &addresses[1]);
         let running = start(&mut serve, &addresses[0], &folder.path().join("serve.log"));
         let orders = with_orders.then(|| {
             let mut service = clean(orders_service());
-            service.args([&format!("http://{}", addresses[0]), &addresses[1]]);
-            start(&mut service, &addresses[1], &folder.path().join("orders.log"))
+            service.args([&format!("http://{}", addresses[0]), &addresses[2]]);
+            start(&mut service, &addresses[2], &folder.path().join("orders.log"))
         });
         Self { _running: running, _orders: orders, folder, addresses }
     }

@@ -15,6 +15,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::leaks;
 use super::smtp_server::{Received, Script, SmtpServer};
 
 /// A password that every rule lets through.
@@ -147,6 +148,7 @@ impl TestApp {
         settings: &[(&str, &str)],
     ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        leaks::watch();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -397,5 +399,8 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.stop.cancel();
+        if !std::thread::panicking() {
+            leaks::assert_none_so_far();
+        }
     }
 }

@@ -20,7 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::app::{fresh_postgres, on_postgres};
-use super::{PASSWORD, Reply, SmtpServer};
+use super::{PASSWORD, Reply, SmtpServer, leaks};
 
 /// A key as `openssl rand -base64 32` makes it.
 pub(crate) const MASTER_KEY: &str = "FURBl69J9E/mg7hoIr5RHtq3GHEUYfnwSTFEvxtCB4U=";
@@ -298,10 +298,25 @@ impl Program {
             child,
             out,
             err,
+            secrets: self.secrets(),
+            _folder: Arc::clone(&self.folder),
             client: Client::new(self.port),
             began: Instant::now(),
             ready: Duration::ZERO,
         }
+    }
+
+    /// Returns what it was given that must not turn up in a log.
+    fn secrets(&self) -> Vec<String> {
+        let values = self.environment.iter().filter_map(|(name, value)| {
+            let is_secret = ["_PASSWORD", "_TOKEN", "_KEY", "_KEY_PREVIOUS", "_SECRET"]
+                .iter()
+                .any(|end| name.ends_with(end));
+            let of_address =
+                |value: &String| Some(url::Url::parse(value).ok()?.password()?.to_owned());
+            if is_secret { Some(value.clone()) } else { of_address(value) }
+        });
+        values.filter(|value| value.len() >= 8).collect()
     }
 
     /// Starts the server and waits until it is ready.
@@ -312,11 +327,14 @@ impl Program {
     }
 }
 
-/// The program, serving; killed when dropped.
+/// The program, serving; killed when dropped. No secret may be in its log, whatever the test does.
 pub(crate) struct Server {
     child: Child,
     out: PathBuf,
     err: PathBuf,
+    secrets: Vec<String>,
+    /// Its log is read until the end.
+    _folder: Arc<tempfile::TempDir>,
     pub(crate) client: Client,
     began: Instant,
     /// How long it took to be ready.
@@ -390,6 +408,19 @@ impl Server {
         self.terminate();
         let status = self.ended(PATIENCE).await;
         assert!(status.success(), "{status}: {}{}", self.stdout(), self.stderr());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        leaks::assert_none(&self.stdout(), &self.secrets);
+        // The link to the first administrator is for the terminal; a log never has it.
+        let said = self.stderr();
+        let said: Vec<_> = said.lines().filter(|line| !line.contains("/setup?token=")).collect();
+        leaks::assert_none(&said.join("\n"), &self.secrets);
     }
 }
 
