@@ -18,8 +18,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tracing::Instrument;
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::memory::{self, Memory};
 use crate::telemetry::{Notes, Part};
@@ -219,18 +219,24 @@ impl Pool {
             let done = work(memory);
             (done, begun - asked, begun.elapsed())
         };
-        let span = tracing::debug_span!(
-            "hash",
-            otel.name = "hash a password",
-            authshield.queue_ms = Empty,
-            authshield.hash_ms = Empty,
-        );
+        let notes = Notes::current();
+        // What a check hashes is nobody's trace.
+        let span = if notes.is_some() {
+            tracing::debug_span!(
+                "hash",
+                otel.name = "hash a password",
+                authshield.queue_ms = Empty,
+                authshield.hash_ms = Empty,
+            )
+        } else {
+            Span::none()
+        };
         // A job without an answer has panicked, and the log has the reason.
         let answer = self.submit(timed)?.instrument(span.clone()).await;
         let (done, waited, worked) = answer.map_err(|_| Overloaded::after(LEAST_RETRY))?;
         span.record("authshield.queue_ms", waited.as_secs_f64() * 1e3);
         span.record("authshield.hash_ms", worked.as_secs_f64() * 1e3);
-        if let Some(notes) = Notes::current() {
+        if let Some(notes) = notes {
             notes.spent(Part::Queue, waited);
             notes.spent(Part::Hash, worked);
         }
