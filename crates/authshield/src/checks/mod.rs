@@ -16,6 +16,7 @@
 mod check;
 mod configuration;
 mod database;
+mod dns;
 mod finding;
 mod installation;
 mod keys;
@@ -62,6 +63,11 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<relay::Encryption>(),
         Entry::of::<relay::Credentials>(),
         Entry::of::<relay::Sender>(),
+        Entry::of::<dns::Spf>(),
+        Entry::of::<dns::Dkim>(),
+        Entry::of::<dns::Dmarc>(),
+        Entry::of::<dns::Bounces>(),
+        Entry::of::<dns::Agreement>(),
     ]
 }
 
