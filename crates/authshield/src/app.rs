@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
-use crate::mail::{Outbox, Post};
+use crate::mail::{Outbox, Post, Returns};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -64,6 +64,8 @@ pub struct Reach {
     pub outbox: Outbox,
     /// Who sends it.
     pub post: Post,
+    /// Where it comes back to, if it can.
+    pub returns: Option<Returns>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What an access token must claim to be one of ours.

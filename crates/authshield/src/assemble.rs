@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
-    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, Sealer, Transport,
+    self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, ReturnKey, Returns,
+    Sealer, Transport,
 };
 use crate::passwords::Passwords;
 use crate::schema;
@@ -225,7 +226,8 @@ async fn put_together(
     let head = Letterhead::from_config(&config)?;
     let pages = Pages::load(&head, config.issuer());
     let outbox = Outbox::new(head, Envelope(vault), Arc::clone(&world));
-    let transport = Transport::from_config(&config)?;
+    let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
+    let transport = Transport::from_config(&config, returns.clone())?;
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
@@ -243,6 +245,7 @@ async fn put_together(
         limits,
         outbox,
         post: post.clone(),
+        returns,
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),

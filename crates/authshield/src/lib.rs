@@ -50,5 +50,6 @@ pub mod telemetry;
 pub mod tokens;
 pub mod vault;
 pub mod verification;
+pub mod webhooks;
 mod words;
 pub mod world;

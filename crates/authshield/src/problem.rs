@@ -100,6 +100,8 @@ codes! {
     MailNotFound = 404 "MAIL_NOT_FOUND" "There is no such mail";
     /// The mail cannot be sent again; `detail` says why.
     MailNotResendable = 409 "MAIL_NOT_RESENDABLE" "The mail cannot be sent again";
+    /// The webhook does not show its secret.
+    WebhookUnauthenticated = 401 "WEBHOOK_UNAUTHENTICATED" "The webhook is not authenticated";
     /// There is nothing at this address.
     RouteNotFound = 404 "ROUTE_NOT_FOUND" "There is nothing here";
     /// The address exists, but not with this method; `Allow` lists those that work.

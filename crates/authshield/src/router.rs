@@ -19,7 +19,7 @@ use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
     accounts, admin, frame, health, login, recovery, registration, screens, sessions, tokens,
-    vault, verification,
+    vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -42,6 +42,7 @@ pub type Document = utoipa::openapi::OpenApi;
         (name = "account", description = "The own account."),
         (name = "sessions", description = "Where one is signed in."),
         (name = "administration", description = "Other people's accounts."),
+        (name = "webhooks", description = "What other servers tell by themselves."),
         (name = "keys", description = "For services that verify access tokens by themselves."),
         (name = "health", description = "For load balancers and operators."),
     ),
@@ -98,6 +99,7 @@ fn mount(
         .routes(routes!(admin::mail::http::list_mail))
         .routes(routes!(admin::mail::http::see_mail))
         .routes(routes!(admin::mail::http::resend_mail))
+        .merge(group!(webhooks::inbound).layer(DefaultBodyLimit::max(crate::mail::REPORT_AT_MOST)))
         .routes(routes!(vault::http::jwks))
         .routes(routes!(health::health))
         .routes(routes!(health::live))

@@ -189,7 +189,7 @@ impl Round {
         let config = self.config();
         let wrong = |error: &dyn std::error::Error| Verdict::fail(error.to_string());
         let head = Letterhead::from_config(config).map_err(|error| wrong(&error))?;
-        match Transport::from_config(config).map_err(|error| wrong(&error))? {
+        match Transport::from_config(config, None).map_err(|error| wrong(&error))? {
             Transport::Keep { .. } => {
                 Err(Verdict::skip("development keeps mail instead of sending it"))
             }

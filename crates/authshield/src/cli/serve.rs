@@ -92,6 +92,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     tasks.spawn(reloader.run(stop.clone()));
     tasks.spawn(mail::run(post, stop.clone()));
     tasks.spawn(mail::watch(app.clone(), stop.clone()));
+    tasks.spawn(mail::poll(app.clone(), stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
     tokio::spawn({
         let drain = drain.clone();

@@ -63,6 +63,7 @@ pub(super) const ALL: &[Lint] = &[
     STRONG_SECRET,
     SHORT_SECRET,
     SENDER,
+    BARE_ADDRESS,
     LINK,
     LOCALE,
     LOG_FILTER,
@@ -389,6 +390,22 @@ pub(super) const SENDER: Lint = Lint {
             return None;
         }
         refuse("must be `Name <address>`, such as `Acme <no-reply@acme.dev>`")
+    },
+};
+
+pub(super) const BARE_ADDRESS: Lint = Lint {
+    id: "bare-address",
+    about: "an address that is not `local@domain`, or whose local part leaves no room for a token",
+    waivable: false,
+    check: |subject| {
+        let address = subject.text.parse::<lettre::Address>();
+        if address.is_ok_and(|address| address.user().len() <= 24 && !address.user().contains('+'))
+        {
+            return None;
+        }
+        refuse(
+            "must be an address such as `bounce@acme.dev`, with at most 24 characters and no `+` before the `@`",
+        )
     },
 };
 

@@ -75,6 +75,85 @@ settings! {
     }
 }
 
+choice! {
+    /// How the conversation with the mailbox is encrypted.
+    ImapTls {
+        /// TLS from the first byte.
+        Implicit = "implicit",
+        /// Clear text.
+        None = "none",
+    }
+}
+
+settings! {
+    /// Where mail comes back to that could not be delivered, and how we hear of it.
+    Bounce at "bounce" "." {
+        /// The address that mails come back to: each leaves with one of its own, `bounce+TOKEN@…`, so mail to
+        /// every such address must arrive in one mailbox. Unset, mails come back to `mail.from`, and
+        /// nobody looks.
+        address: Option<String> {
+            example: "bounce@bounce.example.org",
+            mistaken: &["BOUNCE", "RETURN_PATH", "MAIL_BOUNCE_ADDRESS", "ENVELOPE_FROM", "MAIL_RETURN_PATH"],
+            lints: &[lints::BARE_ADDRESS, lints::EXAMPLE_DOMAIN],
+        }
+        /// What whoever posts mails to `/api/v1/webhooks/mail/inbound` shows; unset, that address does not
+        /// exist.
+        webhook_secret: Option<SecretString> {
+            example: "<openssl rand -hex 24>",
+            mistaken: &["WEBHOOK_SECRET", "MAIL_WEBHOOK_SECRET", "BOUNCE_SECRET"],
+            lints: &[lints::STRONG_SECRET],
+        }
+        /// The server of the mailbox that mails come back to; unset, none is read.
+        imap_host: Option<String> {
+            example: "imap.example.org",
+            mistaken: &["IMAP_HOST", "IMAP_SERVER", "BOUNCE_HOST"],
+            lints: &[lints::BARE_HOST, lints::EXAMPLE_DOMAIN],
+        }
+        /// Its port.
+        imap_port: u16 {
+            fallback: Fallback::Always("993"),
+            bounds: Some((1, 65535)),
+            example: "993",
+            mistaken: &["IMAP_PORT"],
+        }
+        /// How the conversation with it is encrypted; `none` is for this machine only.
+        imap_tls: ImapTls {
+            fallback: Fallback::Always("implicit"),
+            example: "implicit",
+            mistaken: &["IMAP_TLS", "IMAP_SSL"],
+        }
+        /// The certificate, PEM, of a private authority that signed the mailbox's.
+        imap_ca_file: Option<PathBuf> {
+            example: "/etc/authshield/imap-ca.pem",
+            mistaken: &["IMAP_CA", "IMAP_CA_FILE"],
+        }
+        /// Who we are to it.
+        imap_username: Option<String> {
+            example: "bounce",
+            mistaken: &["IMAP_USER", "IMAP_USERNAME", "BOUNCE_IMAP_USER"],
+        }
+        /// How we prove it.
+        imap_password: Option<SecretString> {
+            example: "<the mailbox's password>",
+            mistaken: &["IMAP_PASSWORD", "IMAP_PASS", "BOUNCE_IMAP_PASS"],
+            lints: &[lints::SHORT_SECRET],
+        }
+        /// The folder in it.
+        imap_mailbox: String {
+            fallback: Fallback::Always("INBOX"),
+            example: "INBOX",
+            mistaken: &["IMAP_MAILBOX", "IMAP_FOLDER"],
+        }
+        /// How often it is looked at.
+        imap_every: Duration {
+            fallback: Fallback::Always("1m"),
+            bounds: Some((SECOND, 60 * MINUTE)),
+            example: "1m",
+            mistaken: &["IMAP_INTERVAL", "BOUNCE_INTERVAL"],
+        }
+    }
+}
+
 settings! {
     /// What mails say.
     Mail at "mail" "." {
@@ -96,7 +175,7 @@ settings! {
             example: "s1,s2@mail.example.org",
             mistaken: &["DKIM_SELECTOR", "DKIM_SELECTORS", "MAIL_DKIM_SELECTOR"],
         }
-        /// From where the relay sends our mail on, if that is not where it listens. Only checks use it.
+        /// From where the relay sends our mail on. Only checks use it.
         sending_networks: Vec<IpNet> {
             fallback: Fallback::Always(""),
             example: "192.0.2.0/28,2001:db8:25::/64",

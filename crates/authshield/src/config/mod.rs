@@ -37,7 +37,7 @@ pub use faces::{argument_help, explain, reference, sample, schema, show, show_js
 pub use finding::{Finding, Refused, Severity};
 pub use fingerprint::{Changes, FingerprintKey, Fingerprints};
 pub use lints::{Lint, is_sandbox_relay};
-pub use mail::{Mail, Smtp, SmtpTls};
+pub use mail::{Bounce, ImapTls, Mail, Smtp, SmtpTls};
 pub use operations::{Audit, Checks, Docs, Otel, Unknown};
 pub use process::{DEFAULT_FILE, from_process};
 pub use reader::Effective;

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::accounts::{Password, Recovery, Registration, Verification};
 use super::lints;
-use super::mail::{Mail, Smtp};
+use super::mail::{Bounce, Mail, Smtp};
 use super::operations::{Audit, Checks, Docs, Otel};
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
@@ -179,6 +179,8 @@ settings! {
         mail: Mail,
         /// `dns.*`
         dns: Dns,
+        /// `bounce.*`
+        bounce: Bounce,
         /// `cors.*`
         cors: Cors,
         /// `rate_limit.*`

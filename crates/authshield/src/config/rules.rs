@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::finding::{Finding, Severity};
 use super::lints;
-use super::mail::SmtpTls;
+use super::mail::{ImapTls, SmtpTls};
 use super::operations::Unknown;
 use super::root::{Config, Environment};
 use super::setting;
@@ -232,6 +232,30 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
         ("smtp.username", smtp.username.is_some(), "smtp.host", smtp.host.is_some()),
         ("smtp.host", smtp.host.is_some(), "mail.from", config.mail.from.is_some()),
         (
+            "bounce.imap_host",
+            config.bounce.imap_host.is_some(),
+            "bounce.imap_username",
+            config.bounce.imap_username.is_some(),
+        ),
+        (
+            "bounce.imap_username",
+            config.bounce.imap_username.is_some(),
+            "bounce.imap_password",
+            config.bounce.imap_password.is_some(),
+        ),
+        (
+            "bounce.imap_host",
+            config.bounce.imap_host.is_some(),
+            "bounce.address",
+            config.bounce.address.is_some(),
+        ),
+        (
+            "bounce.webhook_secret",
+            config.bounce.webhook_secret.is_some(),
+            "bounce.address",
+            config.bounce.address.is_some(),
+        ),
+        (
             "tls.certificate_file",
             config.tls.certificate_file.is_some(),
             "tls.private_key_file",
@@ -269,7 +293,22 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
     findings
 }
 
-fn clear_text(config: &Config, _: &GivenNames) -> Vec<Finding> {
+fn clear_text(config: &Config, given: &GivenNames) -> Vec<Finding> {
+    let mut findings = relay_in_clear(config, given);
+    let bounce = &config.bounce;
+    let here = |host: &str| {
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    };
+    if bounce.imap_tls == ImapTls::None
+        && bounce.imap_host.as_deref().is_some_and(|host| !here(host))
+    {
+        let message = "`bounce.imap_tls` is `none`, so the mailbox's password would travel in clear; use `implicit`";
+        findings.push(only_in_production(config, waivable(&["bounce.imap_tls"], message)));
+    }
+    findings
+}
+
+fn relay_in_clear(config: &Config, _: &GivenNames) -> Vec<Finding> {
     let smtp = &config.smtp;
     if smtp.tls != SmtpTls::None || smtp.host.is_none() {
         return Vec::new();
@@ -300,7 +339,9 @@ fn smtp_port(config: &Config, _: &GivenNames) -> Vec<Finding> {
 }
 
 fn equal_secrets(config: &Config, _: &GivenNames) -> Vec<Finding> {
-    let secrets: [(&'static str, Option<&SecretString>); 4] = [
+    let secrets: [(&'static str, Option<&SecretString>); 6] = [
+        ("bounce.webhook_secret", config.bounce.webhook_secret.as_ref()),
+        ("bounce.imap_password", config.bounce.imap_password.as_ref()),
         ("master_key", config.master_key.as_ref()),
         ("master_key_previous", config.master_key_previous.as_ref()),
         ("operator_token", config.operator_token.as_ref()),

@@ -27,7 +27,8 @@ settings! {
 settings! {
     /// Asking the domain name system. Only checks do.
     Dns at "dns" "." {
-        /// Which name servers are asked; those of this machine unless set. The first two are compared.
+        /// Which name servers are asked; unless set, those of this machine, and in development nobody. The
+        /// first two are compared.
         resolvers: Vec<String> {
             fallback: Fallback::Always(""),
             example: "192.0.2.53:53,[2001:db8::53]:53",

@@ -158,9 +158,8 @@ impl Letter {
 /// message. Who waits for a link waits in front of a screen; a notice may take its time.
 pub(super) fn silence(kind: &str) -> Duration {
     match kind {
-        "verify_email" | "reset_password" | "confirm_new_email" | "already_registered" => {
-            Duration::from_hours(1)
-        }
+        "verify_email" | "choose_password" | "reset_password" | "confirm_new_email"
+        | "already_registered" => Duration::from_hours(1),
         _ => Duration::from_hours(24),
     }
 }

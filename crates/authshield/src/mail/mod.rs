@@ -11,6 +11,7 @@
 //!     reply::classify              whose fault is it, and what follows?  (pure)
 //!     sql::settle                  accepted | failed | queued again
 //!     events::append               what happened, into the timeline; the state follows from it
+//! returns::take_in ─ events::append  what other servers report later
 //! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
 //!
@@ -34,6 +35,7 @@ mod outbox;
 mod post;
 mod render;
 mod reply;
+mod returns;
 mod schedule;
 mod setup;
 mod smtp;
@@ -54,6 +56,7 @@ pub use outbox::{Outbox, Recipient, Sealer};
 pub use post::{Post, run};
 pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
+pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;
 pub use timeline::{EventKind, State};

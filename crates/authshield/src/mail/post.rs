@@ -320,7 +320,7 @@ impl Post {
         let mime = message::write(&head, &letter).map_err(|error| unwritable(chain(&error)))?;
         match &self.0.transport {
             Transport::Keep { folder } => keep(folder, row, &mime, &contents.variables).await,
-            Transport::Smtp(relay) => self.send(relay, &to, &mime, stop).await,
+            Transport::Smtp(relay) => self.send(relay, row, &to, &mime, stop).await,
         }
     }
 
@@ -328,6 +328,7 @@ impl Post {
     async fn send(
         &self,
         relay: &Relay,
+        row: &Row,
         to: &Address,
         mime: &[u8],
         stop: &CancellationToken,
@@ -337,7 +338,7 @@ impl Post {
             tokio::time::sleep(GRACE).await;
         };
         let mut connection = tokio::select! {
-            announced = self.announce(relay, to, mime) => announced?,
+            announced = self.announce(relay, row, to, mime) => announced?,
             () = abandoned => return Ok(End::GivenBack),
         };
         // From here on the relay may have it: only its answer tells.
@@ -354,6 +355,7 @@ impl Post {
     async fn announce(
         &self,
         relay: &Relay,
+        row: &Row,
         to: &Address,
         mime: &[u8],
     ) -> Result<Connection, Failure> {
@@ -364,14 +366,14 @@ impl Post {
             None => relay.connect().await?,
         };
         let used = connection.is_used();
-        let mut announced = connection.announce(relay, from, to, mime).await;
+        let mut announced = connection.announce(relay, from, to, row.id, mime).await;
         if let Err(failure) = &announced
             && used
             && (failure.step, failure.class) == (Step::Mail, Class::Relay)
         {
             // It hung up while nobody spoke; that says nothing about the message.
             connection = relay.connect().await?;
-            announced = connection.announce(relay, from, to, mime).await;
+            announced = connection.announce(relay, from, to, row.id, mime).await;
         }
         match announced {
             Ok(()) => Ok(connection),

@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use super::letter::Lives;
 use super::reply::one_line;
+use super::returns::{ReturnKey, Returns};
 use super::smtp::Relay;
 use crate::config::Config;
 
@@ -54,6 +55,9 @@ pub enum SetupError {
     /// Not an address.
     #[error("mail.from is `{0}`; it must read `Name <address>`, or be an address")]
     From(String),
+    /// Not an address.
+    #[error("bounce.address is `{0}`; it must be an address")]
+    Bounce(String),
     /// No certificates to be had there.
     #[error("smtp.ca_file `{file}` cannot be used: {why}")]
     CaFile {
@@ -108,12 +112,23 @@ impl fmt::Display for Transport {
 }
 
 impl Transport {
-    /// Returns what `config` asks for: the relay, or files when there is none.
-    pub fn from_config(config: &Config) -> Result<Self, SetupError> {
+    /// Returns what `config` asks for: the relay, or files when there is none. What cannot be
+    /// delivered goes to `returns`.
+    pub fn from_config(config: &Config, returns: Option<Returns>) -> Result<Self, SetupError> {
         if config.smtp.host.is_none() {
             return Ok(Self::Keep { folder: config.data_dir.join("mail") });
         }
-        Ok(Self::Smtp(Relay::new(&config.smtp, hello(&config.public_url))?))
+        let relay = Relay::new(&config.smtp, hello(&config.public_url))?;
+        Ok(Self::Smtp(relay.returning(returns)))
+    }
+}
+
+impl Returns {
+    /// Returns where `config` lets mail come back to, if it names an address.
+    pub fn from_config(config: &Config, key: ReturnKey) -> Result<Option<Self>, SetupError> {
+        let Some(address) = &config.bounce.address else { return Ok(None) };
+        let parsed = address.trim().parse().map_err(|_| SetupError::Bounce(one_line(address)))?;
+        Ok(Some(Self::new(parsed, key)))
     }
 }
 

@@ -10,8 +10,10 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
 };
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt, Rset};
+use lettre::transport::smtp::extension::{
+    ClientId, Extension, MailBodyParameter, MailParameter, RcptParameter,
+};
 use lettre::transport::smtp::response::Response;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -20,8 +22,10 @@ use tokio::net::TcpStream;
 
 use super::line::LineByLine;
 use super::reply::{Class, Failure, Step};
+use super::returns::Returns;
 use super::setup::SetupError;
 use crate::config::{Smtp, SmtpTls};
+use crate::kernel::MailId;
 
 /// How we may prove who we are, the better one first.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
@@ -42,12 +46,15 @@ pub struct Relay {
     tls: Option<TlsParameters>,
     hello: ClientId,
     timeout: Duration,
+    returns: Option<Returns>,
 }
 
 /// A relay that has said hello.
 pub(super) struct Connection {
     smtp: Box<AsyncSmtpConnection>,
     messages: u32,
+    /// Whether it takes wishes about reports (RFC 3461).
+    dsn: bool,
 }
 
 impl fmt::Debug for Relay {
@@ -76,7 +83,29 @@ impl Relay {
             _ => return Err(SetupError::HalfCredentials),
         };
         let (port, security, timeout) = (settings.port, settings.tls, settings.timeout);
-        Ok(Self { host, port, security, credentials, tls, hello, timeout })
+        Ok(Self { host, port, security, credentials, tls, hello, timeout, returns: None })
+    }
+
+    /// Lets mail come back to addresses of its own.
+    #[must_use]
+    pub fn returning(self, returns: Option<Returns>) -> Self {
+        Self { returns, ..self }
+    }
+
+    /// Returns whose envelope address a session shows that carries no message.
+    fn sender<'a>(&'a self, from: &'a Address) -> &'a Address {
+        self.returns.as_ref().map_or(from, Returns::address)
+    }
+
+    /// Returns whether the relay takes wishes about reports: the library forgets that it said so.
+    async fn takes_wishes(&self, smtp: &mut AsyncSmtpConnection) -> Result<bool, Failure> {
+        if self.returns.is_none() {
+            return Ok(false);
+        }
+        let hello = Ehlo::new(self.hello.clone());
+        let answer = self.step(Step::Connect, smtp.command(hello)).await?;
+        let says = |line: &str| line.trim().eq_ignore_ascii_case("DSN");
+        Ok(answer.message().skip(1).any(says))
     }
 
     /// Goes as far as a message would, without one: reach it, encrypt, authenticate, say goodbye.
@@ -89,7 +118,7 @@ impl Relay {
     /// may write as `from` is known then, and nobody gets anything.
     pub(super) async fn probe(&self, from: &Address) -> Result<Connection, Failure> {
         let mut connection = self.connect().await?;
-        let mail = Mail::new(Some(from.clone()), Vec::new());
+        let mail = Mail::new(Some(self.sender(from).clone()), Vec::new());
         let asked = self.step(Step::Mail, connection.smtp.command(mail)).await;
         if let Err(failure) = asked {
             connection.quit(self).await;
@@ -118,7 +147,8 @@ impl Relay {
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
         let mut smtp = self.open().await?;
         self.authenticate(&mut smtp).await?;
-        Ok(Connection::new(smtp))
+        let dsn = self.takes_wishes(&mut smtp).await?;
+        Ok(Connection { dsn, ..Connection::new(smtp) })
     }
 
     /// Reaches the relay; the way is encrypted when this returns.
@@ -204,7 +234,7 @@ impl Relay {
 impl Connection {
     /// Returns one that has carried no message yet.
     pub(super) fn new(smtp: AsyncSmtpConnection) -> Self {
-        Self { smtp: Box::new(smtp), messages: 0 }
+        Self { smtp: Box::new(smtp), messages: 0, dsn: false }
     }
 
     /// Returns whether it has carried a message before: then the relay may have hung up since.
@@ -218,9 +248,30 @@ impl Connection {
         relay: &Relay,
         from: &Address,
         to: &Address,
+        id: MailId,
         message: &[u8],
     ) -> Result<(), Failure> {
-        let mut parameters = Vec::new();
+        let returned = relay.returns.as_ref().map(|returns| returns.sender(id));
+        let (from, token) = match &returned {
+            Some((address, token)) => (address, Some(token).filter(|_| self.dsn)),
+            None => (from, None),
+        };
+        let (mut parameters, mut wishes) = (Vec::new(), Vec::new());
+        if let Some(token) = token {
+            let other = |keyword: &str, value: &str| MailParameter::Other {
+                keyword: keyword.to_owned(),
+                value: Some(value.to_owned()),
+            };
+            parameters.extend([other("RET", "HDRS"), other("ENVID", token)]);
+            let wish = |keyword: &str, value: String| RcptParameter::Other {
+                keyword: keyword.to_owned(),
+                value: Some(value),
+            };
+            wishes.push(wish("NOTIFY", "SUCCESS,FAILURE,DELAY".to_owned()));
+            if is_ascii(to) {
+                wishes.push(wish("ORCPT", format!("rfc822;{to}")));
+            }
+        }
         if !(is_ascii(from) && is_ascii(to)) {
             if !self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
                 let why = "the relay does not take addresses beyond ASCII (SMTPUTF8)";
@@ -234,7 +285,7 @@ impl Connection {
         self.messages += 1;
         let mail = Mail::new(Some(from.clone()), parameters);
         relay.step(Step::Mail, self.smtp.command(mail)).await?;
-        relay.step(Step::Rcpt, self.smtp.command(Rcpt::new(to.clone(), Vec::new()))).await?;
+        relay.step(Step::Rcpt, self.smtp.command(Rcpt::new(to.clone(), wishes))).await?;
         relay.step(Step::Data, self.smtp.command(Data)).await?;
         Ok(())
     }

@@ -315,3 +315,13 @@ pub(super) async fn close_fault(tx: &mut Tx, provider: &str) -> Result<Option<Ti
         .await?;
     Ok(since.map(|(since,)| since))
 }
+
+/// Counts what other servers reported of a message.
+pub(super) async fn reports(tx: &mut Tx, id: MailId) -> Result<i64> {
+    let (count,): (i64,) = tx
+        .query("SELECT COUNT(*) FROM mail_events WHERE mail_id = $1 AND source IN ('dsn', 'arf')")
+        .bind(id)
+        .one()
+        .await?;
+    Ok(count)
+}

@@ -116,8 +116,16 @@ labels! {
     }
     /// Of what mail is handed to.
     MailProvider {
-        /// `smtp`, or `file` in development.
+        /// `smtp`, or `file` in development; `dsn` for reports that come as mail.
         provider: &'static str,
+    }
+    /// Of what was reported about mail and not believed.
+    MailRejected {
+        /// Who reported it, or by which kind of report.
+        provider: &'static str,
+        /// Why not: `unauthenticated`, `too_large`, `not_a_report`, `no_token`, `forged`, `no_such_mail` or
+        /// `too_many`.
+        reason: &'static str,
     }
     /// Of mails that wait.
     MailState {
@@ -375,6 +383,12 @@ metrics! {
     mail_config_fault: Gauge;
     /// Mails of the last day that the relay took too long ago for silence to mean anything good.
     mail_outcome_unknown: Gauge;
+    /// Reports about mail that were not believed; they changed nothing.
+    mail_webhook_rejected: Counters<MailRejected>;
+    /// When the last report about mail came that was believed, in seconds since 1970.
+    mail_feedback_last_event_timestamp: Levels<MailProvider> [Seconds "seconds"];
+    /// Whether the mailbox of reports could be read when it was last visited (1).
+    mail_reports_up: Gauge;
     /// Mails of the last day that were given up, and not because of their recipient.
     mail_dead_letters: Gauge;
     /// Mails in the outbox, by state.

@@ -36,7 +36,6 @@ impl fmt::Debug for EmailHashKey {
 }
 
 /// The server's own secrets.
-#[derive(Debug)]
 pub struct Secrets {
     /// Hashes opaque tokens.
     pub token_hash: TokenHashKey,
@@ -44,8 +43,16 @@ pub struct Secrets {
     pub refresh_successor: SuccessorKey,
     /// Hashes addresses.
     pub email_hash: EmailHashKey,
+    /// Signs what mails come back to.
+    pub mail_return: Zeroizing<[u8; 32]>,
     /// Hashes settings.
     pub fingerprint: FingerprintKey,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
 }
 
 impl Secrets {
@@ -61,6 +68,7 @@ impl Secrets {
                 &*secret(store, vault, "refresh_successor", now).await?,
             ),
             email_hash: EmailHashKey::new(&*secret(store, vault, "email_hash", now).await?),
+            mail_return: secret(store, vault, "mail_return", now).await?,
             fingerprint: FingerprintKey::new(&*secret(store, vault, "fingerprint", now).await?),
         })
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 15] = [
+const FEATURES: [&str; 16] = [
     "accounts",
     "admin",
     "backup",
@@ -25,6 +25,7 @@ const FEATURES: [&str; 15] = [
     "sessions",
     "tokens",
     "verification",
+    "webhooks",
 ];
 
 /// What features stand on, and what therefore knows none of them.

@@ -31,6 +31,7 @@ mod races;
 mod recovery;
 mod registration;
 mod restore;
+mod returns;
 mod rotation_model;
 mod screens;
 mod sessions;

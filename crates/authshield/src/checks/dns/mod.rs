@@ -45,16 +45,35 @@ impl From<NobodyToAsk> for Verdict {
     }
 }
 
-/// Returns the domain of the sender, in the form that DNS has it.
-fn sender(at: &Round) -> Result<String, Verdict> {
-    if at.config().smtp.host.is_none() {
-        return Err(Verdict::skip("development keeps mail instead of sending it"));
+/// Whose domains mail leaves with.
+struct Sender {
+    /// That of `From`, which people see.
+    domain: String,
+    /// That of the envelope, which SPF is about and where bounces go.
+    envelope: String,
+}
+
+impl Sender {
+    /// Returns them in the form that DNS has them, where anybody is to be asked about them.
+    fn of(at: &Round) -> Result<Self, Verdict> {
+        let config = at.config();
+        if config.smtp.host.is_none() {
+            return Err(Verdict::skip("development keeps mail instead of sending it"));
+        }
+        if !config.is_production() && config.dns.resolvers.is_empty() {
+            return Err(Verdict::skip("development asks nobody, unless dns.resolvers says whom"));
+        }
+        let head = Letterhead::from_config(config);
+        let head = head.map_err(|error| Verdict::fail(error.to_string()))?;
+        let domain = domain_of(&head.from.email.to_string());
+        let envelope = config.bounce.address.as_deref().map_or_else(|| domain.clone(), domain_of);
+        Ok(Self { domain, envelope })
     }
-    let head = Letterhead::from_config(at.config());
-    let head = head.map_err(|error| Verdict::fail(error.to_string()))?;
-    let address = head.from.email.to_string();
-    let domain = address.rsplit('@').next().unwrap_or_default();
-    Ok(idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_ascii_lowercase()))
+}
+
+fn domain_of(address: &str) -> String {
+    let domain = address.trim().rsplit('@').next().unwrap_or_default();
+    idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_ascii_lowercase())
 }
 
 /// SPF.
@@ -64,14 +83,13 @@ impl Check for Spf {
     const ABOUT: About = About {
         id: "DNS-1",
         title: "SPF",
-        verifies: "The sender's domain has one SPF record that can be read, all it leads to is there, \
-                   receivers need at most ten look-ups for it, it does not let the whole world send, \
-                   and it lets the addresses send that our mail comes from: those of \
-                   mail.sending_networks, or else those of smtp.host, which is a guess.",
+        verifies: "The domain of the envelope has one SPF record that can be read, all it leads to is \
+                   there, receivers need at most ten look-ups for it, it does not let the whole world \
+                   send, and it lets the addresses of mail.sending_networks send, if any are named.",
         expected: "one record that authorises the addresses our mail comes from",
         remedy: "Publish the record that your mail provider gives you, as one TXT record of the \
-                 sender's domain.",
-        settings: &["mail.from", "mail.sending_networks", "smtp.host"],
+                 domain.",
+        settings: &["mail.from", "bounce.address", "mail.sending_networks"],
         ..BASE
     };
 
@@ -81,7 +99,7 @@ impl Check for Spf {
 }
 
 async fn examine_spf(at: &Round) -> Result<Verdict, Verdict> {
-    let domain = sender(at)?;
+    let domain = Sender::of(at)?.envelope;
     let dns = Dns::open(at.config())?;
     let mut count = spf::Count::default();
     let tree = match spf::follow(&dns, domain.clone(), &mut count).await {
@@ -103,43 +121,26 @@ async fn examine_spf(at: &Round) -> Result<Verdict, Verdict> {
         return Err(Verdict::fail(words).remedy("End the record with `-all` or `~all`."));
     }
     let networks = &at.config().mail.sending_networks;
-    let known = !networks.is_empty();
-    let addresses: Vec<IpAddr> = if known {
-        networks.iter().flat_map(|net| [net.network(), net.broadcast()]).collect()
-    } else {
-        let host = at.config().smtp.host.clone().unwrap_or_default();
-        match host.parse() {
-            Ok(ip) => vec![ip],
-            Err(_) => dns.addresses(&host).await?,
-        }
-    };
-    let refused = addresses.iter().find(|ip| tree.judge(**ip) != Some(Answer::Pass));
-    let verdict = match refused {
-        None if addresses.is_empty() => Verdict::warn("where our mail comes from is not known"),
-        None => {
-            let words =
-                format!("{domain} authorises {}, with {look_ups} look-ups", list(&addresses));
-            return Ok(Verdict::pass(words));
-        }
-        Some(ip) => {
-            let said = match tree.judge(*ip) {
-                None => "depends on the mail whether it is authorised",
-                Some(Answer::Fail) => "is refused",
-                Some(Answer::SoftFail) => "is doubted (`~all`)",
-                _ => "is not authorised",
-            };
-            let words = format!("{ip} {said} by the SPF record of {domain}");
-            if known { Verdict::fail(words) } else { Verdict::warn(words) }
-        }
-    };
-    Ok(if known {
-        verdict
-    } else {
-        verdict.remedy(
-            "The relay may send from other addresses than it listens at: say from which in \
-             mail.sending_networks. Then publish the record that your mail provider gives you.",
-        )
-    })
+    if networks.is_empty() {
+        return Ok(Verdict::pass(format!(
+            "{domain} has a record with {look_ups} look-ups; whether it authorises what our mail comes \
+             from is known only with mail.sending_networks"
+        )));
+    }
+    for ip in networks.iter().flat_map(|net| [net.network(), net.broadcast()]) {
+        let said = match tree.judge(ip) {
+            Some(Answer::Pass) => continue,
+            None => {
+                let words = format!("the SPF record of {domain} decides about {ip} mail by mail");
+                return Ok(Verdict::pass(words));
+            }
+            Some(Answer::Fail) => "is refused",
+            Some(Answer::SoftFail) => "is doubted (`~all`)",
+            Some(Answer::Neutral) => "is not authorised",
+        };
+        return Err(Verdict::fail(format!("{ip} {said} by the SPF record of {domain}")));
+    }
+    Ok(Verdict::pass(format!("{domain} authorises {}, with {look_ups} look-ups", list(networks))))
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
@@ -174,7 +175,7 @@ fn selectors<'s>(at: &'s Round, sender: &'s str) -> Vec<(&'s str, &'s str)> {
 }
 
 async fn examine_dkim(at: &Round) -> Result<Verdict, Verdict> {
-    let domain = sender(at)?;
+    let domain = Sender::of(at)?.domain;
     let dns = Dns::open(at.config())?;
     let selectors = selectors(at, &domain);
     if selectors.is_empty() {
@@ -227,7 +228,7 @@ impl Check for Dmarc {
         expected: "one record, and a domain that is aligned with the sender's",
         remedy: "Publish a TXT record at _dmarc under the sender's domain, such as `v=DMARC1; p=none`; \
                  large mailbox providers demand one.",
-        settings: &["mail.from", "mail.dkim_selectors"],
+        settings: &["mail.from", "bounce.address", "mail.dkim_selectors"],
         ..BASE
     };
 
@@ -237,7 +238,7 @@ impl Check for Dmarc {
 }
 
 async fn examine_dmarc(at: &Round) -> Result<Verdict, Verdict> {
-    let domain = sender(at)?;
+    let Sender { domain, envelope } = Sender::of(at)?;
     let dns = Dns::open(at.config())?;
     let policy = match dmarc::find(&dns, &domain).await {
         Ok(policy) => policy,
@@ -245,18 +246,28 @@ async fn examine_dmarc(at: &Round) -> Result<Verdict, Verdict> {
         Err(broken) => return Err(Verdict::fail(broken.to_string())),
     };
     let words = format!("{} has the policy {:?}", policy.domain, policy.policy);
-    // The envelope's sender is the one in the mail.
-    let mut aligned = vec![format!("SPF by {domain}")];
-    for (selector, other) in selectors(at, &domain) {
-        if policy.aligns(policy.strict_dkim, &domain, other) {
-            aligned.push(format!("DKIM by {selector}@{other}"));
-        } else {
-            let words = format!("{words}, and mail signed for {other} does not count for {domain}");
-            return Err(Verdict::warn(words).remedy(
-                "Have your mail provider sign for the sender's own domain, which they call custom \
-                 or authenticated domain.",
-            ));
-        }
+    let mut aligned = Vec::new();
+    if policy.aligns(policy.strict_spf, &domain, &envelope) {
+        aligned.push(format!("SPF by {envelope}"));
+    }
+    let selectors = selectors(at, &domain);
+    let signed = |(_, other): &&(&str, &str)| policy.aligns(policy.strict_dkim, &domain, other);
+    let keys = selectors.iter().filter(signed);
+    aligned.extend(keys.map(|(selector, other)| format!("DKIM by {selector}@{other}")));
+    if let Some((_, other)) = selectors.first().filter(|_| !selectors.iter().any(|it| signed(&it)))
+    {
+        let words = format!("{words}, and mail signed for {other} does not count for {domain}");
+        return Err(Verdict::warn(words).remedy(
+            "Have your mail provider sign for the sender's own domain, which they call custom or \
+             authenticated domain.",
+        ));
+    }
+    if aligned.is_empty() {
+        let words = format!("{words}, and {envelope} of the envelope does not count for {domain}");
+        return Err(Verdict::warn(words).remedy(
+            "Have bounces go to a domain below the sender's, or name the keys that sign our mail in \
+             mail.dkim_selectors.",
+        ));
     }
     Ok(Verdict::pass(format!("{words}; aligned: {}", aligned.join(", "))))
 }
@@ -271,9 +282,9 @@ impl Check for Bounces {
         verifies: "The domain that bounces go to says who takes mail for it (MX), does not say that \
                    nobody does (null MX, RFC 7505), and the servers it names have addresses. Many \
                    receivers refuse mail from a domain that no mail can be sent to.",
-        expected: "a mail server for the sender's domain",
-        remedy: "Publish an MX record for the sender's domain, or send from a domain that has one.",
-        settings: &["mail.from"],
+        expected: "a mail server for the domain of the envelope",
+        remedy: "Publish an MX record for this domain, or have bounces go to one that has it.",
+        settings: &["mail.from", "bounce.address"],
         policy: MILD,
         ..BASE
     };
@@ -284,7 +295,7 @@ impl Check for Bounces {
 }
 
 async fn examine_bounces(at: &Round) -> Result<Verdict, Verdict> {
-    let domain = sender(at)?;
+    let domain = Sender::of(at)?.envelope;
     let dns = Dns::open(at.config())?;
     let servers = dns.mail_servers(&domain).await?;
     if servers.iter().any(String::is_empty) {
@@ -317,11 +328,12 @@ impl Check for Agreement {
         id: "DNS-5",
         title: "Name servers agree",
         verifies: "Two name servers, the first two of dns.resolvers or of this machine, say the same \
-                   about the sender's domain, its keys and the public URL. If they do not, one is stale, \
-                   or the inside of a network is told something else than the world.",
+                   about the sender's domains and keys, and both or neither lead the public URL to a \
+                   private address. If not, one is stale, or the inside of a network is told something \
+                   else than the world.",
         expected: "the same answers from both",
         remedy: "Wait until a change has reached both, or have the one that is wrong corrected.",
-        settings: &["dns.resolvers", "mail.from", "public_url"],
+        settings: &["dns.resolvers", "mail.from", "bounce.address", "public_url"],
         policy: MILD,
         ..BASE
     };
@@ -332,14 +344,13 @@ impl Check for Agreement {
 }
 
 async fn examine_agreement(at: &Round) -> Result<Verdict, Verdict> {
-    let domain = sender(at)?;
+    let Sender { domain, envelope } = Sender::of(at)?;
     let each = Dns::each(at.config())?;
     let [one, other, ..] = &each[..] else {
         return Err(Verdict::skip("only one name server is known; name two in dns.resolvers"));
     };
-    let mut names = vec![domain.clone(), format!("_dmarc.{domain}")];
+    let mut names = vec![envelope.clone(), format!("_dmarc.{domain}")];
     names.extend(selectors(at, &domain).iter().map(|(key, at)| format!("{key}._domainkey.{at}")));
-    let host = at.config().public_url.domain().map(ToOwned::to_owned);
     for name in &names {
         let (mut here, mut there) = (one.texts(name).await?, other.texts(name).await?);
         here.sort();
@@ -350,15 +361,17 @@ async fn examine_agreement(at: &Round) -> Result<Verdict, Verdict> {
                 .evidence(format!("{}: {there:?}", other.who())));
         }
     }
-    let (here, there) = (one.mail_servers(&domain).await?, other.mail_servers(&domain).await?);
+    let (here, there) = (one.mail_servers(&envelope).await?, other.mail_servers(&envelope).await?);
     if here != there {
-        return Err(differ(one, other, &format!("the mail servers of {domain}"))
+        return Err(differ(one, other, &format!("the mail servers of {envelope}"))
             .evidence(format!("{}: {}", one.who(), list(&here)))
             .evidence(format!("{}: {}", other.who(), list(&there))));
     }
-    if let Some(host) = &host {
+    if let Some(host) = at.config().public_url.domain() {
         let (here, there) = (one.addresses(host).await?, other.addresses(host).await?);
-        if here != there {
+        // Which of many they name is theirs to choose: content delivery networks do.
+        let kind = |all: &[IpAddr]| (all.is_empty(), all.iter().any(is_private));
+        if kind(&here) != kind(&there) {
             return Err(differ(one, other, &format!("the addresses of {host}"))
                 .evidence(format!("{}: {}", one.who(), list(&here)))
                 .evidence(format!("{}: {}", other.who(), list(&there))));
@@ -367,6 +380,13 @@ async fn examine_agreement(at: &Round) -> Result<Verdict, Verdict> {
     let words =
         format!("{} and {} say the same about {}", one.who(), other.who(), names.join(", "));
     Ok(Verdict::pass(words))
+}
+
+fn is_private(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback(),
+    }
 }
 
 fn differ(one: &Dns, other: &Dns, about: &str) -> Verdict {

@@ -219,7 +219,11 @@ impl Tree {
             let matches = match leaf {
                 Leaf::All => true,
                 Leaf::Nets(nets) => nets.iter().any(|net| net.contains(&ip)),
-                Leaf::Include(tree) => tree.judge(ip) == Some(Answer::Pass),
+                Leaf::Include(tree) => {
+                    let said = tree.judge(ip);
+                    depends |= said.is_none();
+                    said == Some(Answer::Pass)
+                }
                 Leaf::Depends => {
                     depends = true;
                     false
@@ -239,7 +243,13 @@ impl Tree {
 
     /// Whether the whole world may send.
     pub(super) fn is_open(&self) -> bool {
-        self.terms.iter().any(|(answer, leaf)| matches!((answer, leaf), (Answer::Pass, Leaf::All)))
+        let is_open = |leaf: &Leaf| match leaf {
+            Leaf::All => true,
+            Leaf::Include(tree) => tree.is_open(),
+            Leaf::Nets(_) | Leaf::Depends => false,
+        };
+        self.terms.iter().any(|(answer, leaf)| *answer == Answer::Pass && is_open(leaf))
+            || self.redirect.as_ref().is_some_and(|tree| tree.is_open())
     }
 }
 
@@ -296,6 +306,12 @@ mod tests {
         // Whichever of the two matches, the answer is the same.
         let either = vec![(Answer::Pass, Leaf::Depends), (Answer::Pass, nets("192.0.2.0/24"))];
         assert_eq!(judged(either), Some(Answer::Pass));
+        let inside = Tree {
+            terms: vec![(Answer::Pass, Leaf::Depends), (Answer::Fail, Leaf::All)],
+            redirect: None,
+        };
+        let included = vec![(Answer::Pass, Leaf::Include(inside)), (Answer::Fail, Leaf::All)];
+        assert_eq!(judged(included), None);
         let refused = Tree { terms: vec![(Answer::Fail, Leaf::All)], redirect: None };
         assert_eq!(
             judged(vec![(Answer::Pass, Leaf::Include(refused)), (Answer::SoftFail, Leaf::All)]),

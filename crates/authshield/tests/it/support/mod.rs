@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod dns_server;
 pub(crate) mod leaks;
+pub(crate) mod mail_system;
 pub(crate) mod marked_secrets;
 pub(crate) mod plain;
 pub(crate) mod program;
