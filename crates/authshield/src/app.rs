@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::{Lookups, VerifiedTokens};
+use crate::checks::Board;
 use crate::config::Config;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, Timestamp};
@@ -76,6 +77,8 @@ pub struct Reach {
     pub lookups: Lookups,
     /// Templates of the pages.
     pub pages: Pages,
+    /// What is believed of everything around the service.
+    pub checks: Board,
 }
 
 impl App {
@@ -143,8 +146,16 @@ impl Ctx {
     /// Knows what a command knows: nobody's address.
     #[must_use]
     pub fn command(world: SharedWorld) -> Self {
-        let nobody = ClientAddress { ip: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), https: None };
-        Self::new(world, "command".into(), nobody, &HeaderMap::new())
+        let now = world.now();
+        Self::command_at(world, now)
+    }
+
+    /// The same, for what happened at `now` and is written down later.
+    #[must_use]
+    pub fn command_at(world: SharedWorld, now: Timestamp) -> Self {
+        let client = ClientAddress { ip: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), https: None };
+        let device = Device::from_headers(&HeaderMap::new());
+        Self(Arc::new(Context { now, request_id: "command".into(), client, device, world }))
     }
 
     /// Time and chance, to make ids and secrets.

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{Lookups, VerifiedTokens};
 use crate::app::{App, Reach};
+use crate::checks::{self, Board};
 use crate::config::Config;
 use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
@@ -232,6 +233,9 @@ async fn put_together(
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     metrics.describe(&config, "");
+    // Policies for checks that do not exist were refused before.
+    let overrides = checks::overrides(&config).unwrap_or_default();
+    let checks = Board::new(&checks::all(), &config, &overrides, &*world);
     let app = App::new(Reach {
         pages,
         live: ArcSwap::from_pointee(config.clone()),
@@ -250,6 +254,7 @@ async fn put_together(
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
         lookups: Lookups::default(),
+        checks,
     });
     Ok((app, post))
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::checks;
 use crate::mail::{self, BreakerState, Letter};
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
 use crate::vault::KeyringError;
@@ -102,6 +103,7 @@ macro_rules! remove {
 pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
     let before = now - KEEP;
     let mut removed = mail::purge(&app.store, before).await?;
+    removed += checks::forget(&app.store, before).await?;
     for (statement, before) in [
         (remove!("sessions", "id"), before),
         (remove!("refresh_tokens", "token_hash"), before),
@@ -124,6 +126,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
 /// Brings the gauges up to date that are read from somewhere.
 pub async fn measure(app: &App) {
     let metrics = &app.metrics;
+    app.checks.export(metrics, app.world.now());
     let stats = app.passwords.stats();
     metrics.hash_refused.inc_by(stats.refused.saturating_sub(metrics.hash_refused.get()));
     metrics.hash_queue_depth.set(i64::try_from(stats.queued).unwrap_or(i64::MAX));

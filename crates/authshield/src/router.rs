@@ -18,8 +18,8 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, admin, frame, health, login, recovery, registration, screens, sessions, tokens,
-    vault, verification, webhooks,
+    accounts, admin, checks, frame, health, login, recovery, registration, screens, sessions,
+    tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -96,6 +96,7 @@ fn mount(
         .routes(routes!(admin::set_roles))
         .routes(routes!(admin::set_status))
         .routes(routes!(admin::list_sessions, admin::end_sessions))
+        .routes(routes!(checks::http::see_checks))
         .routes(routes!(admin::mail::http::list_mail))
         .routes(routes!(admin::mail::http::see_mail))
         .routes(routes!(admin::mail::http::resend_mail))

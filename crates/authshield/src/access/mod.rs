@@ -16,8 +16,8 @@ use axum::http::{HeaderMap, header};
 
 pub use lookups::Lookups;
 pub use permission::{
-    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeMail, SeeSessions, SeeUsers, SendMail,
-    grants,
+    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeHealth, SeeMail, SeeSessions, SeeUsers,
+    SendMail, grants,
 };
 pub use tokens::VerifiedTokens;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::Changes;
-use crate::kernel::{InstallationId, MailId, SessionId, Timestamp, UserId};
+use crate::kernel::{InstallationId, MailId, NodeId, SessionId, Timestamp, UserId};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -240,6 +240,30 @@ pub enum Event {
         /// By whom or what.
         reason: &'static str,
     },
+    /// Something around the service went wrong, by two looks at it.
+    CheckFailed {
+        /// Which check; also the reason.
+        check: &'static str,
+        /// What should be.
+        expected: &'static str,
+        /// What is.
+        observed: String,
+        /// Facts that this rests on.
+        evidence: Vec<String>,
+        /// The node that looked.
+        node: NodeId,
+    },
+    /// It is as it should be again, by two looks at it.
+    CheckRecovered {
+        /// Which check; also the reason.
+        check: &'static str,
+        /// What is.
+        observed: String,
+        /// How long it was wrong.
+        seconds: u64,
+        /// The node that looked.
+        node: NodeId,
+    },
     /// The program was started or reloaded with another configuration than before. Names only.
     ConfigChanged {
         /// `start` or `reload`.
@@ -319,6 +343,8 @@ impl Event {
             Self::MailConfigFault { .. } => "MAIL_CONFIG_FAULT",
             Self::MailConfigRecovered { .. } => "MAIL_CONFIG_RECOVERED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
+            Self::CheckFailed { .. } => "CHECK_FAILED",
+            Self::CheckRecovered { .. } => "CHECK_RECOVERED",
             Self::BackupRestored { .. } => "BACKUP_RESTORED",
             Self::ConfigChanged { .. } => "CONFIG_CHANGED",
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
@@ -339,6 +365,7 @@ impl Event {
             | Self::AdminRefused { reason, .. }
             | Self::KeyRotated { reason, .. }
             | Self::ConfigChanged { reason, .. } => Some(reason),
+            Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
             Self::RegisterSucceeded { reason, .. }
             | Self::VerificationRequested { reason, .. }
             | Self::UserDeleted { reason, .. }
@@ -359,6 +386,8 @@ impl Event {
             }
             Self::LinkRejected { .. }
             | Self::KeyRotated { .. }
+            | Self::CheckFailed { .. }
+            | Self::CheckRecovered { .. }
             | Self::BackupRestored { .. }
             | Self::ConfigChanged { .. }
             | Self::ConfigReloadRefused { .. }
@@ -430,6 +459,12 @@ impl Event {
                 json!({ "provider": provider, "seconds": seconds })
             }
             Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::CheckFailed { expected, observed, evidence, node, .. } => json!({
+                "expected": expected, "observed": observed, "evidence": evidence, "node": node,
+            }),
+            Self::CheckRecovered { observed, seconds, node, .. } => {
+                json!({ "observed": observed, "seconds": seconds, "node": node })
+            }
             Self::BackupRestored { made_at, gap_seconds, token_epoch, sessions, links, mails } => {
                 json!({
                     "made_at": made_at, "gap_seconds": gap_seconds, "token_epoch": token_epoch,

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::check::About;
 use super::policy::Policy;
 
 /// How a check ended, the better first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It is as it should be.
@@ -105,7 +107,7 @@ impl Verdict {
 }
 
 /// A setting, as somebody would write it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Named {
     /// Dotted, as in the file.
     pub name: &'static str,
@@ -114,7 +116,7 @@ pub struct Named {
 }
 
 /// What a check came to: complete, and with nothing secret in it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Finding {
     /// Which check.
     pub id: &'static str,
@@ -169,6 +171,27 @@ impl Finding {
             duration_ms: (took.as_secs_f64() * 1e4).round() / 10.0,
             documentation: about.documentation(),
         }
+    }
+
+    /// Reads a finding of `about` that another node wrote down.
+    pub(super) fn from_stored(
+        about: &'static About,
+        policy: Policy,
+        stored: &Value,
+    ) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Stored {
+            status: Status,
+            observed: String,
+            evidence: Vec<String>,
+            remedy: Option<String>,
+            duration_ms: f64,
+        }
+        let stored = Stored::deserialize(stored).ok()?;
+        let verdict = Verdict::pass("");
+        let empty = Self::new(about, policy, verdict, Duration::ZERO, str::to_owned);
+        let Stored { status, observed, evidence, remedy, duration_ms } = stored;
+        Some(Self { status, observed, evidence, remedy, duration_ms, ..empty })
     }
 
     /// Returns it in one line: what is wrong, what to do, which check says so.

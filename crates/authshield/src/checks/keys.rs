@@ -74,6 +74,48 @@ fn trouble(error: &KeyringError) -> Verdict {
     }
 }
 
+/// Whether keys are changed in time.
+pub(super) struct Rotation;
+
+impl Check for Rotation {
+    const ABOUT: About = About {
+        id: "KEY-2",
+        title: "Rotation of signing keys",
+        verifies: "The key that signs is not older than token.key_rotation by more than a day: somebody \
+                   changes keys. That a key is published before it signs, and for as long as its tokens live, \
+                   is how they are changed.",
+        expected: "a key that is changed in time",
+        remedy: "See why no node changes keys: its log says so. `authshield keys rotate` changes them now.",
+        settings: &["token.key_rotation", "token.key_publish_ahead"],
+        parents: &["KEY-1"],
+        effect: Effect::Network,
+        policy: Policy { gate: Act::Warn, start: Act::Warn, running: Act::Warn },
+        every: Some(Duration::from_mins(10)),
+        scope: Scope::Service,
+        ..About::BASE
+    };
+
+    async fn look(at: &Round) -> Verdict {
+        match age(at).await {
+            Ok(verdict) | Err(verdict) => verdict,
+        }
+    }
+}
+
+async fn age(at: &Round) -> Result<Verdict, Verdict> {
+    super::database::has_tables(at).await?;
+    let (vault, store) = (at.vault()?, at.store().await?);
+    let proof = match Keyring::prove(store, &vault, at.now()).await {
+        Ok(proof) => proof,
+        Err(KeyringError::Empty) => return Ok(Verdict::skip("there is none yet")),
+        Err(error) => return Err(trouble(&error)),
+    };
+    let day = Duration::from_hours(24);
+    let (age, limit) = (at.now().since(proof.active_from), at.config().token.key_rotation + day);
+    let words = format!("the key signs since {}", proof.active_from.to_minute());
+    Ok(if age > limit { Verdict::warn(words) } else { Verdict::pass(words) })
+}
+
 /// Everything that is sealed.
 pub(super) struct Sealed;
 

@@ -10,35 +10,53 @@
 //! run.rs        parents first, several at once, none for ever
 //! report.rs     the result of a run: for people, as JSON
 //! start.rs      what keeps a server from starting
-//! configuration, database, keys, relay …      the checks, one file per family
+//! runner.rs     looks again and again; rules.rs decides what to believe, board.rs knows it
+//! http.rs       what operators see; sql.rs remembers
+//! configuration, database, keys, relay, dns …      the checks, one file per family
 //! ```
 
+mod board;
+mod capacity;
 mod check;
 mod configuration;
 mod database;
 mod dns;
 mod finding;
+mod host;
+pub mod http;
 mod installation;
 mod keys;
+mod letter;
+mod operations;
 #[cfg(test)]
 mod page;
 mod policy;
+mod privileges;
 mod redact;
+mod redis;
 mod relay;
 mod report;
 mod round;
+mod rules;
 mod run;
+mod runner;
 mod sql;
+mod standing;
 mod start;
 mod x509;
 
+pub use board::{Board, Row};
 pub use check::{About, Check, Effect, Entry, Scope};
 pub use finding::{Finding, Status, Verdict};
+pub use letter::Order;
 pub use policy::{Act, Overrides, Policy, UnknownCheck};
 pub use redact::Redactor;
 pub use report::{Report, SCHEMA_VERSION, schema};
 pub use round::{Round, Subject};
 pub use run::{Occasion, Plan, run};
+pub use runner::run as watch;
+pub use sql::PastChange;
+pub use standing::Standing;
 pub use start::at_start;
 pub use x509::not_after;
 
@@ -48,14 +66,22 @@ pub fn all() -> Vec<Entry> {
     vec![
         Entry::of::<configuration::Names>(),
         Entry::of::<configuration::Values>(),
+        Entry::of::<host::SecretFiles>(),
+        Entry::of::<host::Process>(),
         Entry::of::<database::Connection>(),
         Entry::of::<database::Schema>(),
+        Entry::of::<privileges::Privileges>(),
         Entry::of::<installation::Identity>(),
         Entry::of::<installation::Drift>(),
         Entry::of::<database::Clock>(),
         Entry::of::<database::Durability>(),
+        Entry::of::<capacity::Capacity>(),
+        Entry::of::<capacity::Collation>(),
         Entry::of::<installation::Backup>(),
+        Entry::of::<redis::Connection>(),
+        Entry::of::<redis::Eviction>(),
         Entry::of::<keys::Signing>(),
+        Entry::of::<keys::Rotation>(),
         Entry::of::<keys::Sealed>(),
         Entry::of::<relay::Sandbox>(),
         Entry::of::<relay::Greeting>(),
@@ -68,7 +94,29 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<dns::Dmarc>(),
         Entry::of::<dns::Bounces>(),
         Entry::of::<dns::Agreement>(),
+        Entry::of::<letter::Arrival>(),
+        Entry::of::<host::Hashing>(),
+        Entry::of::<operations::Administrators>(),
+        Entry::of::<operations::Collector>(),
     ]
+}
+
+/// Forgets changes of beliefs from before `before`, and returns how many.
+pub async fn forget(
+    store: &onesql::Store,
+    before: crate::kernel::Timestamp,
+) -> onesql::Result<u64> {
+    const BATCH: i64 = 500;
+    let mut gone = 0;
+    loop {
+        let mut tx = store.write().await?;
+        let rows = sql::purge(&mut tx, before, BATCH).await?;
+        tx.commit().await?;
+        gone += rows;
+        if rows < BATCH.unsigned_abs() {
+            return Ok(gone);
+        }
+    }
 }
 
 /// Reads `checks.policy`.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What follows from a bad result on one occasion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     /// The gate is closed; the server does not start; a running service is degraded.
@@ -36,7 +37,7 @@ impl Act {
 }
 
 /// What a bad result means on each occasion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Policy {
     /// In `authshield preflight`.
     pub gate: Act,
@@ -62,20 +63,29 @@ pub struct Overrides(BTreeMap<&'static str, Act>);
 pub struct UnknownCheck(pub String);
 
 impl Overrides {
-    /// Reads `SMTP-4=fail` and the like, whose form was checked with the configuration.
+    /// Reads `SMTP-4=fail`, `SMTP-*=ignore` and the like, of which the last counts and whose form was checked with the configuration.
     pub fn read(chosen: &[String], known: &[&'static str]) -> Result<Self, UnknownCheck> {
         let mut acts = BTreeMap::new();
         for choice in chosen {
             let (id, word) = choice.split_once('=').unwrap_or((choice, ""));
-            let known = known.iter().find(|known| known.eq_ignore_ascii_case(id.trim()));
-            let id = *known.ok_or_else(|| UnknownCheck(id.trim().to_owned()))?;
+            let id = id.trim();
+            let fits = |known: &&&str| match id.strip_suffix('*') {
+                Some(family) => {
+                    known.get(..family.len()).is_some_and(|it| it.eq_ignore_ascii_case(family))
+                }
+                None => known.eq_ignore_ascii_case(id),
+            };
+            let meant: Vec<_> = known.iter().filter(fits).collect();
+            if meant.is_empty() {
+                return Err(UnknownCheck(id.to_owned()));
+            }
             let act = match word.trim() {
                 "fail" => Act::Fail,
                 "degrade" => Act::Degrade,
                 "ignore" => Act::Nothing,
                 _ => Act::Warn,
             };
-            acts.insert(id, act);
+            acts.extend(meant.into_iter().map(|id| (*id, act)));
         }
         Ok(Self(acts))
     }
@@ -123,6 +133,8 @@ mod tests {
         assert_eq!(chosen.apply("SMTP-4", OWN).to_string(), "fail / fail / page");
         assert_eq!(chosen.apply("GEO-1", OWN).to_string(), "nothing / nothing / nothing");
         assert_eq!(chosen.apply("CFG-1", OWN), OWN);
+        let all = read(&["SMTP-*=ignore", "CFG-1=warn"]).unwrap();
+        assert_eq!(all.words(), "CFG-1=warn, SMTP-4=ignore");
         let once = Policy { running: Act::Nothing, ..OWN };
         assert_eq!(chosen.apply("SMTP-4", once).running, Act::Nothing);
         assert_eq!(read(&["SMTP-9=warn"]).unwrap_err(), UnknownCheck("SMTP-9".to_owned()));

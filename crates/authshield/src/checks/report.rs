@@ -130,6 +130,45 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Returns it as JUnit XML, for systems that show results of tests.
+    #[must_use]
+    pub fn junit(&self) -> String {
+        let Counts { fail, skip, error, .. } = self.counts;
+        let mut xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"authshield preflight\" \
+             tests=\"{}\" failures=\"{fail}\" errors=\"{error}\" skipped=\"{skip}\" time=\"{:.3}\">\n",
+            self.checks.len(),
+            self.duration_ms / 1000.0,
+        );
+        for finding in &self.checks {
+            let _ = write!(
+                xml,
+                "  <testcase classname=\"preflight\" name=\"{} {}\" time=\"{:.3}\">",
+                finding.id,
+                escaped(finding.title),
+                finding.duration_ms / 1000.0
+            );
+            let (observed, line) = (escaped(&finding.observed), escaped(&finding.line()));
+            let _ = match finding.status {
+                Status::Fail => write!(xml, "<failure message=\"{observed}\">{line}</failure>"),
+                Status::Error => write!(xml, "<error message=\"{observed}\">{line}</error>"),
+                Status::Skip => write!(xml, "<skipped message=\"{observed}\"/>"),
+                Status::Warn => write!(xml, "<system-out>warning: {line}</system-out>"),
+                Status::Pass => Ok(()),
+            };
+            xml.push_str("</testcase>\n");
+        }
+        xml.push_str("</testsuite>\n");
+        xml
+    }
+}
+
+/// Returns `text` as it may stand in XML; control characters were taken out before.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 /// Returns the JSON Schema of [`Report`], which the documentation has.
 #[must_use]
 pub fn schema() -> Value {
@@ -212,7 +251,9 @@ mod tests {
     }
 
     fn report(verdicts: Vec<Verdict>, strict: bool) -> Report {
-        let checks = super::super::all().into_iter().zip(verdicts).map(|(entry, verdict)| {
+        let shown = ["CFG-1", "CFG-2", "DB-1", "DB-2"];
+        let entries = super::super::all().into_iter().filter(|it| shown.contains(&it.about.id));
+        let checks = entries.zip(verdicts).map(|(entry, verdict)| {
             let about = entry.about;
             Finding::new(about, about.policy, verdict, Duration::from_millis(12), str::to_owned)
         });
@@ -248,6 +289,7 @@ mod tests {
         let mut report = report(verdicts, false);
         report.version = "0.0.0";
         insta::assert_snapshot!("report_text", report.text());
+        insta::assert_snapshot!("report_junit", report.junit());
         let value = serde_json::to_value(&report).unwrap();
         fits(&value, &schema(), "");
         insta::assert_snapshot!("report_json", serde_json::to_string_pretty(&value).unwrap());

@@ -2,16 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use onesql::Store;
 use tokio::sync::{OnceCell, watch};
 
 use super::finding::Verdict;
+use super::letter::Order;
 use super::redact::Redactor;
 use crate::app::App;
 use crate::assemble::{self, StartError};
 use crate::config::{self, Config, Loaded, Refused};
 use crate::kernel::Timestamp;
+use crate::limits::{self, Facts};
 use crate::mail::{Letterhead, Transport, Walk};
 use crate::problem::chain;
 use crate::vault::Vault;
@@ -26,6 +29,9 @@ pub struct Subject {
     store: OnceCell<Result<Store, String>>,
     app: Option<App>,
     redactor: Redactor,
+    order: Option<Order>,
+    /// How many keys Redis had evicted when somebody looked last; `MAX` before that.
+    pub(super) evicted: AtomicU64,
 }
 
 impl Subject {
@@ -40,6 +46,8 @@ impl Subject {
             world,
             store: OnceCell::new(),
             app: None,
+            order: None,
+            evicted: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -54,7 +62,15 @@ impl Subject {
             store: OnceCell::new(),
             app: None,
             redactor: Redactor::of(&config::development()),
+            order: None,
+            evicted: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Has a message sent.
+    #[must_use]
+    pub fn sending(self, order: Option<Order>) -> Self {
+        Self { order, ..self }
     }
 
     /// Uses a database that is open.
@@ -104,6 +120,18 @@ impl Subject {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.world.now()
+    }
+
+    /// Returns time and chance.
+    #[must_use]
+    pub fn shared_world(&self) -> SharedWorld {
+        Arc::clone(&self.world)
+    }
+
+    /// Returns the message that somebody asked for.
+    #[must_use]
+    pub fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
     }
 
     /// Returns the service, if it runs in this process.
@@ -156,6 +184,7 @@ impl Subject {
 pub struct Round {
     subject: Arc<Subject>,
     walk: OnceCell<Result<watch::Receiver<Walk>, Verdict>>,
+    redis: OnceCell<Result<Facts, Verdict>>,
 }
 
 impl std::ops::Deref for Round {
@@ -170,7 +199,18 @@ impl Round {
     /// Begins a round.
     #[must_use]
     pub fn new(subject: Arc<Subject>) -> Self {
-        Self { subject, walk: OnceCell::new() }
+        Self { subject, walk: OnceCell::new(), redis: OnceCell::new() }
+    }
+
+    /// Asks Redis about itself, once in a round.
+    pub(super) async fn redis(&self) -> Result<Facts, Verdict> {
+        let asked = self.redis.get_or_init(|| async {
+            let Some(url) = &self.config().redis_url else {
+                return Err(Verdict::skip("none is used (redis_url is not set)"));
+            };
+            limits::inspect(url).await.map_err(Verdict::fail)
+        });
+        asked.await.clone()
     }
 
     /// Goes to the relay, once in a round, and returns what was found as soon as `far_enough` says

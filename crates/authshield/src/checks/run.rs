@@ -48,6 +48,8 @@ pub struct Plan {
     pub skip: Vec<&'static str>,
     /// Only what looks at this machine alone.
     pub offline: bool,
+    /// Whether a mail is sent.
+    pub send: bool,
     /// How long all of it may take.
     pub deadline: Duration,
 }
@@ -56,13 +58,25 @@ impl Plan {
     /// Returns the plan to run everything that `occasion` asks for.
     #[must_use]
     pub fn new(occasion: Occasion, overrides: Overrides, deadline: Duration) -> Self {
-        Self { occasion, overrides, only: Vec::new(), skip: Vec::new(), offline: false, deadline }
+        Self {
+            occasion,
+            overrides,
+            only: Vec::new(),
+            skip: Vec::new(),
+            offline: false,
+            send: false,
+            deadline,
+        }
     }
 
     /// Returns whether a check is run.
     fn choose(&self, about: &About, wanted: &[&str]) -> Choice {
         let act = self.occasion.act(self.overrides.apply(about.id, about.policy));
         if !wanted.contains(&about.id) {
+            return Choice::Ignore;
+        }
+        // Nobody is written to unless somebody says so.
+        if about.effect == Effect::SendsMail && !self.send {
             return Choice::Ignore;
         }
         if self.skip.contains(&about.id) {

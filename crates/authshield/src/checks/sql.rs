@@ -1,8 +1,17 @@
-//! What the checks ask of the database.
+//! What the checks ask of the database, and what is remembered of them.
 
-use onesql::{Result, Sql, Store};
+use std::time::Duration;
 
-use crate::kernel::Timestamp;
+use onesql::{Json, Result, Sql, Store, Tx};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::board::{Change, Row};
+use super::check::Scope;
+use super::finding::Finding;
+use super::standing::Standing;
+use crate::kernel::{AuditId, ChangeId, NodeId, Timestamp};
 
 /// A text for PostgreSQL alone.
 const fn postgres(sql: &'static str) -> Sql {
@@ -73,4 +82,247 @@ pub(super) async fn file(store: &Store) -> Result<File> {
 pub(super) async fn quick_check(store: &Store) -> Result<String> {
     let mut tx = store.glance().await?;
     Ok(tx.query(sqlite("PRAGMA quick_check(1)")).one::<(String,)>().await?.0)
+}
+
+/// Takes the lease `name` for `node`, or keeps it; returns whether this node has it now. Of several
+/// that try at once, one gets it.
+pub(super) async fn lease(
+    store: &Store,
+    name: &'static str,
+    node: NodeId,
+    now: Timestamp,
+    length: Duration,
+) -> Result<bool> {
+    const HELD: &str = "SELECT holder, until FROM leases WHERE name = $1";
+    const TAKE: &str = "INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
+                        ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+                        WHERE leases.until <= $4 OR leases.holder = excluded.holder
+                        RETURNING holder";
+    let held: Option<(NodeId, Timestamp)> =
+        store.glance().await?.query(HELD).bind(name.to_owned()).optional().await?;
+    match held {
+        // Long enough to look, and without a write.
+        Some((holder, until)) if holder == node && until > now + length / 2 => return Ok(true),
+        Some((holder, until)) if holder != node && until > now => return Ok(false),
+        _ => {}
+    }
+    let mut tx = store.write().await?;
+    let taken: Option<(NodeId,)> = tx
+        .query(TAKE)
+        .bind(name.to_owned())
+        .bind(node)
+        .bind(now + length)
+        .bind(now)
+        .optional()
+        .await?;
+    tx.commit().await?;
+    Ok(taken.is_some())
+}
+
+/// Writes down what one node found out for all.
+pub(super) async fn note_result(
+    tx: &mut Tx,
+    row: &Row,
+    finding: &Finding,
+    node: NodeId,
+    now: Timestamp,
+) -> Result<()> {
+    const NOTE: &str =
+        "INSERT INTO check_results (check_id, standing, since, checked_at, node_id, finding)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (check_id) DO UPDATE
+         SET standing = excluded.standing, since = excluded.since,
+             checked_at = excluded.checked_at, node_id = excluded.node_id,
+             finding = excluded.finding
+         WHERE check_results.checked_at <= excluded.checked_at";
+    tx.query(NOTE)
+        .bind(finding.id.to_owned())
+        .bind(row.track.standing)
+        .bind(row.since.unwrap_or(now))
+        .bind(now)
+        .bind(node)
+        .bind(Json(serde_json::to_value(finding).expect("a finding is plain data")))
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// What a node found out for all.
+#[derive(sqlx::FromRow)]
+pub(super) struct StoredResult {
+    pub(super) check_id: String,
+    pub(super) standing: Standing,
+    pub(super) since: Timestamp,
+    pub(super) checked_at: Timestamp,
+    pub(super) finding: Json<Value>,
+}
+
+/// Reads what was found out for all.
+pub(super) async fn results(store: &Store) -> Result<Vec<StoredResult>> {
+    let mut tx = store.glance().await?;
+    tx.query("SELECT check_id, standing, since, checked_at, finding FROM check_results").all().await
+}
+
+/// Writes down a change; returns false if it was written down before, by another node that believed
+/// that it looks for all.
+pub(super) async fn insert_change(
+    tx: &mut Tx,
+    id: ChangeId,
+    change: &Change,
+    node: NodeId,
+) -> Result<bool> {
+    const INSERT: &str =
+        "INSERT INTO check_changes (id, check_id, node_id, at, was, became, finding, since)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8
+         WHERE NOT EXISTS (SELECT 1 FROM check_changes WHERE check_id = $2 AND $9 = 1
+                           AND became = $6 AND at = (SELECT MAX(at) FROM check_changes
+                                                     WHERE check_id = $2))";
+    let about = change.entry.about;
+    let rows = tx
+        .query(INSERT)
+        .bind(id)
+        .bind(about.id.to_owned())
+        .bind(node)
+        .bind(change.at)
+        .bind(change.was)
+        .bind(change.became)
+        .bind(Json(serde_json::to_value(&change.finding).expect("a finding is plain data")))
+        .bind(change.since)
+        .bind(i64::from(about.scope == Scope::Service))
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// What was believed of a check, and what came to be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PastChange {
+    /// Which check.
+    check: String,
+    /// Which node saw it.
+    node: NodeId,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// What was believed.
+    was: Standing,
+    /// What came to be.
+    became: Standing,
+    /// What was seen.
+    #[schema(value_type = Object)]
+    finding: Value,
+}
+
+/// Lists what changed, newest first.
+pub(super) async fn changes(store: &Store, at_most: i64) -> Result<Vec<PastChange>> {
+    const CHANGES: &str = "SELECT check_id, node_id, at, was, became, finding FROM check_changes
+                           ORDER BY id DESC LIMIT $1";
+    type Stored = (String, NodeId, Timestamp, Standing, Standing, Json<Value>);
+    let rows: Vec<Stored> = store.glance().await?.query(CHANGES).bind(at_most).all().await?;
+    let past = |(check, node, at, was, became, finding): Stored| PastChange {
+        check,
+        node,
+        at,
+        was,
+        became,
+        finding: finding.0,
+    };
+    Ok(rows.into_iter().map(past).collect())
+}
+
+/// Forgets what changed before `before`, up to `at_most` rows, and returns how many.
+pub(super) async fn purge(tx: &mut Tx, before: Timestamp, at_most: i64) -> Result<u64> {
+    const PURGE: &str = "DELETE FROM check_changes WHERE id IN
+        (SELECT id FROM check_changes WHERE at < $1 LIMIT $2)";
+    tx.query(PURGE).bind(before).bind(at_most).execute().await
+}
+
+/// Changes an audit event, if that can be done.
+pub(super) const CHANGE_EVENT: &str = "UPDATE audit_events SET code = 'CHANGED' WHERE id = $1";
+/// Deletes an audit event, if that can be done.
+pub(super) const DELETE_EVENT: &str = "DELETE FROM audit_events WHERE id = $1";
+
+/// Writes an audit event that is never committed.
+pub(super) async fn insert_probe(tx: &mut Tx, id: AuditId, now: Timestamp) -> Result<()> {
+    tx.query("INSERT INTO audit_events (id, at, code, data) VALUES ($1, $2, 'PROBE', '{}')")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// The role that a PostgreSQL server sees.
+#[derive(sqlx::FromRow)]
+pub(super) struct Role {
+    pub(super) name: String,
+    pub(super) superuser: bool,
+    pub(super) may_create: bool,
+}
+
+/// Asks a PostgreSQL server who we are.
+pub(super) async fn role(store: &Store) -> Result<Role> {
+    const ROLE: Sql = postgres(
+        "SELECT CAST(rolname AS TEXT) AS name, rolsuper AS superuser,
+                has_schema_privilege(current_schema(), 'CREATE') AS may_create
+         FROM pg_roles WHERE rolname = current_user",
+    );
+    store.glance().await?.query(ROLE).one().await
+}
+
+/// Asks five times which server process answers, without a transaction.
+pub(super) async fn backends(store: &Store) -> Result<Vec<i64>> {
+    const BACKEND: Sql = postgres("SELECT CAST(pg_backend_pid() AS BIGINT)");
+    let mut tx = store.glance().await?;
+    let mut backends = Vec::new();
+    for _ in 0..5 {
+        backends.push(tx.query(BACKEND).one::<(i64,)>().await?.0);
+    }
+    Ok(backends)
+}
+
+/// How many connections a PostgreSQL server takes, and how many others hold.
+#[derive(sqlx::FromRow)]
+pub(super) struct Room {
+    pub(super) at_most: i64,
+    pub(super) others: i64,
+}
+
+/// Asks a PostgreSQL server how much room it has.
+pub(super) async fn room(store: &Store) -> Result<Room> {
+    const ROOM: Sql = postgres(
+        "SELECT CAST(current_setting('max_connections') AS BIGINT)
+                - CAST(current_setting('superuser_reserved_connections') AS BIGINT) AS at_most,
+                (SELECT COUNT(*) FROM pg_stat_activity
+                 WHERE backend_type = 'client backend' AND application_name <> 'authshield') AS others",
+    );
+    store.glance().await?.query(ROOM).one().await
+}
+
+/// Returns the version of the collation that the database was made with, and that of today.
+pub(super) async fn collation(store: &Store) -> Result<(Option<String>, Option<String>)> {
+    const COLLATION: Sql = postgres(
+        "SELECT datcollversion, pg_database_collation_actual_version(oid)
+         FROM pg_database WHERE datname = current_database()",
+    );
+    store.glance().await?.query(COLLATION).one().await
+}
+
+/// Who there is.
+#[derive(sqlx::FromRow)]
+pub(super) struct People {
+    pub(super) users: i64,
+    pub(super) admins: i64,
+    pub(super) links: i64,
+}
+
+/// Counts accounts, administrators that can sign in, and links to become the first one.
+pub(super) async fn administrators(store: &Store, now: Timestamp) -> Result<People> {
+    const PEOPLE: &str = "SELECT
+        (SELECT COUNT(*) FROM users) AS users,
+        (SELECT COUNT(*) FROM users AS u JOIN user_roles AS r ON r.user_id = u.id
+         WHERE r.role = 'admin' AND u.disabled_at IS NULL AND u.email_verified_at IS NOT NULL) AS admins,
+        (SELECT COUNT(*) FROM link_tokens
+         WHERE purpose = 'setup' AND used_at IS NULL AND expires_at > $1) AS links";
+    store.glance().await?.query(PEOPLE).bind(now).one().await
 }

@@ -3,14 +3,16 @@
 //! Exit status: 0 all passed or warned, 1 something failed, 2 something warned and `--strict`, 64
 //! wrong usage, 70 a check itself broke, 78 the configuration is refused.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::{Failure, Global, context};
-use crate::checks::{self, Entry, Occasion, Overrides, Plan, Report, Subject};
+use crate::checks::{self, Entry, Occasion, Order, Overrides, Plan, Report, Subject};
 use crate::config::{Config, Environment, Refused};
+use crate::kernel::EmailAddress;
 use crate::world::{Real, SharedWorld, World};
 
 /// The status of wrong usage (`EX_USAGE` of sysexits).
@@ -36,6 +38,15 @@ pub(super) struct Preflight {
     /// How long all of it may take, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     deadline: u64,
+    /// Sends a real message to this address as well, and follows it until the relay has it.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "offline")]
+    send_mail: Option<EmailAddress>,
+    /// How long the message is followed, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "send_mail", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    wait: u64,
+    /// Writes the result into this file as well, as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Lists the checks, and looks at nothing.
     #[arg(long)]
     list: bool,
@@ -72,13 +83,20 @@ pub(super) fn run(global: &Global, command: &Preflight) -> Result<(), Failure> {
         }
         Err(other) => return Err(other),
     };
-    let deadline = Duration::from_secs(command.deadline);
+    let wait = Duration::from_secs(command.wait);
+    let order = command.send_mail.clone().map(|to| Order { to, wait });
+    let mut deadline = Duration::from_secs(command.deadline);
+    if order.is_some() {
+        deadline += wait;
+    }
     let plan = Plan {
         only,
         skip,
         offline: command.offline,
+        send: order.is_some(),
         ..Plan::new(Occasion::Gate, overrides, deadline)
     };
+    let subject = subject.sending(order);
     let (started_at, began) = (Real.now(), Instant::now());
     let runtime = context::runtime()?;
     let findings = runtime.block_on(checks::run(&entries, &Arc::new(subject), &plan));
@@ -92,6 +110,12 @@ pub(super) fn run(global: &Global, command: &Preflight) -> Result<(), Failure> {
         began.elapsed(),
         findings,
     );
+    if let Some(file) = &command.junit
+        && let Err(error) = std::fs::write(file, report.junit())
+    {
+        eprintln!("authshield: cannot write {}: {error}", file.display());
+        return Err(Failure::Status(BROKEN));
+    }
     if global.json {
         match serde_json::to_string(&report) {
             Ok(text) => println!("{text}"),

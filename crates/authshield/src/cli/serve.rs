@@ -91,6 +91,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     };
     tasks.spawn(reloader.run(stop.clone()));
     tasks.spawn(mail::run(post, stop.clone()));
+    let subject = Subject::new(&loaded, Arc::clone(&app.world)).with_app(app.clone());
+    tasks.spawn(checks::watch(app.clone(), Arc::new(subject), overrides, stop.clone()));
     tasks.spawn(mail::watch(app.clone(), stop.clone()));
     tasks.spawn(mail::poll(app.clone(), stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));

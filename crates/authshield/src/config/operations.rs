@@ -1,9 +1,11 @@
 //! What operators look at: API documentation, traces, and how strict the audit is.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::lints;
-use super::setting::{Fallback, choice, settings};
+use super::setting::{Fallback, HOUR, choice, settings};
 
 settings! {
     /// The API's documentation.
@@ -40,12 +42,19 @@ settings! {
     /// What the service looks at before, at and after its start; the page of checks lists all.
     Checks at "checks" "." {
         /// What a bad result of a check means, if not what the page of checks says: `ID=fail`,
-        /// `ID=degrade`, `ID=warn` or `ID=ignore`.
+        /// `ID=degrade`, `ID=warn` or `ID=ignore`. `SMTP-*` means every check of the relay, and so on.
         policy: Vec<String> {
             fallback: Fallback::Always(""),
             example: "SMTP-4=fail,DB-5=ignore",
             mistaken: &["CHECK_POLICY", "PREFLIGHT_POLICY", "HEALTH_POLICY"],
             lints: &[lints::POLICY],
+        }
+        /// How often every check is repeated, instead of as often as the page of checks says. For
+        /// trying out alerts; a relay may not like to be asked every second.
+        interval: Option<Duration> {
+            bounds: Some((100, HOUR)),
+            example: "1m",
+            mistaken: &["CHECK_INTERVAL", "HEALTH_INTERVAL"],
         }
     }
 }

@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use crate::app::{App, answer};
+use crate::checks::{Finding, Row};
 use crate::{mail, schema, shutdown};
 
 /// How well something works.
@@ -100,6 +101,9 @@ pub async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
     if let Some(limiter) = limiter {
         checks.insert("redis", limiter);
     }
+    for row in app.checks.bad(app.world.now()) {
+        add(&mut checks, &row);
+    }
     let worst = |name: &&str, check: &Dependency| match (*name, check.status) {
         // Without these nobody can be served; without the others most can.
         ("database" | "signing_key", status) => status,
@@ -118,6 +122,29 @@ pub async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
         _ => StatusCode::OK,
     };
     answer(code, Health { status, version: env!("CARGO_PKG_VERSION"), checks })
+}
+
+/// Adds what the checks found wrong: to the dependency that it is about, or by itself.
+fn add(checks: &mut BTreeMap<&'static str, Dependency>, row: &Row) {
+    let about = row.entry.about;
+    let name = match about.family() {
+        "DB" => "database",
+        "SMTP" => "mail",
+        "RED" => "redis",
+        "KEY" => "signing_key",
+        _ => about.id,
+    };
+    let words = row.finding.as_ref().map(Finding::line).unwrap_or_default();
+    let check = checks.entry(name).or_insert(Dependency {
+        status: Status::Healthy,
+        latency_ms: None,
+        detail: None,
+    });
+    check.status = check.status.max(Status::Degraded);
+    check.detail = Some(match check.detail.take() {
+        Some(detail) => format!("{detail}; {words}"),
+        None => words,
+    });
 }
 
 fn is_operator(app: &App, headers: &HeaderMap) -> bool {

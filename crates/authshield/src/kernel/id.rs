@@ -73,6 +73,10 @@ id! {
     AuditId = "The id of an audit event (UUIDv7).";
     /// A message on its way.
     MailId = "The id of a mail message (UUIDv7).";
+    /// A process that serves.
+    NodeId = "The id of a node (UUIDv7); a restart makes another.";
+    /// A belief that changed.
+    ChangeId = "The id of a change (UUIDv7).";
     /// An installation: a database, for as long as it lives.
     InstallationId = "The id of an installation (UUIDv7).";
     /// A good start of the program.

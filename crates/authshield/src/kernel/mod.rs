@@ -12,7 +12,10 @@ mod token;
 pub use client_address::{ClientAddress, request_id_from};
 pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
-pub use id::{AuditId, InstallationId, MailEventId, MailId, RequestId, SessionId, StartId, UserId};
+pub use id::{
+    AuditId, ChangeId, InstallationId, MailEventId, MailId, NodeId, RequestId, SessionId, StartId,
+    UserId,
+};
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};

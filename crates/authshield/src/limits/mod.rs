@@ -6,6 +6,7 @@
 //!     memory              counts in this process, or
 //!     redis               counts for all nodes; if it cannot be reached, memory with half the budget
 //!     fields              what the client is told
+//!     inspect             what a Redis server says of itself
 //! ```
 //!
 //! Spend before the work that the limit protects, and before anything is looked up: keyed by what
@@ -13,6 +14,7 @@
 
 mod fields;
 mod gcra;
+mod inspect;
 mod memory;
 mod redis;
 pub mod rules;
@@ -23,6 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 pub use fields::fields;
+pub use inspect::{Facts, inspect};
 pub use rules::Rule;
 
 use self::gcra::Decision;

@@ -149,6 +149,22 @@ labels! {
         /// Its name on the page of limits.
         rule: &'static str,
     }
+    /// Of a check.
+    Check {
+        /// Its id on the page of checks.
+        check: &'static str,
+    }
+    /// What a bad result of a check means.
+    CheckPolicy {
+        /// Its id on the page of checks.
+        check: &'static str,
+        /// In `authshield preflight`.
+        gate: &'static str,
+        /// At the start.
+        start: &'static str,
+        /// While running.
+        running: &'static str,
+    }
     /// Of this build.
     Build {
         /// As in the release.
@@ -416,6 +432,16 @@ metrics! {
     admins: Gauge;
     /// Sessions that have neither ended nor expired.
     sessions: Gauge;
+
+    /// What is believed of a check: 0 good, 1 warned, 2 bad, 3 unknown; absent if there is nothing to
+    /// look at.
+    check_status: Gauges<Check>;
+    /// When a check last ran, in seconds since 1970.
+    check_last_run_timestamp: Levels<Check> [Seconds "seconds"];
+    /// How long a check took when it last ran.
+    check_duration: Levels<Check> [Seconds "seconds"];
+    /// Always 1; the labels say what a bad result of a check means.
+    check_policy: Gauges<CheckPolicy>;
 
     /// Log lines lost because they were read too slowly, or not at all.
     log_lines_dropped: Counter;

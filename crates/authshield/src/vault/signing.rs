@@ -117,6 +117,8 @@ pub struct Jwks {
 pub struct Proof {
     /// Which key signs now.
     pub kid: String,
+    /// Since when.
+    pub active_from: Timestamp,
     /// Whether its public half confirms what it signs.
     pub verified: bool,
     /// How many keys there are.
@@ -187,7 +189,8 @@ impl Keyring {
         let active = ring.active(now);
         let kid = active.state.kid.clone();
         let verified = active.pair.verifies(WORDS, &active.pair.sign(WORDS));
-        Ok(Proof { kid, verified, count: ring.keys.len(), jwks: ring.jwks })
+        let active_from = active.state.active_from;
+        Ok(Proof { kid, active_from, verified, count: ring.keys.len(), jwks: ring.jwks })
     }
 
     /// Signs `claims` as a token of the kind `typ`, with the key that is active now.

@@ -65,7 +65,7 @@ async fn a_policy_for_a_check_that_does_not_exist_is_refused() {
 #[tokio::test]
 async fn a_healthy_installation_passes() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = Program::production(&relay).await;
+    let program = Program::production(&relay).await.checked();
     program.run(&["init"]).await.ok();
     let gate = Gate::of(&program, &[]).await;
     gate.ends(0);
@@ -112,6 +112,7 @@ async fn no_secret_is_in_a_report_whatever_others_say() {
     let program = Program::new()
         .await
         .mailing(&relay)
+        .checked()
         .set("smtp.username", "ann")
         .set("smtp.password", &password)
         .set("config.waive", "smtp.password:clear-text-login")

@@ -2,8 +2,8 @@
 
 use onesql::{Options, Sql, Store};
 
-use super::Gate;
-use crate::support::{Program, on_postgres};
+use super::{Gate, Watched};
+use crate::support::{Program, Script, SmtpServer, on_postgres};
 
 async fn store(program: &Program) -> Store {
     Store::open(&Options::parse(&program.database_url).unwrap()).await.unwrap()
@@ -120,4 +120,59 @@ async fn a_database_that_forgets_is_told() {
     } else {
         gate.ends(0).has("DB-5", "pass", &[]);
     }
+}
+
+/// Operations 9, row 20 (while it runs)
+#[tokio::test]
+async fn a_clock_that_goes_wrong_while_it_runs_is_told() {
+    let mut program = Program::new().await;
+    if on_postgres() {
+        let url = format!("{},pg_catalog", program.database_url);
+        program = program.database(&url);
+    }
+    let watched = Watched::serve(program).await;
+    watched.until("DB-4", 0).await;
+    ahead(watched.program.clone()).await;
+    watched.until("DB-4", 2).await;
+    watched.until_events(&["CHECK_FAILED/DB-4"]).await;
+}
+
+/// Operations 9, row 21
+#[tokio::test]
+async fn audit_events_that_can_be_deleted_are_told_and_refused() {
+    let program = Program::new().await;
+    program.run(&["migrate", "run"]).await.ok();
+    Gate::of(&program, &[]).await.ends(0).has("DB-3", "pass", &[]);
+    execute(
+        &program,
+        Sql {
+            sqlite: "DROP TRIGGER audit_events_are_not_deleted",
+            postgres: "DROP TRIGGER audit_events_are_not_deleted ON audit_events",
+        },
+    )
+    .await;
+    let gate = Gate::of(&program, &[]).await;
+    gate.ends(1).has("DB-3", "fail", &["can be deleted"]);
+    program.run(&["serve"]).await.fails(1, &["can be deleted", "[DB-3]"]);
+    let left = store(&program).await;
+    let probes: (i64,) = left
+        .glance()
+        .await
+        .unwrap()
+        .query("SELECT COUNT(*) FROM audit_events WHERE code = 'PROBE'")
+        .one()
+        .await
+        .unwrap();
+    assert_eq!(probes.0, 0, "what was tried never happened");
+}
+
+/// The role of the service in production is one that may do no more than it has to.
+#[tokio::test]
+async fn a_role_that_may_do_everything_is_told_in_production() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let program = Program::production(&relay).await.checked();
+    program.run(&["init"]).await.ok();
+    let gate = Gate::of(&program, &[]).await;
+    let status = if on_postgres() { "warn" } else { "pass" };
+    gate.ends(0).has("DB-3", status, &[]);
 }

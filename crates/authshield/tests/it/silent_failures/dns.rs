@@ -1,6 +1,6 @@
 //! DNS: what the world is told about our mail.
 
-use super::Gate;
+use super::{Gate, Watched};
 use crate::support::dns_server::DnsServer;
 use crate::support::{Program, Script, SmtpServer};
 
@@ -26,6 +26,7 @@ async fn healthy() -> (DnsServer, SmtpServer, Program) {
     let program = Program::new()
         .await
         .mailing(&relay)
+        .set("checks.policy", "DB-5=warn")
         .set("mail.dkim_selectors", "s1")
         .set("mail.sending_networks", "127.0.0.1,192.0.2.25")
         .set("dns.resolvers", &dns.address.to_string());
@@ -88,6 +89,19 @@ async fn a_key_that_is_gone_revoked_or_weak_is_told() {
     Gate::of(&program, &ONLY).await.ends(1).has("DNS-2", "fail", &["2 records"]);
     let gate = Gate::of(&program.unset("mail.dkim_selectors"), &ONLY).await;
     gate.ends(0).has("DNS-2", "skip", &["nothing is known"]);
+}
+
+/// Operations 9, row 10
+#[tokio::test]
+async fn a_key_that_goes_while_it_runs_is_noticed() {
+    let (dns, _relay, program) = healthy().await;
+    let watched = Watched::serve(program).await;
+    watched.until("DNS-2", 0).await;
+    dns.texts(KEY, &[]);
+    watched.until("DNS-2", 1).await;
+    dns.texts(KEY, &[PUBLISHED]);
+    watched.until("DNS-2", 0).await;
+    watched.server.stop().await;
 }
 
 #[tokio::test]

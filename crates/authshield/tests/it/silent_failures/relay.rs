@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Gate;
+use super::{Gate, Watched};
 use crate::support::smtp_server::Reaction;
-use crate::support::{Program, Script, SmtpServer};
+use crate::support::{Program, Script, SmtpServer, wait_until};
 
 /// A relay that wants to know who we are, and a program that tells it this password.
 pub(crate) async fn with_login(password: &str) -> (SmtpServer, Program) {
@@ -13,6 +13,7 @@ pub(crate) async fn with_login(password: &str) -> (SmtpServer, Program) {
     let program = Program::new()
         .await
         .mailing(&relay)
+        .checked()
         .set("smtp.username", "postmaster")
         .set("smtp.password", password)
         .set("config.waive", "smtp.password:clear-text-login");
@@ -39,7 +40,7 @@ async fn a_wrong_password_of_the_relay_is_a_fault_of_the_configuration() {
 async fn a_relay_that_takes_its_time_is_told() {
     let relay = SmtpServer::start(Script::default()).await;
     relay.on(|_| Some(Reaction::Late(Duration::from_millis(800))));
-    let program = Program::new().await.mailing(&relay);
+    let program = Program::new().await.mailing(&relay).checked();
     let gate = Gate::of(&program, &[]).await;
     gate.ends(0).has("SMTP-1", "warn", &["slowest answer"]);
     // One that takes longer than smtp.timeout will never take a mail.
@@ -51,7 +52,7 @@ async fn a_relay_that_takes_its_time_is_told() {
 #[tokio::test]
 async fn a_relay_that_is_not_there_is_told() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = Program::new().await.mailing(&relay);
+    let program = Program::new().await.mailing(&relay).checked();
     drop(relay);
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("SMTP-1", "fail", &["onnection refused", "clouds close ports"]);
@@ -61,7 +62,8 @@ async fn a_relay_that_is_not_there_is_told() {
 #[tokio::test]
 async fn a_sandbox_in_production_is_told_and_refused() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = Program::production(&relay).await.set("smtp.host", "sandbox.smtp.mailtrap.io");
+    let program =
+        Program::production(&relay).await.checked().set("smtp.host", "sandbox.smtp.mailtrap.io");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(78).has("CFG-2", "fail", &["sandbox", "smtp.host"]);
     assert_eq!(program.run(&["serve"]).await.status, Some(78));
@@ -80,26 +82,26 @@ async fn a_sender_that_the_relay_does_not_know_is_told() {
     ] {
         let relay = SmtpServer::start(Script::default()).await;
         relay.on(move |heard| heard.is(verb).then(|| Reaction::say(answer)));
-        let program = Program::new().await.mailing(&relay);
+        let program = Program::new().await.mailing(&relay).checked();
         let gate = Gate::of(&program, &[]).await;
         gate.ends(1).has("SMTP-5", "fail", &["configuration", "AUTHSHIELD_MAIL_FROM", "mail.from"]);
     }
     // Nobody need have a mailbox at the sender's address.
     let relay = SmtpServer::start(Script::default()).await;
     relay.on(|heard| heard.is("RCPT").then(|| Reaction::say("550 5.1.1 no such user")));
-    let program = Program::new().await.mailing(&relay);
+    let program = Program::new().await.mailing(&relay).checked();
     Gate::of(&program, &[]).await.has("SMTP-5", "pass", &["no such user"]);
 }
 
 #[tokio::test]
 async fn encryption_that_is_not_offered_or_not_valid_is_told() {
     let relay = SmtpServer::start(Script::default()).await;
-    let program = Program::new().await.mailing(&relay).set("smtp.tls", "starttls");
+    let program = Program::new().await.mailing(&relay).checked().set("smtp.tls", "starttls");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("SMTP-2", "fail", &["STARTTLS", "smtp.tls"]).has("SMTP-3", "skip", &[]);
 
     let relay = SmtpServer::start(Script { starttls: true, ..Script::default() }).await;
-    let program = Program::new().await.mailing(&relay).set("smtp.tls", "starttls");
+    let program = Program::new().await.mailing(&relay).checked().set("smtp.tls", "starttls");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("SMTP-3", "fail", &["certificate", "smtp.ca_file"]).has("SMTP-4", "skip", &[]);
 
@@ -107,4 +109,67 @@ async fn encryption_that_is_not_offered_or_not_valid_is_told() {
     let program = program.set("smtp.ca_file", authority.to_str().unwrap());
     let gate = Gate::of(&program, &[]).await;
     gate.has("SMTP-3", "pass", &["the certificate ends at"]);
+}
+
+/// Operations 9, row 4 (while it runs)
+#[tokio::test]
+async fn mail_waits_for_the_right_password_and_uses_up_no_attempt() {
+    let (_relay, program) = with_login("Vt8-a-wrong-one").await;
+    let watched = Watched::serve(program).await;
+    watched.server.client.register("ann@example.org").await.unwrap().ok(202);
+    watched.until("SMTP-4", 2).await;
+    let mails = watched.program.run(&["mail", "list", "--json"]).await.json();
+    assert_eq!(
+        (&mails[0]["state"], &mails[0]["attempts"]),
+        (&"queued".into(), &0.into()),
+        "{mails}"
+    );
+    watched.until_events(&["CHECK_FAILED/SMTP-4"]).await;
+}
+
+/// Operations 9, row 7 (while it runs)
+#[tokio::test]
+async fn a_tar_pit_slows_down_nobody_but_mail() {
+    let relay = SmtpServer::start(Script::default()).await;
+    relay.on(|_| Some(Reaction::Late(Duration::from_millis(1200))));
+    let program = Program::new().await.mailing(&relay).checked().unlimited();
+    let watched = Watched::serve(program.set("smtp.timeout", "4s")).await;
+    watched.until("SMTP-1", 1).await;
+    let client = &watched.server.client;
+    let began = std::time::Instant::now();
+    client.register("ann@example.org").await.unwrap().ok(202);
+    client.log_in("ann@example.org", crate::support::PASSWORD).await.unwrap().ok(403);
+    // A mail takes the relay five answers, or six seconds.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let age = "authshield_mail_queue_oldest_age_seconds{kind=\"verify_email\"}";
+    wait_until("the queue grows old", Duration::from_secs(20), async || {
+        watched.metric(age).await.filter(|age| *age > 1.0)
+    })
+    .await;
+}
+
+/// SMTP-7
+#[tokio::test]
+async fn a_mail_can_be_sent_and_followed() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let program = Program::new().await.mailing(&relay).checked();
+    program.run(&["migrate", "run"]).await.ok();
+    let gate = Gate::of(&program, &["--send-mail", "ann@example.net", "--wait", "20"]).await;
+    gate.ends(0).has("SMTP-7", "pass", &["accepted", "taken as Q1", "Message-ID"]);
+    assert_eq!(relay.mails()[0].to, ["ann@example.net"]);
+
+    relay.on(|heard| {
+        let to_ann = heard.is("RCPT") && heard.line.contains("ann@");
+        to_ann.then(|| Reaction::say("550 5.1.1 no such user"))
+    });
+    let gate = Gate::of(&program, &["--send-mail", "ann@example.net", "--wait", "20"]).await;
+    gate.ends(1).has("SMTP-7", "fail", &["no such user"]);
+
+    // Operations 9, row 6 (preflight): what is taken and dropped is told by the mailbox, and as far as
+    // the relay is concerned by what it answered.
+    relay.on(|heard| heard.is("MAIL").then(|| Reaction::say("451 4.3.0 later")));
+    let arguments = ["--send-mail", "ann@example.net", "--wait", "1", "--only", "SMTP-7"];
+    let gate = Gate::of(&program, &arguments).await;
+    gate.ends(1).has("SMTP-5", "fail", &["later"]).has("SMTP-7", "skip", &["SMTP-5"]);
+    assert_eq!(program.run(&["preflight", "--send-mail", "nobody"]).await.status, Some(64));
 }

@@ -8,6 +8,7 @@ pub(crate) mod marked_secrets;
 pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod redis_server;
 pub(crate) mod smtp_server;
 
 pub(crate) use app::{PASSWORD, Person, Reply, TestApp, on_postgres};
