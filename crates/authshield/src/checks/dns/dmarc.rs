@@ -12,7 +12,7 @@ pub(super) struct Policy {
     /// Where it was found.
     pub(super) domain: String,
     /// `none`, `quarantine` or `reject`.
-    pub(super) policy: String,
+    pub(super) action: String,
     /// Whether the domain of DKIM must be the sender's own.
     pub(super) strict_dkim: bool,
     /// Whether the domain of SPF must be the sender's own.
@@ -65,10 +65,10 @@ fn is_record(text: &str) -> bool {
 fn parse(domain: &str, text: &str) -> Option<Policy> {
     let tags = tags(text);
     let tag = |name: &str| tags.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-    let policy = tag("p")?.to_ascii_lowercase();
-    ["none", "quarantine", "reject"].contains(&&*policy).then(|| Policy {
+    let action = tag("p")?.to_ascii_lowercase();
+    ["none", "quarantine", "reject"].contains(&&*action).then(|| Policy {
         domain: domain.to_owned(),
-        policy,
+        action,
         strict_dkim: tag("adkim") == Some("s"),
         strict_spf: tag("aspf") == Some("s"),
     })
@@ -111,7 +111,7 @@ mod tests {
         let read = |text| parse("example.org", text);
         let policy = read("v=DMARC1; p=Reject; adkim=s").unwrap();
         assert_eq!(
-            (&*policy.policy, policy.strict_dkim, policy.strict_spf),
+            (&*policy.action, policy.strict_dkim, policy.strict_spf),
             ("reject", true, false)
         );
         assert_eq!(read("v=DMARC1; sp=none"), None);

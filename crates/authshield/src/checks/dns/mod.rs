@@ -65,7 +65,7 @@ impl Sender {
         }
         let head = Letterhead::from_config(config);
         let head = head.map_err(|error| Verdict::fail(error.to_string()))?;
-        let domain = domain_of(&head.from.email.to_string());
+        let domain = domain_of(head.from.email.as_ref());
         let envelope = config.bounce.address.as_deref().map_or_else(|| domain.clone(), domain_of);
         Ok(Self { domain, envelope })
     }
@@ -245,7 +245,7 @@ async fn examine_dmarc(at: &Round) -> Result<Verdict, Verdict> {
         Err(dmarc::Broken::Unanswered(error)) => return Err(error.into()),
         Err(broken) => return Err(Verdict::fail(broken.to_string())),
     };
-    let words = format!("{} has the policy {:?}", policy.domain, policy.policy);
+    let words = format!("{} has the policy {:?}", policy.domain, policy.action);
     let mut aligned = Vec::new();
     if policy.aligns(policy.strict_spf, &domain, &envelope) {
         aligned.push(format!("SPF by {envelope}"));

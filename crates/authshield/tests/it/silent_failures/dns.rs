@@ -107,7 +107,8 @@ async fn a_key_that_goes_while_it_runs_is_noticed() {
 #[tokio::test]
 async fn a_record_that_receivers_give_up_on_is_told() {
     let (dns, _relay, program) = healthy().await;
-    let many: String = (0..11).map(|number| format!("include:i{number}.example.org ")).collect();
+    let many: Vec<_> = (0..11).map(|number| format!("include:i{number}.example.org")).collect();
+    let many = many.join(" ");
     for number in 0..11 {
         dns.texts(&format!("i{number}.example.org"), &["v=spf1 ip4:192.0.2.1 -all"]);
     }
@@ -118,7 +119,7 @@ async fn a_record_that_receivers_give_up_on_is_told() {
         (&["v=spf1 include:nowhere.example.org -all"], "nowhere.example.org has no SPF record"),
         (&["v=spf1 include:auth.example.net -all"], "too many"),
         (&["v=spf1 +all"], "whole world"),
-        (&[&format!("v=spf1 {many}ip4:127.0.0.1 -all")], "11 look-ups"),
+        (&[&format!("v=spf1 {many} ip4:127.0.0.1 -all")], "11 look-ups"),
     ] {
         dns.texts(DOMAIN, texts);
         Gate::of(&program, &ONLY).await.ends(1).has("DNS-1", "fail", &[words]);
