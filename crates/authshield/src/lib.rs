@@ -26,6 +26,7 @@ pub mod chores;
 pub mod cli;
 pub mod compose;
 pub mod config;
+pub mod dns;
 pub mod frame;
 pub mod health;
 pub mod installation;

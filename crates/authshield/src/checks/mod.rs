@@ -12,7 +12,7 @@
 //! start.rs      what keeps a server from starting
 //! runner.rs     looks again and again; rules.rs decides what to believe, board.rs knows it
 //! http.rs       what operators see; sql.rs remembers
-//! configuration, database, keys, relay …      the checks, one file per family
+//! configuration, database, keys, relay, dns …      the checks, one file per family
 //! ```
 
 mod board;
@@ -20,6 +20,7 @@ mod capacity;
 mod check;
 mod configuration;
 mod database;
+mod dns;
 mod finding;
 mod host;
 pub mod http;
@@ -88,6 +89,11 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<relay::Encryption>(),
         Entry::of::<relay::Credentials>(),
         Entry::of::<relay::Sender>(),
+        Entry::of::<dns::Spf>(),
+        Entry::of::<dns::Dkim>(),
+        Entry::of::<dns::Dmarc>(),
+        Entry::of::<dns::Bounces>(),
+        Entry::of::<dns::Agreement>(),
         Entry::of::<letter::Arrival>(),
         Entry::of::<host::Hashing>(),
         Entry::of::<operations::Administrators>(),

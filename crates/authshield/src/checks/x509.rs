@@ -27,7 +27,7 @@ pub fn not_after(der: &[u8]) -> Option<Timestamp> {
 }
 
 /// Takes one element of `tag` off `bytes`: what is in it, and what comes behind it.
-fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(super) fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     let (&length, rest) = rest.split_first()?;
     if first != tag {

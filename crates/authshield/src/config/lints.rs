@@ -72,6 +72,7 @@ pub(super) const ALL: &[Lint] = &[
     REDIS_URL,
     COLLECTOR,
     POLICY,
+    NAME_SERVERS,
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is how a check ends")]
@@ -533,6 +534,19 @@ pub(super) const COLLECTOR: Lint = Lint {
             return None;
         }
         refuse("must begin with `http://` or `https://`: traces are sent as OTLP over HTTP")
+    },
+};
+
+pub(super) const NAME_SERVERS: Lint = Lint {
+    id: "name-server",
+    about: "a name server that is not an address and a port",
+    waivable: false,
+    check: |subject| {
+        let fits = |item: &str| item.parse::<std::net::SocketAddr>().is_ok();
+        if items(subject.text).all(fits) {
+            return None;
+        }
+        refuse("must be addresses with a port, such as `192.0.2.53:53` or `[2001:db8::53]:53`")
     },
 };
 

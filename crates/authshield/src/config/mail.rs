@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::lints;
@@ -166,6 +167,19 @@ settings! {
                 "DEFAULT_FROM_EMAIL",
             ],
             lints: &[lints::SENDER, lints::EXAMPLE_DOMAIN],
+        }
+        /// Under which names the relay publishes the keys that it signs our mail with (DKIM selectors); with
+        /// `@domain` where it signs for another domain than the sender's. Only checks use it.
+        dkim_selectors: Vec<String> {
+            fallback: Fallback::Always(""),
+            example: "s1,s2@mail.example.org",
+            mistaken: &["DKIM_SELECTOR", "DKIM_SELECTORS", "MAIL_DKIM_SELECTOR"],
+        }
+        /// From where the relay sends our mail on. Only checks use it.
+        sending_networks: Vec<IpNet> {
+            fallback: Fallback::Always(""),
+            example: "192.0.2.0/28,2001:db8:25::/64",
+            mistaken: &["SENDING_IPS", "MAIL_SENDING_IPS", "OUTBOUND_IPS"],
         }
         /// Where the link to verify an address leads: our own page, or the application's.
         link_verify_email: String {

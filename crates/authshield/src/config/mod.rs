@@ -46,7 +46,7 @@ pub use setting::{Fallback, Kind, PREFIX, Section, Setting};
 pub use sources::{Source, Sources};
 pub use storage::Database;
 pub use tokens::{Refresh, Session, SigningAlgorithm, Token};
-pub use web::{Cors, RateLimit, Tls};
+pub use web::{Cors, Dns, RateLimit, Tls};
 
 use reader::Reader;
 use rules::GivenNames;

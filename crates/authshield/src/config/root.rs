@@ -15,7 +15,7 @@ use super::operations::{Audit, Checks, Docs, Otel};
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
-use super::web::{Cors, RateLimit, Tls};
+use super::web::{Cors, Dns, RateLimit, Tls};
 use crate::kernel::InstallationId;
 
 choice! {
@@ -177,6 +177,8 @@ settings! {
         smtp: Smtp,
         /// `mail.*`
         mail: Mail,
+        /// `dns.*`
+        dns: Dns,
         /// `bounce.*`
         bounce: Bounce,
         /// `cors.*`

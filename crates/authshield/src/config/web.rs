@@ -25,6 +25,20 @@ settings! {
 }
 
 settings! {
+    /// Asking the domain name system. Only checks do.
+    Dns at "dns" "." {
+        /// Which name servers are asked; unless set, those of this machine, and in development nobody. The
+        /// first two are compared.
+        resolvers: Vec<String> {
+            fallback: Fallback::Always(""),
+            example: "192.0.2.53:53,[2001:db8::53]:53",
+            mistaken: &["RESOLVER", "DNS_SERVER", "DNS_SERVERS", "NAMESERVERS", "NAME_SERVERS"],
+            lints: &[lints::NAME_SERVERS],
+        }
+    }
+}
+
+settings! {
     /// Which web pages of other origins may call the API from a browser.
     Cors at "cors" "." {
         /// Their exact origins: scheme, host and port, nothing behind. `*` is refused. The first origin

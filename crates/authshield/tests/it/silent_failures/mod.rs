@@ -5,6 +5,7 @@
 
 mod configuration;
 mod database;
+mod dns;
 mod keys;
 mod mail;
 mod redis;

@@ -1,6 +1,7 @@
 //! What scenes are made of.
 
 pub(crate) mod app;
+pub(crate) mod dns_server;
 pub(crate) mod leaks;
 pub(crate) mod mail_system;
 pub(crate) mod marked_secrets;
