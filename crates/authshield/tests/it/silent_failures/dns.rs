@@ -172,8 +172,9 @@ async fn name_servers_that_differ_or_are_silent_are_told() {
     let program = program.set("dns.resolvers", &both);
     Gate::of(&program, &ONLY).await.ends(0).has("DNS-5", "pass", &["say the same"]);
     other.texts(KEY, &[]);
+    // The others ask either of the two, and so may or may not find the key.
     let gate = Gate::of(&program, &ONLY).await;
-    gate.ends(0).has("DNS-5", "warn", &["differ about the texts of", KEY, "ed25519"]);
+    gate.has("DNS-5", "warn", &["differ about the texts of", KEY, "ed25519"]);
     // Somebody who reads and does not answer.
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let program = program.set("dns.resolvers", &silent.local_addr().unwrap().to_string());
