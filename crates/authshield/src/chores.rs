@@ -156,6 +156,8 @@ pub async fn measure(app: &App) {
         metrics.users.set(users);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);
+        drop(tx);
+        mail::canary::export(app, now).await?;
         Ok::<_, onesql::Error>((
             mail::queue_state(&app.store).await?,
             mail::vitals(&app.store, now).await?,

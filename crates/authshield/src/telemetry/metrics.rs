@@ -137,6 +137,32 @@ labels! {
         /// Which letter.
         kind: &'static str,
     }
+    /// Of a mailbox that canaries are sent to.
+    CanaryMailbox {
+        /// `1`, `2` or `3`: its place in `canary.addresses`.
+        mailbox: &'static str,
+    }
+    /// Of a canary that arrived.
+    CanaryArrival {
+        /// `1`, `2` or `3`: its place in `canary.addresses`.
+        mailbox: &'static str,
+        /// `inbox`, `junk`, or `unknown` where nobody says.
+        folder: &'static str,
+    }
+    /// Of a part of a canary's way.
+    CanaryLeg {
+        /// `1`, `2` or `3`: its place in `canary.addresses`.
+        mailbox: &'static str,
+        /// `accept`: to the relay's yes; `arrive`: from there to the mailbox; `total`: both.
+        leg: &'static str,
+    }
+    /// Of what authenticates a canary.
+    CanaryMethod {
+        /// `1`, `2` or `3`: its place in `canary.addresses`.
+        mailbox: &'static str,
+        /// `spf`, `dkim` or `dmarc`.
+        method: &'static str,
+    }
     /// Of database work.
     Database {
         /// `read` or `write`.
@@ -411,6 +437,19 @@ metrics! {
     mail_queue_depth: Gauges<MailState>;
     /// How long the oldest mail of a kind has been waiting.
     mail_queue_oldest_age: Levels<MailKind> [Seconds "seconds"];
+
+    /// When the newest mail to ourselves that arrived was sent, in seconds since 1970; 0 before the first.
+    mail_canary_last_success_timestamp: Levels<CanaryMailbox> [Seconds "seconds"];
+    /// When the first mail to ourselves was sent, in seconds since 1970; the start of the process before that.
+    mail_canary_started_timestamp: Levels<CanaryMailbox> [Seconds "seconds"];
+    /// How often mail is sent to ourselves.
+    mail_canary_interval: Level [Seconds "seconds"];
+    /// How long mail to ourselves was under way, by part of the way.
+    mail_canary_leg: Delays<CanaryLeg> [Seconds "seconds"];
+    /// Mails to ourselves that arrived, by folder.
+    mail_canary_arrivals: Counters<CanaryArrival>;
+    /// Whether the newest mail to ourselves passes (1), by our own reckoning.
+    mail_canary_authenticated: Gauges<CanaryMethod>;
 
     /// How long database work took.
     database_duration: Timings<Database> [Seconds "seconds"];

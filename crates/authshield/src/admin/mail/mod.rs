@@ -7,6 +7,7 @@
 //!     audit          who did it; the timeline of the old message says it too
 //! ```
 
+pub mod canaries;
 pub mod http;
 
 use onesql::Tx;
