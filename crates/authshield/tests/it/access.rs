@@ -25,7 +25,7 @@ const ADMINISTRATION: [(&str, &str, &[&str]); 15] = [
     ("POST", "/api/v1/admin/mail/suppressions", &["admin"]),
     ("DELETE", "/api/v1/admin/mail/suppressions/{id}", &["admin"]),
     ("POST", "/api/v1/admin/mail/suppressions/import", &["admin"]),
-    ("GET", "/api/v1/admin/mail/suppressions/export", &["admin"]),
+    ("POST", "/api/v1/admin/mail/suppressions/export", &["admin"]),
 ];
 
 /// An id that nothing has.

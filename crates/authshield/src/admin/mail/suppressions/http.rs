@@ -154,9 +154,11 @@ pub async fn import_suppressions(
     Ok(Json(ImportedSuppressions { added }))
 }
 
-/// Get every suppression as CSV (RFC 4180): address, scope, reason, since, until.
+/// Take every suppression out as CSV (RFC 4180): address, scope, reason, since, until.
+///
+/// It is no `GET`, since it leaves an audit event.
 #[utoipa::path(
-    get, path = "/api/v1/admin/mail/suppressions/export", tag = "administration",
+    post, path = "/api/v1/admin/mail/suppressions/export", tag = "administration",
     security(("access_token" = [])),
     responses((status = OK, body = String, content_type = "text/csv"), ExportProblems),
 )]
