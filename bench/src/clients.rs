@@ -46,6 +46,32 @@ fn sign_in(request: &mut Vec<u8>, user: u32) {
     http::post(request, "/api/v1/auth/login", &body);
 }
 
+/// Registers one stranger after the other.
+pub(crate) struct Register {
+    next: u32,
+    stride: u32,
+}
+
+impl Register {
+    /// Returns `count` of them.
+    pub(crate) fn many(count: u32) -> Vec<Box<dyn Client>> {
+        (0..count).map(|next| Box::new(Self { next, stride: count }) as _).collect()
+    }
+}
+
+impl Client for Register {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        let email = format!("stranger{}@example.org", self.next);
+        self.next += self.stride;
+        let body = format!(r#"{{"email":"{email}","password":"{PASSWORD}"}}"#);
+        http::post(request, "/api/v1/auth/register", &body);
+    }
+
+    fn told(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// Asks who it is, in one session after the other.
 pub(crate) struct Me {
     tokens: Vec<String>,

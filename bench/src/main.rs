@@ -7,6 +7,7 @@
 //! service   the release binary, started and watched from outside
 //! base      fresh databases with people in them
 //! load      the generator: clients, paces, latencies    (http: its wire)
+//! relay     where mail goes: fast, slow or silent
 //! ```
 //!
 //! Absolute numbers belong to the machine and the hour; ratios of runs that follow each other belong
@@ -18,6 +19,7 @@ mod http;
 mod limits;
 mod load;
 mod measures;
+mod relay;
 mod report;
 mod service;
 mod stats;

@@ -3,6 +3,7 @@
 mod flood;
 mod footprint;
 mod growth;
+mod mail;
 mod overload;
 mod rates;
 
@@ -35,6 +36,10 @@ pub(crate) enum Measure {
     Footprint,
     /// What a request costs when there are many users, or many sessions of one
     Growth,
+    /// How fast 100,000 queued mails leave, and in how much memory
+    Mail,
+    /// Registrations while the relay is gone, slow or silent
+    Register,
 }
 
 /// Where and how to measure.
@@ -57,6 +62,8 @@ impl Bench {
             Measure::Overload => overload::measure(self, kind),
             Measure::Footprint => footprint::measure(self, kind),
             Measure::Growth => growth::measure(self, kind),
+            Measure::Mail => mail::drain(self, kind),
+            Measure::Register => mail::register(self, kind),
         }
     }
 

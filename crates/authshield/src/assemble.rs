@@ -23,7 +23,7 @@ use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::telemetry::metrics::{
-    Database, Mail as MailLabels, MailAttempt, MailKind, MailSuppressed,
+    Database, Mail as MailLabels, MailAttempt, MailKind, MailSuppressed, Task,
 };
 use crate::telemetry::{Metrics, Notes, Part};
 use crate::vault::{
@@ -317,6 +317,10 @@ impl MailObserver for Counted {
             let span = self.0.mail_time_to_accept.get_or_create(&MailKind { kind });
             span.observe(since.as_secs_f64());
         }
+    }
+
+    fn panicked(&self) {
+        self.0.task_restarts.get_or_create(&Task { task: "mail_in_hand" }).inc();
     }
 
     fn attempt(&self, provider: &'static str, failed: Option<Class>) {

@@ -105,6 +105,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
     let mut removed = mail::purge(&app.store, before).await?;
     removed += mail::forget_suppressions(&app.store, before).await?;
     removed += checks::forget(&app.store, before).await?;
+    removed += mail::outcome::purge(app, now).await?;
     for (statement, before) in [
         (remove!("sessions", "id"), before),
         (remove!("refresh_tokens", "token_hash"), before),
@@ -160,6 +161,7 @@ pub async fn measure(app: &App) {
         metrics.mail_suppressions.set(mail::suppressed_count(&mut tx, now).await?);
         drop(tx);
         mail::canary::export(app, now).await?;
+        mail::outcome::export(app, now).await?;
         Ok::<_, onesql::Error>((
             mail::queue_state(&app.store).await?,
             mail::vitals(&app.store, now).await?,
@@ -168,7 +170,6 @@ pub async fn measure(app: &App) {
     match asked.await {
         Ok((queue, vitals)) => {
             metrics.database_up.set(1);
-            metrics.mail_outcome_unknown.set(vitals.unknown);
             metrics.mail_dead_letters.set(vitals.dead);
             metrics.mail_config_fault.set(i64::from(vitals.faults > 0));
             for state in ["queued", "sending"] {

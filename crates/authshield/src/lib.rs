@@ -9,7 +9,7 @@
 //!                                     each a folder: mod (story) http rules (pure) sql
 //! services  audit limits leases links mail vault passwords telemetry chores
 //!           installation words
-//! frame     app access frame server assemble schema shutdown world kernel
+//! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
 //!
 //! A request walks `frame` → `router` → a feature's `http` → its story → `rules` and `sql`.
@@ -47,6 +47,7 @@ pub mod screens;
 pub mod server;
 pub mod sessions;
 pub mod shutdown;
+pub mod supervise;
 pub mod telemetry;
 pub mod tokens;
 pub mod vault;

@@ -99,6 +99,7 @@ fn mount(
         .routes(routes!(checks::http::see_checks))
         .routes(routes!(admin::mail::http::list_mail))
         .routes(routes!(admin::mail::canaries::see_canaries))
+        .routes(routes!(admin::mail::cells::see_cells))
         .routes(routes!(
             admin::mail::suppressions::http::list_suppressions,
             admin::mail::suppressions::http::add_suppression

@@ -1,7 +1,5 @@
 //! Every event. Auditors read these codes and fields: rows are added, never changed.
 
-use serde_json::{Value, json};
-
 use crate::config::Changes;
 use crate::kernel::{InstallationId, MailId, NodeId, SessionId, Timestamp, UserId};
 
@@ -251,6 +249,49 @@ pub enum Event {
         /// How many.
         count: usize,
     },
+    /// Mail of one cell (what it is handed to, mailbox provider, kind, sender) fares worse than it should.
+    MailCellDegraded {
+        /// What it is handed to.
+        provider: String,
+        /// Who takes it for the recipient.
+        mailbox_provider: String,
+        /// The kind of letter.
+        kind: String,
+        /// The sender's domain.
+        sender: String,
+        /// Which step is worse: `accept`, `deliver`, `confirm` or `latency`.
+        step: &'static str,
+        /// The share of failures that is normal, in thousandths; of `latency` milliseconds.
+        normal_permille: i64,
+        /// The same, as it is.
+        observed_permille: i64,
+        /// When the first message was written that it met.
+        since: Timestamp,
+        /// That message.
+        first_mail: Option<MailId>,
+    },
+    /// Mail of that cell fares as it should again.
+    MailCellRecovered {
+        /// What it is handed to.
+        provider: String,
+        /// Who takes it for the recipient.
+        mailbox_provider: String,
+        /// The kind of letter.
+        kind: String,
+        /// The sender's domain.
+        sender: String,
+        /// Which step was worse.
+        step: &'static str,
+        /// How long it was, in seconds.
+        seconds: u64,
+    },
+    /// A part of the program panicked and was begun again: a bug.
+    ServiceTaskRestarted {
+        /// Which.
+        task: &'static str,
+        /// By which node.
+        node: NodeId,
+    },
     /// Our own settings keep mail from leaving: it is held back, and somebody has to mend them.
     MailConfigFault {
         /// What mail is handed to.
@@ -382,6 +423,9 @@ impl Event {
             Self::MailSuppressionLifted { .. } => "MAIL_SUPPRESSION_LIFTED",
             Self::MailSuppressionsImported { .. } => "MAIL_SUPPRESSIONS_IMPORTED",
             Self::MailSuppressionsExported { .. } => "MAIL_SUPPRESSIONS_EXPORTED",
+            Self::MailCellDegraded { .. } => "MAIL_CELL_DEGRADED",
+            Self::MailCellRecovered { .. } => "MAIL_CELL_RECOVERED",
+            Self::ServiceTaskRestarted { .. } => "SERVICE_TASK_RESTARTED",
             Self::MailConfigFault { .. } => "MAIL_CONFIG_FAULT",
             Self::MailConfigRecovered { .. } => "MAIL_CONFIG_RECOVERED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
@@ -408,6 +452,10 @@ impl Event {
             | Self::KeyRotated { reason, .. }
             | Self::ConfigChanged { reason, .. } => Some(reason),
             Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
+            Self::MailCellDegraded { step, .. } | Self::MailCellRecovered { step, .. } => {
+                Some(step)
+            }
+            Self::ServiceTaskRestarted { task, .. } => Some(task),
             Self::RegisterSucceeded { reason, .. }
             | Self::VerificationRequested { reason, .. }
             | Self::UserDeleted { reason, .. }
@@ -415,130 +463,6 @@ impl Event {
             | Self::PasswordResetRequested { reason, .. }
             | Self::EmailChangeRequested { reason, .. } => *reason,
             _ => None,
-        }
-    }
-
-    pub(super) fn subject(&self) -> Subject<'_> {
-        match self {
-            Self::RegisterFailed { user, email, .. }
-            | Self::VerificationRequested { user, email, .. }
-            | Self::LoginFailed { user, email, .. }
-            | Self::PasswordResetRequested { user, email, .. } => {
-                Subject { user: *user, email: Some(email), ..Subject::default() }
-            }
-            Self::LinkRejected { .. }
-            | Self::KeyRotated { .. }
-            | Self::CheckFailed { .. }
-            | Self::CheckRecovered { .. }
-            | Self::BackupRestored { .. }
-            | Self::ConfigChanged { .. }
-            | Self::ConfigReloadRefused { .. }
-            | Self::InstallationCreated { .. }
-            | Self::MailConfigFault { .. }
-            | Self::MailConfigRecovered { .. } => Subject::default(),
-            Self::MailSuppressionAdded { actor, email, .. } => {
-                Subject { actor: *actor, email: Some(email), ..Subject::default() }
-            }
-            Self::MailSuppressionLifted { actor, email, .. } => {
-                Subject { actor: *actor, email: email.as_deref(), ..Subject::default() }
-            }
-            Self::MailSuppressionsImported { actor, .. }
-            | Self::MailSuppressionsExported { actor, .. } => {
-                Subject { actor: *actor, ..Subject::default() }
-            }
-            Self::MailResent { actor, user, .. } => {
-                Subject { actor: *actor, user: *user, ..Subject::default() }
-            }
-            Self::RefreshRejected { session, .. } => {
-                Subject { session: *session, ..Subject::default() }
-            }
-            Self::LoginSucceeded { user, session, .. }
-            | Self::RefreshRotated { user, session, .. }
-            | Self::RefreshReused { user, session, .. }
-            | Self::Logout { user, session } => Subject {
-                actor: Some(*user),
-                user: Some(*user),
-                session: Some(*session),
-                email: None,
-            },
-            Self::SessionsRevoked { actor, user, session, .. } => {
-                Subject { actor: *actor, user: Some(*user), session: *session, email: None }
-            }
-            Self::RolesChanged { actor, user, .. }
-            | Self::StatusChanged { actor, user, .. }
-            | Self::AdminRefused { actor, user, .. } => {
-                Subject { actor: *actor, user: Some(*user), ..Subject::default() }
-            }
-            Self::UserDeleted { user, .. } | Self::UserCreated { user, .. } => {
-                Subject { user: Some(*user), ..Subject::default() }
-            }
-            Self::RegisterSucceeded { user, .. }
-            | Self::EmailVerified { user }
-            | Self::PasswordResetCompleted { user }
-            | Self::PasswordChanged { user }
-            | Self::PasswordMismatch { user, .. }
-            | Self::EmailChangeRequested { user, .. }
-            | Self::EmailChanged { user }
-            | Self::ProfileChanged { user, .. }
-            | Self::SetupCompleted { user } => {
-                Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
-            }
-        }
-    }
-
-    /// Returns what else is known, typed per code.
-    pub(super) fn data(&self) -> Value {
-        match self {
-            Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
-            Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
-            Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
-            Self::SessionsRevoked { count, .. } => json!({ "count": count }),
-            Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
-            Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
-            Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
-            Self::UserCreated { roles, .. } => json!({ "roles": roles }),
-            Self::MailResent { mail, replaced_by, .. } => {
-                json!({ "mail": mail, "replaced_by": replaced_by })
-            }
-            Self::MailSuppressionAdded { scope, until, .. } => {
-                json!({ "scope": scope, "until": until })
-            }
-            Self::MailSuppressionLifted { scope, was, .. } => {
-                json!({ "scope": scope, "reason": was })
-            }
-            Self::MailSuppressionsImported { scope, added, .. } => {
-                json!({ "scope": scope, "added": added })
-            }
-            Self::MailSuppressionsExported { count, .. } => json!({ "count": count }),
-            Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
-                "provider": provider,
-                "step": step,
-                "smtp_code": smtp_code,
-                "reply": reply,
-                "advice": advice,
-            }),
-            Self::MailConfigRecovered { provider, seconds } => {
-                json!({ "provider": provider, "seconds": seconds })
-            }
-            Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
-            Self::CheckFailed { expected, observed, evidence, node, .. } => json!({
-                "expected": expected, "observed": observed, "evidence": evidence, "node": node,
-            }),
-            Self::CheckRecovered { observed, seconds, node, .. } => {
-                json!({ "observed": observed, "seconds": seconds, "node": node })
-            }
-            Self::BackupRestored { made_at, gap_seconds, token_epoch, sessions, links, mails } => {
-                json!({
-                    "made_at": made_at, "gap_seconds": gap_seconds, "token_epoch": token_epoch,
-                    "sessions": sessions, "links": links, "mails": mails,
-                })
-            }
-            Self::ConfigChanged { changes, .. } => json!({ "changes": changes }),
-            Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
-            Self::InstallationCreated { installation, given_up } => {
-                json!({ "installation": installation, "given_up": given_up })
-            }
-            _ => json!({}),
         }
     }
 }

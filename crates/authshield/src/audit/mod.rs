@@ -1,6 +1,7 @@
 //! What happened, written in the transaction of what it reports.
 
 mod event;
+mod fields;
 #[cfg(test)]
 mod page;
 

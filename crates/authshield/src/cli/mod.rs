@@ -8,6 +8,8 @@ mod out;
 
 mod account;
 mod backup;
+mod canaries;
+mod cells;
 mod compose;
 mod configuration;
 mod context;

@@ -18,6 +18,7 @@ use crate::config::{Environment, Fingerprints};
 use crate::installation::{self, history};
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
+use crate::supervise;
 use crate::telemetry::{self, Metrics};
 use crate::world::{Real, SharedWorld};
 use crate::{chores, mail, router, server, shutdown};
@@ -90,13 +91,26 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         standing,
     };
     tasks.spawn(reloader.run(stop.clone()));
-    tasks.spawn(mail::run(post, stop.clone()));
+    let presence = match mail::Presence::begin(&app.config.data_dir.join("nodes"), app.checks.node)
+    {
+        Ok(presence) => Some(Arc::new(presence)),
+        Err(error) => {
+            tracing::warn!(%error, "others will not know when this process is gone: what it has in hand waits");
+            None
+        }
+    };
+    let mut keep = supervise::Keeper { app: &app, stop: &stop, tasks: &mut tasks };
+    keep.going("mail", move |_, stop| mail::run(post.clone(), presence.clone(), stop));
     let subject = Subject::new(&loaded, Arc::clone(&app.world)).with_app(app.clone());
-    tasks.spawn(checks::watch(app.clone(), Arc::new(subject), overrides, stop.clone()));
-    tasks.spawn(mail::watch(app.clone(), stop.clone()));
-    tasks.spawn(mail::poll(app.clone(), stop.clone()));
-    tasks.spawn(mail::canary::run(app.clone(), stop.clone()));
-    tasks.spawn(chores::run(app.clone(), stop.clone()));
+    let subject = Arc::new(subject);
+    keep.going("checks", move |app, stop| {
+        checks::watch(app, Arc::clone(&subject), overrides.clone(), stop)
+    });
+    keep.going("mail_faults", mail::watch);
+    keep.going("mail_reports", mail::poll);
+    keep.going("canary", mail::canary::run);
+    keep.going("outcome", mail::outcome::run);
+    keep.going("chores", chores::run);
     tokio::spawn({
         let drain = drain.clone();
         async move {

@@ -12,7 +12,7 @@ use super::sql;
 use super::timeline::{self, State};
 use crate::kernel::{MailId, Place, Timestamp, UserId};
 
-/// How far back it is looked for what nobody knows, and for what was given up.
+/// How far back it is looked for what was given up.
 const LATELY: Duration = Duration::from_hours(24);
 
 /// A message, without its contents.
@@ -143,8 +143,6 @@ pub struct QueueState {
 /// What is wrong with mail lately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct Vitals {
-    /// Messages of which nobody knows what became.
-    pub unknown: i64,
     /// Messages that were given up, and not because of their recipient.
     pub dead: i64,
     /// Incidents that are open.
@@ -270,14 +268,11 @@ pub async fn vitals(store: &Store, now: Timestamp) -> Result<Vitals> {
     tx.query(
         "SELECT
              (SELECT COUNT(*) FROM mail_messages
-              WHERE state = 'accepted' AND unknown_from > $1 AND unknown_from <= $2) AS unknown,
-             (SELECT COUNT(*) FROM mail_messages
               WHERE state = 'failed' AND final_at > $1
                 AND final_class IN ('content', 'unknown')) AS dead,
              (SELECT COUNT(*) FROM mail_faults) AS faults",
     )
     .bind(now - LATELY)
-    .bind(now)
     .one()
     .await
 }

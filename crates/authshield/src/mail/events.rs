@@ -4,12 +4,13 @@ use onesql::{Result, Tx};
 
 use super::letter::Letter;
 use super::outbox::Outbox;
+use super::outcome::provider;
 use super::sql::{self, Detail, Held, NewEvent};
 use super::suppression;
 use super::timeline::{self, EventKind, State};
 use crate::app::App;
 use crate::kernel::{MailEventId, MailId, Timestamp};
-use crate::telemetry::metrics::MailKind;
+use crate::telemetry::metrics::{MailConfirm, MailPlace};
 
 /// What happened to a message, by the account of `source`.
 pub(super) struct News {
@@ -63,11 +64,34 @@ pub async fn confirm(tx: &mut Tx, app: &App, mail: Option<MailId>, now: Timestam
         detail: Detail::default(),
     };
     if let Some(held) = append(tx, &app.outbox, news).await? {
-        let kind = Letter::known(&held.kind);
-        let span = app.metrics.mail_time_to_confirm.get_or_create(&MailKind { kind });
+        let (kind, mailbox_provider) = (Letter::known(&held.kind), held.mailbox_provider());
+        let labels = MailConfirm { kind, mailbox_provider };
+        let span = app.metrics.mail_time_to_confirm.get_or_create(&labels);
         span.observe(now.since(held.created_at).as_secs_f64());
     }
     Ok(())
+}
+
+/// Writes down what somebody else reports of a message, like [`append`]; what a delivery took is counted.
+pub(super) async fn told(tx: &mut Tx, app: &App, news: News) -> Result<Option<Held>> {
+    let (kind, at) = (news.kind, news.at);
+    let held = append(tx, &app.outbox, news).await?;
+    if let Some(held) = held.as_ref().filter(|_| kind == EventKind::Delivered) {
+        let labels = MailPlace {
+            provider: app.post.provider().to_owned(),
+            mailbox_provider: held.mailbox_provider(),
+        };
+        let span = app.metrics.mail_time_to_deliver.get_or_create(&labels);
+        span.observe(at.since(held.created_at).as_secs_f64());
+    }
+    Ok(held)
+}
+
+impl Held {
+    /// Returns who takes it for the recipient, as metrics name them.
+    fn mailbox_provider(&self) -> &'static str {
+        self.mailbox_provider.as_deref().map_or(provider::UNKNOWN, provider::known)
+    }
 }
 
 /// Makes a message that waits due at once, and writes down that an operator wanted it; false if it

@@ -13,6 +13,7 @@
 //!     sql::settle                  accepted | failed | queued again
 //!     events::append               what happened, into the timeline; the state follows from it
 //! returns::take_in ─ events::append  what other servers report later
+//! outcome                           what becomes of mail, cell by cell
 //! canary                            messages to ourselves, which show that mail arrives
 //! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
@@ -36,7 +37,9 @@ mod message;
 mod name;
 mod observer;
 mod outbox;
+pub mod outcome;
 mod post;
+mod presence;
 mod render;
 mod reply;
 mod returns;
@@ -59,6 +62,7 @@ pub use letter::{Letter, Lives};
 pub use observer::{Counts, MailObserver, Outcome};
 pub use outbox::{Outbox, Recipient, Sealer};
 pub use post::{Post, run};
+pub use presence::Presence;
 pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
 pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};

@@ -48,6 +48,9 @@ pub trait MailObserver: Send + Sync + 'static {
         let _ = (provider, failed);
     }
 
+    /// A try panicked: a bug.
+    fn panicked(&self) {}
+
     /// A message was not sent, since mail to its address is suppressed for this reason.
     fn suppressed(&self, reason: &'static str) {
         let _ = reason;

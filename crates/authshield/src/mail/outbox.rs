@@ -11,10 +11,12 @@ use tokio::sync::Notify;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::letter::Letter;
+use super::outcome::Places;
 use super::render::{Draft, RenderError, Rendered, Templates};
 use super::setup::Letterhead;
 use super::sql::{self, New, Row};
 use crate::kernel::{MailId, Timestamp, UserId};
+use crate::telemetry::traces;
 use crate::world::SharedWorld;
 
 /// What the variables of a message are sealed for.
@@ -55,6 +57,7 @@ struct Inner {
     head: Letterhead,
     world: SharedWorld,
     news: Notify,
+    places: Places,
 }
 
 /// What is sealed: everything about a letter that its row does not say.
@@ -87,7 +90,14 @@ impl Outbox {
     #[must_use]
     pub fn new(head: Letterhead, sealer: impl Sealer, world: SharedWorld) -> Self {
         let (templates, sealer) = (Templates::load(), Box::new(sealer));
-        Self(Arc::new(Inner { templates, sealer, head, world, news: Notify::new() }))
+        Self(Arc::new(Inner {
+            templates,
+            sealer,
+            head,
+            world,
+            news: Notify::new(),
+            places: Places::default(),
+        }))
     }
 
     /// Returns the name of a letter that is going to be put: a link in it is issued before.
@@ -120,7 +130,7 @@ impl Outbox {
         letter: &Letter,
         now: Timestamp,
     ) -> onesql::Result<()> {
-        let Inner { templates, sealer, head, .. } = &*self.0;
+        let Inner { templates, sealer, head, places, .. } = &*self.0;
         let life = letter.life(&head.lives);
         let contents = Contents {
             id,
@@ -142,6 +152,8 @@ impl Outbox {
             message_id,
             now,
             expires_at: now + life,
+            mailbox_provider: places.of(&to.email, now),
+            trace_context: traces::carried(&tracing::Span::current()),
         };
         sql::insert(tx, new).await
     }
@@ -154,6 +166,11 @@ impl Outbox {
     /// Waits until somebody calls [`Outbox::wake`]; a call while nobody waited counts.
     pub(super) async fn news(&self) {
         self.0.news.notified().await;
+    }
+
+    /// What is known of where mail goes.
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
     }
 
     pub(super) fn head(&self) -> &Letterhead {

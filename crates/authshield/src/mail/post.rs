@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use lettre::Address;
 use onesql::Store;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::breaker::{Breaker, BreakerState, Note, Turn};
 use super::ending::{self, End, Happened, Ruling};
@@ -18,6 +19,7 @@ use super::keep::keep;
 use super::message::{self, Head};
 use super::observer::{MailObserver, Outcome};
 use super::outbox::Outbox;
+use super::presence::Presence;
 use super::render::RenderError;
 use super::reply::{Class, Failure, Step};
 use super::schedule;
@@ -26,7 +28,8 @@ use super::smtp::{Connection, Relay};
 use super::sql::{self, Detail, Row, Settled};
 use super::suppression;
 use super::timeline::{EventKind, State};
-use crate::kernel::Timestamp;
+use crate::kernel::{NodeId, Timestamp};
+use crate::telemetry::traces;
 
 /// How many messages are in hand at once; one that hangs holds one place.
 const HANDS: usize = 8;
@@ -36,6 +39,9 @@ const MARGIN: Duration = Duration::from_mins(1);
 
 /// How often the database is looked at when nobody calls; half of it is chance.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether a neighbour is gone.
+const NEIGHBOURS: Duration = Duration::from_secs(10);
 
 /// How long, at shutdown, a message may still take that the relay does not have yet.
 const GRACE: Duration = Duration::from_secs(2);
@@ -55,6 +61,8 @@ struct Inner {
     noted: Notify,
     idle: Mutex<Vec<Connection>>,
     store_failed: AtomicBool,
+    /// Who takes messages in hand, once that is known.
+    node: OnceLock<NodeId>,
 }
 
 impl fmt::Debug for Post {
@@ -65,9 +73,18 @@ impl fmt::Debug for Post {
 
 /// Delivers until `shutdown`; then finishes what is in hand, gives back what the relay does not
 /// have yet, and returns.
-pub async fn run(post: Post, shutdown: CancellationToken) {
+///
+/// With `presence` others learn when this process is gone, and it takes over from those that are.
+pub async fn run(post: Post, presence: Option<Arc<Presence>>, shutdown: CancellationToken) {
     let mut hands = JoinSet::new();
+    let mut looked: Option<Instant> = None;
     while !shutdown.is_cancelled() {
+        if let Some(presence) = &presence
+            && looked.is_none_or(|looked| looked.elapsed() >= NEIGHBOURS)
+        {
+            post.stand_in(presence).await;
+            looked = Some(Instant::now());
+        }
         post.fill(&mut hands, &shutdown).await;
         if hands.is_empty() {
             post.hang_up().await;
@@ -75,24 +92,15 @@ pub async fn run(post: Post, shutdown: CancellationToken) {
         let look = LOOK / 2 + schedule::jitter(LOOK, post.0.outbox.world().as_ref());
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(ended) = hands.join_next() => drop(note(ended)),
+            Some(ended) = hands.join_next() => drop(post.ended(ended)),
             () = post.0.outbox.news() => {}
             () = tokio::time::sleep(look) => {}
         }
     }
     while let Some(ended) = hands.join_next().await {
-        note(ended);
+        post.ended(ended);
     }
     post.hang_up().await;
-}
-
-/// One message in hand never touches its neighbours, whatever happens to it. Returns how many
-/// messages were tried: a probe is none.
-fn note(ended: Result<usize, tokio::task::JoinError>) -> usize {
-    ended.unwrap_or_else(|error| {
-        tracing::error!(%error, "sending a mail panicked; it is tried again when its lease ends");
-        1
-    })
 }
 
 impl Post {
@@ -114,6 +122,7 @@ impl Post {
             noted: Notify::new(),
             idle: Mutex::default(),
             store_failed: AtomicBool::new(false),
+            node: OnceLock::new(),
         }))
     }
 
@@ -129,10 +138,17 @@ impl Post {
         loop {
             self.fill(&mut hands, &never).await;
             let Some(ended) = hands.join_next().await else { break };
-            tried += note(ended);
+            tried += self.ended(ended);
         }
         self.hang_up().await;
         tried
+    }
+
+    /// Takes messages in hand under the name of this process from now on, and gives back what those had in
+    /// hand that are gone.
+    async fn stand_in(&self, presence: &Presence) {
+        let _ = self.0.node.set(presence.node());
+        presence.take_over(&self.0.store, self.0.outbox.world().now()).await;
     }
 
     /// Returns what keeps mail from leaving at present, if something does.
@@ -175,6 +191,16 @@ impl Post {
                 Err(failure)
             }
         }
+    }
+
+    /// One message in hand never touches its neighbours, whatever happens to it. Returns how many
+    /// messages were tried: a probe is none.
+    fn ended(&self, ended: Result<usize, tokio::task::JoinError>) -> usize {
+        ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "sending a mail panicked; it is tried again when its lease ends");
+            self.0.observer.panicked();
+            1
+        })
     }
 
     fn breaker<T>(&self, look: impl FnOnce(&mut Breaker) -> T) -> T {
@@ -228,7 +254,8 @@ impl Post {
                 for row in rows {
                     let (post, stop) = (self.clone(), stop.clone());
                     hands.spawn(async move {
-                        Box::pin(post.handle(row, lease, &stop)).await;
+                        let span = span_of(&row);
+                        Box::pin(post.handle(row, lease, &stop)).instrument(span).await;
                         1
                     });
                 }
@@ -264,7 +291,9 @@ impl Post {
             events::append(&mut tx, &self.0.outbox, news).await?;
         }
         let rows = match i64::try_from(at_most) {
-            Ok(at_most) if at_most > 0 => sql::claim(&mut tx, now, lease, at_most).await?,
+            Ok(at_most) if at_most > 0 => {
+                sql::claim(&mut tx, now, lease, at_most, self.0.node.get().copied()).await?
+            }
             _ => Vec::new(),
         };
         tx.commit().await?;
@@ -518,6 +547,14 @@ impl Post {
             tracing::info!("mail leaves again");
         }
     }
+}
+
+/// Returns the span of a try: part of the trace of what caused the message, if somebody traces that.
+fn span_of(row: &Row) -> Span {
+    let Some(cause) = &row.trace_context else { return Span::none() };
+    let span = tracing::debug_span!("send a mail", authshield.mail_kind = row.kind);
+    traces::go_on(&span, cause);
+    span
 }
 
 /// A message that does not open may open tomorrow, with the right key.

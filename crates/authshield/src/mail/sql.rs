@@ -3,7 +3,7 @@
 use onesql::{Result, Sql, Tx};
 
 use super::timeline::{EventKind, State};
-use crate::kernel::{MailEventId, MailId, Timestamp, UserId};
+use crate::kernel::{MailEventId, MailId, NodeId, Timestamp, UserId};
 
 /// A message to be written down.
 pub(super) struct New<'a> {
@@ -16,6 +16,10 @@ pub(super) struct New<'a> {
     pub(super) message_id: String,
     pub(super) now: Timestamp,
     pub(super) expires_at: Timestamp,
+    /// Who takes it for the recipient, if that is known already.
+    pub(super) mailbox_provider: Option<&'static str>,
+    /// What caused it, for traces (W3C Trace Context).
+    pub(super) trace_context: Option<String>,
 }
 
 /// A message, as much of it as it takes to send it.
@@ -29,6 +33,7 @@ pub(super) struct Row {
     pub(super) message_id: String,
     pub(super) attempts: i64,
     pub(super) created_at: Timestamp,
+    pub(super) trace_context: Option<String>,
 }
 
 /// The end of a try.
@@ -77,6 +82,7 @@ pub(super) struct Held {
     pub(super) recipient: String,
     pub(super) state: String,
     pub(super) created_at: Timestamp,
+    pub(super) mailbox_provider: Option<String>,
 }
 
 /// Writes a message down as queued.
@@ -84,8 +90,8 @@ pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<()> {
     tx.query(
         "INSERT INTO mail_messages
              (id, kind, locale, recipient, user_id, variables, message_id, state, attempts,
-              next_attempt_at, expires_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, $8)",
+              next_attempt_at, expires_at, created_at, mailbox_provider, trace_context)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, $8, $10, $11)",
     )
     .bind(new.id)
     .bind(new.kind)
@@ -96,6 +102,8 @@ pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<()> {
     .bind(new.message_id)
     .bind(new.now)
     .bind(new.expires_at)
+    .bind(new.mailbox_provider)
+    .bind(new.trace_context)
     .execute()
     .await?;
     Ok(())
@@ -145,30 +153,35 @@ pub(super) async fn expire(
 /// PostgreSQL needs `SKIP LOCKED`, so that nodes do not wait for each other's batch; SQLite has one
 /// writer and no such words.
 const CLAIM: Sql = Sql {
-    sqlite: "UPDATE mail_messages SET state = 'sending', lease_until = $2, attempts = attempts + 1
+    sqlite: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
+                                      attempts = attempts + 1
              WHERE id IN (SELECT id FROM mail_messages
                           WHERE (state = 'queued' AND next_attempt_at <= $1)
                              OR (state = 'sending' AND lease_until <= $1)
                           ORDER BY next_attempt_at LIMIT $3)
-             RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at",
-    postgres:
-        "UPDATE mail_messages SET state = 'sending', lease_until = $2, attempts = attempts + 1
+             RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
+                       trace_context",
+    postgres: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
+                                      attempts = attempts + 1
                WHERE id IN (SELECT id FROM mail_messages
                             WHERE (state = 'queued' AND next_attempt_at <= $1)
                                OR (state = 'sending' AND lease_until <= $1)
                             ORDER BY next_attempt_at LIMIT $3
                             FOR UPDATE SKIP LOCKED)
-               RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at",
+               RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
+                       trace_context",
 };
 
-/// Takes up to `at_most` messages that are due; until `lease` nobody else does.
+/// Takes up to `at_most` messages that are due, for `owner`; until `lease` nobody else does, unless
+/// the owner is known to be gone.
 pub(super) async fn claim(
     tx: &mut Tx,
     now: Timestamp,
     lease: Timestamp,
     at_most: i64,
+    owner: Option<NodeId>,
 ) -> Result<Vec<Row>> {
-    tx.query(CLAIM).bind(now).bind(lease).bind(at_most).all().await
+    tx.query(CLAIM).bind(now).bind(lease).bind(at_most).bind(owner).all().await
 }
 
 /// Writes down how a try ended, and returns whether the message was still ours to write about.
@@ -205,7 +218,8 @@ pub(super) async fn settle(
 /// Finds what it takes to render one message.
 pub(super) async fn find(tx: &mut Tx, id: MailId) -> Result<Option<Row>> {
     tx.query(
-        "SELECT id, kind, locale, recipient, variables, message_id, attempts, created_at
+        "SELECT id, kind, locale, recipient, variables, message_id, attempts, created_at,
+                trace_context
          FROM mail_messages
          WHERE id = $1",
     )
@@ -216,8 +230,8 @@ pub(super) async fn find(tx: &mut Tx, id: MailId) -> Result<Option<Row>> {
 
 /// SQLite has one writer, so that whoever writes holds everything.
 const HOLD: Sql = Sql {
-    sqlite: "SELECT kind, recipient, state, created_at FROM mail_messages WHERE id = $1",
-    postgres: "SELECT kind, recipient, state, created_at FROM mail_messages WHERE id = $1 FOR UPDATE",
+    sqlite: "SELECT kind, recipient, state, created_at, mailbox_provider FROM mail_messages WHERE id = $1",
+    postgres: "SELECT kind, recipient, state, created_at, mailbox_provider FROM mail_messages WHERE id = $1 FOR UPDATE",
 };
 
 /// Holds a message until the end of the transaction, so that its state is worked out from all of
@@ -325,4 +339,16 @@ pub(super) async fn reports(tx: &mut Tx, id: MailId) -> Result<i64> {
         .one()
         .await?;
     Ok(count)
+}
+
+/// Gives back what a node had in hand that is gone, and returns how many messages those were.
+pub(super) async fn release(tx: &mut Tx, owner: NodeId, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE mail_messages SET lease_until = $2
+         WHERE state = 'sending' AND lease_owner = $1 AND lease_until > $2",
+    )
+    .bind(owner)
+    .bind(now)
+    .execute()
+    .await
 }

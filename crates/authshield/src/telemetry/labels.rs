@@ -102,6 +102,37 @@ labels! {
         /// Which letter.
         kind: &'static str,
     }
+    /// Of where mail goes.
+    MailPlace {
+        /// What it is handed to; `none` while it is not.
+        provider: String,
+        /// Who takes it for the recipient: `google`, `microsoft`, … or `other`; `none` if nobody does, and
+        /// `unknown` while no name server has answered.
+        mailbox_provider: &'static str,
+    }
+    /// Of mail that was read.
+    MailConfirm {
+        /// Which letter.
+        kind: &'static str,
+        /// Who takes it for the recipient.
+        mailbox_provider: &'static str,
+    }
+    /// Of mail that has the same fate if any has.
+    MailCell {
+        /// What it is handed to; `none` while it is not.
+        provider: String,
+        /// Who takes it for the recipient.
+        mailbox_provider: &'static str,
+        /// Which letter.
+        kind: &'static str,
+        /// `accept`, `deliver`, `confirm` or `latency`.
+        step: &'static str,
+    }
+    /// Of what the program does by itself.
+    Task {
+        /// Its name: `mail`, `mail_in_hand`, `checks`, `chores` ….
+        task: &'static str,
+    }
     /// Of a mailbox that canaries are sent to.
     CanaryMailbox {
         /// `1`, `2` or `3`: its place in `canary.addresses`.

@@ -247,14 +247,20 @@ metrics! {
     mail_attempts: Counters<MailAttempt>;
     /// From the outbox to the relay's yes.
     mail_time_to_accept: Delays<MailKind> [Seconds "seconds"];
+    /// From the outbox to the mailbox, where that is reported.
+    mail_time_to_deliver: Delays<MailPlace> [Seconds "seconds"];
     /// From the outbox until the recipient used the link.
-    mail_time_to_confirm: Delays<MailKind> [Seconds "seconds"];
+    mail_time_to_confirm: Delays<MailConfirm> [Seconds "seconds"];
     /// Whether mail is handed on: 0 it is, 1 a session without a mail sees whether it can be, 2 it is held back.
     mail_breaker_state: Gauges<MailProvider>;
     /// Whether a fault of our own settings keeps mail from leaving (1); on every node, also after a start.
     mail_config_fault: Gauge;
     /// Mails of the last day that the relay took too long ago for silence to mean anything good.
-    mail_outcome_unknown: Gauge;
+    mail_outcome_unknown: Gauges<MailPlace>;
+    /// Mails of the last day that the relay took long enough ago for news; some of them had none.
+    mail_outcome_due: Gauges<MailPlace>;
+    /// Whether a step of the way of some mail is worse than it should be (1).
+    mail_cell_degraded: Gauges<MailCell>;
     /// Reports about mail that were not believed; they changed nothing.
     mail_webhook_rejected: Counters<MailRejected>;
     /// When the last report about mail came that was believed, in seconds since 1970.
@@ -316,6 +322,8 @@ metrics! {
     /// Always 1; the labels say what a bad result of a check means.
     check_policy: Gauges<CheckPolicy>;
 
+    /// Parts of the program that panicked and were begun again.
+    task_restarts: Counters<Task>;
     /// Log lines lost because they were read too slowly, or not at all.
     log_lines_dropped: Counter;
     /// Batches of spans that the trace collector did not take.
@@ -341,6 +349,9 @@ impl Metrics {
         // What alerts compare with zero must be there before the first of it happened.
         for outcome in ["succeeded", "refused"] {
             drop(metrics.logins.get_or_create(&Login { method: "password", outcome }));
+        }
+        for task in crate::supervise::TASKS {
+            drop(metrics.task_restarts.get_or_create(&Task { task }));
         }
         for outcome in ["rotated", "retried", "rejected"] {
             drop(metrics.refresh_rotations.get_or_create(&Outcome { outcome }));

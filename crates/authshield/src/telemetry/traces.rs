@@ -124,6 +124,28 @@ pub(super) fn follow(span: &Span, headers: &HeaderMap) {
     }
 }
 
+/// Returns what names `span` to who goes on with what it began, later and elsewhere (`traceparent`, W3C
+/// Trace Context); `None` if nobody traces it.
+#[must_use]
+pub fn carried(span: &Span) -> Option<String> {
+    let context = span.context();
+    let context = context.span().span_context().clone();
+    (context.is_valid() && context.is_sampled())
+        .then(|| format!("00-{}-{}-01", context.trace_id(), context.span_id()))
+}
+
+/// Makes `span` part of the trace in which it was caused, and links it to what caused it.
+pub fn go_on(span: &Span, carried: &str) {
+    let carrier = HashMap::from([("traceparent".to_owned(), carried.to_owned())]);
+    let cause = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+    let named = cause.span().span_context().clone();
+    if named.is_valid() {
+        span.add_link(named);
+        // Without a collector there is no trace to be part of.
+        let _ = span.set_parent(cause);
+    }
+}
+
 /// Returns the id of the trace that `span` belongs to, if anybody traces.
 pub(super) fn trace_id(span: &Span) -> Option<String> {
     let context = span.context();

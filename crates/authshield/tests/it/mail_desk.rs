@@ -71,7 +71,10 @@ async fn the_story_of_a_mail_goes_from_the_outbox_to_the_click() {
     };
     assert_eq!((found("unknown").await, found("accepted").await), (1, 0));
     authshield::chores::measure(&app.app).await;
-    assert!(app.app.metrics.encode().contains("authshield_mail_outcome_unknown 1\n"));
+    let page = app.app.metrics.encode();
+    let unknown =
+        "authshield_mail_outcome_unknown{provider=\"smtp\",mailbox_provider=\"unknown\"} 1\n";
+    assert!(page.contains(unknown), "{page}");
 
     app.verify(&token).await.ok(200);
     app.verify(&token).await.is(400, "AUTH_INVALID_VERIFICATION_TOKEN");
@@ -80,7 +83,7 @@ async fn the_story_of_a_mail_goes_from_the_outbox_to_the_click() {
     assert_eq!(timeline(&story), ["queued", "accepted", "confirmed"]);
     assert_eq!((found("unknown").await, found("confirmed").await), (0, 1));
     let exposition = app.app.metrics.encode();
-    let confirmed = "authshield_mail_time_to_confirm_seconds_count{kind=\"verify_email\"} 2\n";
+    let confirmed = "authshield_mail_time_to_confirm_seconds_count{kind=\"verify_email\",mailbox_provider=\"unknown\"} 2\n";
     assert!(exposition.contains(confirmed), "root's and hers: {exposition}");
 }
 
@@ -220,4 +223,30 @@ async fn the_timeline_is_only_ever_added_to() {
     let changed = tx.query("UPDATE mail_events SET kind = 'delivered'").execute().await;
     let words = format!("{:?}", changed.unwrap_err());
     assert!(words.contains("only ever added to"), "{words}");
+}
+
+/// Registered twice with different passwords: whoever reads the mail chooses one, and a mail that was
+/// lost can be sent again like any other.
+#[tokio::test]
+async fn a_mail_to_choose_a_password_is_sent_again_with_a_link_that_works() {
+    let app = unlimited().await;
+    let root = app.sign_up_admin("root@example.org").await;
+    app.register("ann@example.org", PASSWORD).await.ok(202);
+    app.register("ann@example.org", "another lantern omelette 43").await.ok(202);
+    app.mails().await;
+    let first = newest(&app, &root, "ann@example.org", "choose_password").await;
+    app.advance(Duration::from_mins(1));
+    let reply = resend(&app, &root, &first).await;
+    let second = reply.ok(202).body["id"].as_str().unwrap().to_owned();
+    assert_ne!(second, first);
+    let story = see(&app, &root, &second).await;
+    assert_eq!(story["kind"], "choose_password");
+    let token = app.token_for("ann@example.org").await;
+    let chosen = "a third lantern omelette 44";
+    let body = json!({ "token": token, "new_password": chosen });
+    app.post("/api/v1/auth/reset-password", body).await.ok(204);
+    app.log_in("ann@example.org", chosen).await.ok(200);
+    let refused = resend(&app, &root, &first).await;
+    refused.is(409, "MAIL_NOT_RESENDABLE");
+    assert_eq!(refused.body["detail"], "The address is verified already.");
 }

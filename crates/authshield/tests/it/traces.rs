@@ -105,6 +105,23 @@ async fn a_trace_goes_from_the_request_to_the_hash_and_to_every_statement() {
         let statement = attribute(span, "db.query.text").unwrap();
         assert!(statement.contains("INSERT INTO sessions (") && statement.contains("$1"));
     }
+    // The mail that a registration caused is part of its trace, however much later it is sent.
+    let register = spans
+        .iter()
+        .find(|span| span.name == "POST /api/v1/auth/register")
+        .expect("a registration");
+    let sending = spans
+        .iter()
+        .find(|span| span.name == "send a mail" && span.trace_id == register.trace_id)
+        .expect("a mail of the registration");
+    assert!(below(&spans, register).contains("send a mail"));
+    let cause = &sending.links[0];
+    assert_eq!(cause.trace_id, register.trace_id);
+    assert_eq!(cause.span_id, sending.parent_span_id, "it is linked to what caused it, too");
+    assert_eq!(attribute(sending, "authshield.mail_kind").as_deref(), Some("verify_email"));
+    let parts = below(&spans, sending);
+    assert!(parts.iter().any(|part| part.contains("UPDATE mail_messages")), "{parts:?}");
+
     // What the program asks by itself, once a second, is nobody's trace.
     for span in spans.iter().filter(|span| span.parent_span_id.is_empty()) {
         assert!(span.name.contains(" /"), "{} begins a trace", span.name);

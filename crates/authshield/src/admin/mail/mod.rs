@@ -9,6 +9,7 @@
 //! ```
 
 pub mod canaries;
+pub mod cells;
 pub mod http;
 pub mod suppressions;
 

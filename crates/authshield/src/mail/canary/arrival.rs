@@ -71,7 +71,7 @@ pub(super) async fn arrived(app: &App, raw: &[u8], sight: Sight) -> Result<Optio
             ..Detail::default()
         },
     };
-    events::append(&mut tx, &app.outbox, news).await?;
+    events::told(&mut tx, app, news).await?;
     tx.commit().await?;
     tracing::debug!(
         %mail, mailbox, folder = sight.folder, via = sight.via, spf = verdict.spf,

@@ -130,7 +130,7 @@ async fn write_down(
                 remote_mta,
             },
         };
-        events::append(&mut tx, &app.outbox, news).await?;
+        events::told(&mut tx, app, news).await?;
     }
     tx.commit().await?;
     Ok(Ok(()))

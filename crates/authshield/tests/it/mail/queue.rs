@@ -350,7 +350,7 @@ async fn the_worker_wakes_and_leaves_in_good_order() {
         let relay = SmtpServer::start(Script::default()).await;
         let office = Office::new(database.store, to_relay(&smtp(relay.port)));
         let stop = CancellationToken::new();
-        let worker = tokio::spawn(run(office.post.clone(), stop.clone()));
+        let worker = tokio::spawn(run(office.post.clone(), None, stop.clone()));
         office.put().await;
         office.outbox.wake();
         relay.wait_for(1).await;
@@ -373,7 +373,7 @@ async fn the_worker_wakes_and_leaves_in_good_order() {
 
         // A stopped worker claims nothing.
         let id = office.put().await;
-        run(office.post.clone(), stop).await;
+        run(office.post.clone(), None, stop).await;
         assert_eq!(office.row(id).await.state, "queued");
     }
 }
@@ -394,7 +394,7 @@ async fn what_the_relay_does_not_have_is_given_back_at_shutdown() {
         });
         let id = office.put().await;
         let stop = CancellationToken::new();
-        let worker = tokio::spawn(run(office.post.clone(), stop.clone()));
+        let worker = tokio::spawn(run(office.post.clone(), None, stop.clone()));
         let mut hear = hear;
         hear.wait_for(|heard| *heard).await.unwrap();
         stop.cancel();

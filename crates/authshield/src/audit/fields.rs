@@ -1,0 +1,156 @@
+//! What an event says besides its code and its reason.
+
+use serde_json::{Value, json};
+
+use super::event::{Event, Subject};
+
+impl Event {
+    pub(super) fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::RegisterFailed { user, email, .. }
+            | Self::VerificationRequested { user, email, .. }
+            | Self::LoginFailed { user, email, .. }
+            | Self::PasswordResetRequested { user, email, .. } => {
+                Subject { user: *user, email: Some(email), ..Subject::default() }
+            }
+            Self::LinkRejected { .. }
+            | Self::KeyRotated { .. }
+            | Self::CheckFailed { .. }
+            | Self::CheckRecovered { .. }
+            | Self::BackupRestored { .. }
+            | Self::ConfigChanged { .. }
+            | Self::ConfigReloadRefused { .. }
+            | Self::InstallationCreated { .. }
+            | Self::MailConfigFault { .. }
+            | Self::MailConfigRecovered { .. }
+            | Self::MailCellDegraded { .. }
+            | Self::MailCellRecovered { .. }
+            | Self::ServiceTaskRestarted { .. } => Subject::default(),
+            Self::MailSuppressionAdded { actor, email, .. } => {
+                Subject { actor: *actor, email: Some(email), ..Subject::default() }
+            }
+            Self::MailSuppressionLifted { actor, email, .. } => {
+                Subject { actor: *actor, email: email.as_deref(), ..Subject::default() }
+            }
+            Self::MailSuppressionsImported { actor, .. }
+            | Self::MailSuppressionsExported { actor, .. } => {
+                Subject { actor: *actor, ..Subject::default() }
+            }
+            Self::MailResent { actor, user, .. } => {
+                Subject { actor: *actor, user: *user, ..Subject::default() }
+            }
+            Self::RefreshRejected { session, .. } => {
+                Subject { session: *session, ..Subject::default() }
+            }
+            Self::LoginSucceeded { user, session, .. }
+            | Self::RefreshRotated { user, session, .. }
+            | Self::RefreshReused { user, session, .. }
+            | Self::Logout { user, session } => Subject {
+                actor: Some(*user),
+                user: Some(*user),
+                session: Some(*session),
+                email: None,
+            },
+            Self::SessionsRevoked { actor, user, session, .. } => {
+                Subject { actor: *actor, user: Some(*user), session: *session, email: None }
+            }
+            Self::RolesChanged { actor, user, .. }
+            | Self::StatusChanged { actor, user, .. }
+            | Self::AdminRefused { actor, user, .. } => {
+                Subject { actor: *actor, user: Some(*user), ..Subject::default() }
+            }
+            Self::UserDeleted { user, .. } | Self::UserCreated { user, .. } => {
+                Subject { user: Some(*user), ..Subject::default() }
+            }
+            Self::RegisterSucceeded { user, .. }
+            | Self::EmailVerified { user }
+            | Self::PasswordResetCompleted { user }
+            | Self::PasswordChanged { user }
+            | Self::PasswordMismatch { user, .. }
+            | Self::EmailChangeRequested { user, .. }
+            | Self::EmailChanged { user }
+            | Self::ProfileChanged { user, .. }
+            | Self::SetupCompleted { user } => {
+                Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
+            }
+        }
+    }
+
+    /// Returns what else is known, typed per code.
+    pub(super) fn data(&self) -> Value {
+        match self {
+            Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
+            Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
+            Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
+            Self::SessionsRevoked { count, .. } => json!({ "count": count }),
+            Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
+            Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
+            Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
+            Self::UserCreated { roles, .. } => json!({ "roles": roles }),
+            Self::MailResent { mail, replaced_by, .. } => {
+                json!({ "mail": mail, "replaced_by": replaced_by })
+            }
+            Self::MailSuppressionAdded { scope, until, .. } => {
+                json!({ "scope": scope, "until": until })
+            }
+            Self::MailSuppressionLifted { scope, was, .. } => {
+                json!({ "scope": scope, "reason": was })
+            }
+            Self::MailSuppressionsImported { scope, added, .. } => {
+                json!({ "scope": scope, "added": added })
+            }
+            Self::MailSuppressionsExported { count, .. } => json!({ "count": count }),
+            Self::MailCellDegraded {
+                provider,
+                mailbox_provider,
+                kind,
+                sender,
+                step,
+                normal_permille,
+                observed_permille,
+                since,
+                first_mail,
+            } => json!({
+                "provider": provider, "mailbox_provider": mailbox_provider, "kind": kind,
+                "sender": sender, "step": step, "normal_permille": normal_permille,
+                "observed_permille": observed_permille, "since": since, "first_mail": first_mail,
+            }),
+            Self::MailCellRecovered { provider, mailbox_provider, kind, sender, step, seconds } => {
+                json!({
+                    "provider": provider, "mailbox_provider": mailbox_provider, "kind": kind,
+                    "sender": sender, "step": step, "seconds": seconds,
+                })
+            }
+            Self::ServiceTaskRestarted { task, node } => json!({ "task": task, "node": node }),
+            Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
+                "provider": provider,
+                "step": step,
+                "smtp_code": smtp_code,
+                "reply": reply,
+                "advice": advice,
+            }),
+            Self::MailConfigRecovered { provider, seconds } => {
+                json!({ "provider": provider, "seconds": seconds })
+            }
+            Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::CheckFailed { expected, observed, evidence, node, .. } => json!({
+                "expected": expected, "observed": observed, "evidence": evidence, "node": node,
+            }),
+            Self::CheckRecovered { observed, seconds, node, .. } => {
+                json!({ "observed": observed, "seconds": seconds, "node": node })
+            }
+            Self::BackupRestored { made_at, gap_seconds, token_epoch, sessions, links, mails } => {
+                json!({
+                    "made_at": made_at, "gap_seconds": gap_seconds, "token_epoch": token_epoch,
+                    "sessions": sessions, "links": links, "mails": mails,
+                })
+            }
+            Self::ConfigChanged { changes, .. } => json!({ "changes": changes }),
+            Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
+            Self::InstallationCreated { installation, given_up } => {
+                json!({ "installation": installation, "given_up": given_up })
+            }
+            _ => json!({}),
+        }
+    }
+}
