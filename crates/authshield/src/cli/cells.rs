@@ -75,7 +75,9 @@ fn words(share: Share) -> String {
         percent(high)
     );
     if let Some(usual) = usual {
-        words += &format!(", usually {} %", percent(usual));
+        words += ", usually ";
+        words += &percent(usual);
+        words += " %";
     }
     if unusual {
         words += ", UNUSUAL";

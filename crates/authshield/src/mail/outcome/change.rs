@@ -11,7 +11,7 @@ use onesql::Result;
 
 use super::arithmetic::{Cusum, Moments, real};
 use super::rollup::{WINDOW, window_of};
-use super::sql::{self, Alarm, Window};
+use super::sql::{self, Alarm, Slice};
 use super::{Cell, Sums, natural};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
@@ -110,7 +110,7 @@ pub(super) async fn watch(app: &App) -> Result<()> {
     let standing = sql::alarms(&mut tx).await?;
     drop(tx);
 
-    let mut cells: BTreeMap<Cell, Vec<Window>> = BTreeMap::new();
+    let mut cells: BTreeMap<Cell, Vec<Slice>> = BTreeMap::new();
     for window in recent {
         cells.entry(window.cell.clone()).or_default().push(window);
     }
@@ -141,7 +141,7 @@ pub(super) async fn watch(app: &App) -> Result<()> {
 }
 
 /// Adds up what the cells of the same kind that are not `cell` were like lately.
-fn others(cells: &BTreeMap<Cell, Vec<Window>>, cell: &Cell) -> Sums {
+fn others(cells: &BTreeMap<Cell, Vec<Slice>>, cell: &Cell) -> Sums {
     let mut sums = Sums::default();
     let alike = cells.iter().filter(|(other, _)| *other != cell && other.kind == cell.kind);
     alike.flat_map(|(_, windows)| windows).for_each(|window| sums.add(&window.sums));
@@ -149,7 +149,7 @@ fn others(cells: &BTreeMap<Cell, Vec<Window>>, cell: &Cell) -> Sums {
 }
 
 /// Judges one cell, of whose usual weeks and of whose like so much is known. Pure.
-fn judge(windows: &[Window], usual: &Sums, others: &Sums, now: Timestamp) -> Vec<Finding> {
+fn judge(windows: &[Slice], usual: &Sums, others: &Sums, now: Timestamp) -> Vec<Finding> {
     let judged = Step::ALL.into_iter().filter_map(|step| {
         let normal = normal(step, usual, others)?;
         let ripe = windows.iter().filter(|window| {
@@ -220,7 +220,7 @@ fn too_many(step: Step, normal: f64) -> f64 {
 
 /// Returns how long mail was under way: to the mailbox where that is reported, else to the relay.
 fn time(sums: &Sums) -> Moments {
-    if sums.delivered > 0 { sums.to_deliver() } else { sums.to_accept() }
+    if sums.delivered > 0 { sums.deliver_times() } else { sums.accept_times() }
 }
 
 /// A tenth of a second more or less is no change, whatever the usual spread: half as long again is.
@@ -315,8 +315,8 @@ mod tests {
     }
 
     /// Returns windows of a cell, each with so many that were taken and so many that failed.
-    fn windows(taken_and_failed: &[(i64, i64)]) -> Vec<Window> {
-        let window = |(number, (accepted, failed)): (u64, &(i64, i64))| Window {
+    fn windows(taken_and_failed: &[(i64, i64)]) -> Vec<Slice> {
+        let window = |(number, (accepted, failed)): (u64, &(i64, i64))| Slice {
             window_at: at(number),
             cell: cell(),
             sums: Sums {
@@ -384,7 +384,7 @@ mod tests {
                 ..Sums::default()
             }
         };
-        let window = |number, sums| Window { window_at: at(number), cell: cell(), sums };
+        let window = |number, sums| Slice { window_at: at(number), cell: cell(), sums };
         let usual = sums(500, 0.5, 400);
         let steps = |late: Sums, now| {
             let windows = [window(0, sums(20, 0.5, 16)), window(1, late), window(2, late)];

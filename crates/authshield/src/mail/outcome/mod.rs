@@ -13,7 +13,7 @@
 //! A cell is what mail is handed to, the mailbox provider, the kind of letter and the sender's domain.
 //! Mail to ourselves and tests are in none.
 
-pub mod arithmetic;
+mod arithmetic;
 mod change;
 mod places;
 pub mod provider;
@@ -109,11 +109,11 @@ impl Sums {
         self.deliver_squares += other.deliver_squares;
     }
 
-    fn to_accept(&self) -> Moments {
+    fn accept_times(&self) -> Moments {
         moments(self.accepted, self.accept_logs, self.accept_squares)
     }
 
-    fn to_deliver(&self) -> Moments {
+    fn deliver_times(&self) -> Moments {
         moments(self.delivered, self.deliver_logs, self.deliver_squares)
     }
 }

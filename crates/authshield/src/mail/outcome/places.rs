@@ -29,31 +29,38 @@ const WORTH: Duration = Duration::from_hours(24);
 
 /// What is known of domains; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Places(Arc<Mutex<BTreeMap<String, (Option<&'static str>, Timestamp)>>>);
+pub struct Places(Arc<Mutex<BTreeMap<String, Known>>>);
+
+/// What is known of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    /// Missing where nobody answered lately.
+    provider: Option<&'static str>,
+    until: Timestamp,
+}
 
 impl Places {
     /// Returns who takes mail to an address, if that is known: nobody is asked.
     #[must_use]
     pub fn of(&self, address: &str, now: Timestamp) -> Option<&'static str> {
-        self.look(domain(address), now).flatten()
+        self.look(domain(address), now)?.provider
     }
 
-    /// Returns what is known; the inner one is missing where nobody answered lately.
-    fn look(&self, domain: &str, now: Timestamp) -> Option<Option<&'static str>> {
-        let known = self.0.lock().expect("nobody panics while looking");
-        known.get(domain).filter(|(_, until)| *until > now).map(|(provider, _)| *provider)
+    fn look(&self, domain: &str, now: Timestamp) -> Option<Known> {
+        let all = self.0.lock().expect("nobody panics while looking");
+        all.get(domain).filter(|known| known.until > now).copied()
     }
 
     fn learn(&self, domain: String, provider: Option<&'static str>, now: Timestamp) {
         let mut known = self.0.lock().expect("nobody panics while looking");
         if known.len() >= DOMAINS && !known.contains_key(&domain) {
-            known.retain(|_, (_, until)| *until > now);
+            known.retain(|_, known| known.until > now);
             if known.len() >= DOMAINS {
                 known.clear();
             }
         }
         let until = now + if provider.is_some() { GOOD_FOR } else { AGAIN };
-        known.insert(domain, (provider, until));
+        known.insert(domain, Known { provider, until });
     }
 }
 
@@ -64,10 +71,7 @@ fn domain(address: &str) -> &str {
 /// Finds out for messages of the last day where they go, and writes it down; what nobody answers about
 /// is asked again. Returns how many were written down.
 pub async fn attribute(app: &App) -> Result<u64> {
-    let dns = match Dns::for_mail(&app.config) {
-        Some(Ok(dns)) => dns,
-        Some(Err(_)) | None => return Ok(0),
-    };
+    let Some(Ok(dns)) = Dns::for_mail(&app.config) else { return Ok(0) };
     let (now, places) = (app.world.now(), app.outbox.places());
     let open = sql::unplaced(&mut app.store.glance().await?, now - WORTH, BATCH).await?;
     let unheard: BTreeSet<String> = open
@@ -117,7 +121,8 @@ mod tests {
         places.learn("silent.example".to_owned(), None, now);
         assert_eq!(places.of("ann@example.org", now), Some("google"));
         assert_eq!(places.of("ann@example.org", now + GOOD_FOR), None);
-        assert_eq!(places.look("silent.example", now), Some(None), "asked a moment ago");
+        assert!(places.look("silent.example", now).is_some(), "asked a moment ago");
+        assert_eq!(places.of("ann@silent.example", now), None);
         assert_eq!(places.look("silent.example", now + AGAIN), None);
         for number in 0..DOMAINS + 10 {
             places.learn(format!("d{number}.example"), Some("other"), now);

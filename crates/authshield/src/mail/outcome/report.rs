@@ -192,7 +192,8 @@ pub async fn report(app: &App, now: Timestamp, span: Duration) -> Result<Report>
     }
     drop(tx);
 
-    let priors = Priors::of(cells.values().map(|counted| &counted.sums));
+    let all: Vec<_> = cells.values().map(|counted| counted.sums).collect();
+    let priors = Priors::of(&all);
     let mut reports: Vec<_> = cells
         .into_iter()
         .map(|(cell, counted)| {
@@ -201,7 +202,7 @@ pub async fn report(app: &App, now: Timestamp, span: Duration) -> Result<Report>
             tell(cell, &counted, known, &priors, degraded)
         })
         .collect();
-    reports.sort_by(|one, other| other.messages.cmp(&one.messages));
+    reports.sort_by_key(|report| std::cmp::Reverse(report.messages));
     let (time, factors) = groups.factors();
     Ok(Report { from, to, cells: reports, time, factors })
 }
@@ -242,9 +243,9 @@ const SHARES: [Reading; 10] = [
 struct Priors([Prior; 10]);
 
 impl Priors {
-    fn of<'s>(cells: impl Iterator<Item = &'s Sums> + Clone) -> Self {
+    fn of(cells: &[Sums]) -> Self {
         Self(SHARES.map(|reading| {
-            let shares: Vec<_> = cells.clone().map(|sums| sane(reading(sums))).collect();
+            let shares: Vec<_> = cells.iter().map(|sums| sane(reading(sums))).collect();
             Prior::of(&shares)
         }))
     }
@@ -326,8 +327,8 @@ impl Groups {
                 let group = groups.entry((factor, value)).or_default();
                 *group = group.plus(seen);
             };
-            of(&mut self.accept, row.sums.to_accept(), value.clone());
-            of(&mut self.deliver, row.sums.to_deliver(), value);
+            of(&mut self.accept, row.sums.accept_times(), value.clone());
+            of(&mut self.deliver, row.sums.deliver_times(), value);
         }
     }
 

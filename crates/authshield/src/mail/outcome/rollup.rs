@@ -10,7 +10,7 @@ use onesql::Result;
 use uuid::Uuid;
 
 use super::arithmetic::Times;
-use super::sql::{self, Message};
+use super::sql::{self, Written};
 use super::{Cell, MILLIONTH, Sums, provider};
 use crate::app::App;
 use crate::kernel::{MailId, Timestamp};
@@ -84,12 +84,12 @@ async fn recount(app: &App, window: Timestamp, now: Timestamp) -> Result<()> {
     let mut tx = app.store.write().await?;
     sql::clear(&mut tx, window).await?;
     for (cell, Tally { sums, times }) in &cells {
-        sql::add(&mut tx, window, cell, sums, *times).await?;
+        sql::add(&mut tx, window, cell, sums, times).await?;
     }
     tx.commit().await
 }
 
-fn cell_of(provider: &str, message: &Message) -> Cell {
+fn cell_of(provider: &str, message: &Written) -> Cell {
     let place = message.mailbox_provider.as_deref().unwrap_or(provider::UNKNOWN);
     let sender = message.message_id.rsplit('@').next().unwrap_or_default();
     Cell {
@@ -101,7 +101,7 @@ fn cell_of(provider: &str, message: &Message) -> Cell {
 }
 
 impl Tally {
-    fn add(&mut self, message: &Message, now: Timestamp) {
+    fn add(&mut self, message: &Written, now: Timestamp) {
         let Self { sums, times: [to_accept, to_deliver, to_confirm] } = self;
         sums.messages += 1;
         let took = |at: Timestamp| at.since(message.created_at).as_secs_f64();
@@ -137,7 +137,7 @@ impl Tally {
 
 /// Whether a message that waits does so because it was refused: for good, as it was said, or for the time
 /// being and for longer than a server takes that lets strangers wait at first.
-fn is_held(message: &Message, now: Timestamp) -> bool {
+fn is_held(message: &Written, now: Timestamp) -> bool {
     let waits = now.since(message.created_at) >= PATIENCE;
     message.refused_with.is_some_and(|code| code >= 500 || waits)
 }

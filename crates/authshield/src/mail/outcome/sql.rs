@@ -8,7 +8,7 @@ use crate::kernel::{MailId, Timestamp};
 
 /// A message, as far as its outcome goes.
 #[derive(sqlx::FromRow)]
-pub(super) struct Message {
+pub(super) struct Written {
     pub(super) id: MailId,
     pub(super) created_at: Timestamp,
     pub(super) kind: String,
@@ -25,7 +25,7 @@ pub(super) struct Message {
 
 /// What is known of one cell in one window.
 #[derive(sqlx::FromRow)]
-pub(super) struct Window {
+pub(super) struct Slice {
     pub(super) window_at: Timestamp,
     #[sqlx(flatten)]
     pub(super) cell: Cell,
@@ -146,7 +146,7 @@ pub(super) async fn messages(
     (from, after): (Timestamp, MailId),
     to: Timestamp,
     at_most: i64,
-) -> Result<Vec<Message>> {
+) -> Result<Vec<Written>> {
     tx.query(
         "SELECT m.id, m.created_at, m.kind, m.mailbox_provider, m.message_id, m.state,
                 m.unknown_from,
@@ -185,7 +185,7 @@ pub(super) async fn add(
     window: Timestamp,
     cell: &Cell,
     sums: &Sums,
-    [to_accept, to_deliver, to_confirm]: [Times; 3],
+    [to_accept, to_deliver, to_confirm]: &[Times; 3],
 ) -> Result<()> {
     tx.query(
         "INSERT INTO mail_rollup_5m
@@ -215,16 +215,16 @@ pub(super) async fn add(
     .bind(sums.accept_squares)
     .bind(sums.deliver_logs)
     .bind(sums.deliver_squares)
-    .bind(Json(to_accept))
-    .bind(Json(to_deliver))
-    .bind(Json(to_confirm))
+    .bind(Json(*to_accept))
+    .bind(Json(*to_deliver))
+    .bind(Json(*to_confirm))
     .execute()
     .await?;
     Ok(())
 }
 
 /// Returns what was counted in windows from `from` on and before `to`, the oldest first.
-pub(super) async fn windows(tx: &mut Tx, from: Timestamp, to: Timestamp) -> Result<Vec<Window>> {
+pub(super) async fn windows(tx: &mut Tx, from: Timestamp, to: Timestamp) -> Result<Vec<Slice>> {
     tx.query(
         "SELECT window_at, provider, mailbox_provider, kind, sender, messages, accepted, delivered,
                 confirmed, bounced, deferred, complained, failed, expired, held, unknown, accept_logs,
