@@ -9,7 +9,7 @@ use onesql::{Options, Store, Work};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use crate::access::{Lookups, VerifiedTokens};
+use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
@@ -22,8 +22,10 @@ use crate::mail::{
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
+use crate::sessions;
 use crate::telemetry::metrics::{Database, Mail as MailLabels, MailAttempt, MailKind};
 use crate::telemetry::{Metrics, Notes, Part};
+use crate::tokens;
 use crate::vault::{
     Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
 };
@@ -236,6 +238,7 @@ async fn put_together(
     // Policies for checks that do not exist were refused before.
     let overrides = checks::overrides(&config).unwrap_or_default();
     let checks = Board::new(&checks::all(), &config, &overrides, &*world);
+    let (callers, holders) = (sessions::callers(&store), tokens::holders(&store));
     let app = App::new(Reach {
         pages,
         live: ArcSwap::from_pointee(config.clone()),
@@ -253,7 +256,8 @@ async fn put_together(
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
-        lookups: Lookups::default(),
+        callers,
+        holders,
         checks,
     });
     Ok((app, post))
