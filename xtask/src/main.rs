@@ -7,6 +7,7 @@ mod book;
 mod check;
 mod command;
 mod dependencies;
+mod detections;
 mod generate;
 mod hook;
 mod licences;
@@ -66,6 +67,8 @@ enum Task {
     Docs,
     /// Builds what is shipped, and packs it into `dist/`
     Release,
+    /// Prints how long each silent failure went unnoticed when its test ran last
+    Detections,
     /// Installs a git hook that runs `cargo xtask quick` before each commit
     Hook,
     /// Starts the servers that tests need, prints where they are, and stops them at the end of input
@@ -100,6 +103,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { arguments } => serve::bench(&arguments),
         Task::Docs => book::run(),
         Task::Release => release::run(),
+        Task::Detections => detections::run(),
         Task::Hook => hook::install(),
         Task::Servers => servers::show(),
         Task::Keep { servers } => servers::keep(&servers),

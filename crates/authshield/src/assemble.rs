@@ -1,6 +1,7 @@
 //! Puts the parts together: from a configuration to an [`App`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -255,6 +256,7 @@ async fn put_together(
         verified: VerifiedTokens::default(),
         lookups: Lookups::default(),
         checks,
+        opening: AtomicBool::new(false),
     });
     Ok((app, post))
 }

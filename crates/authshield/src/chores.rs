@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::checks;
+use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
 use crate::vault::KeyringError;
@@ -153,6 +154,10 @@ pub async fn measure(app: &App) {
             .bind(crate::roles::ADMIN)
             .one()
             .await?;
+        if let Some(known) = installation::in_database(&mut tx).await? {
+            let made_at = known.backup_made_at.unwrap_or(known.created_at);
+            metrics.backup_age.set(now.since(made_at).as_secs_f64());
+        }
         metrics.users.set(users);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);

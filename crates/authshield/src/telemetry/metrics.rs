@@ -165,6 +165,11 @@ labels! {
         /// While running.
         running: &'static str,
     }
+    /// Of a certificate.
+    Certificate {
+        /// Whose: `public_url`.
+        certificate: &'static str,
+    }
     /// Of this build.
     Build {
         /// As in the release.
@@ -417,6 +422,13 @@ metrics! {
     /// Whether the database answered when it was last asked (1) or not (0).
     database_up: Gauge;
 
+    /// How far the database is ahead of our clock when it was last asked; below zero, behind.
+    clock_skew: Level [Seconds "seconds"];
+    /// Age of the newest backup that was restored for trial; of the installation, if none was.
+    backup_age: Level [Seconds "seconds"];
+
+    /// Keys that Redis threw away for want of memory while this node looked.
+    redis_evictions: Counter;
     /// Requests refused by a limit.
     limiter_refused: Counters<Rule>;
     /// Whether the shared limiter is out of reach and stricter local limits apply (1).
@@ -442,6 +454,11 @@ metrics! {
     check_duration: Levels<Check> [Seconds "seconds"];
     /// Always 1; the labels say what a bad result of a check means.
     check_policy: Gauges<CheckPolicy>;
+
+    /// From when on a certificate holds, in seconds since 1970.
+    certificate_not_before_timestamp: Levels<Certificate> [Seconds "seconds"];
+    /// When a certificate ends, in seconds since 1970.
+    certificate_not_after_timestamp: Levels<Certificate> [Seconds "seconds"];
 
     /// Log lines lost because they were read too slowly, or not at all.
     log_lines_dropped: Counter;

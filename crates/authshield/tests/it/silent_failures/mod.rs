@@ -11,6 +11,7 @@ mod mail;
 mod redis;
 mod relay;
 mod runner;
+mod web;
 
 use std::time::Duration;
 
