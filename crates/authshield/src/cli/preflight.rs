@@ -47,7 +47,7 @@ pub(super) struct Preflight {
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "send_mail", value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: u64,
     /// Looks at a service that runs elsewhere, from here, as a client does: its certificate, its proxies,
-    /// its keys. With AUTHSHIELD_OPERATOR_TOKEN (or ..._FILE) it tells how a request arrives there.
+    /// its keys. With the service's `operator_token` in the environment it tells how a request arrives there.
     #[arg(long, value_name = "URL", conflicts_with_all = ["offline", "send_mail"])]
     from_outside: Option<Url>,
     /// Writes the result into this file as well, as JUnit XML.

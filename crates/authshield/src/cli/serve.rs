@@ -61,7 +61,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let standing = Fingerprints::of(&loaded.effective, &app.secrets.fingerprint);
     history::note(&app, &ctx, "start", standing.clone()).await?;
 
-    app.opening.store(true, Ordering::Relaxed);
+    // Development is reached by nobody else.
+    app.opening.store(app.config.is_production(), Ordering::Relaxed);
     let drain = CancellationToken::new();
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();

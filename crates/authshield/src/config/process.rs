@@ -32,7 +32,7 @@ pub fn from_outside(set: &[String], url: &Url) -> Result<Loaded, Refused> {
     let counts = |name: &str| {
         let variable =
             |of: &&str| name == format!("{PREFIX}{}", of.to_uppercase().replace('.', "_"));
-        COUNT.contains(&name) || COUNT.iter().any(|of| variable(&of))
+        COUNT.contains(&name) || COUNT.iter().any(variable)
     };
     let env = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.to_string_lossy().into_owned();

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use probe::PATH;
 use probe::{Asked, Key, Report};
-use rules::{Arrival, Asker, Fault, Trust, judge};
+use rules::{Arrival, Asker, Fault, Seen, Trust, judge};
 use visit::{Answers, Silence, Visitor};
 pub(super) use visit::{Trouble, Visit};
 
@@ -359,10 +359,8 @@ fn trust(at: &Round, visit: &Visit, answers: &Answers) -> Verdict {
         let has = |names: &[&str]| report.fields.iter().any(|(name, _)| names.contains(&&**name));
         let https = at.config().public_url.scheme() == "https";
         Arrival {
-            peer: report.peer,
-            peer_trusted: report.peer_trusted,
-            client: report.client,
-            client_trusted: report.client_trusted,
+            peer: Seen { ip: report.peer, trusted: report.peer_trusted },
+            client: Seen { ip: report.client, trusted: report.client_trusted },
             named: has(&["forwarded", "x-forwarded-for"]),
             proxied: !report.fields.is_empty() || (https && !report.tls),
         }

@@ -6,15 +6,20 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arrival {
     /// Who was at the other end.
-    pub(super) peer: IpAddr,
-    pub(super) peer_trusted: bool,
+    pub(super) peer: Seen,
     /// Whom the service took for the client.
-    pub(super) client: IpAddr,
-    pub(super) client_trusted: bool,
+    pub(super) client: Seen,
     /// Whether a proxy said whom it heard from.
     pub(super) named: bool,
     /// Whether a proxy was there at all, as far as anybody can tell.
     pub(super) proxied: bool,
+}
+
+/// An address, and whether it is that of a trusted proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) ip: IpAddr,
+    pub(super) trusted: bool,
 }
 
 /// From where somebody asks.
@@ -62,8 +67,8 @@ pub(super) fn judge(
     // Who asks from a trusted address may say what it likes; a proxy that says nothing looks the same
     // only if it has the asker's own address.
     let asker_trusted =
-        plain.client_trusted && (plain.client == asker.ours || plain.named) && !asker.outside;
-    let believed = made_up.iter().find(|(_, arrival)| arrival.client == forged);
+        plain.client.trusted && (plain.client.ip == asker.ours || plain.named) && !asker.outside;
+    let believed = made_up.iter().find(|(_, arrival)| arrival.client.ip == forged);
     match believed {
         Some((field, _)) if forged_trusted || !asker_trusted => {
             return Trust::Wrong(Fault::Believed(field));
@@ -71,21 +76,22 @@ pub(super) fn judge(
         _ if forged_trusted => return Trust::Wrong(Fault::Believed("X-Forwarded-For")),
         _ => {}
     }
-    if plain.proxied && !plain.peer_trusted {
-        return Trust::Wrong(Fault::NotTrusted(plain.peer));
+    let (peer, client) = (plain.peer.ip, plain.client.ip);
+    if plain.proxied && !plain.peer.trusted {
+        return Trust::Wrong(Fault::NotTrusted(peer));
     }
-    if plain.client_trusted {
+    if plain.client.trusted {
         return match () {
-            () if asker_trusted => Trust::NotTestable(plain.client),
-            () if plain.client == plain.peer => Trust::Wrong(Fault::Silent(plain.peer)),
-            () => Trust::Wrong(Fault::OneAddress(plain.client)),
+            () if asker_trusted => Trust::NotTestable(client),
+            () if client == peer => Trust::Wrong(Fault::Silent(peer)),
+            () => Trust::Wrong(Fault::OneAddress(client)),
         };
     }
     // From outside, nobody comes from a private address: something in between has it.
-    if asker.outside && !plain.proxied && plain.peer != asker.ours && is_private(plain.peer) {
-        return Trust::Wrong(Fault::OneAddress(plain.peer));
+    if asker.outside && !plain.proxied && peer != asker.ours && is_private(peer) {
+        return Trust::Wrong(Fault::OneAddress(peer));
     }
-    Trust::Right { client: plain.client, proxied: plain.proxied }
+    Trust::Right { client, proxied: plain.proxied }
 }
 
 fn is_private(ip: IpAddr) -> bool {
@@ -109,13 +115,16 @@ mod tests {
 
     /// Arrives at the service from `peer`, which took `client` for the client.
     fn arrives(peer: u8, client: IpAddr, trusted: &[u8], named: bool, proxied: bool) -> Arrival {
-        let trusts = |address| trusted.iter().any(|last| ip(*last) == address);
-        let (peer_trusted, client_trusted) = (trusts(ip(peer)), trusts(client));
-        Arrival { peer: ip(peer), peer_trusted, client, client_trusted, named, proxied }
+        let seen = |address| {
+            let trusted = trusted.iter().any(|last| ip(*last) == address);
+            Seen { ip: address, trusted }
+        };
+        Arrival { peer: seen(ip(peer)), client: seen(client), named, proxied }
     }
 
     fn judged(plain: Arrival, believed: bool, outside: bool) -> Trust {
-        let client = if believed { FORGED } else { plain.client };
+        let forged = Seen { ip: FORGED, trusted: false };
+        let client = if believed { forged } else { plain.client };
         let made_up = [("X-Forwarded-For", Arrival { client, named: true, ..plain })];
         judge(plain, &made_up, FORGED, false, Asker { ours: ip(ASKER), outside })
     }
