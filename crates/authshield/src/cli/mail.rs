@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use super::suppressions::{self, Suppressions};
 use super::{Failure, Global, context};
 use crate::admin::mail::resend;
 use crate::kernel::{EmailAddress, MailId, Place};
@@ -36,6 +37,9 @@ pub(super) enum Mail {
         /// Its id, as `list` prints it.
         id: MailId,
     },
+    /// Addresses that get no mail, because it came back, was unwanted, or somebody says so.
+    #[command(subcommand)]
+    Suppressions(Suppressions),
 }
 
 fn state(name: &str) -> Result<State, String> {
@@ -48,6 +52,9 @@ fn state(name: &str) -> Result<State, String> {
 pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
     let (app, ctx) = context::open(global).await?;
     match command {
+        Mail::Suppressions(command) => {
+            suppressions::run((app, ctx), global.json, command).await?;
+        }
         Mail::List { state, kind, to, limit } => {
             let recipient = to.map(|to| to.as_str().to_owned());
             let search = Search { recipient, state, kind };

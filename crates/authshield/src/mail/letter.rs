@@ -164,6 +164,25 @@ pub(super) fn silence(kind: &str) -> Duration {
     }
 }
 
+/// Returns whether a letter protects the account: news of its password or its address, or the way back
+/// in. Such go even to who called our mail unwanted.
+pub(super) fn protects(kind: &str) -> bool {
+    matches!(kind, "password_changed" | "email_changing" | "email_changed" | "reset_password")
+}
+
+/// Returns whether somebody waits for a letter, having asked for it.
+pub(super) fn is_asked_for(kind: &str) -> bool {
+    matches!(
+        kind,
+        "verify_email"
+            | "choose_password"
+            | "reset_password"
+            | "confirm_new_email"
+            | "already_registered"
+            | "test"
+    )
+}
+
 impl fmt::Debug for Letter {
     /// Shows the kind and nothing else: links are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

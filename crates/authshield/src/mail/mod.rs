@@ -6,6 +6,7 @@
 //! run ─ Post::deliver_due
 //!     sql::expire                  what nobody wants any more
 //!     sql::claim                   what is due, under a lease
+//!     suppression::may_go          did mail to this address come back?
 //!     Outbox::open, render         sealed variables ► words ► text and HTML
 //!     Relay::send                  one recipient, one conversation, every reply kept
 //!     reply::classify              whose fault is it, and what follows?  (pure)
@@ -40,6 +41,7 @@ mod schedule;
 mod setup;
 mod smtp;
 mod sql;
+mod suppression;
 mod timeline;
 mod walk;
 
@@ -59,5 +61,9 @@ pub use reply::{Class, Failure, Step};
 pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;
+pub use suppression::{
+    New as NewSuppression, Reason as SuppressionReason, Scope as SuppressionScope, Suppression,
+    forget_suppressions, is_suppressed, lift, suppress, suppressed_count, suppressions,
+};
 pub use timeline::{EventKind, State};
 pub use walk::Walk;

@@ -103,7 +103,7 @@ labels! {
     Mail {
         /// Which letter.
         kind: &'static str,
-        /// `accepted`, `kept`, `retried`, `failed` or `expired`.
+        /// `accepted`, `kept`, `retried`, `failed`, `expired` or `suppressed`.
         outcome: &'static str,
     }
     /// Of a try to send a mail.
@@ -125,6 +125,11 @@ labels! {
         provider: &'static str,
         /// Why not: `unauthenticated`, `too_large`, `not_a_report`, `no_token`, `forged`, `no_such_mail` or
         /// `too_many`.
+        reason: &'static str,
+    }
+    /// Of mails that were not sent.
+    MailSuppressed {
+        /// `hard_bounce`, `complaint`, `operator` or `imported`.
         reason: &'static str,
     }
     /// Of mails that wait.
@@ -410,6 +415,10 @@ metrics! {
     mail_feedback_last_event_timestamp: Levels<MailProvider> [Seconds "seconds"];
     /// Whether the mailbox of reports could be read when it was last visited (1).
     mail_reports_up: Gauge;
+    /// Mails that were not sent, since mail to their address came back before, was unwanted, or an operator said so.
+    mail_suppressed: Counters<MailSuppressed>;
+    /// Addresses that mail is not sent to at present.
+    mail_suppressions: Gauge;
     /// Mails of the last day that were given up, and not because of their recipient.
     mail_dead_letters: Gauge;
     /// Mails in the outbox, by state.

@@ -15,6 +15,7 @@ const PROBE: &str = "probe";
 
 /// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
 /// the same one, and not which.
+#[derive(Clone)]
 pub struct EmailHashKey(hmac::Key);
 
 impl EmailHashKey {

@@ -126,7 +126,7 @@ async fn write_down(
                 remote_mta,
             },
         };
-        events::append(&mut tx, &*app.world, news).await?;
+        events::append(&mut tx, &app.outbox, news).await?;
     }
     tx.commit().await?;
     Ok(Ok(()))
