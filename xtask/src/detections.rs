@@ -1,6 +1,7 @@
 //! How long each silent failure went unnoticed, as the tests said when they ran last.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -20,28 +21,37 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// How soon something was found.
+#[derive(Default)]
+struct Found {
+    /// In seconds, by database.
+    seconds: BTreeMap<String, f64>,
+    /// How soon it is found at real intervals, in seconds; nothing where that is no matter of intervals.
+    at_most: Option<f64>,
+}
+
 fn table(text: &str) -> String {
     // What was said last counts.
-    let mut rows: BTreeMap<(u64, String, String), (BTreeMap<String, f64>, Option<f64>)> =
-        BTreeMap::new();
+    let mut rows: BTreeMap<(u64, String, String), Found> = BTreeMap::new();
     for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let words = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
         let row = line["row"].as_u64().unwrap_or_default();
-        let (seconds, at_most) = rows.entry((row, words("how"), words("by"))).or_default();
-        seconds.insert(words("database"), line["seconds"].as_f64().unwrap_or_default());
-        *at_most = line["at_most"].as_f64();
+        let found = rows.entry((row, words("how"), words("by"))).or_default();
+        found.seconds.insert(words("database"), line["seconds"].as_f64().unwrap_or_default());
+        found.at_most = line["at_most"].as_f64();
     }
     let mut table = String::from(
         "| row | fault | found by | SQLite, s | PostgreSQL, s | at real intervals, s at most |\n\
          | --: | --- | --- | --: | --: | --: |\n",
     );
-    for ((row, how, by), (seconds, at_most)) in rows {
+    for ((row, how, by), Found { seconds, at_most }) in rows {
         let cell = |value: Option<f64>, digits: usize| {
             value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
         };
         let (sqlite, postgres) = (seconds.get("sqlite"), seconds.get("postgres"));
-        table += &format!(
-            "| {row} | {how} | {by} | {} | {} | {} |\n",
+        let _ = writeln!(
+            table,
+            "| {row} | {how} | {by} | {} | {} | {} |",
             cell(sqlite.copied(), 1),
             cell(postgres.copied(), 1),
             cell(at_most, 0)

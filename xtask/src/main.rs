@@ -8,6 +8,7 @@ mod check;
 mod command;
 mod dependencies;
 mod detections;
+mod fuzz;
 mod generate;
 mod hook;
 mod licences;
@@ -69,6 +70,8 @@ enum Task {
     Release,
     /// Prints how long each silent failure went unnoticed when its test ran last
     Detections,
+    /// Looks for input on which a parser fails, for a short time from the kept corpus
+    Fuzz(fuzz::Arguments),
     /// Installs a git hook that runs `cargo xtask quick` before each commit
     Hook,
     /// Starts the servers that tests need, prints where they are, and stops them at the end of input
@@ -104,6 +107,7 @@ fn run(task: Task) -> Result<()> {
         Task::Docs => book::run(),
         Task::Release => release::run(),
         Task::Detections => detections::run(),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Hook => hook::install(),
         Task::Servers => servers::show(),
         Task::Keep { servers } => servers::keep(&servers),
