@@ -169,6 +169,8 @@ pub async fn measure(app: &App) {
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);
         metrics.mail_suppressions.set(mail::suppressed_count(&mut tx, now).await?);
+        drop(tx);
+        mail::canary::export(app, now).await?;
         Ok::<_, onesql::Error>((
             mail::queue_state(&app.store).await?,
             mail::vitals(&app.store, now).await?,

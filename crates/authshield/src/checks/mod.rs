@@ -16,6 +16,7 @@
 //! ```
 
 mod board;
+mod canary;
 mod capacity;
 mod check;
 mod configuration;
@@ -99,6 +100,9 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<dns::Bounces>(),
         Entry::of::<dns::Agreement>(),
         Entry::of::<letter::Arrival>(),
+        Entry::of::<canary::Mailboxes>(),
+        Entry::of::<canary::Arrives>(),
+        Entry::of::<canary::Authentic>(),
         Entry::of::<web::Certificate>(),
         Entry::of::<web::Loop>(),
         Entry::of::<web::Proxies>(),

@@ -13,6 +13,7 @@
 //!     sql::settle                  accepted | failed | queued again
 //!     events::append               what happened, into the timeline; the state follows from it
 //! returns::take_in ─ events::append  what other servers report later
+//! canary                            messages to ourselves, which show that mail arrives
 //! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
 //!
@@ -22,6 +23,7 @@
 //! says which news wins. The relay's yes is not a delivery: after a while it is shown as `unknown`.
 
 mod breaker;
+pub mod canary;
 mod desk;
 mod ending;
 mod events;
@@ -29,7 +31,9 @@ mod incidents;
 mod keep;
 mod letter;
 mod line;
+mod mailbox;
 mod message;
+mod mime;
 mod name;
 mod observer;
 mod outbox;
