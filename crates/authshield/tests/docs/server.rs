@@ -86,12 +86,6 @@ impl Server {
         serve.arg("serve").current_dir(&folder);
         serve.env("AUTHSHIELD_LISTEN", &addresses[0]).env("AUTHSHIELD_ADMIN_LISTEN", &addresses[1]);
         let running = start(&mut serve, &addresses[0], &folder.path().join("serve.log"));
-        // It listens first of all, and makes its database behind that.
-        let began = Instant::now();
-        while !is_ready(&addresses[0]) {
-            assert!(began.elapsed() < READY_WITHIN, "it is not ready");
-            std::thread::yield_now();
-        }
         let orders = with_orders.then(|| {
             let mut service = clean(orders_service());
             service.args([&format!("http://{}", addresses[0]), &addresses[2]]);
@@ -99,20 +93,6 @@ impl Server {
         });
         Self { _running: running, _orders: orders, folder, addresses }
     }
-}
-
-/// Asks whether it is ready.
-fn is_ready(address: &str) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let request = "GET /api/v1/health/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }
 
 /// Builds the example service, which belongs to another package, and returns where it is.
