@@ -9,7 +9,7 @@ use authshield::assemble::{assemble, ready_store};
 use authshield::config::{self, Sources};
 use authshield::mail::{Letter, Recipient};
 use authshield::telemetry::Metrics;
-use authshield::world::{Real, SharedWorld, World};
+use authshield::world::{Real, SharedWorld};
 
 use super::{Bench, millis, say};
 use crate::base::{Base, Kind};

@@ -14,12 +14,12 @@ use super::{Failure, Global, context};
 use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
-use crate::checks::{self, Subject};
+use crate::checks::{self, Overrides, Subject};
 use crate::config::{Environment, Fingerprints};
 use crate::installation::{self, history};
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
-use crate::supervise;
+use crate::supervise::Keeper;
 use crate::telemetry::{self, Metrics};
 use crate::world::{Real, SharedWorld};
 use crate::{chores, mail, router, server, shutdown};
@@ -94,27 +94,10 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         standing,
     };
     tasks.spawn(reloader.run(stop.clone()));
-    let presence = match mail::Presence::begin(&app.config.data_dir.join("nodes"), app.checks.node)
-    {
-        Ok(presence) => Some(Arc::new(presence)),
-        Err(error) => {
-            tracing::warn!(%error, "others will not know when this process is gone: what it has in hand waits");
-            None
-        }
-    };
-    let mut keep = supervise::Keeper { app: &app, stop: &stop, tasks: &mut tasks };
-    keep.going("mail", move |_, stop| mail::run(post.clone(), presence.clone(), stop));
     let subject = Subject::new(&loaded, Arc::clone(&app.world)).with_app(app.clone());
     let subject = Arc::new(subject);
     let watched = (Arc::clone(&subject), overrides.clone());
-    keep.going("checks", move |app, stop| {
-        checks::watch(app, Arc::clone(&watched.0), watched.1.clone(), stop)
-    });
-    keep.going("mail_faults", mail::watch);
-    keep.going("mail_reports", mail::poll);
-    keep.going("canary", mail::canary::run);
-    keep.going("outcome", mail::outcome::run);
-    keep.going("chores", chores::run);
+    keep_going(Keeper { app: &app, stop: &stop, tasks: &mut tasks }, post, watched);
     tokio::spawn({
         let drain = drain.clone();
         async move {
@@ -145,6 +128,30 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     tracing::info!("stopped");
     tokio::task::spawn_blocking(move || drop(logs)).await?;
     Ok(())
+}
+
+/// Begins what the service does by itself.
+fn keep_going(mut keep: Keeper<'_>, post: mail::Post, watched: (Arc<Subject>, Overrides)) {
+    let nodes = keep.app.config.data_dir.join("nodes");
+    let presence = match mail::Presence::begin(&nodes, keep.app.checks.node) {
+        Ok(presence) => Some(Arc::new(presence)),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "others will not know when this process is gone: what it has in hand waits"
+            );
+            None
+        }
+    };
+    keep.going("mail", move |_, stop| mail::run(post.clone(), presence.clone(), stop));
+    keep.going("checks", move |app, stop| {
+        checks::watch(app, Arc::clone(&watched.0), watched.1.clone(), stop)
+    });
+    keep.going("mail_faults", mail::watch);
+    keep.going("mail_reports", mail::poll);
+    keep.going("canary", mail::canary::run);
+    keep.going("outcome", mail::outcome::run);
+    keep.going("chores", chores::run);
 }
 
 /// Says where it listens, and what it is not fit for.
