@@ -236,6 +236,10 @@ async fn put_together(
     let outbox = Outbox::new(head, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
     let transport = Transport::from_config(&config, returns.clone())?;
+    let relay_credentials = match &transport {
+        Transport::Smtp(relay) => Some(relay.credentials()),
+        Transport::Keep { .. } => None,
+    };
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
@@ -257,6 +261,7 @@ async fn put_together(
         limits,
         outbox,
         post: post.clone(),
+        relay_credentials,
         returns,
         metrics,
         verifier: Verifier::new(rules),
