@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, Timestamp};
 use crate::limits::Limits;
-use crate::mail::{Outbox, Post, Returns};
+use crate::mail::{Outbox, Post, Returns, Webhooks};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -67,6 +67,8 @@ pub struct Reach {
     pub post: Post,
     /// Where it comes back to, if it can.
     pub returns: Option<Returns>,
+    /// Who else may report what became of it.
+    pub webhooks: Webhooks,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What an access token must claim to be one of ours.

@@ -17,7 +17,7 @@ use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
     self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, ReturnKey, Returns,
-    Sealer, Transport,
+    Sealer, Transport, Webhooks,
 };
 use crate::passwords::Passwords;
 use crate::schema;
@@ -28,7 +28,7 @@ use crate::telemetry::metrics::{
 use crate::telemetry::{Metrics, Notes, Part};
 use crate::vault::{
     EmailHashKey, Keyring, KeyringError, MAIL_VARIABLES, RewrapError, SUPPRESSED_ADDRESS, Secrets,
-    Vault, VaultError,
+    Vault, VaultError, WEBHOOK_PAYLOAD,
 };
 use crate::world::SharedWorld;
 
@@ -236,6 +236,7 @@ async fn put_together(
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
+    let webhooks = Webhooks::from_config(&config)?;
     metrics.describe(&config, "");
     // Policies for checks that do not exist were refused before.
     let overrides = checks::overrides(&config).unwrap_or_default();
@@ -254,6 +255,7 @@ async fn put_together(
         outbox,
         post: post.clone(),
         returns,
+        webhooks,
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
@@ -286,6 +288,7 @@ impl Envelope {
     fn purpose(purpose: &str) -> &'static str {
         match purpose {
             SUPPRESSED_ADDRESS => SUPPRESSED_ADDRESS,
+            WEBHOOK_PAYLOAD => WEBHOOK_PAYLOAD,
             _ => MAIL_VARIABLES,
         }
     }

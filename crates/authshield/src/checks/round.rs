@@ -233,7 +233,10 @@ impl Round {
             Transport::Keep { .. } => {
                 Err(Verdict::skip("development keeps mail instead of sending it"))
             }
-            Transport::Smtp(relay) => Ok(Walk::begin(relay, head.from.email)),
+            ways @ Transport::Ways(_) => match ways.relay() {
+                Some(relay) => Ok(Walk::begin(relay, head.from.email)),
+                None => Err(Verdict::skip("mail goes to a provider, and to no relay")),
+            },
         }
     }
 }
