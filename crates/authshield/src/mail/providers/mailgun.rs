@@ -225,11 +225,11 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Report>, Refused> {
         let enhanced = text(status, "/enhanced-code");
         let (message, description) = (text(status, "/message"), text(status, "/description"));
         let words = if message.is_empty() { description } else { message };
-        let has_code = words.starts_with(|c: char| c.is_ascii_digit());
-        let whole = if has_code || !(200..600).contains(&code) {
-            words.to_owned()
-        } else {
-            format!("{code} {enhanced} {words}")
+        let has_code = words.get(..3).is_some_and(|code| code.parse::<u16>().is_ok());
+        let whole = match () {
+            () if has_code || !(200..600).contains(&code) => words.to_owned(),
+            () if words.starts_with(enhanced) => format!("{code} {words}"),
+            () => format!("{code} {enhanced} {words}"),
         };
         Cause::answer(&whole, fallback).status(enhanced).from_server(text(status, "/mx-host"))
     };
