@@ -179,6 +179,8 @@ pub async fn measure(app: &App) {
         metrics.sessions.set(sessions);
         metrics.mail_suppressions.set(mail::suppressed_count(&mut tx, now).await?);
         tell_feedback(app, &mail::last_feedback(&mut tx).await?);
+        drop(tx);
+        mail::canary::export(app, now).await?;
         Ok::<_, onesql::Error>((
             mail::queue_state(&app.store).await?,
             mail::vitals(&app.store, now).await?,

@@ -98,6 +98,7 @@ fn mount(
         .routes(routes!(admin::list_sessions, admin::end_sessions))
         .routes(routes!(checks::http::see_checks))
         .routes(routes!(admin::mail::http::list_mail))
+        .routes(routes!(admin::mail::canaries::see_canaries))
         .routes(routes!(
             admin::mail::suppressions::http::list_suppressions,
             admin::mail::suppressions::http::add_suppression

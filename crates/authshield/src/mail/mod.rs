@@ -14,6 +14,7 @@
 //!     events::append               what happened, into the timeline; the state follows from it
 //! returns::take_in ─ events::append  what other servers report later
 //! take_webhook ─ events::append      what providers report later
+//! canary                            messages to ourselves, which show that mail arrives
 //! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
 //!
@@ -23,6 +24,7 @@
 //! says which news wins. The relay's yes is not a delivery: after a while it is shown as `unknown`.
 
 mod breaker;
+pub mod canary;
 mod desk;
 mod ending;
 mod events;
@@ -30,6 +32,7 @@ mod incidents;
 mod keep;
 mod letter;
 mod line;
+mod mailbox;
 mod message;
 mod name;
 mod observer;

@@ -8,6 +8,7 @@
 //! /admin/mail/suppressions           ─ suppressions
 //! ```
 
+pub mod canaries;
 pub mod http;
 pub mod suppressions;
 

@@ -345,7 +345,11 @@ impl Post {
         stop: &CancellationToken,
     ) -> Result<End, Failure> {
         let outbox = &self.0.outbox;
-        let asked = suppression::may_go(&self.0.store, outbox, row, outbox.world().now()).await;
+        // Whether mail to ourselves arrives again after it came back is what it is to show.
+        let asked = match row.kind.as_str() {
+            "canary" => Ok(Ok(())),
+            _ => suppression::may_go(&self.0.store, outbox, row, outbox.world().now()).await,
+        };
         match asked {
             Ok(Ok(())) => {}
             Ok(Err(barred)) => return Ok(End::Suppressed(barred)),
