@@ -232,7 +232,7 @@ async fn put_together(
     let envelope = Envelope(vault, secrets.email_hash.clone());
     let outbox = Outbox::new(head, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
-    let transport = Transport::from_config(&config, returns.clone())?;
+    let transport = Transport::from_config(&config, returns.as_ref())?;
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());

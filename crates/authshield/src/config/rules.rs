@@ -225,9 +225,13 @@ fn hash_cost(config: &Config, _: &GivenNames) -> Vec<Finding> {
     vec![only_in_production(config, refusal(&names, message))]
 }
 
-fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
+/// A setting, whether it is set, what it needs, and whether that is.
+type Need = (&'static str, bool, &'static str, bool);
+
+/// Settings that are of no use without another.
+fn needs(config: &Config) -> Vec<Need> {
     let smtp = &config.smtp;
-    let needs = [
+    vec![
         ("smtp.username", smtp.username.is_some(), "smtp.password", smtp.password.is_some()),
         ("smtp.password", smtp.password.is_some(), "smtp.username", smtp.username.is_some()),
         ("smtp.username", smtp.username.is_some(), "smtp.host", smtp.host.is_some()),
@@ -305,8 +309,12 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
             "master_key",
             config.master_key.is_some(),
         ),
-    ];
-    let mut findings: Vec<_> = needs
+    ]
+}
+
+fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
+    let smtp = &config.smtp;
+    let mut findings: Vec<_> = needs(config)
         .into_iter()
         .filter(|(_, is_set, _, other_is_set)| *is_set && !other_is_set)
         .map(|(name, _, other, _)| {

@@ -115,11 +115,11 @@ impl Letterhead {
 impl Transport {
     /// Returns what `config` asks for: a relay, a provider, one after the other; or files when there is
     /// nobody. What cannot be delivered by relays goes to `returns`.
-    pub fn from_config(config: &Config, returns: Option<Returns>) -> Result<Self, SetupError> {
+    pub fn from_config(config: &Config, returns: Option<&Returns>) -> Result<Self, SetupError> {
         if !config.sends_mail() {
             return Ok(Self::Keep { folder: config.data_dir.join("mail") });
         }
-        let way = |provider| Way::from_config(config, provider, &config.smtp, returns.as_ref());
+        let way = |provider| Way::from_config(config, provider, &config.smtp, returns);
         let mut ways = vec![way(config.mail.provider)?];
         if let Some(provider) = config.mail.fallback {
             ways.push(way(provider)?);
@@ -127,7 +127,7 @@ impl Transport {
         if config.smtp_fallback.host.is_some() {
             let second = config.smtp_fallback.relay(&config.smtp);
             let smtp = MailProvider::Smtp;
-            ways.push(Way::from_config(config, smtp, &second, returns.as_ref())?);
+            ways.push(Way::from_config(config, smtp, &second, returns)?);
         }
         Ok(Self::Ways(ways))
     }

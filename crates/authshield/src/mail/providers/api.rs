@@ -138,7 +138,6 @@ impl Answer {
             408 | 425 | 429 => self.failure(Step::Connect, Class::Reputation, words),
             502..=504 => self.failure(Step::Connect, Class::Relay, words),
             500.. => self.failure(Step::Message, Class::Relay, words),
-            413 => self.failure(Step::Message, Class::Content, words),
             200..=399 => self.failure(Step::Connect, Class::Unknown, words),
             _ => self.failure(Step::Message, Class::Content, words),
         }

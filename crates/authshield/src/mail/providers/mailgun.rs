@@ -55,7 +55,7 @@ impl Sender for Mailgun {
         let mut field = |field: &str, value: &str| {
             part(&format!("Content-Disposition: form-data; name=\"{field}\""), value.as_bytes());
         };
-        field("to", &mail.to.email.to_string());
+        field("to", mail.to.email.as_ref());
         // Tracking rewrites links, and these are secrets.
         field("o:tracking", "no");
         field(&format!("v:{TAG}"), &mail.tag);
@@ -231,7 +231,7 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Report>, Refused> {
             () if words.starts_with(enhanced) => format!("{code} {words}"),
             () => format!("{code} {enhanced} {words}"),
         };
-        Cause::answer(&whole, fallback).status(enhanced).from_server(text(status, "/mx-host"))
+        Cause::answer(&whole, fallback).status(enhanced).answered_by(text(status, "/mx-host"))
     };
     let (kind, cause) = match (kind, text(event, "/severity")) {
         ("delivered", _) => (EventKind::Delivered, answer(None)),

@@ -133,7 +133,7 @@ impl Cause {
     }
 
     /// Adds who answered.
-    pub(super) fn from_server(mut self, server: &str) -> Self {
+    pub(super) fn answered_by(mut self, server: &str) -> Self {
         let server = server.strip_prefix("dns;").unwrap_or(server);
         let server: String = one_line(server).chars().take(120).collect();
         self.remote_mta = Some(server).filter(|server| !server.is_empty());

@@ -38,8 +38,10 @@ impl Signer<'_> {
         let mut all: Vec<_> = headers.to_vec();
         all.extend([("host", host.as_str()), ("x-amz-date", at.as_str())]);
         all.sort_unstable();
-        let canonical: String =
-            all.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+        let mut canonical = String::new();
+        for (name, value) in &all {
+            canonical.extend([*name, ":", value.trim(), "\n"]);
+        }
         let signed = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let hash = hex(digest(&SHA256, body).as_ref());
         let request = format!("{method}\n{}\n\n{canonical}\n{signed}\n{hash}", url.path());

@@ -78,8 +78,10 @@ impl Reporter for Topics {
             return Err(Refused::Foreign);
         }
         let url = self.own(certificate).filter(|url| {
-            let is_certificate = url.path().ends_with(".pem");
-            is_certificate && url.query().is_none() && url.fragment().is_none()
+            let is_certificate = std::path::Path::new(url.path()).extension();
+            is_certificate.is_some_and(|end| end == "pem")
+                && url.query().is_none()
+                && url.fragment().is_none()
         });
         let url = url.ok_or(Refused::Forged)?.to_string();
         let at = member("Timestamp").and_then(instant).ok_or(Refused::Malformed)?;
@@ -136,7 +138,7 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Report>, Refused> {
         "Delivery" => {
             let cause = Cause::answer(text(&event, "/delivery/smtpResponse"), None);
             let server = text(&event, "/delivery/reportingMTA");
-            (EventKind::Delivered, "/delivery/timestamp", cause.from_server(server))
+            (EventKind::Delivered, "/delivery/timestamp", cause.answered_by(server))
         }
         "DeliveryDelay" => {
             let first = &event["deliveryDelay"]["delayedRecipients"][0];
@@ -151,7 +153,7 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Report>, Refused> {
             }
             let cause = if is_final { cause } else { cause.not_for_good() };
             let server = text(&event, "/bounce/reportingMTA");
-            (EventKind::Bounced, "/bounce/timestamp", cause.from_server(server))
+            (EventKind::Bounced, "/bounce/timestamp", cause.answered_by(server))
         }
         "Complaint" => {
             let reply = some(text(&event, "/complaint/complaintFeedbackType"));

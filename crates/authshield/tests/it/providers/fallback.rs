@@ -6,7 +6,7 @@ use authshield::mail::BreakerState;
 use serde_json::json;
 
 use super::app_with;
-use crate::support::provider::{Provider, say};
+use crate::support::provider::{Asked, Provider, say};
 use crate::support::smtp_server::Reaction;
 use crate::support::{PASSWORD, Script, SmtpServer, TestApp};
 
@@ -31,7 +31,7 @@ fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
 /// The relay that tests have is the second way here.
 #[tokio::test]
 async fn a_relay_takes_over_from_a_provider_and_gives_back() {
-    let provider = Provider::start("postmark").await;
+    let provider = Provider::start("postmark");
     let app = app_with(&provider, &[("mail.fallback", "smtp")]).await;
     app.register("a@example.org", PASSWORD).await.ok(202);
     app.app.post.deliver_due().await;
@@ -61,7 +61,7 @@ async fn a_relay_takes_over_from_a_provider_and_gives_back() {
     assert!(exposition.contains("authshield_mail_breaker_state{provider=\"postmark\"} 2"));
     assert!(exposition.contains("authshield_mail_breaker_state{provider=\"smtp\"} 0"));
     assert_eq!(provider.mails().len(), 2, "b was tried there once");
-    assert!(provider.asked().iter().any(|asked| asked.is_drill()));
+    assert!(provider.asked().iter().any(Asked::is_drill));
 
     provider.behave();
     app.advance(Duration::from_mins(2));

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::app_with;
-use crate::support::provider::{ALL, Asked, Provider, say};
+use crate::support::provider::{ALL, Asked, Provider, Said, say};
 use crate::support::{PASSWORD, TestApp};
 
 async fn mail_to(app: &TestApp, email: &str) -> Value {
@@ -73,7 +73,7 @@ fn gist(name: &str, asked: &Asked) -> (String, String, String) {
 #[tokio::test]
 async fn each_provider_is_given_a_mail_in_its_own_way_and_its_name_for_it_is_kept() {
     for name in ALL {
-        let provider = Provider::start(name).await;
+        let provider = Provider::start(name);
         let app = app_with(&provider, &[]).await;
         let row = mail_to(&app, "ann@example.net").await;
         assert_eq!((&row["state"], &row["provider"]), (&json!("accepted"), &json!(name)), "{row}");
@@ -114,199 +114,136 @@ async fn each_provider_is_given_a_mail_in_its_own_way_and_its_name_for_it_is_kep
     }
 }
 
-/// Operations 4.4: whose affair an answer is, and what follows.
-#[tokio::test]
-async fn an_answer_says_whose_affair_it_is() {
+/// An answer; whose affair it is, whether it holds all mail back, and what becomes of this one.
+type Case = (Said, &'static str, bool, &'static str);
+
+const YES: bool = true;
+const NO: bool = false;
+
+fn answers_of_ses() -> Vec<Case> {
     let ses = |kind: &str, words: &str| {
         let mut said = say(400, &json!({ "message": words }));
         said.1.push(("x-amzn-errortype", kind.to_owned()));
         said
     };
+    let rejected = |who: &str| {
+        let words = "Email address is not verified. The following identities failed the check in region \
+                     EU-CENTRAL-1: ";
+        ses("MessageRejected", &format!("{words}{who}"))
+    };
+    let unknown = ses("UnrecognizedClientException", "The security token is invalid.");
+    vec![
+        (unknown, "configuration", YES, "queued"),
+        (ses("SendingPausedException", "Paused."), "configuration", YES, "queued"),
+        (rejected("accounts@auth.example.net"), "configuration", YES, "queued"),
+        (rejected("ann@example.org"), "configuration", NO, "queued"),
+        (ses("TooManyRequestsException", "Rate exceeded"), "reputation", YES, "queued"),
+        (ses("BadRequestException", "Bad MIME"), "content", NO, "failed"),
+    ]
+}
+
+fn answers_of_postmark() -> Vec<Case> {
     let postmark =
         |code: i32, words: &str| say(422, &json!({ "ErrorCode": code, "Message": words }));
+    let token = json!({ "ErrorCode": 10, "Message": "Bad or missing Server API token." });
+    let signature = "The 'From' address you supplied is not a Sender Signature on your account.";
+    let pending = "While your account is pending approval, all recipient addresses must share the \
+                   same domain as the 'From' address.";
+    let inactive = "You tried to send to a recipient that has been marked as inactive.";
+    vec![
+        (say(401, &token), "configuration", YES, "queued"),
+        (postmark(400, signature), "configuration", YES, "queued"),
+        (postmark(412, pending), "configuration", NO, "queued"),
+        (postmark(406, inactive), "recipient", NO, "failed"),
+        (postmark(300, "Error parsing 'To': Illegal email domain."), "recipient", NO, "failed"),
+    ]
+}
+
+fn answers_of_sendgrid() -> Vec<Case> {
     let sendgrid = |status, words: &str, field: Value| {
         say(status, &json!({ "errors": [{ "message": words, "field": field, "help": null }] }))
     };
+    let grant = "The provided authorization grant is invalid, expired, or revoked";
+    let identity = "The from address does not match a verified Sender Identity. Mail cannot be sent \
+                    until this error is resolved.";
+    let to = json!("personalizations.0.to.0.email");
+    vec![
+        (sendgrid(401, grant, Value::Null), "configuration", YES, "queued"),
+        (sendgrid(403, identity, json!("from")), "configuration", YES, "queued"),
+        (sendgrid(401, "Maximum credits exceeded", Value::Null), "configuration", YES, "queued"),
+        (sendgrid(400, "Does not contain a valid address.", to), "recipient", NO, "failed"),
+        (sendgrid(429, "too many requests", Value::Null), "reputation", YES, "queued"),
+    ]
+}
+
+fn answers_of_mailgun() -> Vec<Case> {
     let mailgun = |status, words: &str| say(status, &json!({ "message": words }));
+    let sandbox = "Domain sandbox.mailgun.org is not allowed to send: Free accounts are for test \
+                   purposes only. Please upgrade or add the address to authorized recipients.";
+    let unknown = "Domain not found: mail.auth.example.net";
+    let to = "to parameter is not a valid address. please check documentation";
+    vec![
+        ((401, vec![], "Forbidden".to_owned()), "configuration", YES, "queued"),
+        (mailgun(403, sandbox), "configuration", NO, "queued"),
+        (mailgun(404, unknown), "configuration", YES, "queued"),
+        (mailgun(400, to), "recipient", NO, "failed"),
+    ]
+}
+
+fn answers_of_resend() -> Vec<Case> {
     let resend = |status: u16, kind: &str, words: &str| {
         say(status, &json!({ "statusCode": status, "name": kind, "message": words }))
     };
-    let not_verified = "Email address is not verified. The following identities failed the check in \
-                        region EU-CENTRAL-1: ";
-    let ours = format!("{not_verified}accounts@auth.example.net");
-    let theirs = format!("{not_verified}ann@example.org");
-    let identity = "The from address does not match a verified Sender Identity. Mail cannot be sent \
-                    until this error is resolved.";
-    let sandbox = "Domain sandbox.mailgun.org is not allowed to send: Free accounts are for test \
-                   purposes only. Please upgrade or add the address to authorized recipients.";
-    // Provider, answer, whose affair, whether it holds all mail back, what becomes of this one.
-    let (yes, no) = (true, false);
-    for (name, said, class, for_all, state) in [
-        (
-            "ses",
-            ses("UnrecognizedClientException", "The security token is invalid."),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "ses",
-            ses("SendingPausedException", "Sending is paused."),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        ("ses", ses("MessageRejected", &ours), "configuration", yes, "queued"),
-        ("ses", ses("MessageRejected", &theirs), "configuration", no, "queued"),
-        ("ses", ses("TooManyRequestsException", "Rate exceeded"), "reputation", yes, "queued"),
-        ("ses", ses("BadRequestException", "Bad MIME"), "content", no, "failed"),
-        (
-            "postmark",
-            say(401, &json!({ "ErrorCode": 10, "Message": "Bad or missing Server API token." })),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "postmark",
-            postmark(
-                400,
-                "The 'From' address you supplied is not a Sender Signature on your account.",
-            ),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "postmark",
-            postmark(
-                412,
-                "While your account is pending approval, all recipient addresses must share the same domain.",
-            ),
-            "configuration",
-            no,
-            "queued",
-        ),
-        (
-            "postmark",
-            postmark(406, "You tried to send to a recipient that has been marked as inactive."),
-            "recipient",
-            no,
-            "failed",
-        ),
-        (
-            "postmark",
-            postmark(300, "Error parsing 'To': Illegal email domain."),
-            "recipient",
-            no,
-            "failed",
-        ),
-        (
-            "sendgrid",
-            sendgrid(401, "The provided authorization grant is invalid", Value::Null),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        ("sendgrid", sendgrid(403, identity, json!("from")), "configuration", yes, "queued"),
-        (
-            "sendgrid",
-            sendgrid(401, "Maximum credits exceeded", Value::Null),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "sendgrid",
-            sendgrid(
-                400,
-                "Does not contain a valid address.",
-                json!("personalizations.0.to.0.email"),
-            ),
-            "recipient",
-            no,
-            "failed",
-        ),
-        ("sendgrid", sendgrid(429, "too many requests", Value::Null), "reputation", yes, "queued"),
-        ("mailgun", (401, vec![], "Forbidden".to_owned()), "configuration", yes, "queued"),
-        ("mailgun", mailgun(403, sandbox), "configuration", no, "queued"),
-        (
-            "mailgun",
-            mailgun(404, "Domain not found: mail.auth.example.net"),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "mailgun",
-            mailgun(400, "to parameter is not a valid address. please check documentation"),
-            "recipient",
-            no,
-            "failed",
-        ),
-        (
-            "resend",
-            resend(403, "invalid_api_key", "API key is invalid"),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "resend",
-            resend(403, "validation_error", "The auth.example.net domain is not verified."),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "resend",
-            resend(
-                403,
-                "validation_error",
-                "You can only send testing emails to your own email address",
-            ),
-            "configuration",
-            no,
-            "queued",
-        ),
-        (
-            "resend",
-            resend(429, "daily_quota_exceeded", "You have reached your daily quota."),
-            "configuration",
-            yes,
-            "queued",
-        ),
-        (
-            "resend",
-            resend(429, "rate_limit_exceeded", "Too many requests."),
-            "reputation",
-            yes,
-            "queued",
-        ),
-        ("resend", resend(503, "application_error", "Unavailable"), "relay", yes, "queued"),
-        ("resend", resend(500, "application_error", "Internal"), "relay", no, "queued"),
+    let domain = "The auth.example.net domain is not verified.";
+    let testing = "You can only send testing emails to your own email address";
+    vec![
+        (resend(403, "invalid_api_key", "API key is invalid"), "configuration", YES, "queued"),
+        (resend(403, "validation_error", domain), "configuration", YES, "queued"),
+        (resend(403, "validation_error", testing), "configuration", NO, "queued"),
+        (resend(429, "daily_quota_exceeded", "Used up."), "configuration", YES, "queued"),
+        (resend(429, "rate_limit_exceeded", "Too many."), "reputation", YES, "queued"),
+        (resend(503, "application_error", "Unavailable"), "relay", YES, "queued"),
+        (resend(500, "application_error", "Internal"), "relay", NO, "queued"),
+    ]
+}
+
+/// Operations 4.4: whose affair an answer is, and what follows.
+#[tokio::test]
+async fn an_answer_says_whose_affair_it_is() {
+    for (name, cases) in [
+        ("ses", answers_of_ses()),
+        ("postmark", answers_of_postmark()),
+        ("sendgrid", answers_of_sendgrid()),
+        ("mailgun", answers_of_mailgun()),
+        ("resend", answers_of_resend()),
     ] {
-        let provider = Provider::start(name).await;
-        let app = app_with(&provider, &[]).await;
-        let words = said.2.clone();
-        provider.on(move |asked| asked.is_mail().then(|| said.clone()));
-        let row = mail_to(&app, "ann@example.org").await;
-        assert_eq!(row["state"], state, "{name} {words}: {row}");
-        let attempt =
-            format!("authshield_mail_attempts_total{{provider=\"{name}\",class=\"{class}\"}} 1\n");
-        let exposition = app.app.metrics.encode();
-        assert!(exposition.contains(&attempt), "{name} {words} is {class}: {row}");
-        let open = app.app.post.state() != BreakerState::Closed;
-        assert_eq!(open, for_all, "{name} {words}");
-        // Our own faults cost no mail one of its attempts, and say what to mend.
-        if class == "configuration" {
-            assert_eq!(row["attempts"], 0, "{name} {words}");
-            assert!(app.app.post.trouble().unwrap().advice.is_some(), "{name} {words}");
+        for case in cases {
+            is_judged(name, case).await;
         }
-        if for_all {
-            let trouble = app.app.post.trouble().unwrap().to_string();
-            assert!(!trouble.contains("ann@example.org"), "the log names nobody: {trouble}");
-        }
+    }
+}
+
+async fn is_judged(name: &'static str, (said, class, for_all, state): Case) {
+    let provider = Provider::start(name);
+    let app = app_with(&provider, &[]).await;
+    let words = said.2.clone();
+    provider.on(move |asked| asked.is_mail().then(|| said.clone()));
+    let row = mail_to(&app, "ann@example.org").await;
+    assert_eq!(row["state"], state, "{name} {words}: {row}");
+    let attempt =
+        format!("authshield_mail_attempts_total{{provider=\"{name}\",class=\"{class}\"}} 1\n");
+    let exposition = app.app.metrics.encode();
+    assert!(exposition.contains(&attempt), "{name} {words} is {class}: {row}");
+    let open = app.app.post.state() != BreakerState::Closed;
+    assert_eq!(open, for_all, "{name} {words}");
+    // Our own faults cost no mail one of its attempts, and say what to mend.
+    if class == "configuration" {
+        assert_eq!(row["attempts"], 0, "{name} {words}");
+        assert!(app.app.post.trouble().unwrap().advice.is_some(), "{name} {words}");
+    }
+    if for_all {
+        let trouble = app.app.post.trouble().unwrap().to_string();
+        assert!(!trouble.contains("ann@example.org"), "the log names nobody: {trouble}");
     }
 }
 
@@ -314,7 +251,7 @@ async fn an_answer_says_whose_affair_it_is() {
 #[tokio::test]
 async fn whether_mail_can_leave_again_is_tried_with_a_message_that_goes_nowhere() {
     for name in ALL {
-        let provider = Provider::start(name).await;
+        let provider = Provider::start(name);
         let app = app_with(&provider, &[]).await;
         let refused = || say(401, &json!({ "ErrorCode": 10, "message": "no such key" }));
         provider.on(move |asked| asked.is_mail().then(refused));
@@ -359,7 +296,7 @@ async fn whether_mail_can_leave_again_is_tried_with_a_message_that_goes_nowhere(
 /// No answer is no yes: it is tried again, as the same message.
 #[tokio::test]
 async fn a_mail_whose_answer_was_lost_is_given_again_under_the_same_name() {
-    let provider = Provider::start("resend").await;
+    let provider = Provider::start("resend");
     let app = app_with(&provider, &[]).await;
     provider.on(|asked| asked.is_mail().then(|| say(500, &json!({ "name": "application_error" }))));
     mail_to(&app, "ann@example.org").await;
@@ -377,7 +314,7 @@ async fn a_mail_whose_answer_was_lost_is_given_again_under_the_same_name() {
 #[tokio::test]
 async fn keys_do_not_show() {
     for name in ALL {
-        let provider = Provider::start(name).await;
+        let provider = Provider::start(name);
         let app = app_with(&provider, &[]).await;
         let shown = format!("{:?} {:?} {:?}", app.app.post, app.app.webhooks, app.app.config);
         for (setting, value) in provider.settings() {

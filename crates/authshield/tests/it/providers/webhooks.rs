@@ -21,7 +21,7 @@ struct Scene {
 
 impl Scene {
     async fn new(name: &'static str) -> Self {
-        let provider = Provider::start(name).await;
+        let provider = Provider::start(name);
         let app = app_with(&provider, &[]).await;
         let scene = Self { name, provider, app };
         scene.serve_certificate();

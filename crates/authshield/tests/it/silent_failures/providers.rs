@@ -24,11 +24,12 @@ async fn program_with(provider: &Provider) -> Program {
     provider.settings().iter().fold(program, |program, (name, value)| program.set(name, value))
 }
 
-/// Row 8: a sandboxed account; row 9: a sender that is not verified; and a key that is not known.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_that_is_limited_does_not_pass_the_gate() {
-    type Limit = (&'static str, &'static str, fn(&Asked) -> Option<Said>, &'static [&'static str]);
-    let limits: [Limit; 10] = [
+/// A provider, the check that finds the limit, what its API tells then, and words of the finding.
+type Limit = (&'static str, &'static str, fn(&Asked) -> Option<Said>, &'static [&'static str]);
+
+/// What accounts can lack.
+fn limits() -> [Limit; 10] {
+    [
         (
             "ses",
             "API-1",
@@ -118,9 +119,15 @@ async fn an_account_that_is_limited_does_not_pass_the_gate() {
             |asked| (asked.path == "/domains").then(|| say(200, &json!({ "data": [] }))),
             &["does not know the domain"],
         ),
-    ];
+    ]
+}
+
+/// Row 8: a sandboxed account; row 9: a sender that is not verified; and a key that is not known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_is_limited_does_not_pass_the_gate() {
+    let limits = limits();
     for name in ALL {
-        let provider = Provider::start(name).await;
+        let provider = Provider::start(name);
         let program = program_with(&provider).await;
         let only = ["--only", "API-1,API-2,API-3,API-4,API-5,API-6"];
         let gate = Gate::of(&program, &only).await;
@@ -151,7 +158,7 @@ struct Scene {
 
 impl Scene {
     async fn new(name: &'static str) -> Self {
-        let provider = Provider::start(name).await;
+        let provider = Provider::start(name);
         let program = program_with(&provider).await;
         let watched = Watched::serve(program).await;
         Self { watched, provider, name }

@@ -107,7 +107,7 @@ pub(crate) fn documented(name: &str, public_url: &str, asked: &Asked) -> Said {
             let with_user = url.replacen("://", "://any:secret@", 1);
             let on = json!({ "Enabled": true });
             yes(json!({ "Webhooks": [{
-                "ID": 1234567, "Url": with_user, "MessageStream": "outbound",
+                "ID": 1_234_567, "Url": with_user, "MessageStream": "outbound",
                 "Triggers": { "Open": { "Enabled": false }, "Click": { "Enabled": false },
                               "Delivery": on, "Bounce": on, "SpamComplaint": on },
             }] }))
@@ -154,7 +154,7 @@ pub(crate) fn documented(name: &str, public_url: &str, asked: &Asked) -> Said {
 
 impl Provider {
     /// Starts one that answers as `name` documents.
-    pub(crate) async fn start(name: &'static str) -> Self {
+    pub(crate) fn start(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
