@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use authshield_verify::Verifier;
@@ -12,21 +13,23 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request}
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use onesql::Store;
+use onesql::{Store, Together};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::access::{Lookups, VerifiedTokens};
+use crate::access::VerifiedTokens;
 use crate::checks::Board;
 use crate::config::Config;
 use crate::installation::Installation;
-use crate::kernel::{ClientAddress, Device, Timestamp};
+use crate::kernel::{ClientAddress, Device, SessionId, Timestamp};
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post, Returns, Webhooks};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
+use crate::sessions::Present;
 use crate::telemetry::Metrics;
+use crate::tokens::Holder;
 use crate::vault::{Keyring, Secrets};
 use crate::world::{SharedWorld, World};
 
@@ -75,12 +78,16 @@ pub struct Reach {
     pub verifier: Verifier,
     /// Access tokens whose signature was already checked.
     pub verified: VerifiedTokens,
-    /// Sessions of callers that are being read.
-    pub lookups: Lookups,
+    /// Finds the sessions of callers.
+    pub callers: Together<SessionId, Present>,
+    /// Finds who holds a refresh token, by its hash.
+    pub holders: Together<Vec<u8>, Holder>,
     /// Templates of the pages.
     pub pages: Pages,
     /// What is believed of everything around the service.
     pub checks: Board,
+    /// Whether it is still looked at what could not be before somebody listened.
+    pub opening: AtomicBool,
 }
 
 impl App {

@@ -1,6 +1,7 @@
 //! Puts the parts together: from a configuration to an [`App`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,7 +10,7 @@ use onesql::{Options, Store, Work};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use crate::access::{Lookups, VerifiedTokens};
+use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
@@ -22,10 +23,12 @@ use crate::mail::{
 use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
+use crate::sessions;
 use crate::telemetry::metrics::{
     Database, Mail as MailLabels, MailAttempt, MailKind, MailSuppressed,
 };
 use crate::telemetry::{Metrics, Notes, Part};
+use crate::tokens;
 use crate::vault::{
     EmailHashKey, Keyring, KeyringError, MAIL_VARIABLES, RewrapError, SUPPRESSED_ADDRESS, Secrets,
     Vault, VaultError, WEBHOOK_PAYLOAD,
@@ -241,6 +244,7 @@ async fn put_together(
     // Policies for checks that do not exist were refused before.
     let overrides = checks::overrides(&config).unwrap_or_default();
     let checks = Board::new(&checks::all(), &config, &overrides, &*world);
+    let (callers, holders) = (sessions::callers(&store), tokens::holders(&store));
     let app = App::new(Reach {
         pages,
         live: ArcSwap::from_pointee(config.clone()),
@@ -259,8 +263,10 @@ async fn put_together(
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
-        lookups: Lookups::default(),
+        callers,
+        holders,
         checks,
+        opening: AtomicBool::new(false),
     });
     Ok((app, post))
 }

@@ -1,7 +1,7 @@
 //! What every request goes through, whatever route it is for.
 //!
 //! ```text
-//! identify      who is it from, what is it called           (Ctx, ClientIp, RequestTag);
+//! identify      who is it from, what is it called           (Ctx, Asked);
 //!               the headers of every answer                 (also of what CORS answers)
 //! request_line  one line in the log, one tick of metrics    (telemetry)
 //! finish        time limit, panics, problems
@@ -9,7 +9,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Extension;
 use axum::extract::{ConnectInfo, Request, State};
@@ -25,7 +25,7 @@ use crate::kernel::{ClientAddress, RequestId, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
 use crate::screens::Reader;
-use crate::telemetry::{ClientIp, RequestTag, TrustedPeer, metrics};
+use crate::telemetry::{Asked, metrics};
 
 /// Where the request id travels.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,14 +49,11 @@ pub async fn identify(
         .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
     let tag: Arc<str> = tag.into();
     let ctx = Ctx::new(Arc::clone(&app.world), Arc::clone(&tag), client, request.headers());
-    let extensions = request.extensions_mut();
-    if trusted.iter().any(|net| net.contains(&peer)) {
-        extensions.insert(TrustedPeer);
-    }
+    let by_proxy = trusted.iter().any(|net| net.contains(&peer));
     drop(live);
+    let extensions = request.extensions_mut();
     extensions.insert(ctx);
-    extensions.insert(RequestTag(Arc::clone(&tag)));
-    extensions.insert(ClientIp(client.ip));
+    extensions.insert(Asked { tag: Arc::clone(&tag), client_ip: client.ip, by_proxy });
     let mut response = next.run(request).await;
     set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
     response
@@ -64,7 +61,7 @@ pub async fn identify(
 
 /// Bounds the time, survives panics, and writes problems.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let tag = request.extensions().get::<RequestTag>().map(|tag| Arc::clone(&tag.0));
+    let tag = request.extensions().get::<Asked>().map(|asked| Arc::clone(&asked.tag));
     let tag = tag.unwrap_or_default();
     let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -101,9 +98,9 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
     response
 }
 
-/// What the OWASP secure headers project asks for; a handler that knows better said so already.
-fn set_headers(headers: &mut HeaderMap, tag: &str, https: bool) {
-    const ALWAYS: [(HeaderName, &str); 9] = [
+/// What the OWASP secure headers project asks for.
+static ALWAYS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -119,10 +116,16 @@ fn set_headers(headers: &mut HeaderMap, tag: &str, https: bool) {
             HeaderName::from_static("permissions-policy"),
             "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         ),
-    ];
-    for (name, value) in ALWAYS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
+    ]
+    .map(|(name, value)| (name, HeaderValue::from_static(value)))
+    .into_iter()
+    .collect()
+});
+
+/// Dresses an answer; a handler that knows better said so already.
+fn set_headers(headers: &mut HeaderMap, tag: &str, https: bool) {
+    let known_better = std::mem::replace(headers, ALWAYS.clone());
+    headers.extend(known_better);
     if https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,

@@ -34,6 +34,7 @@ mod sqlite;
 mod statement;
 mod store;
 mod timestamp;
+mod together;
 mod tx;
 mod watch;
 
@@ -46,5 +47,6 @@ pub use sqlx::types::Json;
 pub use statement::{Row, Statement, Value};
 pub use store::{Options, Store};
 pub use timestamp::Timestamp;
+pub use together::{Find, TOGETHER_AT_MOST, Together};
 pub use tx::Tx;
 pub use watch::{Mode, Part, Work};

@@ -207,7 +207,7 @@ impl Store {
         }
     }
 
-    fn watch(&self, mode: Mode) -> Watch {
+    pub(crate) fn watch(&self, mode: Mode) -> Watch {
         let system = match *self.on {
             Database::Sqlite(_) => "sqlite",
             Database::Postgres(_) => "postgresql",

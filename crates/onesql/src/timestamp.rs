@@ -98,9 +98,39 @@ impl FromStr for Timestamp {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        if let Some(at) = own_form(text.as_bytes()) {
+            return Ok(at);
+        }
         let at: jiff::Timestamp = text.parse()?;
         Ok(Self::from_microsecond(at.as_microsecond()))
     }
+}
+
+/// Reads what [`Timestamp`] writes. That is the one form in the database, where a request meets a dozen
+/// of them, and a parser of every form takes ten times as long.
+fn own_form(text: &[u8]) -> Option<Timestamp> {
+    let text: &[u8; 27] = text.try_into().ok()?;
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (26, b'Z')];
+    if marks.iter().any(|(place, mark)| text[*place] != *mark) {
+        return None;
+    }
+    let number = |places: std::ops::Range<usize>| {
+        text[places].iter().try_fold(0_i32, |sum, digit| {
+            digit.is_ascii_digit().then(|| sum * 10 + i32::from(digit - b'0'))
+        })
+    };
+    let small = |places| number(places).and_then(|number| i8::try_from(number).ok());
+    let at = jiff::civil::DateTime::new(
+        i16::try_from(number(0..4)?).ok()?,
+        small(5..7)?,
+        small(8..10)?,
+        small(11..13)?,
+        small(14..16)?,
+        small(17..19)?,
+        number(20..26)? * 1000,
+    );
+    let at = jiff::tz::TimeZone::UTC.to_timestamp(at.ok()?).ok()?;
+    Some(Timestamp::from_microsecond(at.as_microsecond()))
 }
 
 impl TryFrom<String> for Timestamp {
@@ -163,6 +193,25 @@ mod tests {
         assert!(whole < after);
         assert!(whole.to_string() < after.to_string());
         assert_eq!(whole.to_string().parse::<Timestamp>().expect("our own form"), whole);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for micros in [0, 1, 951_782_399_999_999, 951_782_400_000_000, 253_402_207_200_000_000] {
+            let at = Timestamp::from_microsecond(micros);
+            assert_eq!(own_form(at.to_string().as_bytes()), Some(at), "{at}");
+            assert_eq!(at.to_string().parse::<jiff::Timestamp>().expect("RFC 3339"), at.0);
+        }
+        for other in [
+            "2026-11-22T08:30:00Z",
+            "2026-11-22T08:30:00.500000+",
+            "2026-02-29T08:30:00.500000Z",
+            "2026-11-22T24:30:00.500000Z",
+            "2026-11-22T08:30:00.5000 0Z",
+            "+026-11-22T08:30:00.500000Z",
+        ] {
+            assert_eq!(own_form(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! are read from the database on every request, so that a logout, a disabled account or a lost role
 //! takes effect at once, on every node.
 
-mod lookups;
 mod permission;
 mod tokens;
 
@@ -14,7 +13,6 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
-pub use lookups::Lookups;
 pub use permission::{
     ChangeRoles, ChangeStatus, EndSessions, Permission, SeeHealth, SeeMail, SeeSessions, SeeUsers,
     SendMail, grants,
@@ -26,6 +24,7 @@ use crate::app::{App, Ctx};
 use crate::kernel::{SessionId, UserId};
 use crate::problem::{Code, Problem};
 use crate::sessions;
+use crate::telemetry::Notes;
 use crate::vault::FIRST_EPOCH;
 
 /// Somebody who proved who they are, in a session that goes on.
@@ -42,7 +41,7 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let ctx = Ctx::from_request_parts(parts, app).await?;
         let caller = authenticate(app, &ctx, bearer(&parts.headers)?).await?;
-        if let Some(notes) = parts.extensions.get::<crate::telemetry::Notes>() {
+        if let Some(notes) = Notes::current() {
             notes.user(caller.user.id);
         }
         Ok(caller)
@@ -104,7 +103,7 @@ async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Probl
     if epoch != Some(app.installation.token_epoch) {
         return Err(refused("issued before a backup was restored"));
     }
-    let Some(found) = app.lookups.find(app, session).await? else {
+    let Some(found) = app.callers.find(session).await? else {
         return Err(refused("no such session"));
     };
     if found.user.id != user {

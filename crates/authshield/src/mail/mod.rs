@@ -34,6 +34,7 @@ mod letter;
 mod line;
 mod mailbox;
 mod message;
+mod mime;
 mod name;
 mod observer;
 mod outbox;
@@ -62,12 +63,16 @@ pub use letter::{Letter, Lives};
 pub use observer::{Counts, MailObserver, Outcome};
 pub use outbox::{Outbox, Recipient, Sealer};
 pub use post::{Post, run};
+#[cfg(any(test, fuzzing))]
+pub use providers::webhook_is_bounded;
 pub use providers::{
-    Api, PAYLOAD_AT_MOST, Remark, Report, WebhookError, WebhookRefused, Webhooks, last_feedback,
-    read_webhook, take_webhook, with_provider,
+    Api, PAYLOAD_AT_MOST, Remark, WebhookError, WebhookRefused, Webhooks, last_feedback,
+    take_webhook, with_provider,
 };
 pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
+#[cfg(any(test, fuzzing))]
+pub(crate) use returns::is_bounded;
 pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;

@@ -10,10 +10,7 @@ mod sql;
 use onesql::Tx;
 
 pub use rules::{Ended, live};
-pub use sql::{
-    Found, Life, PRESENT_AT_MOST, Present, Session, end, end_all, find, list, open, present,
-    use_again,
-};
+pub use sql::{Found, Life, Present, Session, callers, end, end_all, find, list, open, use_again};
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};

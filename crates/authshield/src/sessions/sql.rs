@@ -1,6 +1,6 @@
 //! Sessions, as the database knows them.
 
-use onesql::{Json, Result, Sql, Timestamp, Tx};
+use onesql::{Json, Result, Sql, Store, TOGETHER_AT_MOST, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::{self, User, user_columns};
@@ -68,9 +68,6 @@ pub struct Present {
     pub user: User,
 }
 
-/// How many sessions [`present`] finds at once.
-pub const PRESENT_AT_MOST: usize = 16;
-
 /// Opens a session for somebody whose password is still the one that was compared, and who is not
 /// disabled; `false` if that changed while the hash was computed.
 ///
@@ -118,8 +115,17 @@ pub async fn find(tx: &mut Tx, session: SessionId) -> Result<Option<Found>> {
     .await
 }
 
-/// Finds up to [`PRESENT_AT_MOST`] sessions and their accounts; those that do not exist are left out.
-pub async fn present(tx: &mut Tx, sessions: &[SessionId]) -> Result<Vec<Present>> {
+/// Returns what finds the sessions of callers, and their accounts.
+#[must_use]
+pub fn callers(store: &Store) -> Together<SessionId, Present> {
+    Together::new(
+        store.clone(),
+        |tx, sessions| Box::pin(present(tx, sessions)),
+        |present| &present.session.id,
+    )
+}
+
+async fn present(tx: &mut Tx, sessions: &[SessionId]) -> Result<Vec<Present>> {
     macro_rules! present {
         ($which:literal) => {
             concat!(
@@ -136,7 +142,7 @@ pub async fn present(tx: &mut Tx, sessions: &[SessionId]) -> Result<Vec<Present>
     let mut statement = tx.query(present!(
         "IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
     ));
-    for place in 0..PRESENT_AT_MOST {
+    for place in 0..TOGETHER_AT_MOST {
         statement = statement.bind(sessions.get(place).copied());
     }
     statement.all().await

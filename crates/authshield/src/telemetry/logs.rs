@@ -1,10 +1,9 @@
 //! From events to lines: what is logged, and with which fields.
 
 use std::error::Error;
-use std::fmt;
-use std::io::Write;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
 
-use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
@@ -13,11 +12,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
-use super::line::{Format, Line};
+use super::line::{Fields, Format, Line};
 use crate::world::SharedWorld;
-
-/// How much of one text is kept, in bytes: a line has an end, whatever somebody sent.
-const LONGEST_TEXT: usize = 4096;
 
 /// `log` does not say what to log.
 #[derive(Debug, thiserror::Error)]
@@ -76,63 +72,43 @@ pub struct LogLayer<W> {
     world: SharedWorld,
 }
 
-/// The fields of an event or a span, in the order of their first mention.
-#[derive(Default)]
-struct Fields(Vec<(&'static str, Value)>);
-
-impl Fields {
-    fn set(&mut self, name: &'static str, value: Value) {
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name, value)),
-        }
-    }
-
-    fn set_text(&mut self, name: &'static str, mut text: String) {
-        let end = text.floor_char_boundary(LONGEST_TEXT);
-        if end < text.len() {
-            text.truncate(end);
-            text.push('…');
-        }
-        self.set(name, Value::String(text));
-    }
-}
-
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set_text(field.name(), value.to_owned());
+        self.set_text(field.name(), |texts| texts.push_str(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field.name(), value.into());
+        self.set(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field.name(), value.into());
+        self.set(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field.name(), value.into());
+        self.set(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field.name(), value.into());
+        self.set(field.name(), value);
     }
 
     /// An error is told with what caused it: `Display` never repeats a source.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        self.set_text(field.name(), text);
+        self.set_text(field.name(), |texts| {
+            let _ = write!(texts, "{value}");
+            let mut cause = value.source();
+            while let Some(error) = cause {
+                let _ = write!(texts, ": {error}");
+                cause = error.source();
+            }
+        });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set_text(field.name(), format!("{value:?}"));
+        self.set_text(field.name(), |texts| {
+            let _ = write!(texts, "{value:?}");
+        });
     }
 }
 
@@ -179,17 +155,15 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         // A request's line has some twenty.
-        let mut fields = Fields(Vec::with_capacity(24));
+        let mut fields = Fields::with_room_for(24);
         for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(SpanFields(around)) = span.extensions().get() {
-                for (name, value) in &around.0 {
-                    fields.set(name, value.clone());
-                }
+                fields.extend(around);
             }
         }
         event.record(&mut fields);
         let (level, target) = (*event.metadata().level(), event.metadata().target());
-        let line = Line { at: self.world.now(), level, target, fields: &fields.0 };
+        let line = Line { at: self.world.now(), level, target, fields: &fields };
         // Whoever cannot log has nowhere to say so; the queue counts what it loses.
         let _ = self.writer.make_writer().write_all(line.render(self.format).as_bytes());
     }

@@ -13,11 +13,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use serde_json::Value;
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::line::{Format, Line};
+use super::line::{Fields, Format, Line};
 use crate::world::SharedWorld;
 
 /// How many bytes may wait. The batch that is being written counts no more, so memory for logs is
@@ -191,7 +190,9 @@ impl LineQueue {
 
 fn notice(lost: u64, format: Format, world: &SharedWorld) -> String {
     let message = "log lines were lost: they are read too slowly, or not at all";
-    let fields = [("message", Value::from(message)), ("lost", Value::from(lost))];
+    let mut fields = Fields::default();
+    fields.set_text("message", |texts| texts.push_str(message));
+    fields.set("lost", lost);
     let target = "authshield::telemetry";
     Line { at: world.now(), level: Level::WARN, target, fields: &fields }.render(format)
 }
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(seen[0], "first\n");
         assert_eq!(seen.iter().filter(|line| line.starts_with('x')).count(), 4);
         let notice = seen.iter().find(|line| line.starts_with('{')).unwrap();
-        assert_eq!(serde_json::from_str::<Value>(notice).unwrap()["lost"], 6);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(notice).unwrap()["lost"], 6);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! One line per request. Its fields are an interface: `docs/src/reference/logs.md` describes them.
 //!
 //! The same layer counts the request and opens its span. It belongs inside of what sets
-//! [`RequestTag`] and [`ClientIp`], and outside of everything that answers.
+//! [`Asked`], and outside of everything that answers.
 //!
 //! What only the inside knows comes to the line in two ways. An answer carries [`ProblemCode`] and
-//! [`InnerReason`] as extensions. What is no part of an answer is put on [`Notes`]: from the
-//! extensions of the request, or from anywhere in its task by [`Notes::current`].
+//! [`InnerReason`] as extensions. What is no part of an answer is put on [`Notes`], from anywhere in
+//! the request's task.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -22,18 +22,16 @@ use super::metrics::{Http, Metrics};
 use super::traces;
 use crate::kernel::UserId;
 
-/// The id of the request, as answered in `x-request-id`: an extension of the request.
+/// What the frame found out about a request: one of its extensions.
 #[derive(Debug, Clone)]
-pub struct RequestTag(pub Arc<str>);
-
-/// Who sent the request, once trusted proxies were looked through: an extension of the request.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientIp(pub IpAddr);
-
-/// The connection came from a trusted proxy, whose `traceparent` counts: an extension of the
-/// request.
-#[derive(Debug, Clone, Copy)]
-pub struct TrustedPeer;
+pub struct Asked {
+    /// The id of the request, as answered in `x-request-id`.
+    pub tag: Arc<str>,
+    /// Who sent it, once trusted proxies were looked through.
+    pub client_ip: IpAddr,
+    /// Whether the connection came from a trusted proxy, whose `traceparent` counts.
+    pub by_proxy: bool,
+}
 
 /// The public code of a problem: an extension of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +94,10 @@ impl Notes {
 /// Logs, counts and traces a request; for `axum::middleware::from_fn_with_state`.
 pub async fn request_line(
     State(metrics): State<Arc<Metrics>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let notes = Notes::default();
-    request.extensions_mut().insert(notes.clone());
     let mut line = Line::open(metrics, &request, notes.clone());
     let inside = next.run(request).instrument(line.span.clone());
     let response = NOTES.scope(notes, inside).await;
@@ -132,7 +129,8 @@ impl Line {
         let method = method(request.method());
         let extensions = request.extensions();
         let route = extensions.get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
-        let request_id = extensions.get::<RequestTag>().map(|tag| Arc::clone(&tag.0));
+        let asked = extensions.get::<Asked>();
+        let request_id = asked.map(|asked| Arc::clone(&asked.tag));
         // At level error, so that whatever is logged under it has the request's id, however little
         // `log` lets through.
         let span = tracing::error_span!(
@@ -147,7 +145,7 @@ impl Line {
             http.response.status_code = Empty,
             error.r#type = Empty,
         );
-        if extensions.get::<TrustedPeer>().is_some() {
+        if asked.is_some_and(|asked| asked.by_proxy) {
             traces::follow(&span, request.headers());
         }
         metrics.http_requests_in_flight.inc();
@@ -158,7 +156,7 @@ impl Line {
             started: Instant::now(),
             method,
             route: route.to_owned(),
-            client_ip: extensions.get::<ClientIp>().map(|ip| ip.0),
+            client_ip: asked.map(|asked| asked.client_ip),
             request_id,
             status: None,
             code: None,

@@ -172,13 +172,12 @@ fn marks_are_found_in_whatever_form_they_leak() {
 
 /// A few routes that behave like ours, behind the request line.
 fn app(metrics: &Arc<Metrics>) -> Router {
-    async fn session(request: axum::extract::Request) -> Response {
-        let notes = request.extensions().get::<Notes>().unwrap();
+    async fn session() -> Response {
+        let notes = Notes::current().unwrap();
         notes.user(UserId::new(&Sandbox::default()));
         notes.spent(Part::Database, Duration::from_micros(1500));
-        let current = Notes::current().unwrap();
-        current.spent(Part::Database, Duration::from_micros(500));
-        current.spent(Part::Hash, Duration::from_millis(20));
+        notes.spent(Part::Database, Duration::from_micros(500));
+        notes.spent(Part::Hash, Duration::from_millis(20));
         tracing::info!(target: "authshield::inside", "looking");
         let mut response = StatusCode::NOT_FOUND.into_response();
         response.extensions_mut().insert(ProblemCode("SESSION_NOT_FOUND"));
@@ -194,12 +193,15 @@ fn app(metrics: &Arc<Metrics>) -> Router {
         .layer(axum::middleware::from_fn_with_state(Arc::clone(metrics), request_line))
 }
 
+fn asked(by_proxy: bool) -> Asked {
+    Asked { tag: "r-1".into(), client_ip: [192, 0, 2, 7].into(), by_proxy }
+}
+
 fn request(uri: &str) -> Request<Body> {
     Request::get(uri)
         .header(header::AUTHORIZATION, "Bearer hush")
         .header(header::USER_AGENT, AGENT.replace(|c: char| !c.is_ascii_graphic(), "_"))
-        .extension(RequestTag("r-1".into()))
-        .extension(ClientIp([192, 0, 2, 7].into()))
+        .extension(asked(false))
         .body(Body::from("a body"))
         .unwrap()
 }
@@ -329,9 +331,7 @@ async fn spans_reach_the_collector_in_the_trace_of_a_trusted_caller() {
         let mut request = request("/api/v1/sessions/raw-id?token=hush");
         let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
         request.headers_mut().insert("traceparent", parent.parse().unwrap());
-        if trusted {
-            request.extensions_mut().insert(TrustedPeer);
-        }
+        request.extensions_mut().insert(asked(trusted));
         app(&metrics).oneshot(request).with_subscriber(dispatch.clone()).await.unwrap();
     }
     drop(telemetry); // the end of the program: all that waits is sent and written

@@ -19,10 +19,11 @@ use std::time::Duration;
 
 use onesql::Tx;
 use serde::Serialize;
-use sql::{Held, Known, Rotation};
+use sql::{Held, Rotation};
 use utoipa::ToSchema;
 
 pub use rules::Verdict;
+pub use sql::{Holder, holders};
 
 use crate::accounts::User;
 use crate::accounts::http::UserBody;
@@ -141,12 +142,12 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         ip_address: ctx.client.ip.to_string(),
     };
     // Before the one writer of SQLite is asked for: whose it is, and whether they ask too often.
-    let held = sql::find(&mut app.store.glance().await?, &rotation).await?;
-    if let Some(Held { known, .. }) = &held {
-        spend(app, ctx, known).await?;
+    let holder = app.holders.find(rotation.hash.clone()).await?;
+    if let Some(holder) = &holder {
+        spend(app, ctx, holder).await?;
     }
-    let fresh = held.filter(|held| held.known.used_at.is_none());
-    if let Some(Held { found: Found { session, user }, .. }) = fresh {
+    let fresh = holder.filter(|holder| holder.used_at.is_none());
+    if let Some(Holder { found: Found { session, user }, .. }) = fresh {
         let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason: None };
         let mut tx = app.store.write().await?;
         // What is written stands or falls with the rotation.
@@ -163,12 +164,12 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
 
 /// Spends one of the session's budget. A token that was used longer ago than a retry may come spends
 /// nothing, so that no budget keeps a theft from being found.
-async fn spend(app: &App, ctx: &Ctx, known: &Known) -> Result<(), RefreshError> {
+async fn spend(app: &App, ctx: &Ctx, holder: &Holder) -> Result<(), RefreshError> {
     let leeway_began = ctx.now - app.config.refresh.retry_leeway;
-    if known.used_at.is_some_and(|used_at| used_at < leeway_began) {
+    if holder.used_at.is_some_and(|used_at| used_at < leeway_began) {
         return Ok(());
     }
-    let key = known.session_id.to_string();
+    let key = holder.found.session.id.to_string();
     match app.limits.spend(&REFRESH_PER_SESSION, &key, ctx.now).await {
         Ok(_) => Ok(()),
         Err(exceeded) => Err(RefreshError::Limited(exceeded)),
@@ -182,7 +183,7 @@ async fn retry(app: &App, ctx: &Ctx, rotation: Rotation) -> Result<(User, Sessio
     let Some(Held { known, found }) = sql::find(&mut tx, &rotation).await? else {
         return Err(reject(tx, app, ctx, None, "unknown").await?);
     };
-    let session = known.session_id;
+    let session = found.session.id;
     match rules::judge(&known, app.config.refresh.retry_leeway, ctx.now) {
         Verdict::Retry if known.user_disabled => {
             Err(reject(tx, app, ctx, Some(session), "user_disabled").await?)

@@ -47,16 +47,13 @@ pub(super) fn judge(known: &Known, leeway: Duration, now: Timestamp) -> Verdict 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::SessionId;
     use crate::world::{Sandbox, World};
 
     #[test]
     fn a_retry_is_no_theft_and_a_theft_is_no_retry() {
         let world = Sandbox::default();
         let (now, leeway) = (world.now(), Duration::from_secs(10));
-        let session = SessionId::new(&world);
         let used = |seconds: u64, successor_unused, session_ended| Known {
-            session_id: session,
             expires_at: now + Duration::from_hours(1),
             used_at: Some(now - Duration::from_secs(seconds)),
             successor_unused,

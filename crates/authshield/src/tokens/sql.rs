@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onesql::{Result, Sql, Statement, Timestamp, Tx};
+use onesql::{Result, Sql, Statement, Store, TOGETHER_AT_MOST, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::user_columns;
@@ -22,7 +22,7 @@ pub(super) struct Rotation {
 }
 
 /// A token with the session and the account that it belongs to.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, FromRow)]
 pub(super) struct Held {
     #[sqlx(flatten)]
     pub(super) known: Known,
@@ -30,10 +30,19 @@ pub(super) struct Held {
     pub(super) found: Found,
 }
 
-/// What tells whether a token can be taken, and what to make of it if not.
+/// Who holds a token, before anything is done with it.
 #[derive(Debug, Clone, FromRow)]
+pub struct Holder {
+    token_hash: Vec<u8>,
+    /// When it was exchanged.
+    pub(super) used_at: Option<Timestamp>,
+    #[sqlx(flatten)]
+    pub(super) found: Found,
+}
+
+/// What tells whether a token can be taken, and what to make of it if not.
+#[derive(Debug, FromRow)]
 pub(super) struct Known {
-    pub(super) session_id: SessionId,
     #[sqlx(rename = "token_expires_at")]
     pub(super) expires_at: Timestamp,
     pub(super) used_at: Option<Timestamp>,
@@ -111,20 +120,58 @@ pub(super) async fn rotate(first: Statement<'_, '_>, rotation: &Rotation) -> Res
     Ok(written == 1)
 }
 
+/// Returns what finds who holds a token.
+#[must_use]
+pub fn holders(store: &Store) -> Together<Vec<u8>, Holder> {
+    Together::new(
+        store.clone(),
+        |tx, hashes| Box::pin(held_by(tx, hashes)),
+        |holder| &holder.token_hash,
+    )
+}
+
+/// The columns of a [`Found`], and where they are.
+macro_rules! found {
+    () => {
+        concat!(
+            "s.id, s.amr, s.auth_time, s.ip_address, s.user_agent, s.device, s.created_at,
+             s.last_active_at, s.expires_at, s.ended_at, ",
+            user_columns!(),
+            " FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
+                   JOIN users AS u ON u.id = s.user_id WHERE t.token_hash "
+        )
+    };
+}
+
+async fn held_by(tx: &mut Tx, hashes: &[Vec<u8>]) -> Result<Vec<Holder>> {
+    macro_rules! holder {
+        ($which:literal) => {
+            concat!("SELECT t.token_hash, t.used_at, ", found!(), $which)
+        };
+    }
+    if let [hash] = hashes {
+        return tx.query(holder!("= $1")).bind(hash.clone()).all().await;
+    }
+    let mut statement = tx.query(holder!(
+        "IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+    ));
+    for place in 0..TOGETHER_AT_MOST {
+        statement = statement.bind(hashes.get(place).cloned());
+    }
+    statement.all().await
+}
+
 /// Finds a token, whatever has become of it.
 pub(super) async fn find(tx: &mut Tx, rotation: &Rotation) -> Result<Option<Held>> {
     tx.query(concat!(
-        "SELECT t.session_id, t.expires_at AS token_expires_at, t.used_at,
+        "SELECT t.expires_at AS token_expires_at, t.used_at,
                 EXISTS (SELECT 1 FROM refresh_tokens AS n
                         WHERE n.token_hash = $2 AND n.used_at IS NULL) AS successor_unused,
                 s.ended_at IS NOT NULL AS session_ended,
                 u.disabled_at IS NOT NULL AS user_disabled,
-                s.id, s.amr, s.auth_time, s.ip_address, s.user_agent, s.device, s.created_at,
-                s.last_active_at, s.expires_at, s.ended_at, ",
-        user_columns!(),
-        " FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
-               JOIN users AS u ON u.id = s.user_id
-          WHERE t.token_hash = $1"
+                ",
+        found!(),
+        "= $1"
     ))
     .bind(rotation.hash.clone())
     .bind(rotation.successor_hash.clone())

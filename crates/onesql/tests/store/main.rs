@@ -10,4 +10,5 @@ mod group_commit;
 mod migrations;
 mod promises;
 mod support;
+mod together;
 mod unavailable;

@@ -41,7 +41,8 @@ pub use intake::{
     PAYLOAD_AT_MOST, WebhookError, Webhooks, last_feedback, take_webhook, with_provider,
 };
 use report::Proof;
-pub use report::{Refused as WebhookRefused, Report};
+pub use report::Refused as WebhookRefused;
+use report::Report;
 
 use super::reply::Failure;
 use crate::config::{Config, MailProvider};
@@ -132,8 +133,9 @@ fn reporter(config: &Config, provider: MailProvider) -> Option<Box<dyn Reporter>
     })
 }
 
-/// Reads a report of `provider` as if it had proved who wrote it: for fuzzing.
-pub fn read_webhook(
+/// Reads a report of `provider` as if it had proved who wrote it.
+#[cfg(any(test, fuzzing))]
+fn read_webhook(
     provider: MailProvider,
     headers: &HeaderMap,
     body: &[u8],
@@ -145,6 +147,27 @@ pub fn read_webhook(
         MailProvider::Sendgrid => sendgrid::read(body),
         MailProvider::Mailgun => mailgun::read(body),
         MailProvider::Resend => resend::read(headers, body),
+    }
+}
+
+/// Reads what may be a report of `provider`, and panics if something about it has no bound.
+#[cfg(any(test, fuzzing))]
+pub fn webhook_is_bounded(provider: MailProvider, headers: &HeaderMap, body: &[u8]) {
+    let Ok(reports) = read_webhook(provider, headers, body) else { return };
+    assert!(reports.len() <= body.len());
+    for report in reports {
+        let cause = report.cause;
+        let texts = [
+            Some(report.event_id),
+            report.provider_id,
+            cause.reply,
+            cause.remote_mta,
+            cause.enhanced_code,
+        ];
+        for text in texts.into_iter().flatten() {
+            assert!(text.chars().count() <= 300, "{text}");
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
     }
 }
 

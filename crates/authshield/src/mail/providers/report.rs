@@ -68,34 +68,34 @@ pub(super) enum Proof {
 
 /// What became of a mail, by the account of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub(super) struct Report {
     /// The name that the provider has for this piece of news.
-    pub event_id: String,
+    pub(super) event_id: String,
     /// The mail, by our name.
-    pub mail: Option<MailId>,
+    pub(super) mail: Option<MailId>,
     /// The mail, by the provider's name.
-    pub provider_id: Option<String>,
+    pub(super) provider_id: Option<String>,
     /// When it happened.
-    pub at: Option<Timestamp>,
+    pub(super) at: Option<Timestamp>,
     /// What happened.
-    pub kind: EventKind,
+    pub(super) kind: EventKind,
     /// What is known besides.
-    pub cause: Cause,
+    pub(super) cause: Cause,
 }
 
 /// Why something happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cause {
+pub(super) struct Cause {
     /// Whose affair it is, if something is wrong.
-    pub class: Option<Class>,
+    pub(super) class: Option<Class>,
     /// The code of the other server's answer (RFC 5321).
-    pub smtp_code: Option<u16>,
+    pub(super) smtp_code: Option<u16>,
     /// The enhanced code (RFC 3463).
-    pub enhanced_code: Option<String>,
+    pub(super) enhanced_code: Option<String>,
     /// The answer, on one line.
-    pub reply: Option<String>,
+    pub(super) reply: Option<String>,
     /// The server that answered.
-    pub remote_mta: Option<String>,
+    pub(super) remote_mta: Option<String>,
 }
 
 impl Cause {

@@ -311,26 +311,8 @@ fn sns_is_believed_for_our_topics_alone_and_fetches_nothing_from_elsewhere() {
 
 /// What must hold whatever comes in.
 fn is_bounded(provider: MailProvider, headers: &HeaderMap, body: &[u8]) {
-    if let Ok(reports) = read_webhook(provider, headers, body) {
-        assert!(reports.len() <= body.len());
-        for report in reports {
-            let cause = report.cause;
-            let texts = [
-                Some(report.event_id),
-                report.provider_id,
-                cause.reply,
-                cause.remote_mta,
-                cause.enhanced_code,
-            ];
-            for text in texts.into_iter().flatten() {
-                assert!(
-                    text.chars().count() <= 300 && !text.chars().any(char::is_control),
-                    "{text}"
-                );
-            }
-        }
-    }
-    let reporter = reporter_of(provider, &sendgrid_key().1);
+    webhook_is_bounded(provider, headers, body);
+    let reporter = reporter_of(provider, "");
     let now = Sandbox::default().now();
     assert!(reporter.proof(headers, body, now).is_err(), "nobody guesses a signature");
 }

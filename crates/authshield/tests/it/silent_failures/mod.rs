@@ -13,6 +13,7 @@ mod providers;
 mod redis;
 mod relay;
 mod runner;
+mod web;
 
 use std::time::Duration;
 
