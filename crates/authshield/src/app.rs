@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, SessionId, Timestamp};
 use crate::limits::Limits;
-use crate::mail::{Outbox, Post, Returns, Webhooks};
+use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -68,6 +68,8 @@ pub struct Reach {
     pub outbox: Outbox,
     /// Who sends it.
     pub post: Post,
+    /// Who we are to the relay, where there is one.
+    pub relay_credentials: Option<RelayCredentials>,
     /// Where it comes back to, if it can.
     pub returns: Option<Returns>,
     /// Who else may report what became of it.

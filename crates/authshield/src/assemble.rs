@@ -236,6 +236,7 @@ async fn put_together(
     let outbox = Outbox::new(head, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
     let transport = Transport::from_config(&config, returns.as_ref())?;
+    let relay_credentials = transport.relay_credentials(&config);
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
@@ -258,6 +259,7 @@ async fn put_together(
         limits,
         outbox,
         post: post.clone(),
+        relay_credentials,
         returns,
         webhooks,
         metrics,

@@ -44,12 +44,14 @@ settings! {
         }
         /// Who we are to it.
         username: Option<String> {
+            reload: true,
             example: "authshield",
             mistaken: &["SMTP_LOGIN", "MAIL_USER", "MAIL_USERNAME", "EMAIL_USER", "SMTP_AUTH_USER"],
             foreign: &["SMTP_USER", "SMTP_LOGIN", "MAIL_USERNAME", "EMAIL_HOST_USER", "EMAIL_USER"],
         }
         /// How we prove it.
         password: Option<SecretString> {
+            reload: true,
             example: "<the relay's password>",
             mistaken: &["SMTP_PASS", "SMTP_SECRET", "MAIL_PASS", "MAIL_PASSWORD", "SMTP_PASSWD"],
             foreign: &["SMTP_PASS", "MAIL_PASSWORD", "EMAIL_HOST_PASSWORD", "EMAIL_PASSWORD"],

@@ -75,7 +75,7 @@ pub use reply::{Class, Failure, Step};
 pub(crate) use returns::is_bounded;
 pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};
 pub use setup::{Letterhead, SetupError, Transport};
-pub use smtp::Relay;
+pub use smtp::{Relay, RelayCredentials};
 pub use suppression::{
     New as NewSuppression, Reason as SuppressionReason, Scope as SuppressionScope, Suppression,
     forget_suppressions, is_suppressed, lift, suppress, suppressed_count, suppressions,

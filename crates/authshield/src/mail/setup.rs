@@ -10,7 +10,7 @@ use super::letter::Lives;
 use super::providers::Api;
 use super::reply::one_line;
 use super::returns::{ReturnKey, Returns};
-use super::smtp::Relay;
+use super::smtp::{Relay, RelayCredentials};
 use super::way::Way;
 use crate::config::{Config, MailProvider, Smtp};
 
@@ -130,6 +130,19 @@ impl Transport {
             ways.push(Way::from_config(config, smtp, &second, returns)?);
         }
         Ok(Self::Ways(ways))
+    }
+
+    /// Returns who we are to the relay of `smtp.*`, where mail goes to it.
+    #[must_use]
+    pub fn relay_credentials(&self, config: &Config) -> Option<RelayCredentials> {
+        let used = [Some(config.mail.provider), config.mail.fallback];
+        let Self::Ways(ways) = self else { return None };
+        // A second relay comes behind the first, and has its own.
+        used.contains(&Some(MailProvider::Smtp)).then_some(())?;
+        ways.iter().find_map(|way| match way {
+            Way::Smtp(relay) => Some(relay.credentials()),
+            Way::Api(_) => None,
+        })
     }
 
     /// Returns the relay that mail goes to, if it goes to one at all.
