@@ -8,12 +8,13 @@
 //!     sql::claim                   what is due, under a lease
 //!     suppression::may_go          did mail to this address come back?
 //!     Outbox::open, render         sealed variables ► words ► text and HTML
-//!     Relay::send                  one recipient, one conversation, every reply kept
+//!     Relay::send | Api::hand_over one recipient, one conversation, every reply kept
 //!     reply::classify              whose fault is it, and what follows?  (pure)
 //!     sql::settle                  accepted | failed | queued again
 //!     events::append               what happened, into the timeline; the state follows from it
 //! returns::take_in ─ events::append  what other servers report later
 //! outcome                           what becomes of mail, cell by cell
+//! take_webhook ─ events::append      what providers report later
 //! canary                            messages to ourselves, which show that mail arrives
 //! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
@@ -41,6 +42,7 @@ mod outbox;
 pub mod outcome;
 mod post;
 mod presence;
+mod providers;
 mod render;
 mod reply;
 mod returns;
@@ -51,6 +53,7 @@ mod sql;
 mod suppression;
 mod timeline;
 mod walk;
+mod way;
 
 pub use breaker::BreakerState;
 pub use desk::{
@@ -64,6 +67,12 @@ pub use observer::{Counts, MailObserver, Outcome};
 pub use outbox::{Outbox, Recipient, Sealer};
 pub use post::{Post, run};
 pub use presence::Presence;
+#[cfg(any(test, fuzzing))]
+pub use providers::webhook_is_bounded;
+pub use providers::{
+    Api, PAYLOAD_AT_MOST, Remark, WebhookError, WebhookRefused, Webhooks, last_feedback,
+    take_webhook, with_provider,
+};
 pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
 #[cfg(any(test, fuzzing))]
@@ -77,3 +86,4 @@ pub use suppression::{
 };
 pub use timeline::{EventKind, State};
 pub use walk::Walk;
+pub use way::Way;

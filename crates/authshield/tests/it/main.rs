@@ -28,6 +28,7 @@ mod openapi;
 mod outcome;
 mod ownership;
 mod program;
+mod providers;
 mod races;
 mod recovery;
 mod registration;
