@@ -78,7 +78,7 @@ pub(super) async fn told(tx: &mut Tx, app: &App, news: News) -> Result<Option<He
     let held = append(tx, &app.outbox, news).await?;
     if let Some(held) = held.as_ref().filter(|_| kind == EventKind::Delivered) {
         let labels = MailPlace {
-            provider: app.post.provider().to_owned(),
+            provider: held.provider.clone().unwrap_or_else(|| provider::NOBODY.to_owned()),
             mailbox_provider: held.mailbox_provider(),
         };
         let span = app.metrics.mail_time_to_deliver.get_or_create(&labels);

@@ -86,6 +86,7 @@ pub(super) struct Held {
     pub(super) recipient: String,
     pub(super) state: String,
     pub(super) created_at: Timestamp,
+    pub(super) provider: Option<String>,
     pub(super) mailbox_provider: Option<String>,
 }
 
@@ -238,8 +239,8 @@ pub(super) async fn find(tx: &mut Tx, id: MailId) -> Result<Option<Row>> {
 
 /// SQLite has one writer, so that whoever writes holds everything.
 const HOLD: Sql = Sql {
-    sqlite: "SELECT kind, recipient, state, created_at, mailbox_provider FROM mail_messages WHERE id = $1",
-    postgres: "SELECT kind, recipient, state, created_at, mailbox_provider FROM mail_messages WHERE id = $1 FOR UPDATE",
+    sqlite: "SELECT kind, recipient, state, created_at, provider, mailbox_provider FROM mail_messages WHERE id = $1",
+    postgres: "SELECT kind, recipient, state, created_at, provider, mailbox_provider FROM mail_messages WHERE id = $1 FOR UPDATE",
 };
 
 /// Holds a message until the end of the transaction, so that its state is worked out from all of

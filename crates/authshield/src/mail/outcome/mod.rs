@@ -59,7 +59,7 @@ const LATELY: Duration = Duration::from_hours(24);
 )]
 #[schema(as = MailCell)]
 pub struct Cell {
-    /// What it is handed to.
+    /// What it was handed to, or was to be handed to first.
     pub provider: String,
     /// Who takes it for the recipient: `google`, `microsoft`, `yahoo`, `apple`, … or `other`; `none` if
     /// nobody does, and `unknown` while no name server has answered.
@@ -200,9 +200,9 @@ pub async fn export(app: &App, now: Timestamp) -> Result<()> {
     }
     metrics.mail_outcome_unknown.clear();
     metrics.mail_outcome_due.clear();
-    for sql::Dark { mailbox_provider, due, unknown } in dark {
+    for sql::Dark { provider, mailbox_provider, due, unknown } in dark {
         let labels = MailPlace {
-            provider: app.post.provider().to_owned(),
+            provider: provider.unwrap_or_else(|| provider::NOBODY.to_owned()),
             mailbox_provider: mailbox_provider
                 .as_deref()
                 .map_or(provider::UNKNOWN, provider::known),

@@ -12,6 +12,7 @@ pub(super) struct Written {
     pub(super) id: MailId,
     pub(super) created_at: Timestamp,
     pub(super) kind: String,
+    pub(super) provider: Option<String>,
     pub(super) mailbox_provider: Option<String>,
     pub(super) message_id: String,
     pub(super) state: String,
@@ -148,7 +149,7 @@ pub(super) async fn messages(
     at_most: i64,
 ) -> Result<Vec<Written>> {
     tx.query(
-        "SELECT m.id, m.created_at, m.kind, m.mailbox_provider, m.message_id, m.state,
+        "SELECT m.id, m.created_at, m.kind, m.provider, m.mailbox_provider, m.message_id, m.state,
                 m.unknown_from,
                 (SELECT MIN(at) FROM mail_events
                  WHERE mail_id = m.id AND kind = 'accepted') AS accepted_at,
@@ -345,6 +346,7 @@ pub(super) async fn end(tx: &mut Tx, alarm: &Alarm) -> Result<bool> {
 /// How much of the last day's mail is in the dark, by where it goes.
 #[derive(sqlx::FromRow)]
 pub(super) struct Dark {
+    pub(super) provider: Option<String>,
     pub(super) mailbox_provider: Option<String>,
     /// Accepted, and long enough ago for news.
     pub(super) due: i64,
@@ -355,13 +357,13 @@ pub(super) struct Dark {
 /// Counts messages whose silence has lasted long enough to mean something, since `since`.
 pub(super) async fn dark(tx: &mut Tx, since: Timestamp, now: Timestamp) -> Result<Vec<Dark>> {
     tx.query(
-        "SELECT mailbox_provider, COUNT(*) AS due,
+        "SELECT provider, mailbox_provider, COUNT(*) AS due,
                 COUNT(CASE WHEN state = 'accepted' THEN 1 END) AS unknown
          FROM mail_messages
          WHERE state IN ('accepted', 'deferred', 'delivered', 'confirmed', 'bounced', 'complained')
            AND unknown_from > $1 AND unknown_from <= $2
            AND kind NOT IN ('canary', 'test')
-         GROUP BY mailbox_provider",
+         GROUP BY provider, mailbox_provider",
     )
     .bind(since)
     .bind(now)

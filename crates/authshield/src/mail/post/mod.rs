@@ -24,11 +24,8 @@ use super::message::{self, Head};
 use super::name::presentable;
 use super::observer::{MailObserver, Outcome};
 use super::outbox::Outbox;
-<<<<<<< ours
 use super::presence::Presence;
-=======
 use super::providers::{Outgoing, tag};
->>>>>>> theirs
 use super::render::RenderError;
 use super::reply::{Class, Failure, Step};
 use super::schedule;
@@ -36,15 +33,10 @@ use super::setup::Transport;
 use super::smtp::{Connection, Relay};
 use super::sql::{self, Detail, Row, Settled};
 use super::suppression;
-<<<<<<< ours
-use super::timeline::{EventKind, State};
-use crate::kernel::{NodeId, Timestamp};
-use crate::telemetry::traces;
-=======
 use super::timeline::EventKind;
 use super::way::{Lane, Way};
-use crate::kernel::Timestamp;
->>>>>>> theirs
+use crate::kernel::{NodeId, Timestamp};
+use crate::telemetry::traces;
 
 /// How many messages are in hand at once; one that hangs holds one place.
 const HANDS: usize = 8;
@@ -170,16 +162,6 @@ impl Post {
         tried
     }
 
-<<<<<<< ours
-    /// Takes messages in hand under the name of this process from now on, and gives back what those had in
-    /// hand that are gone.
-    async fn stand_in(&self, presence: &Presence) {
-        let _ = self.0.node.set(presence.node());
-        presence.take_over(&self.0.store, self.0.outbox.world().now()).await;
-    }
-
-    /// Returns what keeps mail from leaving at present, if something does.
-=======
     fn lanes(&self) -> &[Arc<Lane>] {
         match &self.0.route {
             Route::Keep(_) => &[],
@@ -188,7 +170,6 @@ impl Post {
     }
 
     /// Returns what keeps mail from leaving by the way it should take, if something does.
->>>>>>> theirs
     #[must_use]
     pub fn trouble(&self) -> Option<Failure> {
         self.lanes().iter().find_map(|lane| lane.breaker(|breaker| breaker.trouble().cloned()))
@@ -214,6 +195,29 @@ impl Post {
         self.lanes().iter().map(|lane| (lane.name, lane.state(now))).collect()
     }
 
+    /// Returns the way that mail is to take first, by the name that metrics have for it.
+    #[must_use]
+    pub(super) fn first(&self) -> &'static str {
+        self.lanes().first().map_or("file", |lane| lane.name)
+    }
+
+    /// Takes messages in hand under the name of this process from now on, and gives back what those had in
+    /// hand that are gone.
+    async fn stand_in(&self, presence: &Presence) {
+        let _ = self.0.node.set(presence.node());
+        presence.take_over(&self.0.store, self.0.outbox.world().now()).await;
+    }
+
+    /// One message in hand never touches its neighbours, whatever happens to it. Returns how many
+    /// messages were tried: a probe is none.
+    fn ended(&self, ended: Result<usize, tokio::task::JoinError>) -> usize {
+        ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "sending a mail panicked; it is tried again when its lease ends");
+            self.0.observer.panicked();
+            1
+        })
+    }
+
     /// Goes as far on a way as every message does, and sends nobody anything: a relay is reached,
     /// asked whether we may write as `mail.from`, and that is taken back; a provider is given a message
     /// that goes nowhere. Whatever comes of it counts as it does for a message: it opens or closes the
@@ -236,41 +240,6 @@ impl Post {
         }
     }
 
-<<<<<<< ours
-    /// One message in hand never touches its neighbours, whatever happens to it. Returns how many
-    /// messages were tried: a probe is none.
-    fn ended(&self, ended: Result<usize, tokio::task::JoinError>) -> usize {
-        ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "sending a mail panicked; it is tried again when its lease ends");
-            self.0.observer.panicked();
-            1
-        })
-    }
-
-    fn breaker<T>(&self, look: impl FnOnce(&mut Breaker) -> T) -> T {
-        look(&mut self.0.breaker.lock().expect("nobody panics while looking at it"))
-    }
-
-    /// Takes what has to be written down as incidents.
-    pub(super) fn notes(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.0.notes.lock().expect("nobody panics while taking them"))
-    }
-
-    /// Waits until something has to be written down; what came while nobody waited counts.
-    pub(super) async fn noted(&self) {
-        self.0.noted.notified().await;
-    }
-
-    /// What was to be written down could not be: it is said again when it is so again.
-    pub(super) fn untold(&self) {
-        self.breaker(Breaker::untold);
-    }
-
-    fn note(&self, note: Option<Note>) {
-        if let Some(note) = note {
-            self.0.notes.lock().expect("nobody panics while leaving one").push(note);
-            self.0.noted.notify_one();
-=======
     /// Returns the way that mail takes now, if one is open. Where one is closed and it is time, somebody
     /// goes ahead without a message.
     fn open_lane(
@@ -297,7 +266,6 @@ impl Post {
                 }
                 Turn::Wait => {}
             }
->>>>>>> theirs
         }
         open.cloned()
     }
@@ -316,12 +284,9 @@ impl Post {
                 for row in rows {
                     let (post, lane, stop) = (self.clone(), lane.clone(), stop.clone());
                     hands.spawn(async move {
-<<<<<<< ours
                         let span = span_of(&row);
-                        Box::pin(post.handle(row, lease, &stop)).instrument(span).await;
-=======
-                        Box::pin(post.handle(row, lease, lane.as_deref(), &stop)).await;
->>>>>>> theirs
+                        let handled = Box::pin(post.handle(row, lease, lane.as_deref(), &stop));
+                        handled.instrument(span).await;
                         1
                     });
                 }

@@ -286,7 +286,7 @@ async fn note(
             remote_mta: cause.remote_mta.clone(),
         },
     };
-    events::append(tx, &app.outbox, news).await.map(drop)
+    events::told(tx, app, news).await.map(drop)
 }
 
 /// Returns when each provider reported last, on whatever node.
