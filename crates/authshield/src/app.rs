@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, SessionId, Timestamp};
 use crate::limits::Limits;
-use crate::mail::{Outbox, Post, RelayCredentials, Returns};
+use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -72,6 +72,8 @@ pub struct Reach {
     pub relay_credentials: Option<RelayCredentials>,
     /// Where it comes back to, if it can.
     pub returns: Option<Returns>,
+    /// Who else may report what became of it.
+    pub webhooks: Webhooks,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What an access token must claim to be one of ours.

@@ -47,7 +47,7 @@ async fn walk(
     }
 }
 
-fn verdict(failure: &Failure) -> Verdict {
+pub(super) fn verdict(failure: &Failure) -> Verdict {
     let verdict = Verdict::fail(failure.to_string())
         .evidence(format!("classified as: {}", failure.class.as_str()));
     match failure.advice {

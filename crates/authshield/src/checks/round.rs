@@ -260,11 +260,14 @@ impl Round {
         // Its address alone is needed: nothing is sent that could come back.
         let returns = Returns::from_config(config, ReturnKey::new(&[0; 32]));
         let returns = returns.map_err(|error| wrong(&error))?;
-        match Transport::from_config(config, returns).map_err(|error| wrong(&error))? {
+        match Transport::from_config(config, returns.as_ref()).map_err(|error| wrong(&error))? {
             Transport::Keep { .. } => {
                 Err(Verdict::skip("development keeps mail instead of sending it"))
             }
-            Transport::Smtp(relay) => Ok(Walk::begin(relay, head.from.email)),
+            ways @ Transport::Ways(_) => match ways.relay() {
+                Some(relay) => Ok(Walk::begin(relay, head.from.email)),
+                None => Err(Verdict::skip("mail goes to a provider, and to no relay")),
+            },
         }
     }
 }

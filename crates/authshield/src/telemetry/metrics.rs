@@ -381,7 +381,7 @@ impl Metrics {
                 _ => "sqlite",
             },
             redis: yes(config.redis_url.is_some()),
-            smtp: yes(config.smtp.host.is_some()),
+            smtp: yes(config.sends_mail()),
             algorithm: match config.token.algorithm {
                 SigningAlgorithm::Es256 => "ES256",
                 SigningAlgorithm::EdDsa => "EdDSA",
