@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 pub use permission::{
-    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeHealth, SeeMail, SeeSessions, SeeUsers,
+    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeEvents, SeeHealth, SeeMail, SeeSessions, SeeUsers,
     SendMail, grants,
 };
 pub use tokens::VerifiedTokens;

@@ -298,7 +298,56 @@ pub enum Event {
         /// The one that was given up for it.
         given_up: Option<InstallationId>,
     },
+    /// A command wrote events of the audit trail out.
+    EventsExported {
+        /// From when on.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// How many.
+        count: u64,
+    },
 }
+
+/// The codes of all events, as they stand in the audit trail.
+pub const CODES: &[&str] = &[
+    "REGISTER_SUCCEEDED",
+    "REGISTER_FAILED",
+    "EMAIL_VERIFIED",
+    "VERIFICATION_REQUESTED",
+    "LINK_REJECTED",
+    "LOGIN_SUCCEEDED",
+    "LOGIN_FAILED",
+    "REFRESH_ROTATED",
+    "REFRESH_REJECTED",
+    "REFRESH_REUSED",
+    "LOGOUT",
+    "SESSION_REVOKED",
+    "PASSWORD_RESET_REQUESTED",
+    "PASSWORD_RESET_COMPLETED",
+    "PASSWORD_CHANGED",
+    "PASSWORD_MISMATCH",
+    "EMAIL_CHANGE_REQUESTED",
+    "EMAIL_CHANGED",
+    "PROFILE_CHANGED",
+    "ROLES_CHANGED",
+    "STATUS_CHANGED",
+    "ADMIN_REFUSED",
+    "USER_DELETED",
+    "SETUP_COMPLETED",
+    "USER_CREATED",
+    "MAIL_RESENT",
+    "MAIL_CONFIG_FAULT",
+    "MAIL_CONFIG_RECOVERED",
+    "KEY_ROTATED",
+    "CHECK_FAILED",
+    "CHECK_RECOVERED",
+    "BACKUP_RESTORED",
+    "CONFIG_CHANGED",
+    "CONFIG_RELOAD_REFUSED",
+    "INSTALLATION_CREATED",
+    "EVENTS_EXPORTED",
+];
 
 /// Who and what an event is about.
 #[derive(Debug, Default)]
@@ -349,6 +398,7 @@ impl Event {
             Self::ConfigChanged { .. } => "CONFIG_CHANGED",
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
+            Self::EventsExported { .. } => "EVENTS_EXPORTED",
         }
     }
 
@@ -392,6 +442,7 @@ impl Event {
             | Self::ConfigChanged { .. }
             | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. }
+            | Self::EventsExported { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. } => Subject::default(),
             Self::MailResent { actor, user, .. } => {
@@ -475,6 +526,9 @@ impl Event {
             Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
             Self::InstallationCreated { installation, given_up } => {
                 json!({ "installation": installation, "given_up": given_up })
+            }
+            Self::EventsExported { since, until, count } => {
+                json!({ "since": since, "until": until, "count": count })
             }
             _ => json!({}),
         }

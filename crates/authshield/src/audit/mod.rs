@@ -1,11 +1,13 @@
-//! What happened, written in the transaction of what it reports.
+//! What happened: written in the transaction of what it reports, and read by those who may.
 
 mod event;
 #[cfg(test)]
 mod page;
+mod sql;
 
-pub use event::Event;
+pub use event::{CODES, Event};
 use onesql::{Json, Result, Statement, Tx};
+pub use sql::{By, Entry, Search, find, first_id_of, following, of_owner};
 
 use crate::app::{App, Ctx};
 use crate::kernel::AuditId;

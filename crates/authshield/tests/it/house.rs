@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 16] = [
+const FEATURES: [&str; 17] = [
     "accounts",
+    "activity",
     "admin",
     "backup",
     "checks",
