@@ -64,6 +64,10 @@ test = Testnachricht von { $service }
     .lead = diese Nachricht zeigt, dass { $service } Mail verschicken kann. Sie wurde am { $at } geschrieben.
     .note = Sie müssen nichts tun.
 
+canary = Kommt die Mail von { $service } an?
+    .lead = diese Nachricht schickt { $service } sich selbst, immer wieder, um zu sehen, ob Mail ankommt. Ihr Merkmal ist { $nonce }.
+    .note = Ein Programm liest und löscht sie.
+
 
 ## Seiten
 

@@ -69,6 +69,10 @@ test = Test message from { $service }
     .lead = This message shows that { $service } can send mail. It was written on { $at }.
     .note = There is nothing for you to do.
 
+canary = Does mail of { $service } arrive?
+    .lead = { $service } sends this message to itself, again and again, to see whether mail arrives. Its mark is { $nonce }.
+    .note = It is read and deleted by a program.
+
 
 ## Pages
 

@@ -339,6 +339,7 @@ where
         let path = parts.uri.path();
         let missing = match () {
             () if path.contains("/sessions/") => Code::SessionNotFound,
+            () if path.contains("/mail/suppressions/") => Code::SuppressionNotFound,
             () if path.contains("/admin/mail/") => Code::MailNotFound,
             () => Code::UserNotFound,
         };

@@ -23,11 +23,14 @@ use crate::passwords::Passwords;
 use crate::schema;
 use crate::screens::Pages;
 use crate::sessions;
-use crate::telemetry::metrics::{Database, Mail as MailLabels, MailAttempt, MailKind};
+use crate::telemetry::metrics::{
+    Database, Mail as MailLabels, MailAttempt, MailKind, MailSuppressed,
+};
 use crate::telemetry::{Metrics, Notes, Part};
 use crate::tokens;
 use crate::vault::{
-    Keyring, KeyringError, MAIL_VARIABLES, RewrapError, Secrets, Vault, VaultError,
+    EmailHashKey, Keyring, KeyringError, MAIL_VARIABLES, RewrapError, SUPPRESSED_ADDRESS, Secrets,
+    Vault, VaultError,
 };
 use crate::world::SharedWorld;
 
@@ -228,7 +231,8 @@ async fn put_together(
     let limits = Limits::open(&config, &*world).await?;
     let head = Letterhead::from_config(&config)?;
     let pages = Pages::load(&head, config.issuer());
-    let outbox = Outbox::new(head, Envelope(vault), Arc::clone(&world));
+    let envelope = Envelope(vault, secrets.email_hash.clone());
+    let outbox = Outbox::new(head, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
     let transport = Transport::from_config(&config, returns.clone())?;
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
@@ -279,15 +283,29 @@ fn watch(store: &Store, metrics: &Metrics) {
 }
 
 /// The vault, as mail uses it.
-struct Envelope(Vault);
+struct Envelope(Vault, EmailHashKey);
+
+impl Envelope {
+    /// Returns what the vault calls what mail seals for `purpose`.
+    fn purpose(purpose: &str) -> &'static str {
+        match purpose {
+            SUPPRESSED_ADDRESS => SUPPRESSED_ADDRESS,
+            _ => MAIL_VARIABLES,
+        }
+    }
+}
 
 impl Sealer for Envelope {
-    fn seal(&self, _purpose: &str, plain: &[u8]) -> Vec<u8> {
-        self.0.seal(MAIL_VARIABLES, plain)
+    fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        self.0.seal(Self::purpose(purpose), plain)
     }
 
-    fn open(&self, _purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        self.0.open_sealed(MAIL_VARIABLES, sealed).ok()
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.open_sealed(Self::purpose(purpose), sealed).ok()
+    }
+
+    fn hash(&self, address: &str) -> [u8; 32] {
+        self.1.hash(address)
     }
 }
 
@@ -308,5 +326,9 @@ impl MailObserver for Counted {
     fn attempt(&self, provider: &'static str, failed: Option<Class>) {
         let class = failed.map_or("accepted", Class::as_str);
         self.0.mail_attempts.get_or_create(&MailAttempt { provider, class }).inc();
+    }
+
+    fn suppressed(&self, reason: &'static str) {
+        self.0.mail_suppressed.get_or_create(&MailSuppressed { reason }).inc();
     }
 }

@@ -103,6 +103,7 @@ macro_rules! remove {
 pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
     let before = now - KEEP;
     let mut removed = mail::purge(&app.store, before).await?;
+    removed += mail::forget_suppressions(&app.store, before).await?;
     removed += checks::forget(&app.store, before).await?;
     for (statement, before) in [
         (remove!("sessions", "id"), before),
@@ -156,6 +157,9 @@ pub async fn measure(app: &App) {
         metrics.users.set(users);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);
+        metrics.mail_suppressions.set(mail::suppressed_count(&mut tx, now).await?);
+        drop(tx);
+        mail::canary::export(app, now).await?;
         Ok::<_, onesql::Error>((
             mail::queue_state(&app.store).await?,
             mail::vitals(&app.store, now).await?,

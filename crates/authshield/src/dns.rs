@@ -55,6 +55,14 @@ impl Dns {
         Self::of(&servers(config)?)
     }
 
+    /// Returns whom to ask about mail, or `None` where nobody is to be asked: development asks nobody,
+    /// unless `dns.resolvers` says whom.
+    #[must_use]
+    pub fn for_mail(config: &Config) -> Option<Result<Self, NobodyToAsk>> {
+        let asks = config.is_production() || !config.dns.resolvers.is_empty();
+        asks.then(|| Self::open(config))
+    }
+
     /// Returns each of them by itself.
     pub fn each(config: &Config) -> Result<Vec<Self>, NobodyToAsk> {
         servers(config)?.chunks(1).map(Self::of).collect()
@@ -81,6 +89,11 @@ impl Dns {
         let who: Vec<_> = servers.iter().map(ToString::to_string).collect();
         let resolver = builder.build().map_err(|error| NobodyToAsk(error.to_string()))?;
         Ok(Self { resolver, who: who.join(", ") })
+    }
+
+    /// Returns what asks, for who speaks to it by itself.
+    pub(crate) fn resolver(&self) -> &TokioResolver {
+        &self.resolver
     }
 
     /// Returns who is asked.

@@ -7,7 +7,7 @@
 //! features  registration verification login tokens sessions recovery accounts activity roles
 //!           admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit limits links mail vault passwords telemetry chores
+//! services  audit limits leases links mail vault passwords telemetry chores
 //!           installation words
 //! frame     app access frame server assemble schema shutdown world kernel
 //! ```
@@ -32,6 +32,7 @@ pub mod frame;
 pub mod health;
 pub mod installation;
 pub mod kernel;
+pub mod leases;
 pub mod limits;
 pub mod links;
 pub mod login;

@@ -100,6 +100,8 @@ codes! {
     MailNotFound = 404 "MAIL_NOT_FOUND" "There is no such mail";
     /// The mail cannot be sent again; `detail` says why.
     MailNotResendable = 409 "MAIL_NOT_RESENDABLE" "The mail cannot be sent again";
+    /// There is no such suppression; perhaps it was lifted.
+    SuppressionNotFound = 404 "MAIL_SUPPRESSION_NOT_FOUND" "There is no such suppression";
     /// The webhook does not show its secret.
     WebhookUnauthenticated = 401 "WEBHOOK_UNAUTHENTICATED" "The webhook is not authenticated";
     /// There is nothing at this address.

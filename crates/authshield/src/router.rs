@@ -100,6 +100,14 @@ fn mount(
         .routes(routes!(admin::events::list_events))
         .routes(routes!(checks::http::see_checks))
         .routes(routes!(admin::mail::http::list_mail))
+        .routes(routes!(admin::mail::canaries::see_canaries))
+        .routes(routes!(
+            admin::mail::suppressions::http::list_suppressions,
+            admin::mail::suppressions::http::add_suppression
+        ))
+        .routes(routes!(admin::mail::suppressions::http::lift_suppression))
+        .routes(routes!(admin::mail::suppressions::http::import_suppressions))
+        .routes(routes!(admin::mail::suppressions::http::export_suppressions))
         .routes(routes!(admin::mail::http::see_mail))
         .routes(routes!(admin::mail::http::resend_mail))
         .merge(group!(webhooks::inbound).layer(DefaultBodyLimit::max(crate::mail::REPORT_AT_MOST)))

@@ -43,7 +43,7 @@ permissions! {
     ChangeStatus = "users:write" ["admin"];
     /// See what became of mail.
     SeeMail = "mail:read" ["moderator", "admin"];
-    /// Have mail sent again.
+    /// Have mail sent again, and say which addresses get none.
     SendMail = "mail:write" ["admin"];
     /// End the sessions of an account.
     EndSessions = "sessions:write" ["admin"];

@@ -213,6 +213,44 @@ pub enum Event {
         /// The mail that goes out in its place; none if it was still waiting, and was hurried.
         replaced_by: Option<MailId>,
     },
+    /// An operator had mail to an address suppressed.
+    MailSuppressionAdded {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// The address.
+        email: String,
+        /// Which mails it is about.
+        scope: &'static str,
+        /// Until when; for ever if nobody said.
+        until: Option<Timestamp>,
+    },
+    /// An operator let mail go to an address again.
+    MailSuppressionLifted {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// The address, if it could be read.
+        email: Option<String>,
+        /// Which mails it was about.
+        scope: String,
+        /// Why mail was suppressed.
+        was: String,
+    },
+    /// An operator brought a list of addresses that get no mail.
+    MailSuppressionsImported {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Which mails it is about.
+        scope: &'static str,
+        /// How many of them were not suppressed before.
+        added: usize,
+    },
+    /// An operator took the list of addresses that get no mail.
+    MailSuppressionsExported {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// How many.
+        count: usize,
+    },
     /// Our own settings keep mail from leaving: it is held back, and somebody has to mend them.
     MailConfigFault {
         /// What mail is handed to.
@@ -337,6 +375,10 @@ pub const CODES: &[&str] = &[
     "SETUP_COMPLETED",
     "USER_CREATED",
     "MAIL_RESENT",
+    "MAIL_SUPPRESSION_ADDED",
+    "MAIL_SUPPRESSION_LIFTED",
+    "MAIL_SUPPRESSIONS_IMPORTED",
+    "MAIL_SUPPRESSIONS_EXPORTED",
     "MAIL_CONFIG_FAULT",
     "MAIL_CONFIG_RECOVERED",
     "KEY_ROTATED",
@@ -389,6 +431,10 @@ impl Event {
             Self::SetupCompleted { .. } => "SETUP_COMPLETED",
             Self::UserCreated { .. } => "USER_CREATED",
             Self::MailResent { .. } => "MAIL_RESENT",
+            Self::MailSuppressionAdded { .. } => "MAIL_SUPPRESSION_ADDED",
+            Self::MailSuppressionLifted { .. } => "MAIL_SUPPRESSION_LIFTED",
+            Self::MailSuppressionsImported { .. } => "MAIL_SUPPRESSIONS_IMPORTED",
+            Self::MailSuppressionsExported { .. } => "MAIL_SUPPRESSIONS_EXPORTED",
             Self::MailConfigFault { .. } => "MAIL_CONFIG_FAULT",
             Self::MailConfigRecovered { .. } => "MAIL_CONFIG_RECOVERED",
             Self::KeyRotated { .. } => "KEY_ROTATED",
@@ -445,6 +491,16 @@ impl Event {
             | Self::EventsExported { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. } => Subject::default(),
+            Self::MailSuppressionAdded { actor, email, .. } => {
+                Subject { actor: *actor, email: Some(email), ..Subject::default() }
+            }
+            Self::MailSuppressionLifted { actor, email, .. } => {
+                Subject { actor: *actor, email: email.as_deref(), ..Subject::default() }
+            }
+            Self::MailSuppressionsImported { actor, .. }
+            | Self::MailSuppressionsExported { actor, .. } => {
+                Subject { actor: *actor, ..Subject::default() }
+            }
             Self::MailResent { actor, user, .. } => {
                 Subject { actor: *actor, user: *user, ..Subject::default() }
             }
@@ -499,6 +555,16 @@ impl Event {
             Self::MailResent { mail, replaced_by, .. } => {
                 json!({ "mail": mail, "replaced_by": replaced_by })
             }
+            Self::MailSuppressionAdded { scope, until, .. } => {
+                json!({ "scope": scope, "until": until })
+            }
+            Self::MailSuppressionLifted { scope, was, .. } => {
+                json!({ "scope": scope, "reason": was })
+            }
+            Self::MailSuppressionsImported { scope, added, .. } => {
+                json!({ "scope": scope, "added": added })
+            }
+            Self::MailSuppressionsExported { count, .. } => json!({ "count": count }),
             Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
                 "provider": provider,
                 "step": step,

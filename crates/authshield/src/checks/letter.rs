@@ -7,9 +7,10 @@ use super::check::{About, Check, Effect};
 use super::finding::Verdict;
 use super::policy::{Act, Policy};
 use super::round::Round;
+use crate::app::App;
 use crate::assemble::assemble;
 use crate::kernel::{EmailAddress, MailId};
-use crate::mail::{self, Letter, MailRow, Post, Recipient};
+use crate::mail::{self, Letter, MailRow, Post, Recipient, canary};
 use crate::telemetry::Metrics;
 
 /// How often the message is looked at.
@@ -32,10 +33,11 @@ impl Check for Arrival {
         id: "SMTP-7",
         title: "A mail is sent",
         verifies: "With `--send-mail ADDRESS`, a real message goes by way of the queue, the templates and \
-                   the relay, and is followed until the relay took or refused it, for as long as \
-                   `--wait` says. What servers behind the relay do with it, the mailbox tells.",
-        expected: "the relay takes the message",
-        remedy: "Look at `authshield mail list`; the relay's last answer says why.",
+                   the relay, and is followed for as long as `--wait` says: to one of canary.addresses \
+                   until it has arrived in the mailbox, to any other until the relay took or refused it.",
+        expected: "the message arrives, or the relay takes it where nobody can look into the mailbox",
+        remedy: "Look at `authshield mail list`; the relay's last answer says why. If the relay took it, \
+                 ask its operator what became of it.",
         settings: &["smtp.host", "mail.from"],
         parents: &["DB-2", "SMTP-5"],
         effect: Effect::SendsMail,
@@ -58,29 +60,38 @@ async fn send(at: &Round) -> Result<Verdict, Verdict> {
     let world = at.shared_world();
     let metrics = Metrics::new(&*world);
     let (app, post) = assemble(at.config().clone(), Arc::clone(&world), store, metrics).await?;
-    let to = Recipient {
-        user: None,
-        email: order.to.to_string(),
-        name: None,
-        locale: app.config.mail.default_locale.clone(),
-    };
+    let mut canaries = (1..).zip(&app.config.canary.addresses);
+    let canary = canaries.find(|(_, address)| address.parse().as_ref() == Ok(&order.to));
     let mut tx = app.store.write().await?;
-    let id = app.outbox.put(&mut tx, &to, &Letter::Test, at.now()).await?;
+    let id = if let Some((mailbox, address)) = canary {
+        canary::put(&mut tx, &app, mailbox, address, at.now()).await?
+    } else {
+        let to = Recipient {
+            user: None,
+            email: order.to.to_string(),
+            name: None,
+            locale: app.config.mail.default_locale.clone(),
+        };
+        app.outbox.put(&mut tx, &to, &Letter::Test, at.now()).await?
+    };
     tx.commit().await?;
     app.outbox.wake();
-    let verdict = follow(&app, &post, id, order.wait).await;
+    let to_the_end = canary.is_some() && app.config.canary.mailboxes.is_some();
+    let verdict = follow(&app, &post, id, order.wait, to_the_end).await;
     app.passwords.shutdown();
     verdict
 }
 
-/// Waits until something became of the message.
+/// Waits until something became of the message: `to_the_end` until it arrived.
 async fn follow(
-    app: &crate::app::App,
+    app: &App,
     post: &Post,
     id: MailId,
     wait: Duration,
+    to_the_end: bool,
 ) -> Result<Verdict, Verdict> {
     let began = Instant::now();
+    let mut trouble = None;
     loop {
         // A service that runs may be faster: whoever claims it sends it.
         post.deliver_due().await;
@@ -90,8 +101,19 @@ async fn follow(
         };
         let took = began.elapsed();
         let verdict = match row.state.as_str() {
+            "accepted" if to_the_end && took < wait => {
+                trouble = canary::look(app).await.err();
+                None
+            }
+            "accepted" if to_the_end => {
+                let words = format!("the relay took it, and it has not arrived in {took:.1?}");
+                let verdict = Verdict::fail(words).evidence(format!("the relay: {}", last(&row)));
+                Some(trouble.take().into_iter().fold(verdict, Verdict::evidence))
+            }
+            "delivered" if to_the_end => Some(arrived(app, id).await?),
             "accepted" | "delivered" | "confirmed" => {
-                Some(Verdict::pass(format!("{} after {took:.1?}: {}", row.state, last(&row))))
+                let words = format!("{} after {took:.1?}: {}", row.state, last(&row));
+                Some(Verdict::pass(words))
             }
             "kept" => Some(Verdict::pass(format!("kept in {}", last(&row)))),
             "queued" | "sending" | "deferred" if took < wait => None,
@@ -102,6 +124,19 @@ async fn follow(
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Tells how a canary arrived.
+async fn arrived(app: &App, id: MailId) -> Result<Verdict, Verdict> {
+    let Some(canary) = canary::find(app, id).await? else {
+        return Ok(Verdict::fail("the message is gone from the queue"));
+    };
+    let took = canary.legs().2.unwrap_or_default();
+    let folder = canary.folder.as_deref().unwrap_or("unknown");
+    let words = format!("arrived after {took:.1?}; folder: {folder}");
+    let verdict = if folder == "junk" { Verdict::warn(words) } else { Verdict::pass(words) };
+    let said = canary.verdicts().map(|(method, verdict)| format!("{method}={verdict}"));
+    Ok(verdict.evidence(said.join(" ")))
 }
 
 fn last(row: &MailRow) -> &str {

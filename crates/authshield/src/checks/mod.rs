@@ -16,6 +16,7 @@
 //! ```
 
 mod board;
+mod canary;
 mod capacity;
 mod check;
 mod configuration;
@@ -95,6 +96,9 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<dns::Bounces>(),
         Entry::of::<dns::Agreement>(),
         Entry::of::<letter::Arrival>(),
+        Entry::of::<canary::Mailboxes>(),
+        Entry::of::<canary::Arrives>(),
+        Entry::of::<canary::Authentic>(),
         Entry::of::<host::Hashing>(),
         Entry::of::<operations::Administrators>(),
         Entry::of::<operations::Collector>(),

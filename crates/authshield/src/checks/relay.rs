@@ -237,11 +237,12 @@ impl Check for Sender {
     const ABOUT: About = About {
         id: "SMTP-5",
         title: "Relay takes our sender",
-        verifies: "The relay takes mail from the sender's address, and for a recipient (the sender \
-                   itself); then the message is called off, so nothing is sent.",
-        expected: "the relay lets us send as mail.from",
+        verifies: "The relay takes mail with the envelope address that mails leave with (bounce.address, \
+                   or the sender's), and for a recipient (the sender itself); then the message is called \
+                   off, so nothing is sent.",
+        expected: "the relay lets us send as mail.from, or as bounce.address where that is set",
         remedy: "Use a sender that the relay allows, or verify that one with the provider.",
-        settings: &["mail.from", "smtp.username"],
+        settings: &["mail.from", "bounce.address", "smtp.username"],
         parents: &["SMTP-4"],
         policy: PAGE,
         ..BASE

@@ -15,7 +15,7 @@ use crate::assemble::{self, StartError};
 use crate::config::{self, Config, Loaded, Refused};
 use crate::kernel::Timestamp;
 use crate::limits::{self, Facts};
-use crate::mail::{Letterhead, Transport, Walk};
+use crate::mail::{Letterhead, ReturnKey, Returns, Transport, Walk};
 use crate::problem::chain;
 use crate::vault::Vault;
 use crate::world::SharedWorld;
@@ -229,7 +229,10 @@ impl Round {
         let config = self.config();
         let wrong = |error: &dyn std::error::Error| Verdict::fail(error.to_string());
         let head = Letterhead::from_config(config).map_err(|error| wrong(&error))?;
-        match Transport::from_config(config, None).map_err(|error| wrong(&error))? {
+        // Its address alone is needed: nothing is sent that could come back.
+        let returns = Returns::from_config(config, ReturnKey::new(&[0; 32]));
+        let returns = returns.map_err(|error| wrong(&error))?;
+        match Transport::from_config(config, returns).map_err(|error| wrong(&error))? {
             Transport::Keep { .. } => {
                 Err(Verdict::skip("development keeps mail instead of sending it"))
             }

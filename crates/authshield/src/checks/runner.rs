@@ -26,6 +26,7 @@ use super::standing::Standing;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::ChangeId;
+use crate::leases;
 use crate::problem::chain;
 use crate::world::World;
 
@@ -220,8 +221,7 @@ async fn look(
 async fn leads(app: &App) -> bool {
     let often = app.config.checks.interval.unwrap_or(LEASE);
     let length = (often * 10).clamp(Duration::from_secs(2), LEASE);
-    let lease = sql::lease(&app.store, "checks", app.checks.node, app.world.now(), length);
-    lease.await.unwrap_or(true)
+    leases::take(app, "checks", length).await.unwrap_or(true)
 }
 
 /// Takes over what the leading node found out.

@@ -3,8 +3,9 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use super::suppressions::{self, Suppressions};
 use super::{Failure, Global, context};
-use crate::admin::mail::resend;
+use crate::admin::mail::{canaries, resend};
 use crate::kernel::{EmailAddress, MailId, Place};
 use crate::mail::{self, Entry, Search, Shown, State, Story};
 
@@ -31,11 +32,20 @@ pub(super) enum Mail {
         /// Its id, as `list` prints it.
         id: MailId,
     },
+    /// Shows whether mail to ourselves arrives: how each mailbox does, and the newest mails.
+    Canary {
+        /// How many mails.
+        #[arg(long, default_value_t = 10)]
+        limit: u32,
+    },
     /// Sends one again: at once if it waits, as another message if it is settled.
     Resend {
         /// Its id, as `list` prints it.
         id: MailId,
     },
+    /// Addresses that get no mail, because it came back, was unwanted, or somebody says so.
+    #[command(subcommand)]
+    Suppressions(Suppressions),
 }
 
 fn state(name: &str) -> Result<State, String> {
@@ -48,6 +58,9 @@ fn state(name: &str) -> Result<State, String> {
 pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
     let (app, ctx) = context::open(global).await?;
     match command {
+        Mail::Suppressions(command) => {
+            suppressions::run((app, ctx), global.json, command).await?;
+        }
         Mail::List { state, kind, to, limit } => {
             let recipient = to.map(|to| to.as_str().to_owned());
             let search = Search { recipient, state, kind };
@@ -79,6 +92,14 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
                 tell(&shown);
             }
         }
+        Mail::Canary { limit } => {
+            let report = canaries::report(&app, ctx.now, i64::from(limit)).await?;
+            if global.json {
+                println!("{}", serde_json::to_string(&report)?);
+            } else {
+                tell_canaries(&report);
+            }
+        }
         Mail::Resend { id } => {
             let sent = resend(&app, &ctx, None, id).await?;
             if global.json {
@@ -91,6 +112,49 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Tells a person whether mail arrives.
+fn tell_canaries(report: &canaries::Report) {
+    if !report.enabled {
+        println!(
+            "No mail is sent to ourselves: set AUTHSHIELD_CANARY_ADDRESSES, and where their mailboxes are read."
+        );
+        return;
+    }
+    for one in &report.mailboxes {
+        let standing = match (one.since, one.last_success_at) {
+            (None, _) => "none was sent so far".to_owned(),
+            (_, None) if one.stale => format!("NONE ARRIVED of {}", one.missing),
+            (_, Some(at)) if one.stale => {
+                format!("STALE: the last that arrived was sent at {at}; {} missing", one.missing)
+            }
+            (_, None) => format!("{} under way", one.missing),
+            (_, Some(at)) => format!("arrives; the last was sent at {at}"),
+        };
+        println!("{}  {standing}", one.address);
+    }
+    println!();
+    for canary in &report.mails {
+        let seconds = |leg: Option<std::time::Duration>| {
+            leg.map_or_else(|| "-".to_owned(), |leg| format!("{:.1}s", leg.as_secs_f64()))
+        };
+        let (accept, arrive, total) = canary.legs();
+        let [spf, dkim, dmarc] = canary.verdicts().map(|(_, verdict)| verdict);
+        println!(
+            "{} {} {:<9} to the relay {}, to the mailbox {}, in all {}  {}  spf={spf} dkim={dkim} dmarc={dmarc}",
+            canary.sent_at,
+            canary.address,
+            canary.state,
+            seconds(accept),
+            seconds(arrive),
+            seconds(total),
+            canary.folder.as_deref().unwrap_or("-"),
+        );
+        if let Some(receiver) = &canary.receiver {
+            println!("  the receiver wrote: {receiver}");
+        }
+    }
 }
 
 /// Tells a message's story to a person.

@@ -21,6 +21,7 @@ mod reload;
 mod role;
 mod serve;
 mod status;
+mod suppressions;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

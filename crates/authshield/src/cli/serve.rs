@@ -95,6 +95,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     tasks.spawn(checks::watch(app.clone(), Arc::new(subject), overrides, stop.clone()));
     tasks.spawn(mail::watch(app.clone(), stop.clone()));
     tasks.spawn(mail::poll(app.clone(), stop.clone()));
+    tasks.spawn(mail::canary::run(app.clone(), stop.clone()));
     tasks.spawn(chores::run(app.clone(), stop.clone()));
     tokio::spawn({
         let drain = drain.clone();

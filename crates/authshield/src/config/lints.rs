@@ -8,6 +8,7 @@ use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
+use super::canary::CanaryMailbox;
 use super::finding::Severity;
 use super::setting::{Kind, PREFIX};
 use super::value::items;
@@ -73,6 +74,8 @@ pub(super) const ALL: &[Lint] = &[
     COLLECTOR,
     POLICY,
     NAME_SERVERS,
+    CANARIES,
+    MAILBOXES,
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is how a check ends")]
@@ -547,6 +550,29 @@ pub(super) const NAME_SERVERS: Lint = Lint {
             return None;
         }
         refuse("must be addresses with a port, such as `192.0.2.53:53` or `[2001:db8::53]:53`")
+    },
+};
+
+pub(super) const CANARIES: Lint = Lint {
+    id: "canary",
+    about: "a canary that is not an address, or more than three of them",
+    waivable: false,
+    check: |subject| {
+        let fits = |item: &str| item.parse::<crate::kernel::EmailAddress>().is_ok();
+        if items(subject.text).all(fits) && items(subject.text).count() <= 3 {
+            return None;
+        }
+        refuse("must be one to three addresses, such as `canary@acme.dev`")
+    },
+};
+
+pub(super) const MAILBOXES: Lint = Lint {
+    id: "mailbox",
+    about: "a mailbox that is not a URL such as `imaps://user:password@host/INBOX`",
+    waivable: false,
+    check: |subject| {
+        let found = items(subject.text).map(CanaryMailbox::parse).find_map(Result::err);
+        found.and_then(|why| refuse(format!("names a mailbox that {why}")))
     },
 };
 

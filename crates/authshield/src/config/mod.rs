@@ -12,6 +12,7 @@
 //! ```
 
 mod accounts;
+mod canary;
 mod faces;
 mod finding;
 mod fingerprint;
@@ -33,6 +34,7 @@ mod value;
 mod web;
 
 pub use accounts::{DuplicateEmail, Password, Recovery, Registration, Verification};
+pub use canary::{Canary, CanaryMailbox};
 pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};
 pub use finding::{Finding, Refused, Severity};
 pub use fingerprint::{Changes, FingerprintKey, Fingerprints};

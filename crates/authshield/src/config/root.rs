@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::accounts::{Password, Recovery, Registration, Verification};
+use super::canary::Canary;
 use super::lints;
 use super::mail::{Bounce, Mail, Smtp};
 use super::operations::{Audit, Checks, Docs, Otel};
@@ -181,6 +182,8 @@ settings! {
         dns: Dns,
         /// `bounce.*`
         bounce: Bounce,
+        /// `canary.*`
+        canary: Canary,
         /// `cors.*`
         cors: Cors,
         /// `rate_limit.*`
@@ -220,6 +223,9 @@ impl Config {
     /// Calls `tell` with every secret that is set, so that it can be kept out of sight.
     pub fn each_secret(&self, tell: &mut dyn FnMut(&str)) {
         self.each(tell);
+        for mailbox in self.canary.read_at() {
+            tell(mailbox.password.expose_secret());
+        }
     }
 
     /// Whether this is for real.

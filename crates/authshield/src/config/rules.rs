@@ -253,7 +253,20 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
             "bounce.webhook_secret",
             config.bounce.webhook_secret.is_some(),
             "bounce.address",
-            config.bounce.address.is_some(),
+            config.bounce.address.is_some() || config.canary.is_on(),
+        ),
+        (
+            "canary.addresses",
+            config.canary.is_on(),
+            "canary.mailboxes",
+            config.canary.mailboxes.is_some() || config.bounce.webhook_secret.is_some(),
+        ),
+        ("canary.addresses", config.canary.is_on(), "smtp.host", smtp.host.is_some()),
+        (
+            "canary.mailboxes",
+            config.canary.mailboxes.is_some(),
+            "canary.addresses",
+            config.canary.is_on(),
         ),
         (
             "tls.certificate_file",
@@ -282,6 +295,13 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
             refusal(&[name, other], format!("`{name}` is set without `{other}`; set {env} too"))
         })
         .collect();
+    let (canaries, read) = (config.canary.addresses.len(), config.canary.read_at().len());
+    if canaries > 0 && config.canary.mailboxes.is_some() && read != canaries {
+        let message = format!(
+            "`canary.mailboxes` names {read} for the {canaries} of `canary.addresses`: one for each, in the same order"
+        );
+        findings.push(refusal(&["canary.mailboxes", "canary.addresses"], message));
+    }
     if given.contains("otel.sample_ratio") && config.otel.endpoint.is_none() {
         let message = "`otel.sample_ratio` does nothing without `otel.endpoint`";
         findings.push(warning(&["otel.sample_ratio", "otel.endpoint"], message));

@@ -81,6 +81,8 @@ id! {
     InstallationId = "The id of an installation (UUIDv7).";
     /// A good start of the program.
     StartId = "The id of a start (UUIDv7).";
+    /// An address that mail is not sent to.
+    SuppressionId = "The id of a suppression (UUIDv7).";
     /// A line in the timeline of a message.
     MailEventId = "The id of a mail event (UUIDv7).";
     /// A request, in logs and problems.

@@ -8,6 +8,7 @@ use super::reply::{self, Failure, Fate, Step};
 use super::schedule;
 use super::smtp::Connection;
 use super::sql::{Detail, Row, Settled};
+use super::suppression::Barred;
 use super::timeline::{EventKind, State};
 use crate::kernel::Timestamp;
 use crate::world::World;
@@ -22,6 +23,8 @@ pub(super) enum End {
         file: String,
     },
     Failed(Failure),
+    /// Mail to its address is suppressed.
+    Suppressed(Barred),
     /// Shutdown came first; the relay does not have it.
     GivenBack,
 }
@@ -86,6 +89,15 @@ pub(super) fn judge(
             settled: Settled { keep_variables: true, ..settled(State::Kept, Some(file)) },
             outcome: Some(Outcome::Kept),
             event: Some(happened(EventKind::Kept, "service", Detail::default())),
+        },
+        End::Suppressed(barred) => Ruling {
+            settled: settled(State::Suppressed, Some(&barred.words)),
+            outcome: Some(Outcome::Suppressed),
+            event: Some(happened(
+                EventKind::Suppressed,
+                "service",
+                Detail { reply: Some(barred.words.clone()), ..Detail::default() },
+            )),
         },
         End::GivenBack => Ruling {
             settled: again(None, row.attempts - 1, Duration::ZERO),

@@ -3,12 +3,13 @@
 use onesql::{Result, Tx};
 
 use super::letter::Letter;
+use super::outbox::Outbox;
 use super::sql::{self, Detail, Held, NewEvent};
+use super::suppression;
 use super::timeline::{self, EventKind, State};
 use crate::app::App;
 use crate::kernel::{MailEventId, MailId, Timestamp};
 use crate::telemetry::metrics::MailKind;
-use crate::world::World;
 
 /// What happened to a message, by the account of `source`.
 pub(super) struct News {
@@ -21,9 +22,10 @@ pub(super) struct News {
     pub(super) detail: Detail,
 }
 
-/// Writes `news` down as part of `tx`; returns the message as it was, or `None` if this was known or
-/// there is no such message.
-pub(super) async fn append(tx: &mut Tx, world: &dyn World, news: News) -> Result<Option<Held>> {
+/// Writes `news` down as part of `tx`, with what it means for the address; returns the message as it
+/// was, or `None` if this was known or there is no such message.
+pub(super) async fn append(tx: &mut Tx, outbox: &Outbox, news: News) -> Result<Option<Held>> {
+    let world = outbox.world().as_ref();
     let (mail, received_at) = (news.mail, world.now());
     let Some(held) = sql::hold(tx, mail).await? else { return Ok(None) };
     let event = NewEvent {
@@ -34,11 +36,14 @@ pub(super) async fn append(tx: &mut Tx, world: &dyn World, news: News) -> Result
         source: news.source,
         external_id: news.external_id,
         kind: news.kind,
-        detail: news.detail,
+        detail: news.detail.clone(),
     };
+    let id = event.id;
     if !sql::add_event(tx, event).await? {
         return Ok(None);
     }
+    let what = (news.kind, &news.detail);
+    suppression::heed(tx, outbox, &held, (mail, id), what, received_at).await?;
     let state = timeline::fold(sql::facts(tx, mail).await?).state;
     if state != State::Queued && state.as_str() != held.state {
         sql::set_state(tx, mail, state, received_at).await?;
@@ -57,7 +62,7 @@ pub async fn confirm(tx: &mut Tx, app: &App, mail: Option<MailId>, now: Timestam
         kind: EventKind::Confirmed,
         detail: Detail::default(),
     };
-    if let Some(held) = append(tx, &*app.world, news).await? {
+    if let Some(held) = append(tx, &app.outbox, news).await? {
         let kind = Letter::known(&held.kind);
         let span = app.metrics.mail_time_to_confirm.get_or_create(&MailKind { kind });
         span.observe(now.since(held.created_at).as_secs_f64());
@@ -94,6 +99,6 @@ pub async fn resent(
             ..Detail::default()
         },
     };
-    append(tx, &*app.world, news).await?;
+    append(tx, &app.outbox, news).await?;
     Ok(())
 }

@@ -49,6 +49,11 @@ pub enum Letter {
     EmailChanged,
     /// To whoever an operator names, to see that mail works.
     Test,
+    /// To ourselves, to see that mail arrives.
+    Canary {
+        /// What shows on arrival that we wrote it.
+        nonce: SecretString,
+    },
 }
 
 /// How long letters are worth sending; one with a link dies with the link.
@@ -75,11 +80,14 @@ impl From<&Config> for Lives {
 impl Lives {
     /// A notice is still worth reading after a long weekend without a relay.
     pub const NOTICE: Duration = Duration::from_hours(72);
+
+    /// A canary that is late has told what it is for; the next one goes out soon.
+    pub const CANARY: Duration = Duration::from_mins(15);
 }
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 9] = [
+    pub const KINDS: [&'static str; 10] = [
         "verify_email",
         "choose_password",
         "already_registered",
@@ -89,6 +97,7 @@ impl Letter {
         "email_changing",
         "email_changed",
         "test",
+        "canary",
     ];
 
     /// Returns the name of a kind that the database has, or `other` if it is not one of ours.
@@ -110,6 +119,7 @@ impl Letter {
             Self::EmailChanging { .. } => "email_changing",
             Self::EmailChanged => "email_changed",
             Self::Test => "test",
+            Self::Canary { .. } => "canary",
         }
     }
 
@@ -128,6 +138,7 @@ impl Letter {
             | Self::EmailChanging { .. }
             | Self::EmailChanged
             | Self::Test => lives.notice,
+            Self::Canary { .. } => Lives::CANARY,
         }
     }
 
@@ -145,6 +156,9 @@ impl Letter {
             Self::EmailChanging { new_email_masked } => {
                 variables.insert("new_email".to_owned(), new_email_masked.clone());
             }
+            Self::Canary { nonce } => {
+                variables.insert("nonce".to_owned(), nonce.expose_secret().to_owned());
+            }
             Self::AlreadyRegistered { link: None }
             | Self::PasswordChanged
             | Self::EmailChanged
@@ -160,8 +174,28 @@ pub(super) fn silence(kind: &str) -> Duration {
     match kind {
         "verify_email" | "choose_password" | "reset_password" | "confirm_new_email"
         | "already_registered" => Duration::from_hours(1),
+        "canary" => Lives::CANARY,
         _ => Duration::from_hours(24),
     }
+}
+
+/// Returns whether a letter protects the account: news of its password or its address, or the way back
+/// in. Such go even to who called our mail unwanted.
+pub(super) fn protects(kind: &str) -> bool {
+    matches!(kind, "password_changed" | "email_changing" | "email_changed" | "reset_password")
+}
+
+/// Returns whether somebody waits for a letter, having asked for it.
+pub(super) fn is_asked_for(kind: &str) -> bool {
+    matches!(
+        kind,
+        "verify_email"
+            | "choose_password"
+            | "reset_password"
+            | "confirm_new_email"
+            | "already_registered"
+            | "test"
+    )
 }
 
 impl fmt::Debug for Letter {

@@ -6,12 +6,14 @@
 //! run ─ Post::deliver_due
 //!     sql::expire                  what nobody wants any more
 //!     sql::claim                   what is due, under a lease
+//!     suppression::may_go          did mail to this address come back?
 //!     Outbox::open, render         sealed variables ► words ► text and HTML
 //!     Relay::send                  one recipient, one conversation, every reply kept
 //!     reply::classify              whose fault is it, and what follows?  (pure)
 //!     sql::settle                  accepted | failed | queued again
 //!     events::append               what happened, into the timeline; the state follows from it
 //! returns::take_in ─ events::append  what other servers report later
+//! canary                            messages to ourselves, which show that mail arrives
 //! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
 //!
@@ -21,6 +23,7 @@
 //! says which news wins. The relay's yes is not a delivery: after a while it is shown as `unknown`.
 
 mod breaker;
+pub mod canary;
 mod desk;
 mod ending;
 mod events;
@@ -28,6 +31,7 @@ mod incidents;
 mod keep;
 mod letter;
 mod line;
+mod mailbox;
 mod message;
 mod name;
 mod observer;
@@ -40,6 +44,7 @@ mod schedule;
 mod setup;
 mod smtp;
 mod sql;
+mod suppression;
 mod timeline;
 mod walk;
 
@@ -59,5 +64,9 @@ pub use reply::{Class, Failure, Step};
 pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;
+pub use suppression::{
+    New as NewSuppression, Reason as SuppressionReason, Scope as SuppressionScope, Suppression,
+    forget_suppressions, is_suppressed, lift, suppress, suppressed_count, suppressions,
+};
 pub use timeline::{EventKind, State};
 pub use walk::Walk;

@@ -19,6 +19,8 @@ pub enum Outcome {
     Expired,
     /// It was kept for development.
     Kept,
+    /// It was not sent: mail to its address is suppressed.
+    Suppressed,
 }
 
 impl Outcome {
@@ -31,6 +33,7 @@ impl Outcome {
             Self::Retried => "retried",
             Self::Expired => "expired",
             Self::Kept => "kept",
+            Self::Suppressed => "suppressed",
         }
     }
 }
@@ -43,6 +46,11 @@ pub trait MailObserver: Send + Sync + 'static {
     /// A try with `provider` ended: the relay took the message, or whose affair it was that not.
     fn attempt(&self, provider: &'static str, failed: Option<Class>) {
         let _ = (provider, failed);
+    }
+
+    /// A message was not sent, since mail to its address is suppressed for this reason.
+    fn suppressed(&self, reason: &'static str) {
+        let _ = reason;
     }
 }
 

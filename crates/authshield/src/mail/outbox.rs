@@ -27,6 +27,9 @@ pub trait Sealer: Send + Sync + 'static {
 
     /// Decrypts, or returns `None` if this was sealed otherwise or is not whole.
     fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+
+    /// Returns a keyed hash of an address.
+    fn hash(&self, address: &str) -> [u8; 32];
 }
 
 /// Who a letter goes to.
@@ -159,6 +162,21 @@ impl Outbox {
 
     pub(super) fn world(&self) -> &SharedWorld {
         &self.0.world
+    }
+
+    /// Returns the hash by which an address is found that is not kept in clear.
+    pub(super) fn address_hash(&self, address: &str) -> Vec<u8> {
+        self.0.sealer.hash(address).to_vec()
+    }
+
+    /// Seals something else than the variables of a message.
+    pub(super) fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        self.0.sealer.seal(purpose, plain)
+    }
+
+    /// Opens what [`Outbox::seal`] sealed.
+    pub(super) fn unseal(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.sealer.open(purpose, sealed)
     }
 
     /// Opens what was sealed with a message.

@@ -24,6 +24,7 @@ use super::schedule;
 use super::setup::Transport;
 use super::smtp::{Connection, Relay};
 use super::sql::{self, Detail, Row, Settled};
+use super::suppression;
 use super::timeline::{EventKind, State};
 use crate::kernel::Timestamp;
 
@@ -260,7 +261,7 @@ impl Post {
                 kind: EventKind::Expired,
                 detail: Detail::default(),
             };
-            events::append(&mut tx, self.0.outbox.world().as_ref(), news).await?;
+            events::append(&mut tx, &self.0.outbox, news).await?;
         }
         let rows = match i64::try_from(at_most) {
             Ok(at_most) if at_most > 0 => sql::claim(&mut tx, now, lease, at_most).await?,
@@ -295,12 +296,26 @@ impl Post {
                 self.mended();
             }
             End::Failed(failure) => self.failed(&row, &failure, settled.state, now),
+            End::Suppressed(barred) => {
+                self.0.observer.suppressed(barred.reason.as_str());
+                tracing::info!(mail = %row.id, kind = row.kind, "mail suppressed");
+            }
             End::Kept { .. } | End::GivenBack => {}
         }
     }
 
     async fn attempt(&self, row: &Row, stop: &CancellationToken) -> Result<End, Failure> {
         let outbox = &self.0.outbox;
+        // Whether mail to ourselves arrives again after it came back is what it is to show.
+        let asked = match row.kind.as_str() {
+            "canary" => Ok(Ok(())),
+            _ => suppression::may_go(&self.0.store, outbox, row, outbox.world().now()).await,
+        };
+        match asked {
+            Ok(Ok(())) => {}
+            Ok(Err(barred)) => return Ok(End::Suppressed(barred)),
+            Err(error) => return Err(Failure::relay(Step::Write, error.to_string())),
+        }
         let unwritable = |error: String| Failure::hopeless(Step::Write, Class::Content, error);
         let contents = outbox.open(row).map_err(|error| sealed(&error))?;
         let letter = outbox.render(row, &contents).map_err(|error| unwritable(chain(&error)))?;
@@ -443,16 +458,15 @@ impl Post {
         let mut tx = self.0.store.write().await?;
         let ours = sql::settle(&mut tx, row.id, lease, settled).await?;
         if let Some(Happened { kind, source, mark, detail }) = event {
-            let world = self.0.outbox.world().as_ref();
             let news = News {
                 mail: row.id,
-                at: world.now(),
+                at: self.0.outbox.world().now(),
                 source,
                 external_id: format!("{}/{mark}", row.id),
                 kind: *kind,
                 detail: detail.clone(),
             };
-            events::append(&mut tx, world, news).await?;
+            events::append(&mut tx, &self.0.outbox, news).await?;
         }
         tx.commit().await?;
         Ok(ours)

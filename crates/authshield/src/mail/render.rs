@@ -180,6 +180,7 @@ mod tests {
             Letter::EmailChanging { new_email_masked: "n***@example.net".to_owned() },
             Letter::EmailChanged,
             Letter::Test,
+            Letter::Canary { nonce: "abcdefghijklmnopqrstuvwxyz234567abcdefg".into() },
         ]
     }
 

@@ -93,7 +93,7 @@ impl Relay {
     }
 
     /// Returns whose envelope address a session shows that carries no message.
-    fn sender<'a>(&'a self, from: &'a Address) -> &'a Address {
+    pub(super) fn sender<'a>(&'a self, from: &'a Address) -> &'a Address {
         self.returns.as_ref().map_or(from, Returns::address)
     }
 

@@ -74,6 +74,7 @@ pub(super) struct Detail {
 #[derive(sqlx::FromRow)]
 pub(super) struct Held {
     pub(super) kind: String,
+    pub(super) recipient: String,
     pub(super) state: String,
     pub(super) created_at: Timestamp,
 }
@@ -215,8 +216,8 @@ pub(super) async fn find(tx: &mut Tx, id: MailId) -> Result<Option<Row>> {
 
 /// SQLite has one writer, so that whoever writes holds everything.
 const HOLD: Sql = Sql {
-    sqlite: "SELECT kind, state, created_at FROM mail_messages WHERE id = $1",
-    postgres: "SELECT kind, state, created_at FROM mail_messages WHERE id = $1 FOR UPDATE",
+    sqlite: "SELECT kind, recipient, state, created_at FROM mail_messages WHERE id = $1",
+    postgres: "SELECT kind, recipient, state, created_at FROM mail_messages WHERE id = $1 FOR UPDATE",
 };
 
 /// Holds a message until the end of the transaction, so that its state is worked out from all of

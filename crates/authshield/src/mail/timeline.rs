@@ -39,6 +39,8 @@ macro_rules! names {
     };
 }
 
+pub(super) use names;
+
 names! {
     /// What happened to a message.
     EventKind {

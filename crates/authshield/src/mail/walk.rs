@@ -16,7 +16,7 @@ use crate::config::SmtpTls;
 pub struct Walk {
     /// The relay.
     pub relay: String,
-    /// Who the mail would be from.
+    /// Whose envelope address it would leave with.
     pub sender: String,
     /// What the relay answered to `EHLO`, once the way was encrypted.
     pub capabilities: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Walk {
     pub slowest: Duration,
     /// What stopped the walk, if something did.
     pub failed: Option<Failure>,
-    /// Why it would take no mail for the recipient, the sender itself.
+    /// Why it would take no mail for the recipient, which is who the mail would be from.
     pub recipient_refused: Option<Failure>,
     reached: Option<Step>,
     over: bool,
@@ -38,7 +38,7 @@ impl Walk {
     pub fn begin(relay: Relay, from: Address) -> watch::Receiver<Self> {
         let (tell, news) = watch::channel(Self {
             relay: relay.to_string(),
-            sender: from.to_string(),
+            sender: relay.sender(&from).to_string(),
             capabilities: Vec::new(),
             certificate: None,
             slowest: Duration::ZERO,
@@ -112,7 +112,7 @@ async fn go(relay: &Relay, from: &Address, tell: &watch::Sender<Walk>) -> Result
     tell.send_modify(|walk| walk.reached = Some(Step::Auth));
 
     let since = Instant::now();
-    let mail = Mail::new(Some(from.clone()), Vec::new());
+    let mail = Mail::new(Some(relay.sender(from).clone()), Vec::new());
     relay.step(Step::Mail, smtp.command(mail)).await?;
     timed(1, since);
     let since = Instant::now();

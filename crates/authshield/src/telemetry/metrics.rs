@@ -8,7 +8,6 @@
 
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -16,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use super::labels::*;
 use super::process;
 use crate::config::{Config, Environment, SigningAlgorithm};
 use crate::world::World;
@@ -43,150 +43,6 @@ pub struct Row {
     pub labels: &'static [&'static str],
     /// What it says.
     pub help: &'static str,
-}
-
-/// A set of labels that knows their names.
-pub trait Labels: EncodeLabelSet + Clone + Default + Eq + std::hash::Hash {
-    /// The names, in order.
-    const NAMES: &'static [&'static str];
-}
-
-macro_rules! labels {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $label:ident: $type:ty,)+ })+) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-        pub struct $name {
-            $($(#[$about])* pub $label: $type,)+
-        }
-
-        impl Labels for $name {
-            const NAMES: &'static [&'static str] = &[$(stringify!($label)),+];
-        }
-    )+};
-}
-
-labels! {
-    /// Of a request.
-    Http {
-        /// Upper case; `other` for what is not in RFC 9110 or RFC 5789.
-        method: &'static str,
-        /// The matched path template, never the path; `unmatched` where none matched.
-        route: String,
-        /// `2xx`, `4xx` ….
-        status_class: &'static str,
-    }
-    /// Of a security event.
-    Event {
-        /// From the catalogue of events.
-        code: &'static str,
-        /// The inner reason, or empty.
-        reason: &'static str,
-    }
-    /// Of a sign-in.
-    Login {
-        /// `password` ….
-        method: &'static str,
-        /// `succeeded` or `refused`.
-        outcome: &'static str,
-    }
-    /// Of a token.
-    Token {
-        /// `access` or `refresh`.
-        kind: &'static str,
-    }
-    /// Of something that was tried.
-    Outcome {
-        /// How it ended.
-        outcome: &'static str,
-    }
-    /// Of a mail.
-    Mail {
-        /// Which letter.
-        kind: &'static str,
-        /// `accepted`, `kept`, `retried`, `failed` or `expired`.
-        outcome: &'static str,
-    }
-    /// Of a try to send a mail.
-    MailAttempt {
-        /// What mail is handed to.
-        provider: &'static str,
-        /// `accepted`, or whose affair it was that not: `recipient`, `configuration`, `reputation`,
-        /// `relay`, `content` or `unknown`.
-        class: &'static str,
-    }
-    /// Of what mail is handed to.
-    MailProvider {
-        /// `smtp`, or `file` in development; `dsn` for reports that come as mail.
-        provider: &'static str,
-    }
-    /// Of what was reported about mail and not believed.
-    MailRejected {
-        /// Who reported it, or by which kind of report.
-        provider: &'static str,
-        /// Why not: `unauthenticated`, `too_large`, `not_a_report`, `no_token`, `forged`, `no_such_mail` or
-        /// `too_many`.
-        reason: &'static str,
-    }
-    /// Of mails that wait.
-    MailState {
-        /// `queued` or `sending`.
-        state: &'static str,
-    }
-    /// Of mails of one kind.
-    MailKind {
-        /// Which letter.
-        kind: &'static str,
-    }
-    /// Of database work.
-    Database {
-        /// `read` or `write`.
-        mode: &'static str,
-        /// `wait` for a connection or for the turn to write, `statement`, or `commit`.
-        part: &'static str,
-    }
-    /// Of a limit.
-    Rule {
-        /// Its name on the page of limits.
-        rule: &'static str,
-    }
-    /// Of a check.
-    Check {
-        /// Its id on the page of checks.
-        check: &'static str,
-    }
-    /// What a bad result of a check means.
-    CheckPolicy {
-        /// Its id on the page of checks.
-        check: &'static str,
-        /// In `authshield preflight`.
-        gate: &'static str,
-        /// At the start.
-        start: &'static str,
-        /// While running.
-        running: &'static str,
-    }
-    /// Of this build.
-    Build {
-        /// As in the release.
-        version: &'static str,
-    }
-    /// Of the configuration, as far as alerts need it.
-    Settings {
-        /// `development` or `production`.
-        environment: &'static str,
-        /// `sqlite` or `postgres`.
-        database: &'static str,
-        /// Whether limits and revocations are shared through Redis.
-        redis: &'static str,
-        /// Whether mail really leaves.
-        smtp: &'static str,
-        /// `ES256`, `EdDSA` or `RS256`.
-        algorithm: &'static str,
-        /// One fingerprint for all settings that nodes share; nodes of one version have the same.
-        digest: String,
-        /// As in the release.
-        version: &'static str,
-    }
 }
 
 /// How a metric of this type is made and called.
@@ -405,12 +261,29 @@ metrics! {
     mail_feedback_last_event_timestamp: Levels<MailProvider> [Seconds "seconds"];
     /// Whether the mailbox of reports could be read when it was last visited (1).
     mail_reports_up: Gauge;
+    /// Mails that were not sent, since mail to their address came back before, was unwanted, or an operator said so.
+    mail_suppressed: Counters<MailSuppressed>;
+    /// Addresses that mail is not sent to at present.
+    mail_suppressions: Gauge;
     /// Mails of the last day that were given up, and not because of their recipient.
     mail_dead_letters: Gauge;
     /// Mails in the outbox, by state.
     mail_queue_depth: Gauges<MailState>;
     /// How long the oldest mail of a kind has been waiting.
     mail_queue_oldest_age: Levels<MailKind> [Seconds "seconds"];
+
+    /// When the newest mail to ourselves that arrived was sent, in seconds since 1970; 0 before the first.
+    mail_canary_last_success_timestamp: Levels<CanaryMailbox> [Seconds "seconds"];
+    /// When the first mail to ourselves was sent, in seconds since 1970; the start of the process before that.
+    mail_canary_started_timestamp: Levels<CanaryMailbox> [Seconds "seconds"];
+    /// How often mail is sent to ourselves.
+    mail_canary_interval: Level [Seconds "seconds"];
+    /// How long mail to ourselves was under way, by part of the way.
+    mail_canary_leg: Delays<CanaryLeg> [Seconds "seconds"];
+    /// Mails to ourselves that arrived, by folder.
+    mail_canary_arrivals: Counters<CanaryArrival>;
+    /// Whether the newest mail to ourselves passes (1), by our own reckoning.
+    mail_canary_authenticated: Gauges<CanaryMethod>;
 
     /// How long database work took.
     database_duration: Timings<Database> [Seconds "seconds"];

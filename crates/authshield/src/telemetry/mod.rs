@@ -11,6 +11,7 @@
 //! Nothing here may hold up a request: whoever does not read the log loses lines, whoever does not
 //! take spans loses spans, and both are counted.
 
+mod labels;
 mod line;
 pub mod logs;
 pub mod metrics;

@@ -44,6 +44,9 @@ use crate::world::{SharedWorld, World};
 /// The purpose under which the variables of a mail are sealed.
 pub const MAIL_VARIABLES: &str = "mail_messages.variables";
 
+/// The purpose under which addresses are sealed that mail is not sent to.
+pub const SUPPRESSED_ADDRESS: &str = "mail_suppressions.address";
+
 /// How an envelope begins: AES-256-GCM-SIV, with a random nonce.
 const VERSION: u8 = 1;
 const KEY_ID_LENGTH: usize = 8;

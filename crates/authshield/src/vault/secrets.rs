@@ -12,6 +12,7 @@ use crate::kernel::{SuccessorKey, Timestamp, TokenHashKey};
 
 /// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
 /// the same one, and not which.
+#[derive(Clone)]
 pub struct EmailHashKey(hmac::Key);
 
 impl EmailHashKey {

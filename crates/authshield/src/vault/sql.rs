@@ -58,8 +58,17 @@ const MAIL: Sealed = Sealed {
     replace: "UPDATE mail_messages SET variables = $2 WHERE variables = $1",
 };
 
+const SUPPRESSIONS: Sealed = Sealed {
+    name: super::SUPPRESSED_ADDRESS,
+    by_row: false,
+    all: both("SELECT '', address FROM mail_suppressions"),
+    heads: "SELECT SUBSTR(address, 1, 9), COUNT(*) FROM mail_suppressions
+            GROUP BY SUBSTR(address, 1, 9)",
+    replace: "UPDATE mail_suppressions SET address = $2 WHERE address = $1",
+};
+
 /// Every column of sealed values: a new one belongs here.
-pub(super) const SEALED: [Sealed; 3] = [SIGNING_KEYS, SECRETS, MAIL];
+pub(super) const SEALED: [Sealed; 4] = [SIGNING_KEYS, SECRETS, MAIL, SUPPRESSIONS];
 
 /// A sealed value and the row it belongs to.
 #[derive(sqlx::FromRow)]

@@ -1,5 +1,6 @@
 //! A server that nobody used before, in a folder that goes away.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -55,13 +56,25 @@ fn start(command: &mut Command, address: &str, log: &Path) -> Running {
     let mut running =
         Running(command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap());
     let began = Instant::now();
-    while TcpStream::connect(address).is_err() {
+    while !is_ready(address) {
         let log = || std::fs::read_to_string(log).unwrap();
         assert!(running.0.try_wait().unwrap().is_none(), "it ended: {}", log());
         assert!(began.elapsed() < READY_WITHIN, "nobody listens: {}", log());
         std::thread::yield_now();
     }
     running
+}
+
+/// Whether somebody listens who is ready, or has no such route.
+fn is_ready(address: &str) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"GET /api/v1/health/ready HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| !answer.starts_with("HTTP/1.0 503") && !answer.is_empty())
 }
 
 impl Server {

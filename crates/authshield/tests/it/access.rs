@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
-const ADMINISTRATION: [(&str, &str, &[&str]); 11] = [
+const ADMINISTRATION: [(&str, &str, &[&str]); 17] = [
     ("GET", "/api/v1/admin/users", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/users/{id}", &["moderator", "admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/roles", &["admin"]),
@@ -20,8 +20,14 @@ const ADMINISTRATION: [(&str, &str, &[&str]); 11] = [
     ("GET", "/api/v1/admin/events", &["admin"]),
     ("GET", "/api/v1/admin/health", &["admin"]),
     ("GET", "/api/v1/admin/mail", &["moderator", "admin"]),
+    ("GET", "/api/v1/admin/mail/canary", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/mail/{id}", &["moderator", "admin"]),
     ("POST", "/api/v1/admin/mail/{id}/resend", &["admin"]),
+    ("GET", "/api/v1/admin/mail/suppressions", &["moderator", "admin"]),
+    ("POST", "/api/v1/admin/mail/suppressions", &["admin"]),
+    ("DELETE", "/api/v1/admin/mail/suppressions/{id}", &["admin"]),
+    ("POST", "/api/v1/admin/mail/suppressions/import", &["admin"]),
+    ("POST", "/api/v1/admin/mail/suppressions/export", &["admin"]),
 ];
 
 /// An id that nothing has.

@@ -38,6 +38,7 @@ mod screens;
 mod sessions;
 mod silent_failures;
 mod story;
+mod suppression;
 mod telemetry;
 mod tokens;
 mod traces;

@@ -5,9 +5,12 @@
 //!     it waits       it is hurried: the same message
 //!     it is settled  its link is gone, so another one is made, if what it was about still stands
 //!     audit          who did it; the timeline of the old message says it too
+//! /admin/mail/suppressions           ─ suppressions
 //! ```
 
+pub mod canaries;
 pub mod http;
+pub mod suppressions;
 
 use onesql::Tx;
 
@@ -74,6 +77,9 @@ async fn anew(tx: &mut Tx, app: &App, ctx: &Ctx, row: &MailRow) -> Result<MailId
     match (row.kind.as_str(), owner) {
         _ if row.state == "sending" => refused("It is being sent at this moment."),
         _ if row.state == "queued" => refused("It waits, and is no longer worth sending."),
+        _ if mail::is_suppressed(tx, &app.outbox, &row.recipient, &row.kind, ctx.now).await? => {
+            refused("Mail to this address is suppressed; lift that first.")
+        }
         (
             "verify_email" | "choose_password" | "reset_password",
             Some(User { disabled_at: Some(_), .. }),

@@ -6,6 +6,7 @@ use super::report::{self, NotAReport, Report, Verdict};
 use super::{Returns, token};
 use crate::app::App;
 use crate::kernel::MailId;
+use crate::mail::canary;
 use crate::mail::events::{self, News};
 use crate::mail::reply::Class;
 use crate::mail::sql::{self, Detail};
@@ -50,6 +51,9 @@ impl Refused {
 /// Takes a report in; a second time it changes nothing. The inner error says why it was not believed,
 /// the outer one that it could not be written down: then it has to come again.
 pub async fn take_in(app: &App, raw: &[u8]) -> Result<std::result::Result<(), Refused>> {
+    if canary::take_in(app, raw).await? {
+        return Ok(Ok(()));
+    }
     let taken = match &app.returns {
         None => Err(Refused::NoToken),
         Some(returns) => match judge(returns, raw) {
@@ -126,7 +130,7 @@ async fn write_down(
                 remote_mta,
             },
         };
-        events::append(&mut tx, &*app.world, news).await?;
+        events::append(&mut tx, &app.outbox, news).await?;
     }
     tx.commit().await?;
     Ok(Ok(()))

@@ -31,27 +31,60 @@ impl ReturnKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    fn signature(&self, id: &[u8]) -> [u8; SIGNED] {
-        let tag = hmac::sign(&self.0, &[b"mail return v1\0", id].concat());
+    fn signature(&self, what: Purpose, id: &[u8]) -> [u8; SIGNED] {
+        let purpose: &[u8] = match what {
+            Purpose::Return => b"mail return v1\0",
+            Purpose::Canary => b"mail canary v1\0",
+        };
+        let tag = hmac::sign(&self.0, &[purpose, id].concat());
         tag.as_ref()[..SIGNED].try_into().expect("SHA-256 gives more")
     }
 
     /// Returns the token of a mail.
     #[must_use]
     pub fn token(&self, mail: MailId) -> String {
-        let id = mail.as_uuid().into_bytes();
-        encode(&[&id[..], &self.signature(&id)].concat())
+        self.sign(Purpose::Return, mail)
     }
 
     /// Returns the mail that a token is of, if we made it.
     #[must_use]
     pub fn read(&self, token: &str) -> Option<MailId> {
+        self.verify(Purpose::Return, token)
+    }
+
+    /// Returns what a canary bears, and nobody else can write.
+    #[must_use]
+    pub fn nonce(&self, mail: MailId) -> String {
+        self.sign(Purpose::Canary, mail)
+    }
+
+    /// Returns the canary that bears a nonce, if we made it.
+    #[must_use]
+    pub fn read_nonce(&self, nonce: &str) -> Option<MailId> {
+        self.verify(Purpose::Canary, nonce)
+    }
+
+    fn sign(&self, what: Purpose, mail: MailId) -> String {
+        let id = mail.as_uuid().into_bytes();
+        encode(&[&id[..], &self.signature(what, &id)].concat())
+    }
+
+    fn verify(&self, what: Purpose, token: &str) -> Option<MailId> {
         let bytes = decode(token)?;
         let (id, signature) = bytes.split_first_chunk::<16>()?;
-        let expected = self.signature(id);
+        let expected = self.signature(what, id);
         let same = subtle::ConstantTimeEq::ct_eq(signature, &expected[..]);
         bool::from(same).then(|| MailId::from(Uuid::from_bytes(*id)))
     }
+}
+
+/// What a signature is good for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// Saying what became of a mail.
+    Return,
+    /// Saying that it came here.
+    Canary,
 }
 
 impl fmt::Debug for ReturnKey {
@@ -137,6 +170,8 @@ mod tests {
         assert_eq!(key().read(&token), Some(mail));
         assert_eq!(key().read(&token.to_uppercase()), Some(mail));
         assert_eq!(ReturnKey::new(&[8; 32]).read(&token), None, "another installation's");
+        assert_eq!(key().read_nonce(&key().nonce(mail)), Some(mail));
+        assert_eq!((key().read_nonce(&token), key().read(&key().nonce(mail))), (None, None));
 
         let base: Address = "bounce@mail.example.org".parse().unwrap();
         let address = address(&base, &token);

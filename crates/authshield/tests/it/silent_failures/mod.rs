@@ -3,6 +3,7 @@
 //!
 //! One file per family of checks; each test says its row.
 
+mod canary;
 mod configuration;
 mod database;
 mod dns;

@@ -173,3 +173,20 @@ async fn a_mail_can_be_sent_and_followed() {
     gate.ends(1).has("SMTP-5", "fail", &["later"]).has("SMTP-7", "skip", &["SMTP-5"]);
     assert_eq!(program.run(&["preflight", "--send-mail", "nobody"]).await.status, Some(64));
 }
+
+/// A provider lets some write as the sender and not as where mail comes back to: real mail leaves as
+/// the latter, so that is what has to be looked at.
+#[tokio::test]
+async fn the_relay_is_asked_about_the_envelope_address_that_mail_leaves_with() {
+    let relay = SmtpServer::start(Script::default()).await;
+    relay.on(|heard| {
+        let refused = heard.is("MAIL") && heard.line.contains("<bounce@bounce.test>");
+        refused.then(|| Reaction::say("553 5.7.1 Sender address rejected: not owned by user"))
+    });
+    let program = Program::new().await.mailing(&relay).checked();
+    let only = ["--only", "SMTP-1,SMTP-2,SMTP-3,SMTP-4,SMTP-5"];
+    Gate::of(&program, &only).await.ends(0).has("SMTP-5", "pass", &["accounts@auth.example.net"]);
+    let program = program.set("bounce.address", "bounce@bounce.test");
+    let gate = Gate::of(&program, &only).await;
+    gate.ends(1).has("SMTP-5", "fail", &["553", "bounce.address", "AUTHSHIELD_BOUNCE_ADDRESS"]);
+}

@@ -21,7 +21,8 @@ pub(crate) struct MailSystem {
     folder: tempfile::TempDir,
     /// Where postfix takes mail.
     pub(crate) smtp_port: u16,
-    /// Where dovecot serves `bounce@bounce.test`.
+    /// Where dovecot serves the mailboxes, each by the name before its `@`: `bounce`, `canary`. What is
+    /// sent to `junk@here.test` lies in the folder for junk of `canary`.
     pub(crate) imap_port: u16,
 }
 
@@ -102,7 +103,7 @@ maillog_file = {root}/postfix.log
 maillog_file_prefixes = {root}
 virtual_mailbox_domains = bounce.test, here.test
 virtual_mailbox_base = {root}/box
-virtual_mailbox_maps = inline:{{ {{bounce@bounce.test=bounce/}}, {{ann@here.test=ann/}} }}
+virtual_mailbox_maps = inline:{{ {{bounce@bounce.test=bounce/}}, {{ann@here.test=ann/}}, {{canary@here.test=canary/}}, {{junk@here.test=canary/.Junk/}} }}
 virtual_uid_maps = static:{OWNER}
 virtual_gid_maps = static:{OWNER}
 recipient_delimiter = +
@@ -142,7 +143,7 @@ protocols = imap
 ssl = no
 disable_plaintext_auth = no
 listen = 127.0.0.1
-mail_location = maildir:{root}/box/bounce
+mail_location = maildir:{root}/box/%n
 first_valid_uid = 1
 passdb {{
   driver = static
