@@ -18,8 +18,8 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, activity, admin, checks, frame, health, login, recovery, registration, screens, sessions,
-    tokens, vault, verification, webhooks,
+    accounts, activity, admin, checks, frame, health, login, recovery, registration, screens,
+    sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -89,7 +89,7 @@ fn mount(
         .routes(routes!(accounts::http::change_password))
         .routes(routes!(accounts::http::me, accounts::http::change_profile))
         .routes(routes!(accounts::http::change_email))
-        .routes(routes!(activity::http::list))
+        .routes(routes!(activity::http::list_activity))
         .routes(routes!(sessions::http::list))
         .routes(routes!(sessions::http::end))
         .routes(routes!(admin::list_users))

@@ -47,7 +47,7 @@ pub struct Activity {
     get, path = "/api/v1/users/me/events", tag = "account", security(("access_token" = [])),
     params(Paging), responses((status = OK, body = Page<Activity>), ListProblems),
 )]
-pub async fn list(
+pub async fn list_activity(
     State(app): State<App>,
     caller: Caller,
     Params(paging): Params<Paging>,
@@ -63,7 +63,8 @@ fn tell(app: &App, caller: &Caller, entry: Entry) -> Activity {
     let Entry { id, at, code, reason, actor_id, session_id, ip_address, user_agent, .. } = entry;
     let reason = reason.as_deref().unwrap_or_default();
     let words = format!("activity-{code}");
-    let description = app.pages.words_for(caller.user.locale.as_str(), &words, &[("reason", reason)]);
+    let description =
+        app.pages.words_for(caller.user.locale.as_str(), &words, &[("reason", reason)]);
     // A command has no address: it is not the network's.
     let ip_address = ip_address.filter(|address| address != "0.0.0.0");
     let device = user_agent.map(|text| Device::from_user_agent(&text).label());

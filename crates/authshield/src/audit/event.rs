@@ -347,50 +347,6 @@ pub enum Event {
     },
 }
 
-/// The codes of all events, as they stand in the audit trail.
-pub const CODES: &[&str] = &[
-    "REGISTER_SUCCEEDED",
-    "REGISTER_FAILED",
-    "EMAIL_VERIFIED",
-    "VERIFICATION_REQUESTED",
-    "LINK_REJECTED",
-    "LOGIN_SUCCEEDED",
-    "LOGIN_FAILED",
-    "REFRESH_ROTATED",
-    "REFRESH_REJECTED",
-    "REFRESH_REUSED",
-    "LOGOUT",
-    "SESSION_REVOKED",
-    "PASSWORD_RESET_REQUESTED",
-    "PASSWORD_RESET_COMPLETED",
-    "PASSWORD_CHANGED",
-    "PASSWORD_MISMATCH",
-    "EMAIL_CHANGE_REQUESTED",
-    "EMAIL_CHANGED",
-    "PROFILE_CHANGED",
-    "ROLES_CHANGED",
-    "STATUS_CHANGED",
-    "ADMIN_REFUSED",
-    "USER_DELETED",
-    "SETUP_COMPLETED",
-    "USER_CREATED",
-    "MAIL_RESENT",
-    "MAIL_SUPPRESSION_ADDED",
-    "MAIL_SUPPRESSION_LIFTED",
-    "MAIL_SUPPRESSIONS_IMPORTED",
-    "MAIL_SUPPRESSIONS_EXPORTED",
-    "MAIL_CONFIG_FAULT",
-    "MAIL_CONFIG_RECOVERED",
-    "KEY_ROTATED",
-    "CHECK_FAILED",
-    "CHECK_RECOVERED",
-    "BACKUP_RESTORED",
-    "CONFIG_CHANGED",
-    "CONFIG_RELOAD_REFUSED",
-    "INSTALLATION_CREATED",
-    "EVENTS_EXPORTED",
-];
-
 /// Who and what an event is about.
 #[derive(Debug, Default)]
 pub(super) struct Subject<'e> {

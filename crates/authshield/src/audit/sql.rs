@@ -83,9 +83,7 @@ impl Search {
     pub fn check(&self) -> std::result::Result<(), &'static str> {
         match (&self.by, self.code) {
             (By::User(_), _) => Ok(()),
-            (_, Some(ROTATED)) => {
-                Err("REFRESH_ROTATED is listed for one account only; say which.")
-            }
+            (_, Some(ROTATED)) => Err("REFRESH_ROTATED is listed for one account only; say which."),
             _ => Ok(()),
         }
     }
@@ -107,12 +105,7 @@ macro_rules! events {
 }
 
 /// Finds events that are older than `before`, newest first.
-pub async fn find(
-    tx: &mut Tx,
-    search: &Search,
-    before: Uuid,
-    at_most: i64,
-) -> Result<Vec<Entry>> {
+pub async fn find(tx: &mut Tx, search: &Search, before: Uuid, at_most: i64) -> Result<Vec<Entry>> {
     let which = match (&search.by, search.code) {
         (By::User(_), Some(ROTATED)) => events!("user_id = $8"),
         (By::User(_), _) => events!("code <> 'REFRESH_ROTATED' AND user_id = $8"),
@@ -140,12 +133,7 @@ pub async fn find(
 }
 
 /// Lists every event after `after` that is older than `until`, oldest first.
-pub async fn following(
-    tx: &mut Tx,
-    after: Uuid,
-    until: Uuid,
-    at_most: i64,
-) -> Result<Vec<Entry>> {
+pub async fn following(tx: &mut Tx, after: Uuid, until: Uuid, at_most: i64) -> Result<Vec<Entry>> {
     tx.query(concat!(
         "SELECT ",
         columns!(),

@@ -12,7 +12,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, Locale, Paging, UserId};
 use crate::passwords::Rejected;
-use crate::{recovery, registration, roles, verification};
+use crate::{links, recovery, registration, roles, verification};
 
 /// What to do with accounts.
 #[derive(Subcommand)]
@@ -268,6 +268,9 @@ async fn create(
     }
     for role in &user.roles {
         accounts::give_role(&mut tx, user.id, role, None, ctx.now).await?;
+        if role == roles::ADMIN {
+            links::withdraw_setup(&mut tx).await?;
+        }
     }
     if hash.is_none() {
         recovery::send_reset(&mut tx, app, ctx, &user).await?;

@@ -106,13 +106,8 @@ pub(super) async fn run(global: &Global, command: Events) -> Result<(), Failure>
 async fn tail(app: &App, ctx: &Ctx, json: bool) -> Result<(), Failure> {
     let (mut from, mut seen) = (audit::first_id_of(ctx.now), BTreeSet::new());
     loop {
-        let entries = audit::following(
-            &mut app.store.glance().await?,
-            from,
-            Uuid::max(),
-            PIECE,
-        )
-        .await?;
+        let entries =
+            audit::following(&mut app.store.glance().await?, from, Uuid::max(), PIECE).await?;
         for entry in entries {
             if !seen.insert(entry.id.as_uuid()) {
                 continue;

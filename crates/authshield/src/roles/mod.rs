@@ -15,6 +15,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
+use crate::links;
 use crate::{registration, sessions};
 
 /// The role that may do everything.
@@ -163,6 +164,9 @@ async fn change_roles(
     }
     for role in wanted.iter().filter(|role| !before.roles.contains(role)) {
         accounts::give_role(tx, user, role, actor, ctx.now).await?;
+        if role == ADMIN {
+            links::withdraw_setup(tx).await?;
+        }
     }
     if before.roles != wanted {
         let (before, after) = (before.roles.clone(), wanted.clone());

@@ -171,7 +171,37 @@ async fn whatever_owners_are_told_has_words() {
         assert!(codes(&told).len() > 18);
         assert!(!told.body.to_string().contains("activity-"), "{}", told.body);
     }
-    app.send(app.request(Method::GET, "/api/v1/users/me/events")).await.is(401, "AUTH_TOKEN_MISSING");
+    app.send(app.request(Method::GET, "/api/v1/users/me/events"))
+        .await
+        .is(401, "AUTH_TOKEN_MISSING");
+}
+
+/// Nothing is said to have happened that did not last.
+#[tokio::test]
+async fn what_does_not_last_is_neither_logged_nor_counted() {
+    let app = unlimited().await;
+    let ann = app.sign_up("ann@example.org").await;
+    let counted = || {
+        let line = "authshield_events_total{code=\"LOGOUT\",reason=\"\"} ";
+        let metrics = app.app.metrics.encode();
+        let value = metrics.lines().find_map(|text| text.strip_prefix(line));
+        value.map_or(0, |value| value.parse().unwrap())
+    };
+    let event = authshield::audit::Event::Logout {
+        user: ann.id.parse().unwrap(),
+        session: authshield::kernel::SessionId::new(app.ctx().world()),
+    };
+    for (lasts, count) in [(false, 0), (true, 1)] {
+        let mut tx = app.app.store.write().await.unwrap();
+        authshield::audit::record(&mut tx, &app.app, &app.ctx(), &event).await.unwrap();
+        assert_eq!(counted(), 0);
+        if lasts {
+            tx.commit().await.unwrap();
+        } else {
+            drop(tx);
+        }
+        assert_eq!(counted(), count);
+    }
 }
 
 #[tokio::test]
