@@ -7,6 +7,8 @@ mod book;
 mod check;
 mod command;
 mod dependencies;
+mod detections;
+mod fuzz;
 mod generate;
 mod hook;
 mod licences;
@@ -66,6 +68,10 @@ enum Task {
     Docs,
     /// Builds what is shipped, and packs it into `dist/`
     Release,
+    /// Prints how long each silent failure went unnoticed when its test ran last
+    Detections,
+    /// Looks for input on which a parser fails, for a short time from the kept corpus
+    Fuzz(fuzz::Arguments),
     /// Installs a git hook that runs `cargo xtask quick` before each commit
     Hook,
     /// Starts the servers that tests need, prints where they are, and stops them at the end of input
@@ -100,6 +106,8 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { arguments } => serve::bench(&arguments),
         Task::Docs => book::run(),
         Task::Release => release::run(),
+        Task::Detections => detections::run(),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Hook => hook::install(),
         Task::Servers => servers::show(),
         Task::Keep { servers } => servers::keep(&servers),

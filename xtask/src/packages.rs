@@ -17,7 +17,9 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const ALWAYS: [Need; 6] = [
+const ALWAYS: [Need; 7] = [
+    // For libFuzzer, which is built from its source.
+    Need { package: "g++", is_there: || found("c++").is_some() },
     Need { package: "openssl", is_there: || found("openssl").is_some() },
     Need { package: "curl", is_there: || found("curl").is_some() },
     Need { package: "python3-aiosmtpd", is_there: || python().is_some() },

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use authshield_verify::Verifier;
@@ -86,6 +87,8 @@ pub struct Reach {
     pub pages: Pages,
     /// What is believed of everything around the service.
     pub checks: Board,
+    /// Whether it is still looked at what could not be before somebody listened.
+    pub opening: AtomicBool,
 }
 
 impl App {

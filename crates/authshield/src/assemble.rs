@@ -1,6 +1,7 @@
 //! Puts the parts together: from a configuration to an [`App`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -265,6 +266,7 @@ async fn put_together(
         callers,
         holders,
         checks,
+        opening: AtomicBool::new(false),
     });
     Ok((app, post))
 }

@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::checks;
+use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
+use crate::schema;
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
 use crate::vault::KeyringError;
 
@@ -27,11 +29,13 @@ pub async fn run(app: App, stop: CancellationToken) {
     let (mut all, mut keys) = (interval(EVERY), interval(KEYS_EVERY));
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             _ = all.tick() => sweep(&app).await,
             _ = keys.tick() => look_at_keys(&app).await,
         }
     }
+    // Who cannot say good-bye is taken for dead a little later.
+    let _ = schema::leave(&app.store, app.checks.node).await;
 }
 
 fn interval(every: Duration) -> tokio::time::Interval {
@@ -44,6 +48,9 @@ fn interval(every: Duration) -> tokio::time::Interval {
 async fn sweep(app: &App) {
     if let Err(error) = purge(app, app.world.now()).await {
         tracing::warn!(error = %crate::problem::chain(&error), "old rows could not be removed");
+    }
+    if let Err(error) = schema::beat(&app.store, app.checks.node, app.world.now()).await {
+        tracing::debug!(error = %crate::problem::chain(&error), "nobody hears that this node lives");
     }
     measure(app).await;
 }
@@ -154,6 +161,10 @@ pub async fn measure(app: &App) {
             .bind(crate::roles::ADMIN)
             .one()
             .await?;
+        if let Some(known) = installation::in_database(&mut tx).await? {
+            let made_at = known.backup_made_at.unwrap_or(known.created_at);
+            metrics.backup_age.set(now.since(made_at).as_secs_f64());
+        }
         metrics.users.set(users);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);

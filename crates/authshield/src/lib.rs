@@ -29,6 +29,8 @@ pub mod compose;
 pub mod config;
 pub mod dns;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod health;
 pub mod installation;
 pub mod kernel;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::Html;
-use axum::routing::get;
+use axum::routing::{any, get};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -130,6 +130,8 @@ pub fn public(app: &App) -> Router {
     };
     let (api, document) = mount(limited).split_for_parts();
     let mut routes = api.merge(screens::routes(app));
+    // Only for who has a key; to all others there is no such route, whatever the method.
+    routes = routes.route(checks::PROBE, any(checks::probe));
     if app.config.docs.enabled {
         routes =
             routes.route("/openapi.json", get(move || std::future::ready(axum::Json(document))));

@@ -42,7 +42,7 @@ pub use record::{Begin, Manifest, TableSum};
 pub use sql::Undone;
 
 /// Tables whose rows the schema makes by itself.
-const NOT_COPIED: [&str; 1] = ["schema_notes"];
+const NOT_COPIED: [&str; 2] = ["instances", "schema_notes"];
 /// How many rows are held while they are restored.
 const ROWS_AT_ONCE: usize = 200;
 /// The longest line that is read, in bytes.

@@ -65,6 +65,9 @@ pub struct About {
     pub effect: Effect,
     /// How long it may take.
     pub timeout: Duration,
+    /// Whether it needs somebody who listens at the public address: then a start looks at it as soon
+    /// as there is, and is not ready before.
+    pub listening: bool,
     /// What a bad result means.
     pub policy: Policy,
     /// How often it is repeated while the service runs; `None` if never.
@@ -85,6 +88,7 @@ impl About {
         parents: &[],
         effect: Effect::None,
         timeout: Duration::from_secs(10),
+        listening: false,
         policy: Policy { gate: Act::Fail, start: Act::Warn, running: Act::Nothing },
         every: None,
         scope: Scope::Node,

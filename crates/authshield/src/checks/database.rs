@@ -227,6 +227,10 @@ async fn skew(at: &Round) -> Result<Verdict, Verdict> {
         }
     }
     let (by, words) = worst;
+    if let Some(app) = at.app() {
+        #[expect(clippy::cast_precision_loss, reason = "to the millisecond is more than enough")]
+        app.metrics.clock_skew.set(by as f64 / 1e6);
+    }
     Ok(match by.abs() {
         SKEW_FAILS.. => Verdict::fail(words),
         SKEW_WARNS.. => Verdict::warn(words),
@@ -257,6 +261,7 @@ impl Check for Durability {
         effect: Effect::Network,
         timeout: Duration::from_secs(20),
         policy: Policy { gate: Act::Fail, start: Act::Warn, running: Act::Warn },
+        listening: false,
         every: Some(Duration::from_hours(1)),
         scope: Scope::Service,
     };

@@ -12,7 +12,7 @@
 //! start.rs      what keeps a server from starting
 //! runner.rs     looks again and again; rules.rs decides what to believe, board.rs knows it
 //! http.rs       what operators see; sql.rs remembers
-//! configuration, database, keys, relay, dns …      the checks, one file per family
+//! configuration, database, keys, relay, dns, web …     the checks, one file or folder per family
 //! ```
 
 mod board;
@@ -44,6 +44,7 @@ mod runner;
 mod sql;
 mod standing;
 mod start;
+mod web;
 mod x509;
 
 pub use board::{Board, Row};
@@ -58,7 +59,10 @@ pub use run::{Occasion, Plan, run};
 pub use runner::run as watch;
 pub use sql::PastChange;
 pub use standing::Standing;
-pub use start::at_start;
+pub use start::{at_start, once_listening};
+pub(crate) use web::PATH as PROBE;
+pub use web::StandIn;
+pub(crate) use web::http::probe;
 pub use x509::not_after;
 
 /// Every check there is, parents before their children. A new one belongs here.
@@ -99,6 +103,10 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<canary::Mailboxes>(),
         Entry::of::<canary::Arrives>(),
         Entry::of::<canary::Authentic>(),
+        Entry::of::<web::Certificate>(),
+        Entry::of::<web::Loop>(),
+        Entry::of::<web::Proxies>(),
+        Entry::of::<web::Issuer>(),
         Entry::of::<host::Hashing>(),
         Entry::of::<operations::Administrators>(),
         Entry::of::<operations::Collector>(),

@@ -69,6 +69,12 @@ impl Check for Eviction {
             Err(verdict) => return verdict,
         };
         let before = at.evicted.swap(facts.evicted, Ordering::Relaxed);
+        if let Some(app) = at.app()
+            && before != u64::MAX
+        {
+            // Less than before is a server that was restarted.
+            app.metrics.redis_evictions.inc_by(facts.evicted.saturating_sub(before));
+        }
         let words = format!("maxmemory-policy is {}", facts.policy);
         let verdict = if facts.policy != "noeviction" && facts.memory > 0 {
             Verdict::fail(format!("{words}, with {} bytes of memory", facts.memory))

@@ -35,7 +35,8 @@ pub struct Report {
     pub schema_version: u32,
     /// The version of the program.
     pub version: &'static str,
-    /// `development` or `production`; nothing if the configuration was refused.
+    /// `development` or `production`, or `elsewhere` for a service that was looked at from outside; nothing
+    /// if the configuration was refused.
     pub environment: Option<&'static str>,
     /// `online` or `offline`.
     pub mode: &'static str,
@@ -198,7 +199,7 @@ pub fn schema() -> Value {
     let mut schema = object(json!({
         "schema_version": { "const": SCHEMA_VERSION },
         "version": text(),
-        "environment": { "enum": ["development", "production", null] },
+        "environment": { "enum": ["development", "production", "elsewhere", null] },
         "mode": { "enum": ["online", "offline"] },
         "started_at": { "type": "string", "format": "date-time" },
         "duration_ms": number(),

@@ -10,6 +10,7 @@ use tokio::sync::{OnceCell, watch};
 use super::finding::Verdict;
 use super::letter::Order;
 use super::redact::Redactor;
+use super::web::{self, Standpoint, Trouble, Visit};
 use crate::app::App;
 use crate::assemble::{self, StartError};
 use crate::config::{self, Config, Loaded, Refused};
@@ -32,6 +33,8 @@ pub struct Subject {
     order: Option<Order>,
     /// How many keys Redis had evicted when somebody looked last; `MAX` before that.
     pub(super) evicted: AtomicU64,
+    /// From where the public address is looked at.
+    pub(super) web: Standpoint,
 }
 
 impl Subject {
@@ -48,6 +51,7 @@ impl Subject {
             app: None,
             order: None,
             evicted: AtomicU64::new(u64::MAX),
+            web: Standpoint::default(),
         }
     }
 
@@ -64,6 +68,7 @@ impl Subject {
             redactor: Redactor::of(&config::development()),
             order: None,
             evicted: AtomicU64::new(u64::MAX),
+            web: Standpoint::default(),
         }
     }
 
@@ -185,6 +190,7 @@ pub struct Round {
     subject: Arc<Subject>,
     walk: OnceCell<Result<watch::Receiver<Walk>, Verdict>>,
     redis: OnceCell<Result<Facts, Verdict>>,
+    visit: OnceCell<Result<Visit, Trouble>>,
 }
 
 impl std::ops::Deref for Round {
@@ -199,7 +205,8 @@ impl Round {
     /// Begins a round.
     #[must_use]
     pub fn new(subject: Arc<Subject>) -> Self {
-        Self { subject, walk: OnceCell::new(), redis: OnceCell::new() }
+        let (walk, redis, visit) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { subject, walk, redis, visit }
     }
 
     /// Asks Redis about itself, once in a round.
@@ -211,6 +218,11 @@ impl Round {
             limits::inspect(url).await.map_err(Verdict::fail)
         });
         asked.await.clone()
+    }
+
+    /// Goes to the public address, once in a round.
+    pub(super) async fn visit(&self) -> Result<Visit, Trouble> {
+        self.visit.get_or_init(|| web::visit(self)).await.clone()
     }
 
     /// Goes to the relay, once in a round, and returns what was found as soon as `far_enough` says

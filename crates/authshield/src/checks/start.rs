@@ -18,6 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 #[error("{}", .0.iter().map(Finding::line).collect::<Vec<_>>().join("; "))]
 pub struct Refusal(pub Vec<Finding>);
 
+/// How long the public address may hold up a server that listens.
+const ONCE_LISTENING: Duration = Duration::from_secs(12);
+
 /// Runs what can keep a server from starting, and says so if something does.
 pub async fn at_start(
     checks: &[Entry],
@@ -28,7 +31,31 @@ pub async fn at_start(
     if !chosen.is_empty() {
         tracing::info!(policy = chosen, "the policy of some checks is not their own");
     }
-    let plan = Plan::new(Occasion::Start, overrides.clone(), DEADLINE);
+    let mut checks = checks.to_vec();
+    checks.retain(|entry| !entry.about.listening);
+    look(&checks, subject, overrides, DEADLINE).await
+}
+
+/// The same for what could not be looked at before somebody listened. It is not ready until this is
+/// over; what could not be tried, because the way to the public address does not lead here yet, keeps
+/// nobody.
+pub async fn once_listening(
+    checks: &[Entry],
+    subject: &Arc<Subject>,
+    overrides: &Overrides,
+) -> Result<(), Refusal> {
+    let mut checks = checks.to_vec();
+    checks.retain(|entry| entry.about.listening);
+    look(&checks, subject, overrides, ONCE_LISTENING).await
+}
+
+async fn look(
+    checks: &[Entry],
+    subject: &Arc<Subject>,
+    overrides: &Overrides,
+    deadline: Duration,
+) -> Result<(), Refusal> {
+    let plan = Plan::new(Occasion::Start, overrides.clone(), deadline);
     let findings = run(checks, subject, &plan).await;
     let (bad, fine): (Vec<_>, Vec<_>) = findings
         .into_iter()

@@ -3,9 +3,21 @@
 
 use crate::kernel::Timestamp;
 
+/// From when until when a certificate holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+}
+
 /// Returns the `notAfter` of a DER certificate (RFC 5280, 4.1.2.5), if it can be read.
 #[must_use]
 pub fn not_after(der: &[u8]) -> Option<Timestamp> {
+    validity(der).map(|validity| validity.until)
+}
+
+/// Returns the `validity` of a DER certificate (RFC 5280, 4.1.2.5), if it can be read.
+pub(super) fn validity(der: &[u8]) -> Option<Validity> {
     let (certificate, _) = element(der, 0x30)?;
     let (mut fields, _) = element(certificate, 0x30)?;
     // The version is there for everything but version 1.
@@ -17,13 +29,21 @@ pub fn not_after(der: &[u8]) -> Option<Timestamp> {
         fields = element(fields, tag)?.1;
     }
     let (validity, _) = element(fields, 0x30)?;
-    let skip = *validity.first()?;
-    let (_, rest) = element(validity, skip)?;
-    match *rest.first()? {
-        0x17 => utc_time(element(rest, 0x17)?.0),
-        0x18 => parse(std::str::from_utf8(element(rest, 0x18)?.0).ok()?),
-        _ => None,
-    }
+    let (from, rest) = time(validity)?;
+    let (until, _) = time(rest)?;
+    Some(Validity { from, until })
+}
+
+/// Takes one time off `bytes`, in either form.
+fn time(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let tag = *bytes.first()?;
+    let (text, rest) = element(bytes, tag)?;
+    let read = match tag {
+        0x17 => utc_time(text)?,
+        0x18 => parse(std::str::from_utf8(text).ok()?)?,
+        _ => return None,
+    };
+    Some((read, rest))
 }
 
 /// Takes one element of `tag` off `bytes`: what is in it, and what comes behind it.

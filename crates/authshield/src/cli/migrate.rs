@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::{Failure, Global, context};
 use crate::assemble::{StartError, open_store};
 use crate::schema;
+use crate::world::{Real, World};
 
 /// What to do with the schema.
 #[derive(Subcommand)]
@@ -19,7 +20,7 @@ pub(super) async fn run(global: &Global, command: Migrate) -> Result<(), Failure
     let config = context::configuration(global)?.config;
     let store = open_store(&config).await?;
     if matches!(command, Migrate::Run) {
-        schema::migrate(&store).await.map_err(StartError::Schema)?;
+        schema::upgrade(&store, Real.now()).await.map_err(StartError::Schema)?;
     }
     let migrations = schema::fitting(&store).await.map_err(StartError::Schema)?;
     let status = store.migration_status(&migrations).await.map_err(StartError::Schema)?;

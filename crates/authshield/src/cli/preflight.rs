@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use secrecy::ExposeSecret;
+use url::Url;
 
 use super::{Failure, Global, context};
-use crate::checks::{self, Entry, Occasion, Order, Overrides, Plan, Report, Subject};
-use crate::config::{Config, Environment, Refused};
+use crate::checks::{self, Entry, Occasion, Order, Overrides, Plan, Report, StandIn, Subject};
+use crate::config::{self, Config, Environment, Refused};
 use crate::kernel::EmailAddress;
 use crate::world::{Real, SharedWorld, World};
 
@@ -44,6 +46,10 @@ pub(super) struct Preflight {
     /// How long the message is followed, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "send_mail", value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: u64,
+    /// Looks at a service that runs elsewhere, from here, as a client does: its certificate, its proxies,
+    /// its keys. With the service's `operator_token` in the environment it tells how a request arrives there.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["offline", "send_mail"])]
+    from_outside: Option<Url>,
     /// Writes the result into this file as well, as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -66,10 +72,24 @@ pub(super) fn run(global: &Global, command: &Preflight) -> Result<(), Failure> {
         }
         return Ok(());
     }
+    let mut entries = entries;
+    if command.from_outside.is_some() {
+        entries.retain(|entry| entry.about.listening);
+    }
     let only = named(&entries, &command.only)?;
     let skip = named(&entries, &command.skip)?;
     let world: SharedWorld = Arc::new(Real);
-    let (subject, environment, overrides) = match context::configuration(global) {
+    let configuration = match &command.from_outside {
+        Some(url) => config::from_outside(&global.set, url).map_err(Failure::Configuration),
+        None => context::configuration(global),
+    };
+    let (subject, environment, overrides) = match configuration {
+        Ok(loaded) if command.from_outside.is_some() => {
+            let overrides = overrides(&loaded.config)?;
+            let token = loaded.config.operator_token.clone();
+            let token = token.as_ref().map(|token| token.expose_secret().as_bytes());
+            (Subject::new(&loaded, world).from_outside(token), Some("elsewhere"), overrides)
+        }
         Ok(loaded) => {
             let overrides = overrides(&loaded.config)?;
             let environment = match loaded.config.environment {
@@ -99,7 +119,16 @@ pub(super) fn run(global: &Global, command: &Preflight) -> Result<(), Failure> {
     let subject = subject.sending(order);
     let (started_at, began) = (Real.now(), Instant::now());
     let runtime = context::runtime()?;
-    let findings = runtime.block_on(checks::run(&entries, &Arc::new(subject), &plan));
+    let findings = runtime.block_on(async {
+        // Nobody may be behind the proxy yet.
+        let asks = !plan.offline && command.from_outside.is_none();
+        let stand_in = if asks { StandIn::begin(&subject).await } else { None };
+        let subject = match &stand_in {
+            Some(stand_in) => subject.asking(stand_in),
+            None => subject,
+        };
+        checks::run(&entries, &Arc::new(subject), &plan).await
+    });
     // What still hangs is not waited for.
     runtime.shutdown_background();
     let report = Report::new(

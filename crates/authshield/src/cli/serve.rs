@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let standing = Fingerprints::of(&loaded.effective, &app.secrets.fingerprint);
     history::note(&app, &ctx, "start", standing.clone()).await?;
 
+    // Development is reached by nobody else.
+    app.opening.store(app.config.is_production(), Ordering::Relaxed);
     let drain = CancellationToken::new();
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
@@ -92,7 +95,9 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     tasks.spawn(reloader.run(stop.clone()));
     tasks.spawn(mail::run(post, stop.clone()));
     let subject = Subject::new(&loaded, Arc::clone(&app.world)).with_app(app.clone());
-    tasks.spawn(checks::watch(app.clone(), Arc::new(subject), overrides, stop.clone()));
+    let subject = Arc::new(subject);
+    let watched = (Arc::clone(&subject), overrides.clone());
+    tasks.spawn(checks::watch(app.clone(), watched.0, watched.1, stop.clone()));
     tasks.spawn(mail::watch(app.clone(), stop.clone()));
     tasks.spawn(mail::poll(app.clone(), stop.clone()));
     tasks.spawn(mail::canary::run(app.clone(), stop.clone()));
@@ -108,10 +113,22 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         }
     });
 
-    server::serve(listener, router::public(&app), tls, drain, bounds).await?;
+    let served = server::serve(listener, router::public(&app), tls, drain.clone(), bounds);
+    let opened = async {
+        let opened = checks::once_listening(&checks::all(), &subject, &overrides).await;
+        match &opened {
+            Ok(()) => app.opening.store(false, Ordering::Relaxed),
+            // Never ready: nobody is sent here any more.
+            Err(_) => drain.cancel(),
+        }
+        opened
+    };
+    let (served, opened) = tokio::join!(served, opened);
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     app.passwords.shutdown();
+    served?;
+    opened?;
     tracing::info!("stopped");
     tokio::task::spawn_blocking(move || drop(logs)).await?;
     Ok(())

@@ -19,7 +19,7 @@ settings! {
         addresses: Vec<String> {
             fallback: Fallback::Always(""),
             example: "canary@example.org",
-            mistaken: &["CANARY", "CANARY_ADDRESS", "CANARY_MAILBOX", "CANARY_MAILBOXES", "CANARY_TO"],
+            mistaken: &["CANARY", "CANARY_ADDRESS", "CANARY_MAILBOX", "CANARY_TO"],
             lints: &[lints::CANARIES],
         }
         /// Where their mailboxes are read, in the same order: `imaps://user:password@host:993/INBOX`, with

@@ -41,7 +41,7 @@ pub use fingerprint::{Changes, FingerprintKey, Fingerprints};
 pub use lints::{Lint, is_sandbox_relay};
 pub use mail::{Bounce, ImapTls, Mail, Smtp, SmtpTls};
 pub use operations::{Audit, Checks, Docs, Otel, Unknown};
-pub use process::{DEFAULT_FILE, from_process};
+pub use process::{DEFAULT_FILE, from_outside, from_process};
 pub use reader::Effective;
 pub use root::{Config, Environment, LogFormat};
 pub use setting::{Fallback, Kind, PREFIX, Section, Setting};

@@ -4,7 +4,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use url::Url;
+
 use super::finding::Refused;
+use super::setting::PREFIX;
 use super::sources::{Sources, why_unreadable};
 use super::{Loaded, load};
 
@@ -18,6 +21,26 @@ pub fn from_process(file: Option<&Path>, set: &[String]) -> Result<Loaded, Refus
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
     });
     from_disk(Sources::new().env(env).set(set), file)
+}
+
+/// Reads what is needed to look at a service that runs elsewhere, at `url`, from the environment and the
+/// command line. This machine's configuration is another one's, so nothing else in it counts.
+#[expect(clippy::disallowed_methods, reason = "here, and only here, the environment is read")]
+pub fn from_outside(set: &[String], url: &Url) -> Result<Loaded, Refused> {
+    const COUNT: [&str; 4] =
+        ["operator_token", "operator_token_file", "checks.policy", "dns.resolvers"];
+    let counts = |name: &str| {
+        let variable =
+            |of: &&str| name == format!("{PREFIX}{}", of.to_uppercase().replace('.', "_"));
+        COUNT.contains(&name) || COUNT.iter().any(variable)
+    };
+    let env = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_string_lossy().into_owned();
+        counts(&name).then(|| (name, value.to_string_lossy().into_owned()))
+    });
+    let given = set.iter().filter(|pair| counts(pair.split('=').next().unwrap_or_default()));
+    let set: Vec<_> = given.cloned().chain([format!("public_url={url}")]).collect();
+    load(&Sources::new().env(env).set(set).read_file(|path| fs::read_to_string(path)))
 }
 
 fn from_disk(sources: Sources<'_>, file: Option<&Path>) -> Result<Loaded, Refused> {

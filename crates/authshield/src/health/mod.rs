@@ -1,10 +1,11 @@
 //! Whether the service works, for load balancers and operators.
 //!
 //! `live` says only that the process runs. `ready` is 503 while the database cannot be read or written,
-//! or migrations are missing, and while the service drains. `health` lists every dependency; details
-//! are for who shows the operator's token.
+//! or migrations are missing, while the service looks whether it is reached as it should be, and while
+//! it drains. `health` lists every dependency; details are for who shows the operator's token.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -79,6 +80,9 @@ pub async fn live() -> Response {
 pub async fn ready(State(app): State<App>) -> Response {
     if shutdown::begun() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "draining" });
+    }
+    if app.opening.load(Ordering::Relaxed) {
+        return answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "starting" });
     }
     match database(&app).await.status {
         Status::Unhealthy => answer(StatusCode::SERVICE_UNAVAILABLE, Word { status: "not_ready" }),

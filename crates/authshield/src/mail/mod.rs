@@ -33,6 +33,7 @@ mod letter;
 mod line;
 mod mailbox;
 mod message;
+mod mime;
 mod name;
 mod observer;
 mod outbox;
@@ -61,6 +62,8 @@ pub use outbox::{Outbox, Recipient, Sealer};
 pub use post::{Post, run};
 pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
+#[cfg(any(test, fuzzing))]
+pub(crate) use returns::is_bounded;
 pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};
 pub use setup::{Letterhead, SetupError, Transport};
 pub use smtp::Relay;

@@ -8,9 +8,57 @@
 mod notes;
 mod sql;
 
-use onesql::{Error, Migrations, Patience, Result, Store};
+use std::time::Duration;
+
+use onesql::{Error, Migrations, Patience, Result, Store, Timestamp};
 
 pub use notes::{Lock, Note, Phase, Version};
+
+use crate::kernel::NodeId;
+
+/// How often a program says that it lives is for the chores: once a minute. One that was silent for
+/// this long is taken for dead.
+const SILENCE: Duration = Duration::from_mins(3);
+/// How long the dead are remembered.
+const REMEMBERED: Duration = Duration::from_hours(24);
+/// The migration that made the table of those who live.
+const INSTANCES: i64 = 10;
+
+/// A program that uses the database.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Instance {
+    /// Which node.
+    pub node_id: NodeId,
+    /// Its version.
+    pub version: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it was heard of last.
+    pub seen_at: Timestamp,
+}
+
+/// Says that this program lives; those who did not say so for long are forgotten.
+pub async fn beat(store: &Store, node: NodeId, now: Timestamp) -> Result<()> {
+    let mut tx = store.write().await?;
+    sql::beat(&mut tx, node, env!("CARGO_PKG_VERSION"), now).await?;
+    sql::forget(&mut tx, now - REMEMBERED).await?;
+    tx.commit().await
+}
+
+/// Says that this program ends.
+pub async fn leave(store: &Store, node: NodeId) -> Result<()> {
+    let mut tx = store.write().await?;
+    sql::leave(&mut tx, node).await?;
+    tx.commit().await
+}
+
+/// Returns the programs that use the database at present.
+pub async fn instances(store: &Store, now: Timestamp) -> Result<Vec<Instance>> {
+    if !store.applied_migrations().await?.contains(&INSTANCES) {
+        return Ok(Vec::new());
+    }
+    sql::alive(&mut store.glance().await?, now - SILENCE).await
+}
 
 /// Every migration there is.
 #[must_use]
@@ -24,7 +72,10 @@ pub fn migrations() -> Migrations {
 /// Returns what every migration says of itself, by its number.
 #[must_use]
 pub fn notes() -> Vec<(i64, Note)> {
-    let migrations = migrations();
+    notes_of(&migrations())
+}
+
+fn notes_of(migrations: &Migrations) -> Vec<(i64, Note)> {
     let texts = migrations.postgres.iter().map(|one| (one.version, one.sql.as_str()));
     texts.map(|(version, text)| (version, Note::read(text).unwrap_or(Note::FIRST))).collect()
 }
@@ -41,6 +92,51 @@ pub async fn migrate(store: &Store) -> Result<()> {
     let migrations = fitting(store).await?;
     store.migrate(&migrations).await?;
     note(store).await
+}
+
+/// Brings a database up to date that others may be using: what takes away what one of them still needs
+/// waits until it is gone, and so does all that comes behind it.
+pub async fn upgrade(store: &Store, now: Timestamp) -> Result<()> {
+    let migrations = fitting(store).await?;
+    let held_up = bring(store, &migrations, now).await;
+    note(store).await?;
+    held_up
+}
+
+/// The same with these migrations.
+pub async fn bring(store: &Store, migrations: &Migrations, now: Timestamp) -> Result<()> {
+    let alive = instances(store, now).await?;
+    let applied = store.applied_migrations().await?;
+    let mut pending: Vec<_> = notes_of(migrations)
+        .into_iter()
+        .filter(|(version, _)| !applied.contains(version))
+        .collect();
+    pending.sort_unstable_by_key(|(version, _)| *version);
+    let needs = |note: &Note| {
+        let old = |one: &&Instance| {
+            // Who does not say which version it is may be any.
+            one.version.parse::<Version>().map_or(true, |version| version < note.oldest)
+        };
+        (note.phase == Phase::Contract).then(|| alive.iter().find(old)).flatten()
+    };
+    let held_up = pending.iter().position(|(_, note)| needs(note).is_some());
+    let Some(at) = held_up else {
+        return store.migrate_to(migrations, None, &Patience::default()).await;
+    };
+    if let Some((before, _)) = at.checked_sub(1).map(|before| pending[before]) {
+        store.migrate_to(migrations, Some(before), &Patience::default()).await?;
+    }
+    let (version, note) = pending[at];
+    let one = needs(&note).expect("it holds the migration up");
+    Err(Error::Migration(format!(
+        "migration {version} takes away what version {} still needs, and node {} of it was seen at {}: \
+         stop every node older than {}, wait {} minutes if it could not say good-bye, and run this again",
+        one.version,
+        one.node_id,
+        one.seen_at.to_minute(),
+        note.oldest,
+        SILENCE.as_secs() / 60
+    )))
 }
 
 /// Brings an empty database to the schema of a backup: what came after is for [`migrate`].

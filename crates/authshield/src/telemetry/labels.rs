@@ -156,6 +156,11 @@ labels! {
         /// While running.
         running: &'static str,
     }
+    /// Of a certificate.
+    Certificate {
+        /// Whose: `public_url`.
+        certificate: &'static str,
+    }
     /// Of this build.
     Build {
         /// As in the release.

@@ -290,6 +290,13 @@ metrics! {
     /// Whether the database answered when it was last asked (1) or not (0).
     database_up: Gauge;
 
+    /// How far the database is ahead of our clock when it was last asked; below zero, behind.
+    clock_skew: Level [Seconds "seconds"];
+    /// Age of the newest backup that was restored for trial; of the installation, if none was.
+    backup_age: Level [Seconds "seconds"];
+
+    /// Keys that Redis threw away for want of memory while this node looked.
+    redis_evictions: Counter;
     /// Requests refused by a limit.
     limiter_refused: Counters<Rule>;
     /// Whether the shared limiter is out of reach and stricter local limits apply (1).
@@ -315,6 +322,11 @@ metrics! {
     check_duration: Levels<Check> [Seconds "seconds"];
     /// Always 1; the labels say what a bad result of a check means.
     check_policy: Gauges<CheckPolicy>;
+
+    /// From when on a certificate holds, in seconds since 1970.
+    certificate_not_before_timestamp: Levels<Certificate> [Seconds "seconds"];
+    /// When a certificate ends, in seconds since 1970.
+    certificate_not_after_timestamp: Levels<Certificate> [Seconds "seconds"];
 
     /// Log lines lost because they were read too slowly, or not at all.
     log_lines_dropped: Counter;

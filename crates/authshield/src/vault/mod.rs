@@ -31,7 +31,7 @@ use onesql::Store;
 use zeroize::Zeroizing;
 
 pub use claims::{AccessClaims, FIRST_EPOCH, FIRST_PARTY};
-pub use secrets::{EmailHashKey, Secrets, fingerprint_key};
+pub use secrets::{EmailHashKey, Secrets, fingerprint_key, probe_secret};
 pub use signing::{
     Jwks, KeyInfo, KeyPhase, Keyring, KeyringError, Proof, Rotation, TOKEN_TYPE, VerificationError,
 };

@@ -6,9 +6,12 @@ use aws_lc_rs::hmac;
 use onesql::Store;
 use zeroize::Zeroizing;
 
-use super::{KeyringError, Vault, sql};
+use super::{KeyringError, Vault, VaultError, sql};
 use crate::config::FingerprintKey;
 use crate::kernel::{SuccessorKey, Timestamp, TokenHashKey};
+
+/// The name of the secret that signs questions to ourselves.
+const PROBE: &str = "probe";
 
 /// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
 /// the same one, and not which.
@@ -46,6 +49,8 @@ pub struct Secrets {
     pub email_hash: EmailHashKey,
     /// Signs what mails come back to.
     pub mail_return: Zeroizing<[u8; 32]>,
+    /// Signs the questions that we ask ourselves through the public address.
+    pub probe: Zeroizing<[u8; 32]>,
     /// Hashes settings.
     pub fingerprint: FingerprintKey,
 }
@@ -70,6 +75,7 @@ impl Secrets {
             ),
             email_hash: EmailHashKey::new(&*secret(store, vault, "email_hash", now).await?),
             mail_return: secret(store, vault, "mail_return", now).await?,
+            probe: secret(store, vault, PROBE, now).await?,
             fingerprint: FingerprintKey::new(&*secret(store, vault, "fingerprint", now).await?),
         })
     }
@@ -80,15 +86,32 @@ pub async fn fingerprint_key(
     store: &Store,
     vault: &Vault,
 ) -> Result<Option<FingerprintKey>, KeyringError> {
-    const NAME: &str = "fingerprint";
-    let Some(sealed) = sql::find_secret(&mut store.glance().await?, NAME).await? else {
-        return Ok(None);
-    };
-    let purpose = sql::SECRETS.purpose(NAME);
-    let opened = vault.open_sealed(&purpose, &sealed)?;
-    let bytes = <[u8; 32]>::try_from(opened.as_slice()).map(Zeroizing::new);
-    let bytes = bytes.map_err(|_| super::VaultError::Damaged { purpose })?;
-    Ok(Some(FingerprintKey::new(&bytes)))
+    let known = known(store, vault, "fingerprint").await?;
+    Ok(known.map(|secret| FingerprintKey::new(&secret)))
+}
+
+/// Finds what questions to ourselves are signed with, if a start made it; makes none.
+pub async fn probe_secret(
+    store: &Store,
+    vault: &Vault,
+) -> Result<Option<Zeroizing<[u8; 32]>>, KeyringError> {
+    known(store, vault, PROBE).await
+}
+
+async fn known(
+    store: &Store,
+    vault: &Vault,
+    name: &str,
+) -> Result<Option<Zeroizing<[u8; 32]>>, KeyringError> {
+    let sealed = sql::find_secret(&mut store.glance().await?, name).await?;
+    Ok(sealed.map(|sealed| open(vault, name, &sealed)).transpose()?)
+}
+
+fn open(vault: &Vault, name: &str, sealed: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    let purpose = sql::SECRETS.purpose(name);
+    let opened = vault.open_sealed(&purpose, sealed)?;
+    let bytes = <[u8; 32]>::try_from(opened.as_slice());
+    bytes.map(Zeroizing::new).map_err(|_| VaultError::Damaged { purpose })
 }
 
 async fn secret(
@@ -111,7 +134,5 @@ async fn secret(
         tx.commit().await?;
         sealed
     };
-    let opened = vault.open_sealed(&purpose, &sealed)?;
-    let bytes = <[u8; 32]>::try_from(opened.as_slice());
-    bytes.map(Zeroizing::new).map_err(|_| super::VaultError::Damaged { purpose }.into())
+    Ok(open(vault, name, &sealed)?)
 }

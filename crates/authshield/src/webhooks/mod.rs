@@ -58,7 +58,7 @@ fn too_large(app: &App, rejection: &BytesRejection) -> Problem {
 }
 
 /// Returns whether a request shows the secret (RFC 6750, RFC 7617).
-fn shows(headers: &HeaderMap, secret: &str) -> bool {
+pub(crate) fn shows(headers: &HeaderMap, secret: &str) -> bool {
     let Some(given) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())
     else {
         return false;

@@ -3,6 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::server::clean;
@@ -162,4 +168,121 @@ fn the_configuration_is_sound_and_has_no_secret() {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     assert!(String::from_utf8_lossy(&said.stdout).contains("with 0 warnings"));
     assert_eq!(check(false).status.code(), Some(78), "the blanks are refused");
+}
+
+/// Reads a manifest as the API server would, and returns what it understood.
+fn understood(manifest: &Value) -> Result<Value, String> {
+    fn read<T: DeserializeOwned + Serialize>(manifest: &Value) -> Result<Value, String> {
+        let read: T =
+            serde_json::from_value(manifest.clone()).map_err(|error| error.to_string())?;
+        serde_json::to_value(read).map_err(|error| error.to_string())
+    }
+    match manifest["kind"].as_str().unwrap_or_default() {
+        "ConfigMap" => read::<ConfigMap>(manifest),
+        "Deployment" => read::<Deployment>(manifest),
+        "NetworkPolicy" => read::<NetworkPolicy>(manifest),
+        "PodDisruptionBudget" => read::<PodDisruptionBudget>(manifest),
+        "Service" => read::<Service>(manifest),
+        "ServiceAccount" => read::<ServiceAccount>(manifest),
+        kind => Err(format!("{kind:?} is of no kind that is checked; add it here")),
+    }
+}
+
+/// Says where something was written that is not understood: a field that there is not, or a value that
+/// means something else.
+fn lost(written: &Value, understood: &Value, place: &str, complaints: &mut Vec<String>) {
+    match (written, understood) {
+        (Value::Object(written), Value::Object(understood)) => {
+            for (name, value) in written {
+                let place = format!("{place}.{name}");
+                match understood.get(name) {
+                    Some(known) => lost(value, known, &place, complaints),
+                    None if value.is_null() => {}
+                    None => complaints.push(format!("{place}: there is no such field")),
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(understood)) if written.len() == understood.len() => {
+            for (at, pair) in written.iter().zip(understood).enumerate() {
+                lost(pair.0, pair.1, &format!("{place}[{at}]"), complaints);
+            }
+        }
+        (written, understood) if written == understood => {}
+        (written, understood) => {
+            complaints.push(format!("{place}: {written} is understood as {understood}"));
+        }
+    }
+}
+
+/// Returns what the API server would not understand.
+fn complaints(name: &str, manifest: &Value) -> Vec<String> {
+    match understood(manifest) {
+        Ok(understood) => {
+            let mut complaints = Vec::new();
+            lost(manifest, &understood, name, &mut complaints);
+            complaints
+        }
+        Err(why) => vec![format!("{name}: {why}")],
+    }
+}
+
+#[test]
+fn kubernetes_understands_every_field() {
+    for (name, manifest) in manifests() {
+        assert_eq!(complaints(&name, &manifest), [] as [&str; 0]);
+    }
+    // It is kustomize that reads this one, and only these are used.
+    let text = fs::read_to_string(root().join("deploy/kubernetes/kustomization.yaml")).unwrap();
+    let kustomization: Value = serde_saphyr::from_str(&text).unwrap();
+    for (name, value) in kustomization.as_object().unwrap() {
+        let known = ["apiVersion", "kind", "namespace", "resources", "images", "labels"];
+        assert!(known.contains(&&**name), "kustomization.{name}: {value}");
+    }
+}
+
+/// Every key that is misspelt, one at a time, and every type that is another one.
+#[test]
+fn what_is_misspelt_is_found_wherever_it_stands() {
+    fn misspell(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+        match value {
+            Value::Object(members) => {
+                for (name, inner) in members {
+                    let pointer = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
+                    found.push((path.to_owned(), name.clone()));
+                    misspell(inner, &pointer, found);
+                }
+            }
+            Value::Array(items) => {
+                for (at, inner) in items.iter().enumerate() {
+                    misspell(inner, &format!("{path}/{at}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    // What stands below these has names that are ours to choose.
+    let free =
+        ["/labels", "/annotations", "/matchLabels", "/data", "/limits", "/requests", "/selector"];
+    let mut tried = 0;
+    for (name, manifest) in manifests() {
+        let mut keys = Vec::new();
+        misspell(&manifest, "", &mut keys);
+        for (path, key) in keys {
+            if path.is_empty() && (key == "kind" || key == "apiVersion")
+                || free.iter().any(|free| path.ends_with(free))
+            {
+                continue;
+            }
+            let mut wrong = manifest.clone();
+            let members = wrong.pointer_mut(&path).unwrap().as_object_mut().unwrap();
+            let value = members.remove(&key).unwrap();
+            members.insert(format!("{key}x"), value);
+            assert!(!complaints(&name, &wrong).is_empty(), "{name}{path}: {key}x");
+            tried += 1;
+        }
+    }
+    assert!(tried > 150, "{tried}");
+    let mut wrong = manifests()["Deployment/authshield"].clone();
+    wrong["spec"]["replicas"] = json!("two");
+    assert!(!complaints("a", &wrong).is_empty());
 }

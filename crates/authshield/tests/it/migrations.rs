@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use authshield::schema::{Lock, Note, Phase};
+use authshield::world::{Real, World};
 use onesql::{Options, Store};
 
 use crate::house::migrations;
@@ -222,4 +223,67 @@ async fn a_migration_that_is_blocked_lets_the_service_go_on() {
     .await;
     server.client.log_in("ann@example.net", PASSWORD).await.unwrap().ok(200);
     server.stop().await;
+}
+
+/// What takes something away waits for those who still need it; what only adds does not.
+#[tokio::test]
+async fn a_contract_waits_until_nobody_lives_who_needs_what_it_takes_away() {
+    let program = Program::new().await;
+    let server = program.serve().await;
+    let store = Store::open(&Options::parse(&program.database_url).unwrap()).await.unwrap();
+    let now = Real.now();
+    wait_until("it says that it lives", Duration::from_secs(20), async || {
+        let alive = authshield::schema::instances(&store, now).await.unwrap();
+        (alive.len() == 1 && alive[0].version == env!("CARGO_PKG_VERSION")).then_some(())
+    })
+    .await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let database = if on_postgres() { "postgres" } else { "sqlite" };
+    for (name, text) in migrations(database) {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (name, phase, statement) in [
+        ("9001_nickname.sql", "expand", "ALTER TABLE users ADD COLUMN nickname TEXT;"),
+        ("9002_no_name.sql", "contract", "ALTER TABLE users DROP COLUMN full_name;"),
+        ("9003_more.sql", "expand", "ALTER TABLE users ADD COLUMN motto TEXT;"),
+    ] {
+        let head = format!("-- phase: {phase}\n-- oldest: 99.0.0\n-- lock: brief\n");
+        std::fs::write(folder.path().join(name), head + statement).unwrap();
+    }
+    let migrator = async || onesql::Migrator::new(folder.path()).await.unwrap();
+    let next = onesql::Migrations { sqlite: migrator().await, postgres: migrator().await };
+    let applied = async || {
+        let mut applied = store.applied_migrations().await.unwrap();
+        applied.retain(|version| *version > 9000);
+        applied
+    };
+    let refused = authshield::schema::bring(&store, &next, now).await.unwrap_err().to_string();
+    for words in ["migration 9002", env!("CARGO_PKG_VERSION"), "older than 99.0.0"] {
+        assert!(refused.contains(words), "{words:?} is not in {refused}");
+    }
+    assert_eq!(applied().await, [9001], "what comes before was done");
+    server.client.register("ann@example.net").await.unwrap().ok(202);
+
+    // One that was killed cannot say good-bye: it is taken for dead after three minutes.
+    server.kill().await;
+    let refused = authshield::schema::bring(&store, &next, Real.now()).await.unwrap_err();
+    assert!(refused.to_string().contains("migration 9002"), "{refused}");
+    let later = Real.now() + Duration::from_mins(4);
+    authshield::schema::bring(&store, &next, later).await.unwrap();
+    assert_eq!(applied().await, [9001, 9002, 9003]);
+}
+
+#[tokio::test]
+async fn who_ends_well_is_not_waited_for() {
+    let program = Program::new().await;
+    let server = program.serve().await;
+    let store = Store::open(&Options::parse(&program.database_url).unwrap()).await.unwrap();
+    let alive = async || authshield::schema::instances(&store, Real.now()).await.unwrap().len();
+    wait_until("it says that it lives", Duration::from_secs(20), async || {
+        (alive().await == 1).then_some(())
+    })
+    .await;
+    server.stop().await;
+    assert_eq!(alive().await, 0);
 }

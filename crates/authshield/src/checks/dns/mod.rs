@@ -24,7 +24,7 @@ const BASE: About = About {
     effect: Effect::Network,
     timeout: Duration::from_secs(20),
     policy: POLICY,
-    every: Some(Duration::from_hours(1)),
+    every: Some(Duration::from_mins(50)),
     scope: Scope::Service,
     ..About::BASE
 };

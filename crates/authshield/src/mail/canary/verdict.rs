@@ -11,9 +11,10 @@ use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, MessageAuthenticator, SpfOutput,
     SpfResult,
 };
-use mail_parser::{HeaderValue, Message, MessageParser};
+use mail_parser::{HeaderValue, Message};
 
 use crate::dns::Dns;
+use crate::mail::mime;
 use crate::mail::reply::one_line;
 
 /// What a mail is worth.
@@ -40,9 +41,7 @@ struct Origin {
 
 /// Works out the verdict.
 pub(super) async fn judge(dns: &Dns, raw: &[u8]) -> Verdict {
-    let (Some(message), Some(parsed)) =
-        (AuthenticatedMessage::parse(raw), MessageParser::new().parse(raw))
-    else {
+    let (Some(message), Some(parsed)) = (AuthenticatedMessage::parse(raw), mime::parse(raw)) else {
         return Verdict::UNKNOWN;
     };
     let who = MessageAuthenticator(dns.resolver().clone());
@@ -70,7 +69,7 @@ pub(super) async fn judge(dns: &Dns, raw: &[u8]) -> Verdict {
 /// Returns what the receiver wrote of the authentication (RFC 8601): the newest such field, which is
 /// its own.
 pub(super) fn receiver(raw: &[u8]) -> Option<String> {
-    let message = MessageParser::new().parse(raw)?;
+    let message = mime::parse(raw)?;
     let mut fields = message.headers_raw();
     let is_it = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("Authentication-Results");
     fields.find(is_it).map(|(_, value)| one_line(value)).filter(|words| !words.is_empty())
@@ -169,7 +168,7 @@ mod tests {
             Received: from out.example.org (out.example.org [192.0.2.25]) by mx.example.net; Wed, 25 Nov 2026 12:00:01 +0000\r\n\
             Received: from app (app [10.1.1.1]) by out.example.org; Wed, 25 Nov 2026 12:00:00 +0000\r\n\
             From: a@example.org\r\n\r\nx";
-        let parsed = MessageParser::new().parse(&raw[..]).unwrap();
+        let parsed = mime::parse(&raw[..]).unwrap();
         let Origin { ip, hello } = origin(&parsed).unwrap();
         assert_eq!((ip.to_string().as_str(), hello.as_str()), ("192.0.2.25", "out.example.org"));
         assert_eq!(envelope_from(&parsed).as_deref(), Some("bounce+x@bounce.example.org"));
@@ -177,8 +176,7 @@ mod tests {
             receiver(raw).as_deref(),
             Some("mx.example.net; dkim=pass header.d=example.org; spf=fail")
         );
-        let inside = MessageParser::new()
-            .parse(&b"Received: from app (localhost [127.0.0.1]) by x; Wed, 25 Nov 2026 12:00:00 +0000\r\n\r\n"[..])
+        let inside = mime::parse(&b"Received: from app (localhost [127.0.0.1]) by x; Wed, 25 Nov 2026 12:00:00 +0000\r\n\r\n"[..])
             .unwrap();
         assert_eq!(origin(&inside).unwrap().ip.to_string(), "127.0.0.1");
         assert_eq!(receiver(b"From: a@example.org\r\n\r\nx"), None);

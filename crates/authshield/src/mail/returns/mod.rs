@@ -23,6 +23,8 @@ use lettre::Address;
 
 pub use imap::poll;
 pub use intake::{Refused, take_in};
+#[cfg(any(test, fuzzing))]
+pub(crate) use report::is_bounded;
 pub use token::ReturnKey;
 
 use crate::kernel::MailId;

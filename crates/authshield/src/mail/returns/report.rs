@@ -3,8 +3,9 @@
 //! Anyone can write to the address that reports come to. So nothing here is believed, and everything
 //! has a bound; whether it is about a mail of ours is decided elsewhere, by its token.
 
-use mail_parser::{Message, MessageParser, MimeHeaders};
+use mail_parser::{Message, MimeHeaders};
 
+use super::super::mime;
 use super::super::reply::{self, Class, Step, one_line};
 use super::super::timeline::EventKind;
 
@@ -59,7 +60,7 @@ pub(super) fn read(raw: &[u8]) -> Result<Report, NotAReport> {
     if raw.len() > AT_MOST {
         return Err(NotAReport::TooLarge);
     }
-    let message = MessageParser::new().parse(raw).ok_or(NotAReport::Other)?;
+    let message = mime::parse(raw).ok_or(NotAReport::Other)?;
     let is_report = message.content_type().is_some_and(|kind| {
         kind.ctype().eq_ignore_ascii_case("multipart")
             && kind.subtype().is_some_and(|subtype| subtype.eq_ignore_ascii_case("report"))
@@ -231,6 +232,22 @@ fn cut(value: &str) -> String {
     value.chars().take(120).collect()
 }
 
+/// What must hold whatever comes in.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn is_bounded(raw: &[u8]) {
+    if let Ok(report) = read(raw) {
+        assert!((1..=VERDICTS).contains(&report.verdicts.len()));
+        assert!(report.addressees.len() <= 2 * FIELDS);
+        assert!(report.envelope_id.is_none_or(|id| id.chars().count() <= 200));
+        for verdict in report.verdicts {
+            let lines = [verdict.diagnostic, verdict.remote_mta, verdict.status];
+            for line in lines.into_iter().flatten() {
+                assert!(line.chars().count() <= 300 && !line.chars().any(char::is_control));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -267,21 +284,6 @@ mod tests {
     fn what_is_too_large_is_not_read() {
         assert_eq!(read(&vec![b'x'; AT_MOST + 1]), Err(NotAReport::TooLarge));
         assert_eq!(read(b""), Err(NotAReport::Other));
-    }
-
-    /// What must hold whatever comes in.
-    fn is_bounded(raw: &[u8]) {
-        if let Ok(report) = read(raw) {
-            assert!((1..=VERDICTS).contains(&report.verdicts.len()));
-            assert!(report.addressees.len() <= 2 * FIELDS);
-            assert!(report.envelope_id.is_none_or(|id| id.chars().count() <= 200));
-            for verdict in report.verdicts {
-                let lines = [verdict.diagnostic, verdict.remote_mta, verdict.status];
-                for line in lines.into_iter().flatten() {
-                    assert!(line.chars().count() <= 300 && !line.chars().any(char::is_control));
-                }
-            }
-        }
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! CFG: names and values.
 
 use super::Gate;
+use crate::support::detection::Fault;
 use crate::support::marked_secrets::MarkedSecrets;
 use crate::support::{Program, Script, SmtpServer};
 
@@ -8,8 +9,10 @@ use crate::support::{Program, Script, SmtpServer};
 #[tokio::test]
 async fn a_misspelt_setting_is_named_with_the_right_one() {
     let program = Program::new().await.variable("AUTHSHIELD_SMTP_USER", "postmaster");
+    let fault = Fault::injected(1, "AUTHSHIELD_SMTP_USER is set");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(78).has("CFG-1", "fail", &["AUTHSHIELD_SMTP_USER", "AUTHSHIELD_SMTP_USERNAME"]);
+    fault.found_by("preflight");
     gate.has("DB-1", "skip", &["refused"]).has("SMTP-4", "skip", &[]);
     let refused = program.run(&["serve"]).await;
     assert_eq!(refused.status, Some(78), "{refused:?}");
@@ -20,8 +23,10 @@ async fn a_misspelt_setting_is_named_with_the_right_one() {
 #[tokio::test]
 async fn a_name_from_the_former_service_is_named_at_the_gate_and_at_the_start() {
     let program = Program::new().await.variable("SMTP_USER", "postmaster");
+    let fault = Fault::injected(2, "SMTP_USER without the prefix");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(0).has("CFG-1", "warn", &["SMTP_USER", "AUTHSHIELD_SMTP_USERNAME"]);
+    fault.found_by("preflight");
     Gate::of(&program, &["--strict"]).await.ends(2);
     let server = program.serve().await;
     let said = server.stdout();
@@ -40,8 +45,10 @@ async fn a_value_with_quotes_a_line_end_or_a_placeholder_is_refused() {
         ("public_url", "https://your-domain-here"),
     ] {
         let program = program.clone().set(name, value);
+        let fault = Fault::injected(3, "quotes, a line end, a placeholder");
         let gate = Gate::of(&program, &[]).await;
         gate.ends(78).has("CFG-2", "fail", &[name]);
+        fault.found_by("preflight");
         assert_eq!(program.run(&["serve"]).await.status, Some(78), "{name}");
     }
 }

@@ -3,6 +3,7 @@
 use onesql::{Options, Sql, Store};
 
 use super::{Gate, Watched};
+use crate::support::detection::Fault;
 use crate::support::{Program, Script, SmtpServer, on_postgres};
 
 async fn store(program: &Program) -> Store {
@@ -42,8 +43,10 @@ async fn clocks_that_differ_are_told() {
     program.run(&["migrate", "run"]).await.ok();
     Gate::of(&program, &[]).await.has("DB-4", "pass", &[]);
     let program = ahead(program).await;
+    let fault = Fault::injected(20, "the database clock +60 s: the gate");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("DB-4", "fail", &["ahead of our", "clock"]);
+    fault.found_by("preflight");
 }
 
 /// Puts the clock of the database a minute ahead: on PostgreSQL by a function that is found before the
@@ -81,8 +84,10 @@ async fn a_newer_database_under_an_older_program_is_told() {
          FROM _sqlx_migrations WHERE version = 1",
     )
     .await;
+    let fault = Fault::injected(34, "a newer database under an older program");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("DB-2", "fail", &["9000", "newer AuthShield"]);
+    fault.found_by("preflight");
     program.run(&["serve"]).await.fails(1, &["9000", "newer AuthShield"]);
 }
 
@@ -132,9 +137,13 @@ async fn a_clock_that_goes_wrong_while_it_runs_is_told() {
     }
     let watched = Watched::serve(program).await;
     watched.until("DB-4", 0).await;
+    let fault = Fault::injected(20, "the database clock +60 s: while running");
     ahead(watched.program.clone()).await;
     watched.until("DB-4", 2).await;
+    fault.found_by("DB-4");
     watched.until_events(&["CHECK_FAILED/DB-4"]).await;
+    let skew = watched.metric("authshield_clock_skew_seconds").await.unwrap();
+    assert!(skew > 55.0, "{skew}");
 }
 
 /// Operations 9, row 21
@@ -151,8 +160,10 @@ async fn audit_events_that_can_be_deleted_are_told_and_refused() {
         },
     )
     .await;
+    let fault = Fault::injected(21, "the trigger that keeps audit events is dropped");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("DB-3", "fail", &["can be deleted"]);
+    fault.found_by("preflight");
     program.run(&["serve"]).await.fails(1, &["can be deleted", "[DB-3]"]);
     let left = store(&program).await;
     let probes: (i64,) = left

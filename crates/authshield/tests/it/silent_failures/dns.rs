@@ -1,6 +1,7 @@
 //! DNS: what the world is told about our mail.
 
 use super::{Gate, Watched};
+use crate::support::detection::Fault;
 use crate::support::dns_server::DnsServer;
 use crate::support::{Program, Script, SmtpServer};
 
@@ -81,8 +82,10 @@ async fn development_asks_nobody() {
 async fn a_key_that_is_gone_revoked_or_weak_is_told() {
     let (dns, _relay, program) = healthy().await;
     dns.texts(KEY, &[]);
+    let fault = Fault::injected(10, "the DKIM record is removed: the gate");
     let gate = Gate::of(&program, &ONLY).await;
     gate.ends(1).has("DNS-2", "fail", &["no key", KEY, "AUTHSHIELD_MAIL_DKIM_SELECTORS"]);
+    fault.found_by("preflight");
     dns.texts(KEY, &["v=DKIM1; p="]);
     Gate::of(&program, &ONLY).await.ends(1).has("DNS-2", "fail", &["revoked"]);
     dns.texts(KEY, &[PUBLISHED, PUBLISHED]);
@@ -97,8 +100,10 @@ async fn a_key_that_goes_while_it_runs_is_noticed() {
     let (dns, _relay, program) = healthy().await;
     let watched = Watched::serve(program).await;
     watched.until("DNS-2", 0).await;
+    let fault = Fault::injected(10, "the DKIM record is removed: while running");
     dns.texts(KEY, &[]);
     watched.until("DNS-2", 1).await;
+    fault.found_by("DNS-2");
     dns.texts(KEY, &[PUBLISHED]);
     watched.until("DNS-2", 0).await;
     watched.server.stop().await;

@@ -5,6 +5,7 @@ use onesql::Sql;
 use super::Gate;
 use super::database::execute;
 use crate::support::Program;
+use crate::support::detection::Fault;
 
 /// Another key than the one of the data folder.
 const OTHER_KEY: &str = "FURBl69J9E/mg7hoIr5RHtq3GHEUYfnwSTFEvxtCB4U=";
@@ -28,8 +29,10 @@ async fn values_that_were_sealed_under_a_lost_key_are_told() {
         },
     )
     .await;
+    let fault = Fault::injected(30, "one value is sealed under a lost key");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("KEY-3", "fail", &["1 values", "AUTHSHIELD_MASTER_KEY_PREVIOUS"]);
+    fault.found_by("preflight");
     gate.has("KEY-1", "pass", &[]);
     program.run(&["serve"]).await.fails(1, &["1 values", "MASTER_KEY_PREVIOUS", "[KEY-3]"]);
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use onesql::{Options, Sql, Store};
 use serde_json::Value;
 
+use crate::support::detection::Fault;
 use crate::support::program::free_port;
 use crate::support::smtp_server::Reaction;
 use crate::support::{Client, Program, Script, Server, SmtpServer, on_postgres, wait_until};
@@ -62,15 +63,13 @@ impl Scene {
         self.program.run(&["mail", "list", "--json"]).await.json().as_array().unwrap().clone()
     }
 
-    /// Waits until the fault is an event and a metric, and returns how long that took.
-    async fn found(&self, since: Instant) -> Duration {
+    /// Waits until the fault is an event and a metric.
+    async fn found(&self) {
         wait_until("the fault is an event", FOUND, async || {
             (self.events("MAIL_CONFIG_FAULT").await > 0).then_some(())
         })
         .await;
-        let took = since.elapsed();
         assert_eq!(self.metric("authshield_mail_config_fault").await, Some(1.0));
-        took
     }
 
     /// Waits until the incident is over.
@@ -105,9 +104,10 @@ async fn a_wrong_mail_password_is_one_incident_and_costs_no_mail() {
     scene.program =
         scene.program.set("smtp.username", "post").set("smtp.password", "wrong-Vq7wKx2mzP");
     let server = scene.program.serve().await;
-    let began = Instant::now();
+    let fault = Fault::injected(4, "a wrong mail password: three mails");
     register(&server, 3).await;
-    println!("row 4: found after {:?}", scene.found(began).await);
+    scene.found().await;
+    fault.found_by("MAIL_CONFIG_FAULT");
     let breaker = scene.metric("authshield_mail_breaker_state{provider=\"smtp\"}").await;
     assert!(breaker >= Some(1.0), "{breaker:?}");
 
@@ -149,7 +149,7 @@ async fn a_password_that_is_right_again_needs_no_restart() {
     relay.on(|heard| heard.is("AUTH").then(|| Reaction::say("535 5.7.8 revoked")));
     let server = scene.program.serve().await;
     register(&server, 1).await;
-    scene.found(Instant::now()).await;
+    scene.found().await;
     relay.behave();
     scene.recovered().await;
     relay.wait_for(1).await;
@@ -166,9 +166,10 @@ async fn a_sender_that_is_not_verified_is_our_own_fault() {
     });
     let scene = Scene::new(&relay).await;
     let server = scene.program.serve().await;
-    let began = Instant::now();
+    let fault = Fault::injected(9, "the relay refuses the sender after DATA");
     register(&server, 3).await;
-    println!("row 9: found after {:?}", scene.found(began).await);
+    scene.found().await;
+    fault.found_by("MAIL_CONFIG_FAULT");
     for mail in scene.mails().await {
         assert_eq!((&mail["state"], &mail["attempts"]), (&"queued".into(), &0.into()), "{mail}");
     }
@@ -248,6 +249,7 @@ async fn mail_that_nobody_takes_out_of_the_outbox_shows_its_age_and_leaves_after
     scene.program.run(&["migrate", "run"]).await.ok();
     scene.refuse(NEVER_CLAIMED).await;
     let server = scene.program.serve().await;
+    let fault = Fault::injected(17, "nobody takes mail out of the outbox");
     register(&server, 1).await;
     wait_until("it waits", FOUND, async || {
         let age = "authshield_mail_queue_oldest_age_seconds{kind=\"verify_email\"}";
@@ -256,6 +258,7 @@ async fn mail_that_nobody_takes_out_of_the_outbox_shows_its_age_and_leaves_after
         (age > 1.0 && depth > 0.5).then_some(())
     })
     .await;
+    fault.found_by("authshield_mail_queue_oldest_age_seconds");
     let said = "the mail queue cannot be read";
     assert!(server.stdout().contains(said), "somebody is told: {}", server.stdout());
     server.client.get("/api/v1/health/ready").await.unwrap().ok(200);

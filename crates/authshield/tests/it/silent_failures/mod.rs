@@ -12,6 +12,7 @@ mod mail;
 mod redis;
 mod relay;
 mod runner;
+mod web;
 
 use std::time::Duration;
 

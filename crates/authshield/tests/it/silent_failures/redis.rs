@@ -1,8 +1,11 @@
 //! RED: Redis.
 
+use std::time::Duration;
+
 use super::{Gate, Watched};
+use crate::support::detection::Fault;
 use crate::support::redis_server::RedisServer;
-use crate::support::{PASSWORD, Person, Program};
+use crate::support::{PASSWORD, Person, Program, wait_until};
 
 /// An account that was made by command, signed in.
 async fn somebody(watched: &Watched) -> Person {
@@ -18,8 +21,10 @@ async fn a_redis_that_throws_keys_away_is_told_and_no_token_comes_back() {
     let redis = RedisServer::start(&["--maxmemory", "2mb", "--maxmemory-policy", "allkeys-lru"]);
     let redis = redis.await;
     let program = Program::new().await.set("redis_url", &redis.url());
+    let fault = Fault::injected(23, "allkeys-lru with 2 MB: the gate");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has("RED-2", "fail", &["allkeys-lru", "noeviction"]).has("RED-1", "pass", &[]);
+    fault.found_by("preflight");
 
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await.unwrap();
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
@@ -29,15 +34,23 @@ async fn a_redis_that_throws_keys_away_is_told_and_no_token_comes_back() {
     let person = somebody(&watched).await;
     watched.server.client.log_out(&person.access).await.unwrap().ok(204);
 
+    let fault = Fault::injected(23, "allkeys-lru with 2 MB: while running");
     redis.command(&["CONFIG", "SET", "maxmemory", "2mb"]).await.unwrap();
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await.unwrap();
     watched.until("RED-2", 2).await;
+    fault.found_by("RED-2");
     let much = "x".repeat(64 * 1024);
     for number in 0..100 {
         redis.command(&["SET", &format!("somebody else's {number}"), &much]).await.unwrap();
     }
     watched.server.client.me(&person.access).await.unwrap().is(401, "AUTH_TOKEN_REVOKED");
     watched.until_events(&["CHECK_FAILED/RED-2"]).await;
+
+    let evictions = "authshield_redis_evictions_total";
+    wait_until("the keys that were thrown away are counted", Duration::from_secs(20), async || {
+        watched.metric(evictions).await.filter(|count| *count > 10.0)
+    })
+    .await;
 
     // It mends its ways; that keys were thrown away is told as well.
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await.unwrap();
@@ -53,8 +66,10 @@ async fn without_redis_people_sign_in_and_operators_are_told() {
     watched.until("RED-1", 0).await;
     somebody(&watched).await;
     let port = redis.port;
+    let fault = Fault::injected(24, "Redis is gone: while running");
     drop(redis);
     watched.until("RED-1", 2).await;
+    fault.found_by("RED-1");
     let client = &watched.server.client;
     client.log_in("ann@example.org", PASSWORD).await.unwrap().ok(200);
     assert_eq!(watched.metric("authshield_limiter_degraded").await, Some(1.0), "stricter limits");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Gate, Watched};
+use crate::support::detection::Fault;
 use crate::support::smtp_server::Reaction;
 use crate::support::{Program, Script, SmtpServer, wait_until};
 
@@ -24,12 +25,14 @@ pub(crate) async fn with_login(password: &str) -> (SmtpServer, Program) {
 #[tokio::test]
 async fn a_wrong_password_of_the_relay_is_a_fault_of_the_configuration() {
     let (relay, program) = with_login("Vt8-a-wrong-one").await;
+    let fault = Fault::injected(4, "a wrong mail password: the gate");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(1).has(
         "SMTP-4",
         "fail",
         &["535", "configuration", "smtp.password", "AUTHSHIELD_SMTP_PASSWORD"],
     );
+    fault.found_by("preflight");
     gate.has("SMTP-1", "pass", &[]).has("SMTP-2", "pass", &["AUTH"]);
     gate.has("SMTP-5", "skip", &["SMTP-4"]);
     assert_eq!(relay.connections(), 1, "one conversation for all of it");
@@ -41,8 +44,10 @@ async fn a_relay_that_takes_its_time_is_told() {
     let relay = SmtpServer::start(Script::default()).await;
     relay.on(|_| Some(Reaction::Late(Duration::from_millis(800))));
     let program = Program::new().await.mailing(&relay).checked();
+    let fault = Fault::injected(7, "the relay takes 0.8 s for each answer: the gate");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(0).has("SMTP-1", "warn", &["slowest answer"]);
+    fault.found_by("preflight");
     // One that takes longer than smtp.timeout will never take a mail.
     relay.on(|_| Some(Reaction::Silence));
     let gate = Gate::of(&program, &["--deadline", "10"]).await;
@@ -64,8 +69,10 @@ async fn a_sandbox_in_production_is_told_and_refused() {
     let relay = SmtpServer::start(Script::default()).await;
     let program =
         Program::production(&relay).await.checked().set("smtp.host", "sandbox.smtp.mailtrap.io");
+    let fault = Fault::injected(8, "smtp.host is a sandbox");
     let gate = Gate::of(&program, &[]).await;
     gate.ends(78).has("CFG-2", "fail", &["sandbox", "smtp.host"]);
+    fault.found_by("preflight");
     assert_eq!(program.run(&["serve"]).await.status, Some(78));
     // Somebody who waived the finding is told by the check all the same.
     let waived = program.set("config.waive", "smtp.host:sandbox-relay,mail.from:example-domain");
@@ -83,8 +90,10 @@ async fn a_sender_that_the_relay_does_not_know_is_told() {
         let relay = SmtpServer::start(Script::default()).await;
         relay.on(move |heard| heard.is(verb).then(|| Reaction::say(answer)));
         let program = Program::new().await.mailing(&relay).checked();
+        let fault = Fault::injected(9, "the relay refuses the sender: the gate");
         let gate = Gate::of(&program, &[]).await;
         gate.ends(1).has("SMTP-5", "fail", &["configuration", "AUTHSHIELD_MAIL_FROM", "mail.from"]);
+        fault.found_by("preflight");
     }
     // Nobody need have a mailbox at the sender's address.
     let relay = SmtpServer::start(Script::default()).await;
@@ -116,8 +125,10 @@ async fn encryption_that_is_not_offered_or_not_valid_is_told() {
 async fn mail_waits_for_the_right_password_and_uses_up_no_attempt() {
     let (_relay, program) = with_login("Vt8-a-wrong-one").await;
     let watched = Watched::serve(program).await;
+    let fault = Fault::injected(4, "a wrong mail password: while running");
     watched.server.client.register("ann@example.org").await.unwrap().ok(202);
     watched.until("SMTP-4", 2).await;
+    fault.found_by("SMTP-4");
     let mails = watched.program.run(&["mail", "list", "--json"]).await.json();
     assert_eq!(
         (&mails[0]["state"], &mails[0]["attempts"]),
@@ -134,7 +145,9 @@ async fn a_tar_pit_slows_down_nobody_but_mail() {
     relay.on(|_| Some(Reaction::Late(Duration::from_millis(1200))));
     let program = Program::new().await.mailing(&relay).checked().unlimited();
     let watched = Watched::serve(program.set("smtp.timeout", "4s")).await;
+    let fault = Fault::injected(7, "the relay takes 1.2 s for each answer: while running");
     watched.until("SMTP-1", 1).await;
+    fault.found_by("SMTP-1");
     let client = &watched.server.client;
     let began = std::time::Instant::now();
     client.register("ann@example.org").await.unwrap().ok(202);

@@ -12,6 +12,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{Watched, relay::with_login};
+use crate::support::detection::Fault;
 use crate::support::smtp_server::Reaction;
 use crate::support::{Person, Program, Script, Server, SmtpServer, TestApp, wait_until};
 
@@ -37,8 +38,10 @@ async fn a_password_that_is_revoked_while_it_runs_is_noticed_without_any_mail() 
     watched.until("SMTP-4", 0).await;
     let access = administrator(&watched.program, &watched.server).await;
 
+    let fault = Fault::injected(5, "the mail password is revoked");
     relay.on(|heard| heard.is("AUTH").then(|| Reaction::say("535 5.7.8 no longer")));
     watched.until("SMTP-4", 2).await;
+    fault.found_by("SMTP-4");
     watched.until_events(&["CHECK_FAILED/SMTP-4"]).await;
     assert_eq!(relay.mails().len(), 0);
     let health = seen(&watched.server, &access).await;

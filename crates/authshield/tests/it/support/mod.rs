@@ -1,7 +1,10 @@
 //! What scenes are made of.
 
 pub(crate) mod app;
+pub(crate) mod certificate;
+pub(crate) mod detection;
 pub(crate) mod dns_server;
+pub(crate) mod front;
 pub(crate) mod leaks;
 pub(crate) mod mail_system;
 pub(crate) mod marked_secrets;

@@ -7,18 +7,16 @@
 //! assert_eq!(relay.mails()[0].to, ["ann@example.net"]);
 //! ```
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
+
+pub(crate) use super::certificate::{Certificate, valid_certificate};
 
 /// What kind of relay it is.
 #[derive(Clone, Default)]
@@ -483,90 +481,4 @@ async fn say<S: AsyncWrite + Unpin>(stream: &mut S, words: &str) -> std::io::Res
 fn path(said: &str) -> String {
     let inner = said.split_once('<').map_or("", |(_, rest)| rest);
     inner.split_once('>').map_or("", |(path, _)| path).to_owned()
-}
-
-/// A certificate with its key, and the authority that signed it, as files.
-#[derive(Clone, Debug)]
-pub(crate) struct Certificate {
-    /// The authority's certificate: what a client has to trust.
-    pub(crate) authority: PathBuf,
-    /// The server's certificate.
-    pub(crate) chain: PathBuf,
-    /// The server's key.
-    pub(crate) key: PathBuf,
-}
-
-impl Certificate {
-    /// Makes an authority and a certificate for `names`, as in `DNS:localhost,IP:127.0.0.1`, in
-    /// `folder`.
-    pub(crate) fn make(folder: &Path, names: &str) -> Self {
-        let openssl = |arguments: &[&str]| {
-            let status = Command::new("openssl")
-                .args(arguments)
-                .current_dir(folder)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            assert!(status.expect("openssl is installed").success(), "openssl {arguments:?}");
-        };
-        let curve = "ec_paramgen_curve:P-256";
-        let new = ["req", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-days", "3650"];
-        let authority = ["-x509", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA"];
-        openssl(&[&new[..], &authority[..]].concat());
-        let leaf = ["-keyout", "key.pem", "-out", "leaf.csr", "-subj", "/CN=relay"];
-        openssl(&[&new[..6], &leaf[..]].concat());
-        std::fs::write(
-            folder.join("names"),
-            format!("subjectAltName={names}\nbasicConstraints=CA:FALSE\n"),
-        )
-        .expect("the folder can be written");
-        openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            "leaf.csr",
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-days",
-            "3650",
-            "-extfile",
-            "names",
-            "-out",
-            "chain.pem",
-        ]);
-        Self {
-            authority: folder.join("ca.pem"),
-            chain: folder.join("chain.pem"),
-            key: folder.join("key.pem"),
-        }
-    }
-
-    fn acceptor(&self) -> TlsAcceptor {
-        let chain = CertificateDer::pem_file_iter(&self.chain)
-            .expect("a chain")
-            .collect::<Result<Vec<_>, _>>()
-            .expect("certificates");
-        let key = PrivateKeyDer::from_pem_file(&self.key).expect("a key");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .expect("the key fits");
-        TlsAcceptor::from(Arc::new(config))
-    }
-}
-
-/// Returns a certificate for `localhost` and `127.0.0.1`, made once per process.
-pub(crate) fn valid_certificate() -> Certificate {
-    static MADE: OnceLock<(tempfile::TempDir, Certificate)> = OnceLock::new();
-    let (_, certificate) = MADE.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let certificate = Certificate::make(folder.path(), "DNS:localhost,IP:127.0.0.1");
-        (folder, certificate)
-    });
-    certificate.clone()
 }

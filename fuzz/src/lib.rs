@@ -1,0 +1,1 @@
+//! Fuzz targets, in `targets/`; `cargo xtask fuzz` builds and runs them.
