@@ -179,7 +179,7 @@ fn tell(entry: &Entry) {
         ("request", request_id.clone()),
     ] {
         if let Some(value) = value {
-            line += &format!("  {name}={value}");
+            line.extend(["  ", name, "=", &value]);
         }
     }
     println!("{line}");

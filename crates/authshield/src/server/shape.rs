@@ -14,10 +14,10 @@ pub(super) fn ambiguity<B>(request: &Request<B>) -> Option<&'static str> {
     }
     let headers = request.headers();
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Some("`Transfer-Encoding` is `chunked`, or is not there (RFC 9112, 6.1).");
-        }
+    if let Some(coding) = codings.next()
+        && (codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Some("`Transfer-Encoding` is `chunked`, or is not there (RFC 9112, 6.1).");
     }
     let hosts = headers.get_all(header::HOST).iter().count();
     match (request.version(), hosts) {
