@@ -24,7 +24,7 @@ use crate::health::Writes;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, SessionId, Timestamp};
 use crate::limits::Limits;
-use crate::mail::{Outbox, Post, Returns};
+use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
 use crate::screens::Pages;
@@ -69,8 +69,12 @@ pub struct Reach {
     pub outbox: Outbox,
     /// Who sends it.
     pub post: Post,
+    /// Who we are to the relay, where there is one.
+    pub relay_credentials: Option<RelayCredentials>,
     /// Where it comes back to, if it can.
     pub returns: Option<Returns>,
+    /// Who else may report what became of it.
+    pub webhooks: Webhooks,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What an access token must claim to be one of ours.

@@ -19,7 +19,7 @@ use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
     self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, ReturnKey, Returns,
-    Sealer, Transport,
+    Sealer, Transport, Webhooks,
 };
 use crate::passwords::Passwords;
 use crate::schema;
@@ -32,7 +32,7 @@ use crate::telemetry::{Metrics, Notes, Part};
 use crate::tokens;
 use crate::vault::{
     EmailHashKey, Keyring, KeyringError, MAIL_VARIABLES, RewrapError, SUPPRESSED_ADDRESS, Secrets,
-    Vault, VaultError,
+    Vault, VaultError, WEBHOOK_PAYLOAD,
 };
 use crate::world::SharedWorld;
 
@@ -236,10 +236,12 @@ async fn put_together(
     let envelope = Envelope(vault, secrets.email_hash.clone());
     let outbox = Outbox::new(head, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
-    let transport = Transport::from_config(&config, returns.clone())?;
+    let transport = Transport::from_config(&config, returns.as_ref())?;
+    let relay_credentials = transport.relay_credentials(&config);
     let counted = Arc::new(Counted(Arc::clone(&metrics)));
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
+    let webhooks = Webhooks::from_config(&config)?;
     metrics.describe(&config, "");
     // Policies for checks that do not exist were refused before.
     let overrides = checks::overrides(&config).unwrap_or_default();
@@ -258,7 +260,9 @@ async fn put_together(
         limits,
         outbox,
         post: post.clone(),
+        relay_credentials,
         returns,
+        webhooks,
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
@@ -294,6 +298,7 @@ impl Envelope {
     fn purpose(purpose: &str) -> &'static str {
         match purpose {
             SUPPRESSED_ADDRESS => SUPPRESSED_ADDRESS,
+            WEBHOOK_PAYLOAD => WEBHOOK_PAYLOAD,
             _ => MAIL_VARIABLES,
         }
     }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::checks;
+use crate::config;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::schema;
@@ -117,6 +118,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (remove!("refresh_tokens", "token_hash"), before),
         (remove!("link_tokens", "token_hash"), before),
         (remove!("registrations", "email"), now),
+        (remove!("mail_webhooks", "id"), now),
     ] {
         loop {
             let mut tx: Tx = app.store.write().await?;
@@ -131,6 +133,22 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
     Ok(removed)
 }
 
+/// Says when each provider reported last that is expected to; 0 if it never did, so that its silence
+/// can be told from nothing.
+fn tell_feedback(app: &App, last: &[(String, Timestamp)]) {
+    for provider in config::MailProvider::ALL {
+        if !app.webhooks.expects(provider) {
+            continue;
+        }
+        let provider = provider.as_str();
+        let at = last.iter().find(|(name, _)| name == provider).map(|(_, at)| *at);
+        #[expect(clippy::cast_precision_loss, reason = "microseconds fit until the year 2255")]
+        let seconds = at.map_or(0.0, |at| at.as_microsecond() as f64 / 1e6);
+        let label = MailProvider { provider };
+        app.metrics.mail_feedback_last_event_timestamp.get_or_create(&label).set(seconds);
+    }
+}
+
 /// Brings the gauges up to date that are read from somewhere.
 pub async fn measure(app: &App) {
     let metrics = &app.metrics;
@@ -142,12 +160,14 @@ pub async fn measure(app: &App) {
     let now = app.world.now();
     let active = app.keyring.active(now);
     metrics.signing_key_age.set(now.since(active.active_from).as_secs_f64());
-    let provider = MailProvider { provider: app.post.provider() };
-    metrics.mail_breaker_state.get_or_create(&provider).set(match app.post.state() {
-        BreakerState::Closed => 0,
-        BreakerState::HalfOpen => 1,
-        BreakerState::Open => 2,
-    });
+    for (provider, state) in app.post.states() {
+        let state = match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        metrics.mail_breaker_state.get_or_create(&MailProvider { provider }).set(state);
+    }
     let asked = async {
         let mut tx = app.store.glance().await?;
         let (users,): (i64,) = tx.query("SELECT COUNT(*) FROM users").one().await?;
@@ -169,6 +189,7 @@ pub async fn measure(app: &App) {
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);
         metrics.mail_suppressions.set(mail::suppressed_count(&mut tx, now).await?);
+        tell_feedback(app, &mail::last_feedback(&mut tx).await?);
         drop(tx);
         mail::canary::export(app, now).await?;
         Ok::<_, onesql::Error>((

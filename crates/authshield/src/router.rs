@@ -111,6 +111,9 @@ fn mount(
         .routes(routes!(admin::mail::http::see_mail))
         .routes(routes!(admin::mail::http::resend_mail))
         .merge(group!(webhooks::inbound).layer(DefaultBodyLimit::max(crate::mail::REPORT_AT_MOST)))
+        .merge(
+            group!(webhooks::provider).layer(DefaultBodyLimit::max(crate::mail::PAYLOAD_AT_MOST)),
+        )
         .routes(routes!(vault::http::jwks))
         .routes(routes!(health::health))
         .routes(routes!(health::live))

@@ -33,6 +33,7 @@ mod operations;
 mod page;
 mod policy;
 mod privileges;
+mod providers;
 mod redact;
 mod redis;
 mod relay;
@@ -94,6 +95,12 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<relay::Encryption>(),
         Entry::of::<relay::Credentials>(),
         Entry::of::<relay::Sender>(),
+        Entry::of::<providers::Ses>(),
+        Entry::of::<providers::Postmark>(),
+        Entry::of::<providers::Sendgrid>(),
+        Entry::of::<providers::Mailgun>(),
+        Entry::of::<providers::Resend>(),
+        Entry::of::<providers::Feedback>(),
         Entry::of::<dns::Spf>(),
         Entry::of::<dns::Dkim>(),
         Entry::of::<dns::Dmarc>(),

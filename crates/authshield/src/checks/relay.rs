@@ -47,7 +47,7 @@ async fn walk(
     }
 }
 
-fn verdict(failure: &Failure) -> Verdict {
+pub(super) fn verdict(failure: &Failure) -> Verdict {
     let verdict = Verdict::fail(failure.to_string())
         .evidence(format!("classified as: {}", failure.class.as_str()));
     match failure.advice {
@@ -156,7 +156,7 @@ impl Check for Capabilities {
             return Verdict::pass("it offers STARTTLS");
         }
         let offers = walk.capabilities.iter().any(|line| line.starts_with("AUTH"));
-        if at.config().smtp.username.is_some() && !offers {
+        if at.smtp().username.is_some() && !offers {
             return Verdict::fail("the relay offers no AUTH, and smtp.username is set");
         }
         Verdict::pass(walk.capabilities.join(", "))
@@ -220,7 +220,7 @@ impl Check for Credentials {
     };
 
     async fn look(at: &Round) -> Verdict {
-        let Some(username) = at.config().smtp.username.clone() else {
+        let Some(username) = at.smtp().username else {
             return Verdict::pass("none are used");
         };
         match walk(at, &[Step::Auth], Walk::known).await {

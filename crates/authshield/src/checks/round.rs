@@ -13,7 +13,7 @@ use super::redact::Redactor;
 use super::web::{self, Standpoint, Trouble, Visit};
 use crate::app::App;
 use crate::assemble::{self, StartError};
-use crate::config::{self, Config, Loaded, Refused};
+use crate::config::{self, Config, Loaded, Refused, Smtp};
 use crate::kernel::Timestamp;
 use crate::limits::{self, Facts};
 use crate::mail::{Letterhead, ReturnKey, Returns, Transport, Walk};
@@ -145,10 +145,26 @@ impl Subject {
         self.app.as_ref()
     }
 
+    /// Returns the settings of the relay, with the user name and the password that are used at present.
+    pub(super) fn smtp(&self) -> Smtp {
+        let mut smtp = self.config().smtp.clone();
+        if let Some(app) = &self.app {
+            let live = app.live.load();
+            (smtp.username, smtp.password) =
+                (live.smtp.username.clone(), live.smtp.password.clone());
+        }
+        smtp
+    }
+
     /// Returns `text` without anything secret.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.redactor.redact(text)
+        let text = self.redactor.redact(text);
+        match &self.app {
+            // What was reloaded since is as secret.
+            Some(app) => Redactor::of(&app.live.load()).redact(&text),
+            None => text,
+        }
     }
 
     /// Returns the database; the verdict of whoever cannot go on without is the error.
@@ -238,17 +254,20 @@ impl Round {
     }
 
     fn set_out(&self) -> Result<watch::Receiver<Walk>, Verdict> {
-        let config = self.config();
+        let config = &Config { smtp: self.smtp(), ..self.config().clone() };
         let wrong = |error: &dyn std::error::Error| Verdict::fail(error.to_string());
         let head = Letterhead::from_config(config).map_err(|error| wrong(&error))?;
         // Its address alone is needed: nothing is sent that could come back.
         let returns = Returns::from_config(config, ReturnKey::new(&[0; 32]));
         let returns = returns.map_err(|error| wrong(&error))?;
-        match Transport::from_config(config, returns).map_err(|error| wrong(&error))? {
+        match Transport::from_config(config, returns.as_ref()).map_err(|error| wrong(&error))? {
             Transport::Keep { .. } => {
                 Err(Verdict::skip("development keeps mail instead of sending it"))
             }
-            Transport::Smtp(relay) => Ok(Walk::begin(relay, head.from.email)),
+            ways @ Transport::Ways(_) => match ways.relay() {
+                Some(relay) => Ok(Walk::begin(relay, head.from.email)),
+                None => Err(Verdict::skip("mail goes to a provider, and to no relay")),
+            },
         }
     }
 }

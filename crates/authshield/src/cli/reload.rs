@@ -31,6 +31,7 @@ pub(super) struct Reloader {
 fn reloads(app: &App, name: &str) -> bool {
     config::setting(name).is_some_and(|setting| setting.reload)
         && (name != "cors.origins" || !app.config.cors.origins.is_empty())
+        && (!name.starts_with("smtp.") || app.relay_credentials.is_some())
 }
 
 impl Reloader {
@@ -89,6 +90,12 @@ impl Reloader {
         if let Err(error) = self.log.set(&loaded.config.log) {
             // The same text was just found to be a filter.
             tracing::warn!(error = %chain(&error), "the log filter stays as it was");
+        }
+        if let Some(credentials) = &app.relay_credentials
+            && let Err(error) = credentials.renew(&loaded.config.smtp)
+        {
+            // One without the other is no configuration.
+            tracing::warn!(%error, "the relay's user name and password stay as they were");
         }
         app.live.store(Arc::new(loaded.config));
         let now = changes.only(reloads);

@@ -13,6 +13,8 @@ enum Role {
     Server,
     /// AuthShield, with another command: `preflight`, `migrate run`.
     Step,
+    /// What shows metrics: Prometheus, Grafana, Alertmanager.
+    Watcher,
     Other,
 }
 
@@ -83,6 +85,8 @@ fn role(name: &str, body: &Value) -> Role {
             None | Some("serve") => Role::Server,
             Some(_) => Role::Step,
         }
+    } else if is(&["prometheus", "grafana", "alertmanager", "victoria-metrics"]) {
+        Role::Watcher
     } else {
         Role::Other
     }
@@ -142,9 +146,23 @@ fn ports(service: &Service<'_>, findings: &mut Vec<Finding>) {
                      network reach each other without";
         say(findings, Severity::Failure, "published-data-port", service, words);
     }
+    let ports = service.body["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if service.role == Role::Watcher && !ports.iter().all(is_local) {
+        let words = "shows everybody how the service does, and who administers it: publish it on \
+                     `127.0.0.1:` alone";
+        say(findings, Severity::Failure, "published-metrics", service, words);
+    }
     if service.body["network_mode"] == "host" && service.role != Role::Other {
         let words = "is on the host's network: what it listens at, everybody reaches";
         say(findings, Severity::Failure, "host-network", service, words);
+    }
+}
+
+/// Whether only this machine reaches a published port.
+fn is_local(port: &Value) -> bool {
+    match port {
+        Value::String(short) => short.starts_with("127.0.0.1:") || short.starts_with("[::1]:"),
+        long => matches!(long["host_ip"].as_str(), Some("127.0.0.1" | "::1")),
     }
 }
 

@@ -39,6 +39,12 @@ services:
       migrate: { condition: service_completed_successfully }
     healthcheck:
       test: ["CMD", "/usr/local/bin/authshield", "healthcheck"]
+  prometheus:
+    image: prom/prometheus@sha256:00
+    ports: ["127.0.0.1:9091:9090"]
+  grafana:
+    image: grafana/grafana@sha256:00
+    ports: ["127.0.0.1:3000:3000"]
 volumes:
   database:
     external: true
@@ -75,6 +81,18 @@ fn every_danger_is_found_where_it_is() {
             "    ports: [\"6379:6379\"]\n    command: [valkey-server, ",
             "published-data-port",
             "valkey",
+        ),
+        (
+            "ports: [\"127.0.0.1:9091:9090\"]",
+            "ports: [\"9091:9090\"]",
+            "published-metrics",
+            "prometheus",
+        ),
+        (
+            "ports: [\"127.0.0.1:3000:3000\"]",
+            "ports: [{ target: 3000, published: 3000 }]",
+            "published-metrics",
+            "grafana",
         ),
         (
             "POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password",

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::lints;
+use super::providers::MailProvider;
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 
 choice! {
@@ -43,12 +44,14 @@ settings! {
         }
         /// Who we are to it.
         username: Option<String> {
+            reload: true,
             example: "authshield",
             mistaken: &["SMTP_LOGIN", "MAIL_USER", "MAIL_USERNAME", "EMAIL_USER", "SMTP_AUTH_USER"],
             foreign: &["SMTP_USER", "SMTP_LOGIN", "MAIL_USERNAME", "EMAIL_HOST_USER", "EMAIL_USER"],
         }
         /// How we prove it.
         password: Option<SecretString> {
+            reload: true,
             example: "<the relay's password>",
             mistaken: &["SMTP_PASS", "SMTP_SECRET", "MAIL_PASS", "MAIL_PASSWORD", "SMTP_PASSWD"],
             foreign: &["SMTP_PASS", "MAIL_PASSWORD", "EMAIL_HOST_PASSWORD", "EMAIL_PASSWORD"],
@@ -66,11 +69,59 @@ settings! {
             example: "/etc/authshield/relay-ca.pem",
             mistaken: &["SMTP_CA", "SMTP_CA_CERT", "SMTP_ROOT_CA"],
         }
-        /// How long one step of the conversation may take.
+        /// How long one step of the conversation may take, or half a request to a provider.
         timeout: Duration {
             fallback: Fallback::Always("20s"),
             bounds: Some((SECOND, 5 * MINUTE)),
             example: "20s",
+        }
+    }
+}
+
+settings! {
+    /// Another relay, which takes mail while no way before it can be used.
+    SmtpFallback at "smtp_fallback" "." {
+        /// Its name; unset, there is none.
+        host: Option<String> {
+            example: "smtp2.example.org",
+            mistaken: &["SMTP_SECOND_HOST", "SMTP2_HOST", "SMTP_BACKUP_HOST"],
+            lints: &[lints::BARE_HOST, lints::SANDBOX_RELAY, lints::EXAMPLE_DOMAIN],
+        }
+        /// Its port: 587 for `starttls`, 465 for `implicit`.
+        port: u16 {
+            fallback: Fallback::Always("587"),
+            bounds: Some((1, 65535)),
+            example: "587",
+        }
+        /// Who we are to it.
+        username: Option<String> {
+            example: "authshield",
+        }
+        /// How we prove it.
+        password: Option<SecretString> {
+            example: "<the other relay's password>",
+            lints: &[lints::SHORT_SECRET],
+        }
+        /// How the conversation is encrypted.
+        tls: SmtpTls {
+            fallback: Fallback::Always("starttls"),
+            example: "implicit",
+        }
+    }
+}
+
+impl SmtpFallback {
+    /// Returns it as a relay, with what `first` says for both.
+    #[must_use]
+    pub fn relay(&self, first: &Smtp) -> Smtp {
+        Smtp {
+            host: self.host.clone(),
+            port: self.port,
+            username: self.username.clone(),
+            password: self.password.clone(),
+            tls: self.tls,
+            ca_file: first.ca_file.clone().filter(|_| self.tls != SmtpTls::None),
+            timeout: first.timeout,
         }
     }
 }
@@ -157,6 +208,19 @@ settings! {
 settings! {
     /// What mails say.
     Mail at "mail" "." {
+        /// Who takes our mail: a relay, or a provider with an API of its own, which has its settings under
+        /// its name.
+        provider: MailProvider {
+            fallback: Fallback::Always("smtp"),
+            example: "postmark",
+            mistaken: &["MAIL_DRIVER", "MAIL_TRANSPORT", "MAILER", "EMAIL_PROVIDER", "MAIL_BACKEND"],
+            foreign: &["EMAIL_PROVIDER", "MAIL_DRIVER"],
+        }
+        /// Who takes it while that one cannot be used; a second relay is `smtp_fallback.host`.
+        fallback: Option<MailProvider> {
+            example: "ses",
+            mistaken: &["MAIL_FAILOVER", "MAIL_SECONDARY", "MAIL_BACKUP", "MAIL_FALLBACK_PROVIDER"],
+        }
         /// The sender, as `Name <address>`.
         from: Option<String> {
             fallback: Fallback::Required,

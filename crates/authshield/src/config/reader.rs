@@ -70,10 +70,21 @@ impl<'a> Reader<'a> {
                 return value;
             }
             self.failed.insert(setting.name);
-        } else if self.production && setting.required() && !self.failed.contains(setting.name) {
+        } else if self.production
+            && setting.required()
+            && !self.failed.contains(setting.name)
+            && !self.is_spared(setting)
+        {
             self.miss(setting);
         }
         self.fall_back(setting)
+    }
+
+    /// Whoever gives mail to a provider needs no relay.
+    fn is_spared(&self, setting: &Setting) -> bool {
+        let provider = self.gathered.given.get("mail.provider");
+        setting.name == "smtp.host"
+            && provider.is_some_and(|given| !given.text.eq_ignore_ascii_case("smtp"))
     }
 
     fn miss(&mut self, setting: &'static Setting) {

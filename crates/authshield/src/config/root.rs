@@ -11,8 +11,9 @@ use url::Url;
 use super::accounts::{Password, Recovery, Registration, Verification};
 use super::canary::Canary;
 use super::lints;
-use super::mail::{Bounce, Mail, Smtp};
+use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
+use super::providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
@@ -176,6 +177,18 @@ settings! {
         tls: Tls,
         /// `smtp.*`
         smtp: Smtp,
+        /// `smtp_fallback.*`
+        smtp_fallback: SmtpFallback,
+        /// `ses.*`
+        ses: Ses,
+        /// `postmark.*`
+        postmark: Postmark,
+        /// `sendgrid.*`
+        sendgrid: Sendgrid,
+        /// `mailgun.*`
+        mailgun: Mailgun,
+        /// `resend.*`
+        resend: Resend,
         /// `mail.*`
         mail: Mail,
         /// `dns.*`
@@ -226,6 +239,12 @@ impl Config {
         for mailbox in self.canary.read_at() {
             tell(mailbox.password.expose_secret());
         }
+    }
+
+    /// Whether mail leaves; without anybody to give it to, development keeps it.
+    #[must_use]
+    pub fn sends_mail(&self) -> bool {
+        self.mail.provider != MailProvider::Smtp || self.smtp.host.is_some()
     }
 
     /// Whether this is for real.

@@ -9,6 +9,7 @@ use super::finding::{Finding, Severity};
 use super::lints;
 use super::mail::{ImapTls, SmtpTls};
 use super::operations::Unknown;
+use super::providers::MailProvider;
 use super::root::{Config, Environment};
 use super::setting;
 use super::value::{Value, items};
@@ -224,13 +225,35 @@ fn hash_cost(config: &Config, _: &GivenNames) -> Vec<Finding> {
     vec![only_in_production(config, refusal(&names, message))]
 }
 
-fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
+/// A setting, whether it is set, what it needs, and whether that is.
+type Need = (&'static str, bool, &'static str, bool);
+
+/// Settings that are of no use without another.
+fn needs(config: &Config) -> Vec<Need> {
     let smtp = &config.smtp;
-    let needs = [
+    vec![
         ("smtp.username", smtp.username.is_some(), "smtp.password", smtp.password.is_some()),
         ("smtp.password", smtp.password.is_some(), "smtp.username", smtp.username.is_some()),
         ("smtp.username", smtp.username.is_some(), "smtp.host", smtp.host.is_some()),
         ("smtp.host", smtp.host.is_some(), "mail.from", config.mail.from.is_some()),
+        (
+            "smtp_fallback.username",
+            config.smtp_fallback.username.is_some(),
+            "smtp_fallback.password",
+            config.smtp_fallback.password.is_some(),
+        ),
+        (
+            "smtp_fallback.password",
+            config.smtp_fallback.password.is_some(),
+            "smtp_fallback.username",
+            config.smtp_fallback.username.is_some(),
+        ),
+        (
+            "smtp_fallback.username",
+            config.smtp_fallback.username.is_some(),
+            "smtp_fallback.host",
+            config.smtp_fallback.host.is_some(),
+        ),
         (
             "bounce.imap_host",
             config.bounce.imap_host.is_some(),
@@ -261,7 +284,7 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
             "canary.mailboxes",
             config.canary.mailboxes.is_some() || config.bounce.webhook_secret.is_some(),
         ),
-        ("canary.addresses", config.canary.is_on(), "smtp.host", smtp.host.is_some()),
+        ("canary.addresses", config.canary.is_on(), "smtp.host", config.sends_mail()),
         (
             "canary.mailboxes",
             config.canary.mailboxes.is_some(),
@@ -286,8 +309,12 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
             "master_key",
             config.master_key.is_some(),
         ),
-    ];
-    let mut findings: Vec<_> = needs
+    ]
+}
+
+fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
+    let smtp = &config.smtp;
+    let mut findings: Vec<_> = needs(config)
         .into_iter()
         .filter(|(_, is_set, _, other_is_set)| *is_set && !other_is_set)
         .map(|(name, _, other, _)| {
@@ -295,6 +322,7 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
             refusal(&[name, other], format!("`{name}` is set without `{other}`; set {env} too"))
         })
         .collect();
+    findings.extend(providers(config));
     let (canaries, read) = (config.canary.addresses.len(), config.canary.read_at().len());
     if canaries > 0 && config.canary.mailboxes.is_some() && read != canaries {
         let message = format!(
@@ -309,6 +337,65 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
     if smtp.ca_file.is_some() && smtp.tls == SmtpTls::None {
         let message = "`smtp.ca_file` does nothing while `smtp.tls` is `none`";
         findings.push(refusal(&["smtp.ca_file", "smtp.tls"], message));
+    }
+    findings
+}
+
+/// What each provider needs.
+fn provider_needs(config: &Config, provider: MailProvider) -> Vec<(&'static str, bool)> {
+    match provider {
+        MailProvider::Smtp => Vec::new(),
+        MailProvider::Ses => vec![
+            ("ses.region", config.ses.region.is_some()),
+            ("ses.access_key_id", config.ses.access_key_id.is_some()),
+            ("ses.secret_access_key", config.ses.secret_access_key.is_some()),
+        ],
+        MailProvider::Postmark => {
+            vec![("postmark.server_token", config.postmark.server_token.is_some())]
+        }
+        MailProvider::Sendgrid => vec![("sendgrid.api_key", config.sendgrid.api_key.is_some())],
+        MailProvider::Mailgun => vec![
+            ("mailgun.api_key", config.mailgun.api_key.is_some()),
+            ("mailgun.domain", config.mailgun.domain.is_some()),
+        ],
+        MailProvider::Resend => vec![("resend.api_key", config.resend.api_key.is_some())],
+    }
+}
+
+/// Providers without what they need, and ways to fall back from nobody.
+fn providers(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let ways =
+        [("mail.provider", Some(config.mail.provider)), ("mail.fallback", config.mail.fallback)];
+    for (setting, provider) in ways {
+        let Some(provider) = provider else { continue };
+        for (needed, is_set) in provider_needs(config, provider) {
+            if !is_set {
+                let env =
+                    super::setting(needed).map(super::setting::Setting::env).unwrap_or_default();
+                let message =
+                    format!("`{setting}` is {provider}, which needs `{needed}`; set {env}");
+                findings.push(refusal(&[setting, needed], message));
+            }
+        }
+        if provider != MailProvider::Smtp && config.mail.from.is_none() {
+            let message = format!(
+                "`{setting}` is {provider}, which needs `mail.from`; set AUTHSHIELD_MAIL_FROM"
+            );
+            findings.push(refusal(&[setting, "mail.from"], message));
+        }
+    }
+    if config.mail.fallback == Some(config.mail.provider) {
+        let message = "`mail.fallback` is the same as `mail.provider`; a second relay is `smtp_fallback.host`";
+        findings.push(refusal(&["mail.fallback", "mail.provider"], message));
+    } else if config.mail.fallback == Some(MailProvider::Smtp) && config.smtp.host.is_none() {
+        let message = "`mail.fallback` is smtp, which needs `smtp.host`; set AUTHSHIELD_SMTP_HOST";
+        findings.push(refusal(&["mail.fallback", "smtp.host"], message));
+    }
+    let second = config.smtp_fallback.host.is_some();
+    if (config.mail.fallback.is_some() || second) && !config.sends_mail() {
+        let message = "mail falls back from nobody: set `smtp.host` or `mail.provider`";
+        findings.push(refusal(&["mail.fallback", "smtp_fallback.host", "smtp.host"], message));
     }
     findings
 }
@@ -329,6 +416,12 @@ fn clear_text(config: &Config, given: &GivenNames) -> Vec<Finding> {
 }
 
 fn relay_in_clear(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let second = &config.smtp_fallback;
+    if second.tls == SmtpTls::None && second.password.is_some() {
+        let message = "`smtp_fallback.tls` is `none`, so the relay's password would travel in clear; use `starttls` or `implicit`";
+        let names = ["smtp_fallback.tls", "smtp_fallback.password"];
+        return vec![only_in_production(config, waivable(&names, message))];
+    }
     let smtp = &config.smtp;
     if smtp.tls != SmtpTls::None || smtp.host.is_none() {
         return Vec::new();
@@ -359,13 +452,15 @@ fn smtp_port(config: &Config, _: &GivenNames) -> Vec<Finding> {
 }
 
 fn equal_secrets(config: &Config, _: &GivenNames) -> Vec<Finding> {
-    let secrets: [(&'static str, Option<&SecretString>); 6] = [
+    let secrets: [(&'static str, Option<&SecretString>); 8] = [
         ("bounce.webhook_secret", config.bounce.webhook_secret.as_ref()),
         ("bounce.imap_password", config.bounce.imap_password.as_ref()),
         ("master_key", config.master_key.as_ref()),
         ("master_key_previous", config.master_key_previous.as_ref()),
         ("operator_token", config.operator_token.as_ref()),
         ("smtp.password", config.smtp.password.as_ref()),
+        ("postmark.webhook_secret", config.postmark.webhook_secret.as_ref()),
+        ("mailgun.webhook_signing_key", config.mailgun.webhook_signing_key.as_ref()),
     ];
     let mut findings = Vec::new();
     for (at, (name, secret)) in secrets.iter().enumerate() {

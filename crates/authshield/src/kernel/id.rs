@@ -83,6 +83,8 @@ id! {
     StartId = "The id of a start (UUIDv7).";
     /// An address that mail is not sent to.
     SuppressionId = "The id of a suppression (UUIDv7).";
+    /// A delivery of reports about mail.
+    WebhookId = "The id of a webhook delivery (UUIDv7).";
     /// A line in the timeline of a message.
     MailEventId = "The id of a mail event (UUIDv7).";
     /// A request, in logs and problems.

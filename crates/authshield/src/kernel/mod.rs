@@ -14,7 +14,7 @@ pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{
     AuditId, ChangeId, InstallationId, MailEventId, MailId, NodeId, RequestId, SessionId, StartId,
-    SuppressionId, UserId,
+    SuppressionId, UserId, WebhookId,
 };
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};

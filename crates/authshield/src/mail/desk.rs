@@ -52,6 +52,10 @@ pub struct MailRow {
     pub final_at: Option<Timestamp>,
     /// Whose affair it was that it was not sent.
     pub final_class: Option<String>,
+    /// Who took it: `smtp`, `smtp_fallback`, `ses`, `postmark`, `sendgrid`, `mailgun` or `resend`.
+    pub provider: Option<String>,
+    /// The name that a provider gave it.
+    pub provider_message_id: Option<String>,
     #[serde(skip)]
     #[schema(ignore)]
     unknown_from: Option<Timestamp>,
@@ -77,7 +81,7 @@ pub struct Entry {
     /// When we heard of it.
     #[schema(value_type = String, format = DateTime)]
     pub received_at: Timestamp,
-    /// Who reports it: `service`, `relay`, `dsn`, `user` or `operator`.
+    /// Who reports it: `service`, `relay`, `webhook`, `dsn`, `arf`, `user` or `operator`.
     pub source: String,
     /// What happened: `queued`, `retried`, `accepted`, `failed`, `expired`, `kept`, `suppressed`,
     /// `relayed`, `deferred`, `delivered`, `bounced`, `complained`, `confirmed` or `resent`.
@@ -164,7 +168,7 @@ pub async fn list(
         .query(
             "SELECT id, kind, locale, recipient, user_id, message_id, state, attempts,
                     next_attempt_at, expires_at, last_reply, created_at, final_at, final_class,
-                    unknown_from
+                    provider, provider_message_id, unknown_from
              FROM mail_messages
              WHERE (created_at, id) < ($1, $2)
                AND (CAST($3 AS TEXT) IS NULL OR recipient = $3)
@@ -194,7 +198,7 @@ pub async fn find(tx: &mut Tx, id: MailId, now: Timestamp) -> Result<Option<Mail
         .query(
             "SELECT id, kind, locale, recipient, user_id, message_id, state, attempts,
                     next_attempt_at, expires_at, last_reply, created_at, final_at, final_class,
-                    unknown_from
+                    provider, provider_message_id, unknown_from
              FROM mail_messages
              WHERE id = $1",
         )

@@ -17,7 +17,11 @@ use crate::world::World;
 pub(super) enum End {
     Accepted {
         reply: String,
-        connection: Connection,
+        /// Who took it.
+        provider: &'static str,
+        /// Their name for it.
+        provider_id: Option<String>,
+        connection: Option<Connection>,
     },
     Kept {
         file: String,
@@ -62,6 +66,8 @@ pub(super) fn judge(
         final_at: Some(now),
         final_class: None,
         unknown_from: None,
+        provider: None,
+        provider_message_id: None,
     };
     let again = |reply, attempts, wait| Settled {
         keep_variables: true,
@@ -77,8 +83,10 @@ pub(super) fn judge(
         detail,
     };
     match end {
-        End::Accepted { reply, .. } => Ruling {
+        End::Accepted { reply, provider, provider_id, .. } => Ruling {
             settled: Settled {
+                provider: Some(provider),
+                provider_message_id: provider_id.clone(),
                 unknown_from: Some(now + letter::silence(&row.kind)),
                 ..settled(State::Accepted, Some(reply))
             },

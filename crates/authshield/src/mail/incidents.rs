@@ -24,18 +24,17 @@ pub async fn watch(app: App, stop: CancellationToken) {
 
 /// Writes down what there is to write down.
 pub async fn report(app: &App) {
-    for note in app.post.notes() {
-        if let Err(error) = write_down(app, &note).await {
-            app.post.untold();
+    for (provider, note) in app.post.notes() {
+        if let Err(error) = write_down(app, provider, &note).await {
+            app.post.untold(provider);
             let error = crate::problem::chain(&error);
             tracing::error!(error, "an incident of mail could not be written down");
         }
     }
 }
 
-async fn write_down(app: &App, note: &Note) -> Result<()> {
+async fn write_down(app: &App, provider: &'static str, note: &Note) -> Result<()> {
     let ctx = Ctx::command(Arc::clone(&app.world));
-    let provider = app.post.provider();
     let mut tx = app.store.write().await?;
     let event = match note {
         Note::Fault(failure) => {

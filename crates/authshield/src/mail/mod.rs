@@ -8,11 +8,12 @@
 //!     sql::claim                   what is due, under a lease
 //!     suppression::may_go          did mail to this address come back?
 //!     Outbox::open, render         sealed variables ► words ► text and HTML
-//!     Relay::send                  one recipient, one conversation, every reply kept
+//!     Relay::send | Api::hand_over one recipient, one conversation, every reply kept
 //!     reply::classify              whose fault is it, and what follows?  (pure)
 //!     sql::settle                  accepted | failed | queued again
 //!     events::append               what happened, into the timeline; the state follows from it
 //! returns::take_in ─ events::append  what other servers report later
+//! take_webhook ─ events::append      what providers report later
 //! canary                            messages to ourselves, which show that mail arrives
 //! watch ─ incidents::report        faults of our own settings, one event each
 //! ```
@@ -38,6 +39,7 @@ mod name;
 mod observer;
 mod outbox;
 mod post;
+mod providers;
 mod render;
 mod reply;
 mod returns;
@@ -48,6 +50,7 @@ mod sql;
 mod suppression;
 mod timeline;
 mod walk;
+mod way;
 
 pub use breaker::BreakerState;
 pub use desk::{
@@ -60,16 +63,23 @@ pub use letter::{Letter, Lives};
 pub use observer::{Counts, MailObserver, Outcome};
 pub use outbox::{Outbox, Recipient, Sealer};
 pub use post::{Post, run};
+#[cfg(any(test, fuzzing))]
+pub use providers::webhook_is_bounded;
+pub use providers::{
+    Api, PAYLOAD_AT_MOST, Remark, WebhookError, WebhookRefused, Webhooks, last_feedback,
+    take_webhook, with_provider,
+};
 pub use render::{RenderError, Rendered};
 pub use reply::{Class, Failure, Step};
 #[cfg(any(test, fuzzing))]
 pub(crate) use returns::is_bounded;
 pub use returns::{REPORT_AT_MOST, Refused, ReturnKey, Returns, poll, take_in};
 pub use setup::{Letterhead, SetupError, Transport};
-pub use smtp::Relay;
+pub use smtp::{Relay, RelayCredentials};
 pub use suppression::{
     New as NewSuppression, Reason as SuppressionReason, Scope as SuppressionScope, Suppression,
     forget_suppressions, is_suppressed, lift, suppress, suppressed_count, suppressions,
 };
 pub use timeline::{EventKind, State};
 pub use walk::Walk;
+pub use way::Way;

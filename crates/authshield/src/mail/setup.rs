@@ -1,6 +1,5 @@
 //! From settings to what sends mail.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use lettre::message::Mailbox;
@@ -8,10 +7,12 @@ use lettre::transport::smtp::extension::ClientId;
 use url::{Host, Url};
 
 use super::letter::Lives;
+use super::providers::Api;
 use super::reply::one_line;
 use super::returns::{ReturnKey, Returns};
-use super::smtp::Relay;
-use crate::config::Config;
+use super::smtp::{Relay, RelayCredentials};
+use super::way::Way;
+use crate::config::{Config, MailProvider, Smtp};
 
 /// Who writes, and how.
 #[derive(Debug, Clone)]
@@ -36,8 +37,14 @@ pub enum Transport {
         /// `{data_dir}/mail`
         folder: PathBuf,
     },
-    /// To a relay.
-    Smtp(Relay),
+    /// By the first of these that can be used.
+    Ways(Vec<Way>),
+}
+
+impl From<Relay> for Transport {
+    fn from(relay: Relay) -> Self {
+        Self::Ways(vec![Way::Smtp(relay)])
+    }
 }
 
 /// Why mail cannot be set up.
@@ -46,6 +53,9 @@ pub enum SetupError {
     /// There is no relay.
     #[error("smtp.host is not set")]
     NoRelay,
+    /// The settings of a provider lack.
+    #[error("mail is to be given to {0}, whose settings are not complete")]
+    Provider(&'static str),
     /// One without the other.
     #[error("smtp.username and smtp.password belong together: set both or neither")]
     HalfCredentials,
@@ -93,33 +103,71 @@ impl Letterhead {
 
     /// Returns the letterhead that `config` asks for; without a relay a stand-in will do.
     pub fn from_config(config: &Config) -> Result<Self, SetupError> {
-        let from = match (&config.mail.from, &config.smtp.host) {
-            (Some(from), _) => from,
-            (None, None) => "AuthShield <authshield@localhost>",
-            (None, Some(_)) => return Err(SetupError::NoFrom),
+        let from = match &config.mail.from {
+            Some(from) => from,
+            None if config.sends_mail() => return Err(SetupError::NoFrom),
+            None => "AuthShield <authshield@localhost>",
         };
         Self::new(from, &config.public_url, &config.mail.default_locale, Lives::from(config))
     }
 }
 
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Keep { folder } => folder.display().fmt(f),
-            Self::Smtp(relay) => relay.fmt(f),
+impl Transport {
+    /// Returns what `config` asks for: a relay, a provider, one after the other; or files when there is
+    /// nobody. What cannot be delivered by relays goes to `returns`.
+    pub fn from_config(config: &Config, returns: Option<&Returns>) -> Result<Self, SetupError> {
+        if !config.sends_mail() {
+            return Ok(Self::Keep { folder: config.data_dir.join("mail") });
         }
+        let way = |provider| Way::from_config(config, provider, &config.smtp, returns);
+        let mut ways = vec![way(config.mail.provider)?];
+        if let Some(provider) = config.mail.fallback {
+            ways.push(way(provider)?);
+        }
+        if config.smtp_fallback.host.is_some() {
+            let second = config.smtp_fallback.relay(&config.smtp);
+            let smtp = MailProvider::Smtp;
+            ways.push(Way::from_config(config, smtp, &second, returns)?);
+        }
+        Ok(Self::Ways(ways))
+    }
+
+    /// Returns who we are to the relay of `smtp.*`, where mail goes to it.
+    #[must_use]
+    pub fn relay_credentials(&self, config: &Config) -> Option<RelayCredentials> {
+        let used = [Some(config.mail.provider), config.mail.fallback];
+        let Self::Ways(ways) = self else { return None };
+        // A second relay comes behind the first, and has its own.
+        used.contains(&Some(MailProvider::Smtp)).then_some(())?;
+        ways.iter().find_map(|way| match way {
+            Way::Smtp(relay) => Some(relay.credentials()),
+            Way::Api(_) => None,
+        })
+    }
+
+    /// Returns the relay that mail goes to, if it goes to one at all.
+    #[must_use]
+    pub fn relay(self) -> Option<Relay> {
+        let Self::Ways(ways) = self else { return None };
+        ways.into_iter().find_map(|way| match way {
+            Way::Smtp(relay) => Some(relay),
+            Way::Api(_) => None,
+        })
     }
 }
 
-impl Transport {
-    /// Returns what `config` asks for: the relay, or files when there is none. What cannot be
-    /// delivered goes to `returns`.
-    pub fn from_config(config: &Config, returns: Option<Returns>) -> Result<Self, SetupError> {
-        if config.smtp.host.is_none() {
-            return Ok(Self::Keep { folder: config.data_dir.join("mail") });
+impl Way {
+    fn from_config(
+        config: &Config,
+        provider: MailProvider,
+        smtp: &Smtp,
+        returns: Option<&Returns>,
+    ) -> Result<Self, SetupError> {
+        if let Some(api) = Api::from_config(config, provider)? {
+            return Ok(Self::Api(api));
         }
-        let relay = Relay::new(&config.smtp, hello(&config.public_url))?;
-        Ok(Self::Smtp(relay.returning(returns)))
+        let relay = Relay::new(smtp, hello(&config.public_url))?;
+        Ok(Self::Smtp(relay.returning(returns.cloned())))
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -42,11 +44,35 @@ pub struct Relay {
     host: String,
     port: u16,
     security: SmtpTls,
-    credentials: Option<(String, SecretString)>,
+    credentials: RelayCredentials,
     tls: Option<TlsParameters>,
     hello: ClientId,
     timeout: Duration,
     returns: Option<Returns>,
+}
+
+/// Who we are to a relay. Clones share it: what is renewed counts for the next conversation.
+#[derive(Clone, Default)]
+pub struct RelayCredentials(Arc<ArcSwapOption<(String, SecretString)>>);
+
+impl fmt::Debug for RelayCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayCredentials(…)")
+    }
+}
+
+impl RelayCredentials {
+    /// Takes over the user name and the password of `settings`.
+    pub fn renew(&self, settings: &Smtp) -> Result<(), SetupError> {
+        self.0.store(match (&settings.username, &settings.password) {
+            (Some(username), Some(password)) => {
+                Some(Arc::new((username.clone(), password.clone())))
+            }
+            (None, None) => None,
+            _ => return Err(SetupError::HalfCredentials),
+        });
+        Ok(())
+    }
 }
 
 /// A relay that has said hello.
@@ -77,13 +103,16 @@ impl Relay {
             SmtpTls::None => None,
             SmtpTls::Starttls | SmtpTls::Implicit => Some(tls(&host, settings)?),
         };
-        let credentials = match (&settings.username, &settings.password) {
-            (Some(username), Some(password)) => Some((username.clone(), password.clone())),
-            (None, None) => None,
-            _ => return Err(SetupError::HalfCredentials),
-        };
+        let credentials = RelayCredentials::default();
+        credentials.renew(settings)?;
         let (port, security, timeout) = (settings.port, settings.tls, settings.timeout);
         Ok(Self { host, port, security, credentials, tls, hello, timeout, returns: None })
+    }
+
+    /// Returns who we are to it, to be changed while it is used.
+    #[must_use]
+    pub fn credentials(&self) -> RelayCredentials {
+        self.credentials.clone()
     }
 
     /// Lets mail come back to addresses of its own.
@@ -172,7 +201,8 @@ impl Relay {
 
     /// Proves who we are, if there is something to prove it with.
     pub(super) async fn authenticate(&self, smtp: &mut AsyncSmtpConnection) -> Result<(), Failure> {
-        if let Some((username, password)) = &self.credentials {
+        if let Some(known) = self.credentials.0.load_full() {
+            let (username, password) = &*known;
             if smtp.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
                 return Err(Failure::configuration(
                     Step::Auth,

@@ -43,6 +43,10 @@ pub(super) struct Settled {
     pub(super) final_class: Option<&'static str>,
     /// When silence after a yes begins to mean that nobody knows.
     pub(super) unknown_from: Option<Timestamp>,
+    /// Who took it.
+    pub(super) provider: Option<&'static str>,
+    /// Their name for it.
+    pub(super) provider_message_id: Option<String>,
 }
 
 /// Something that happened to a message, to be written down.
@@ -184,7 +188,9 @@ pub(super) async fn settle(
              SET state = $3, attempts = $4, next_attempt_at = $5,
                  last_reply = COALESCE($6, last_reply), final_at = $7, lease_until = NULL,
                  variables = CASE WHEN $8 THEN variables ELSE NULL END,
-                 final_class = $9, unknown_from = $10
+                 final_class = $9, unknown_from = $10,
+                 provider = COALESCE($11, provider),
+                 provider_message_id = COALESCE($12, provider_message_id)
              WHERE id = $1 AND state = 'sending' AND lease_until = $2",
         )
         .bind(id)
@@ -197,6 +203,8 @@ pub(super) async fn settle(
         .bind(settled.keep_variables)
         .bind(settled.final_class)
         .bind(settled.unknown_from)
+        .bind(settled.provider)
+        .bind(settled.provider_message_id.clone())
         .execute()
         .await?;
     Ok(touched == 1)

@@ -15,8 +15,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
-use crate::links;
-use crate::{registration, sessions};
+use crate::{links, registration, sessions};
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";

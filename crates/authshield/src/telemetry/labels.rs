@@ -76,14 +76,16 @@ labels! {
     }
     /// Of what mail is handed to.
     MailProvider {
-        /// `smtp`, or `file` in development; `dsn` for reports that come as mail.
+        /// `smtp`, `smtp_fallback`, or the name of a provider, as in `mail.provider`; `dsn` for reports that come as
+        /// mail.
         provider: &'static str,
     }
     /// Of what was reported about mail and not believed.
     MailRejected {
         /// Who reported it, or by which kind of report.
         provider: &'static str,
-        /// Why not: `unauthenticated`, `too_large`, `not_a_report`, `no_token`, `forged`, `no_such_mail` or
+        /// Why not: `unauthenticated`, `forged`, `stale`, `replayed`, `foreign` (genuine, and of somebody else's
+        /// topic), `no_certificate`, `malformed`, `too_large`, `not_a_report`, `no_token`, `no_such_mail` or
         /// `too_many`.
         reason: &'static str,
     }

@@ -349,6 +349,8 @@ impl Metrics {
     pub fn new(world: &dyn World) -> std::sync::Arc<Self> {
         let metrics = Self::declare();
         metrics.config_last_reload_successful.set(1);
+        // Where there is none to be read, none is unread.
+        metrics.mail_reports_up.set(1);
         metrics.build_info.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         // What alerts compare with zero must be there before the first of it happened.
         for outcome in ["succeeded", "refused"] {
@@ -379,7 +381,7 @@ impl Metrics {
                 _ => "sqlite",
             },
             redis: yes(config.redis_url.is_some()),
-            smtp: yes(config.smtp.host.is_some()),
+            smtp: yes(config.sends_mail()),
             algorithm: match config.token.algorithm {
                 SigningAlgorithm::Es256 => "ES256",
                 SigningAlgorithm::EdDsa => "EdDSA",

@@ -47,6 +47,9 @@ pub const MAIL_VARIABLES: &str = "mail_messages.variables";
 /// The purpose under which addresses are sealed that mail is not sent to.
 pub const SUPPRESSED_ADDRESS: &str = "mail_suppressions.address";
 
+/// The purpose under which reports of providers are sealed.
+pub const WEBHOOK_PAYLOAD: &str = "mail_webhooks.payload";
+
 /// How an envelope begins: AES-256-GCM-SIV, with a random nonce.
 const VERSION: u8 = 1;
 const KEY_ID_LENGTH: usize = 8;

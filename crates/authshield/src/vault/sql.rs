@@ -67,8 +67,17 @@ const SUPPRESSIONS: Sealed = Sealed {
     replace: "UPDATE mail_suppressions SET address = $2 WHERE address = $1",
 };
 
+const WEBHOOKS: Sealed = Sealed {
+    name: super::WEBHOOK_PAYLOAD,
+    by_row: false,
+    all: both("SELECT '', payload FROM mail_webhooks"),
+    heads: "SELECT SUBSTR(payload, 1, 9), COUNT(*) FROM mail_webhooks
+            GROUP BY SUBSTR(payload, 1, 9)",
+    replace: "UPDATE mail_webhooks SET payload = $2 WHERE payload = $1",
+};
+
 /// Every column of sealed values: a new one belongs here.
-pub(super) const SEALED: [Sealed; 4] = [SIGNING_KEYS, SECRETS, MAIL, SUPPRESSIONS];
+pub(super) const SEALED: [Sealed; 5] = [SIGNING_KEYS, SECRETS, MAIL, SUPPRESSIONS, WEBHOOKS];
 
 /// A sealed value and the row it belongs to.
 #[derive(sqlx::FromRow)]

@@ -1,8 +1,10 @@
 //! What other servers tell us over HTTP, by themselves.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +12,8 @@ use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
 use crate::app::App;
-use crate::mail;
+use crate::config::MailProvider;
+use crate::mail::{self, WebhookError, WebhookRefused};
 use crate::problem::{Code, Problem, problems};
 use crate::telemetry::metrics::MailRejected;
 
@@ -33,26 +36,84 @@ pub async fn inbound(State(app): State<App>, request: Request) -> Result<StatusC
         return Err(Code::RouteNotFound.into());
     };
     if !shows(request.headers(), secret.expose_secret()) {
-        reject(&app, "unauthenticated");
+        reject(&app, "dsn", "unauthenticated");
         return Err(Code::WebhookUnauthenticated.into());
     }
     let body = Bytes::from_request(request, &app).await;
-    let body = body.map_err(|rejection| too_large(&app, &rejection))?;
+    let body =
+        body.map_err(|rejection| too_large(&app, "dsn", &rejection, mail::REPORT_AT_MOST))?;
     // Believed or not: it came, and need not come again.
     let _ = mail::take_in(&app, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn reject(app: &App, reason: &'static str) {
-    let labels = MailRejected { provider: "dsn", reason };
+/// Take in what a provider reports of mail.
+///
+/// The body is the report as the provider sends it, at most 1 MiB; what proves it is the provider's way: a
+/// signature in its headers or its body, or a password. A report that is not believed changes nothing, and so
+/// does one that came before.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/mail/{provider}", tag = "webhooks",
+    params((
+        "provider" = String, Path,
+        description = "`ses`, `postmark`, `sendgrid`, `mailgun` or `resend`.",
+    )),
+    responses(
+        (status = NO_CONTENT, description = "It was taken in, or was known."), InboundProblems,
+    ),
+)]
+pub async fn provider(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<StatusCode, Problem> {
+    let known = MailProvider::ALL.into_iter().find(|provider| provider.as_str() == name);
+    let Some(provider) = known.filter(|provider| app.webhooks.expects(*provider)) else {
+        return Err(Code::RouteNotFound.into());
+    };
+    let headers = request.headers().clone();
+    let body = Bytes::from_request(request, &app).await;
+    let body = body.map_err(|rejection| {
+        too_large(&app, provider.as_str(), &rejection, mail::PAYLOAD_AT_MOST)
+    })?;
+    mail::take_webhook(&app, provider, &headers, &body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::NotExpected => Code::RouteNotFound.into(),
+            WebhookError::Refused(WebhookRefused::Malformed) => {
+                Self::from(Code::RequestMalformed).detail("The body is no report of this provider.")
+            }
+            WebhookError::Refused(WebhookRefused::TooLarge) => Code::BodyTooLarge.into(),
+            WebhookError::Refused(refused) => {
+                Self::from(Code::WebhookUnauthenticated).because(refused.as_str())
+            }
+            WebhookError::Unreachable => Self::from(Code::ServiceUnavailable)
+                .retry_after(Duration::from_mins(1))
+                .because("the certificate of the report cannot be fetched"),
+            WebhookError::Store(error) => error.into(),
+        }
+    }
+}
+
+fn reject(app: &App, provider: &'static str, reason: &'static str) {
+    let labels = MailRejected { provider, reason };
     app.metrics.mail_webhook_rejected.get_or_create(&labels).inc();
 }
 
-fn too_large(app: &App, rejection: &BytesRejection) -> Problem {
+fn too_large(
+    app: &App,
+    provider: &'static str,
+    rejection: &BytesRejection,
+    at_most: usize,
+) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        reject(app, "too_large");
+        reject(app, provider, "too_large");
         return Problem::from(Code::BodyTooLarge)
-            .detail(format!("A mail may have at most {} bytes.", mail::REPORT_AT_MOST));
+            .detail(format!("This may have at most {at_most} bytes."));
     }
     Problem::from(Code::RequestMalformed).detail("The body did not arrive whole.")
 }

@@ -59,7 +59,9 @@ fn no_routine_command_can_wipe_the_identity_database() {
 fn compose_confines_every_service() {
     let services = services();
     let names: Vec<_> = services.keys().map(String::as_str).collect();
-    assert_eq!(names, ["authshield", "migrate", "postgres", "preflight", "valkey"]);
+    let expected =
+        ["authshield", "grafana", "migrate", "postgres", "preflight", "prometheus", "valkey"];
+    assert_eq!(names, expected);
     for (name, service) in &services {
         for promise in
             ["read_only: true", "cap_drop: [ALL]", r#"security_opt: ["no-new-privileges:true"]"#]
@@ -71,7 +73,9 @@ fn compose_confines_every_service() {
             "{name}"
         );
         let published = service.contains("ports:");
-        assert_eq!(published, name == "authshield", "{name} publishes ports");
+        let may = ["authshield", "grafana", "prometheus"].contains(&name.as_str());
+        assert_eq!(published, may, "{name} publishes ports");
+        assert!(!published || service.contains("ports: [\"127.0.0.1:"), "{name}: to the world");
     }
     // Only this machine, where the proxy is.
     assert!(services["authshield"].contains(r#"ports: ["127.0.0.1:8080:8080"]"#));
@@ -257,4 +261,47 @@ fn the_unit_is_sound_and_hardened() {
     let said = security.output().unwrap();
     let report = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.status.success(), "{}", report.lines().last().unwrap_or_default());
+}
+
+/// What watches the service starts only when asked, reads our rules and dashboards where they are, and knows
+/// where the metrics are.
+#[test]
+fn compose_shows_what_happens_to_this_machine_alone() {
+    let services = services();
+    for name in ["prometheus", "grafana"] {
+        let service = &services[name];
+        assert!(service.contains("profiles: [observability]"), "{name} starts unasked");
+        assert!(service.contains("networks: [front]"), "{name} reaches the database");
+        let mounts = service.lines().filter_map(|line| line.trim().strip_prefix("- ./"));
+        let mut count = 0;
+        for mount in mounts {
+            let (source, target) = mount.split_once(':').unwrap();
+            assert!(root().join(source).exists(), "{name} mounts {source}, which is not there");
+            assert!(target.ends_with(":ro"), "{name} may change {source}");
+            count += 1;
+        }
+        assert!(count >= 2, "{name} mounts {count}");
+    }
+    let config = read("deploy/observability/prometheus.yml");
+    let target = |text: &str| {
+        text.split("targets: [\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(target(&config), "authshield:9090");
+    assert!(services["authshield"].contains("AUTHSHIELD_ADMIN_LISTEN: 0.0.0.0:9090"));
+    assert!(
+        services["prometheus"].contains("alerts.yaml:/etc/prometheus/authshield/alerts.yaml:ro")
+    );
+    assert!(config.contains("- /etc/prometheus/authshield/alerts.yaml"));
+    assert!(
+        read("deploy/observability/grafana/datasource.yaml").contains("http://prometheus:9090")
+    );
+    let provider = read("deploy/observability/grafana/dashboards.yaml");
+    assert!(provider.contains("path: /etc/grafana/authshield"));
+    // Prometheus itself has the last word; the rules are elsewhere on this machine.
+    let folder = tempfile::tempdir().unwrap();
+    let here = config.replace("/etc/prometheus/authshield", folder.path().to_str().unwrap());
+    fs::write(folder.path().join("prometheus.yml"), here).unwrap();
+    fs::copy(root().join("deploy/observability/alerts.yaml"), folder.path().join("alerts.yaml"))
+        .unwrap();
+    crate::alerts::promtool(folder.path(), &["check", "config", "prometheus.yml"]);
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use onesql::{Json, Options, Store};
 use serde_json::{Value, json};
 
-use crate::silent_failures::Gate;
+use crate::silent_failures::{Gate, Watched};
 use crate::support::program::free_port;
-use crate::support::{Client, Program, wait_until};
+use crate::support::{Client, Program, Script, SmtpServer, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -185,4 +185,39 @@ async fn replicas_that_disagree_can_be_told_apart() {
     for server in servers {
         server.stop().await;
     }
+}
+
+/// A wrong password of the relay is mended without a restart; one that is half is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_password_that_is_mended_takes_effect_at_a_reload() {
+    let login = Some(("post", "right-Vq7wKx2mzP"));
+    let relay = SmtpServer::start(Script { login, ..Script::default() }).await;
+    let program = Program::new().await.mailing(&relay).checked();
+    let file = program.folder().join("authshield.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("[smtp]\nusername = \"post\"\npassword = \"wrong-Vq7wKx2mzP\"\n");
+    let watched = Watched::serve(program).await;
+    watched.server.client.register("ann@example.net").await.unwrap().ok(202);
+    watched.until("SMTP-4", 2).await;
+    assert!(relay.mails().is_empty());
+
+    write("[smtp]\nusername = \"post\"\n");
+    watched.server.hang_up();
+    wait_until("the reload is refused", SOON, async || {
+        let good = watched.metric("authshield_config_last_reload_successful").await?;
+        (good < 0.5).then_some(())
+    })
+    .await;
+
+    write("[smtp]\nusername = \"post\"\npassword = \"right-Vq7wKx2mzP\"\n");
+    watched.server.hang_up();
+    watched.until("SMTP-4", 0).await;
+    assert_eq!(relay.wait_for(1).await[0].to, ["ann@example.net"]);
+    let told = trail(&watched.program, "CONFIG_CHANGED").await;
+    let expected = json!({ "set": [], "unset": [], "changed": ["smtp.password"] });
+    assert_eq!(told, [(Some("reload".to_owned()), json!({ "changes": expected }))]);
+    for secret in ["wrong-Vq7wKx2mzP", "right-Vq7wKx2mzP"] {
+        assert!(!watched.server.stdout().contains(secret));
+    }
+    watched.server.stop().await;
 }

@@ -106,3 +106,24 @@ async fn development_needs_no_installation_and_minds_one_that_is_named() {
     assert_eq!(refused.status, Some(78), "{refused:?}");
     assert!(refused.err.contains("authshield init"), "{refused:?}");
 }
+
+/// Whoever makes an administrator by command has no use for the link that makes the first, and somebody
+/// else might.
+#[tokio::test]
+async fn the_link_for_the_first_administrator_ends_when_there_is_one() {
+    for by_grant in [false, true] {
+        let relay = SmtpServer::start(Script::default()).await;
+        let program = Program::production(&relay).await;
+        program.run(&["init"]).await.ok();
+        let create = ["user", "create", "ann@example.net", "--password-stdin", "--verified"];
+        if by_grant {
+            program.run_with(&create, PASSWORD).await.ok();
+            let only = ["--only", "ADM-1"];
+            Gate::of(&program, &only).await.has("ADM-1", "warn", &["nobody can administer"]);
+            program.run(&["user", "grant", "ann@example.net", "admin"]).await.ok();
+        } else {
+            program.run_with(&[&create[..], &["--role", "admin"]].concat(), PASSWORD).await.ok();
+        }
+        Gate::of(&program, &["--only", "ADM-1"]).await.has("ADM-1", "pass", &["1 can administer"]);
+    }
+}

@@ -28,6 +28,7 @@ mod negative;
 mod openapi;
 mod ownership;
 mod program;
+mod providers;
 mod races;
 mod recovery;
 mod registration;

@@ -57,7 +57,7 @@ impl Sender {
     /// Returns them in the form that DNS has them, where anybody is to be asked about them.
     fn of(at: &Round) -> Result<Self, Verdict> {
         let config = at.config();
-        if config.smtp.host.is_none() {
+        if !config.sends_mail() {
             return Err(Verdict::skip("development keeps mail instead of sending it"));
         }
         if !config.is_production() && config.dns.resolvers.is_empty() {

@@ -154,7 +154,7 @@ fn smtp(port: u16) -> Smtp {
 
 fn to_relay(settings: &Smtp) -> Transport {
     let hello = ClientId::Domain("id.example.org".to_owned());
-    Transport::Smtp(Relay::new(settings, hello).unwrap())
+    Relay::new(settings, hello).unwrap().into()
 }
 
 impl Office {

@@ -14,6 +14,7 @@ async fn a_misspelt_setting_is_named_with_the_right_one() {
     gate.ends(78).has("CFG-1", "fail", &["AUTHSHIELD_SMTP_USER", "AUTHSHIELD_SMTP_USERNAME"]);
     fault.found_by("preflight");
     gate.has("DB-1", "skip", &["refused"]).has("SMTP-4", "skip", &[]);
+    gate.has("CFG-4", "skip", &["refused"]);
     let refused = program.run(&["serve"]).await;
     assert_eq!(refused.status, Some(78), "{refused:?}");
     assert!(refused.err.contains("did you mean AUTHSHIELD_SMTP_USERNAME"), "{refused:?}");

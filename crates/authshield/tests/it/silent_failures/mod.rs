@@ -9,6 +9,7 @@ mod database;
 mod dns;
 mod keys;
 mod mail;
+mod providers;
 mod redis;
 mod relay;
 mod runner;

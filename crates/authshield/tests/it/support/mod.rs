@@ -10,9 +10,11 @@ pub(crate) mod mail_system;
 pub(crate) mod marked_secrets;
 pub(crate) mod plain;
 pub(crate) mod program;
+pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod redis_server;
 pub(crate) mod smtp_server;
+pub(crate) mod webhook;
 
 pub(crate) use app::{PASSWORD, Person, Reply, TestApp, on_postgres};
 pub(crate) use plain::plain;

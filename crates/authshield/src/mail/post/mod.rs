@@ -1,23 +1,29 @@
 //! The worker that takes letters from the outbox to the relay.
 
+mod trouble;
+
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lettre::Address;
+use lettre::message::Mailbox;
 use onesql::Store;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::breaker::{Breaker, BreakerState, Note, Turn};
+use super::breaker::{BreakerState, Note, Turn};
 use super::ending::{self, End, Happened, Ruling};
 use super::events::{self, News};
 use super::keep::keep;
 use super::message::{self, Head};
+use super::name::presentable;
 use super::observer::{MailObserver, Outcome};
 use super::outbox::Outbox;
+use super::providers::{Outgoing, tag};
 use super::render::RenderError;
 use super::reply::{Class, Failure, Step};
 use super::schedule;
@@ -25,7 +31,8 @@ use super::setup::Transport;
 use super::smtp::{Connection, Relay};
 use super::sql::{self, Detail, Row, Settled};
 use super::suppression;
-use super::timeline::{EventKind, State};
+use super::timeline::EventKind;
+use super::way::{Lane, Way};
 use crate::kernel::Timestamp;
 
 /// How many messages are in hand at once; one that hangs holds one place.
@@ -47,19 +54,26 @@ pub struct Post(Arc<Inner>);
 struct Inner {
     store: Store,
     outbox: Outbox,
-    transport: Transport,
+    route: Route,
     observer: Arc<dyn MailObserver>,
-    breaker: Mutex<Breaker>,
-    /// What has to be written down as an incident.
-    notes: Mutex<Vec<Note>>,
+    /// What has to be written down as an incident, and of which way.
+    notes: Mutex<Vec<(&'static str, Note)>>,
     noted: Notify,
-    idle: Mutex<Vec<Connection>>,
     store_failed: AtomicBool,
+}
+
+/// Where mail goes.
+enum Route {
+    /// Into files.
+    Keep(PathBuf),
+    /// By the first of these that is open.
+    Lanes(Vec<Arc<Lane>>),
 }
 
 impl fmt::Debug for Post {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Post").field("transport", &self.0.transport).finish_non_exhaustive()
+        let names: Vec<_> = self.lanes().iter().map(|lane| lane.name).collect();
+        f.debug_struct("Post").field("lanes", &names).finish_non_exhaustive()
     }
 }
 
@@ -104,15 +118,19 @@ impl Post {
         transport: Transport,
         observer: Arc<dyn MailObserver>,
     ) -> Self {
+        let route = match transport {
+            Transport::Keep { folder } => Route::Keep(folder),
+            Transport::Ways(ways) => {
+                Route::Lanes(Lane::all(ways).into_iter().map(Arc::new).collect())
+            }
+        };
         Self(Arc::new(Inner {
             store,
             outbox,
-            transport,
+            route,
             observer,
-            breaker: Mutex::default(),
             notes: Mutex::default(),
             noted: Notify::new(),
-            idle: Mutex::default(),
             store_failed: AtomicBool::new(false),
         }))
     }
@@ -135,100 +153,106 @@ impl Post {
         tried
     }
 
-    /// Returns what keeps mail from leaving at present, if something does.
+    fn lanes(&self) -> &[Arc<Lane>] {
+        match &self.0.route {
+            Route::Keep(_) => &[],
+            Route::Lanes(lanes) => lanes,
+        }
+    }
+
+    /// Returns what keeps mail from leaving by the way it should take, if something does.
     #[must_use]
     pub fn trouble(&self) -> Option<Failure> {
-        self.breaker(|breaker| breaker.trouble().cloned())
+        self.lanes().iter().find_map(|lane| lane.breaker(|breaker| breaker.trouble().cloned()))
     }
 
-    /// Returns whether messages are tried at present.
+    /// Returns whether messages are tried at present, by whatever way.
     #[must_use]
     pub fn state(&self) -> BreakerState {
-        let now = self.0.outbox.world().now();
-        self.breaker(|breaker| breaker.state(now))
+        let states = self.states();
+        let any = |state| states.iter().any(|(_, one)| *one == state);
+        match () {
+            () if states.is_empty() || any(BreakerState::Closed) => BreakerState::Closed,
+            () if any(BreakerState::HalfOpen) => BreakerState::HalfOpen,
+            () => BreakerState::Open,
+        }
     }
 
-    /// Returns what mail is handed to, as metrics and incidents name it.
+    /// Returns whether messages are tried at present, for each way by the name that metrics and
+    /// incidents have for it; none in development.
     #[must_use]
-    pub fn provider(&self) -> &'static str {
-        match &self.0.transport {
-            Transport::Keep { .. } => "file",
-            Transport::Smtp(_) => "smtp",
+    pub fn states(&self) -> Vec<(&'static str, BreakerState)> {
+        let now = self.0.outbox.world().now();
+        self.lanes().iter().map(|lane| (lane.name, lane.state(now))).collect()
+    }
+
+    /// Goes as far on a way as every message does, and sends nobody anything: a relay is reached,
+    /// asked whether we may write as `mail.from`, and that is taken back; a provider is given a message
+    /// that goes nowhere. Whatever comes of it counts as it does for a message: it opens or closes the
+    /// breaker, and opens or closes an incident.
+    async fn probe(&self, lane: &Lane) {
+        let (head, now) = (self.0.outbox.head(), || self.0.outbox.world().now());
+        let probed = match &lane.way {
+            Way::Smtp(relay) => match relay.probe(&head.from.email).await {
+                Ok(connection) => {
+                    self.keep_open(lane, connection, None).await;
+                    Ok(())
+                }
+                Err(failure) => Err(failure),
+            },
+            Way::Api(api) => api.drill(&head.from, now()).await,
+        };
+        match probed {
+            Ok(()) => self.mended(lane),
+            Err(failure) => self.troubled(lane, &failure, now()),
         }
     }
 
-    /// Goes as far with the relay as every message does, and sends none: reach it, encrypt,
-    /// authenticate, ask whether we may write as `mail.from`, take that back. Whatever comes of it
-    /// counts as it does for a message: it opens or closes the breaker, and opens or closes an
-    /// incident. In development there is nothing to reach.
-    pub async fn probe(&self) -> Result<(), Failure> {
-        let Transport::Smtp(relay) = &self.0.transport else { return Ok(()) };
-        let now = || self.0.outbox.world().now();
-        match relay.probe(&self.0.outbox.head().from.email).await {
-            Ok(connection) => {
-                self.keep_open(connection, None).await;
-                self.mended();
-                Ok(())
+    /// Returns the way that mail takes now, if one is open. Where one is closed and it is time, somebody
+    /// goes ahead without a message.
+    fn open_lane(
+        &self,
+        hands: &mut JoinSet<usize>,
+        stop: &CancellationToken,
+        lease: Timestamp,
+    ) -> Option<Arc<Lane>> {
+        let now = self.0.outbox.world().now();
+        let mut open = None;
+        for lane in self.lanes() {
+            match lane.turn(now, lease) {
+                Turn::Go => {
+                    open.get_or_insert(lane);
+                }
+                Turn::Probe => {
+                    let (post, lane, stop) = (self.clone(), Arc::clone(lane), stop.clone());
+                    hands.spawn(async move {
+                        tokio::select! {
+                            () = Box::pin(post.probe(&lane)) => 0,
+                            () = stop.cancelled() => 0,
+                        }
+                    });
+                }
+                Turn::Wait => {}
             }
-            Err(failure) => {
-                self.troubled(&failure, now());
-                Err(failure)
-            }
         }
-    }
-
-    fn breaker<T>(&self, look: impl FnOnce(&mut Breaker) -> T) -> T {
-        look(&mut self.0.breaker.lock().expect("nobody panics while looking at it"))
-    }
-
-    /// Takes what has to be written down as incidents.
-    pub(super) fn notes(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.0.notes.lock().expect("nobody panics while taking them"))
-    }
-
-    /// Waits until something has to be written down; what came while nobody waited counts.
-    pub(super) async fn noted(&self) {
-        self.0.noted.notified().await;
-    }
-
-    /// What was to be written down could not be: it is said again when it is so again.
-    pub(super) fn untold(&self) {
-        self.breaker(Breaker::untold);
-    }
-
-    fn note(&self, note: Option<Note>) {
-        if let Some(note) = note {
-            self.0.notes.lock().expect("nobody panics while leaving one").push(note);
-            self.0.noted.notify_one();
-        }
+        open.cloned()
     }
 
     /// Ends what is too late, and takes into free hands what is due.
     async fn fill(&self, hands: &mut JoinSet<usize>, stop: &CancellationToken) {
         let now = self.0.outbox.world().now();
-        let longest = match &self.0.transport {
-            Transport::Keep { .. } => Duration::ZERO,
-            Transport::Smtp(relay) => relay.longest(),
-        };
+        let longest = self.lanes().iter().map(|lane| lane.way.longest()).max().unwrap_or_default();
         let lease = now + longest + MARGIN;
-        let turn = self.breaker(|breaker| breaker.turn(now, lease));
-        if turn == Turn::Probe {
-            let (post, stop) = (self.clone(), stop.clone());
-            hands.spawn(async move {
-                tokio::select! {
-                    _ = Box::pin(post.probe()) => 0,
-                    () = stop.cancelled() => 0,
-                }
-            });
-        }
-        let at_most = if turn == Turn::Go { HANDS.saturating_sub(hands.len()) } else { 0 };
+        let lane = self.open_lane(hands, stop, lease);
+        let goes = lane.is_some() || matches!(self.0.route, Route::Keep(_));
+        let at_most = if goes { HANDS.saturating_sub(hands.len()) } else { 0 };
         match self.take(now, lease, at_most).await {
             Ok(rows) => {
                 self.0.store_failed.store(false, Ordering::Relaxed);
                 for row in rows {
-                    let (post, stop) = (self.clone(), stop.clone());
+                    let (post, lane, stop) = (self.clone(), lane.clone(), stop.clone());
                     hands.spawn(async move {
-                        Box::pin(post.handle(row, lease, &stop)).await;
+                        Box::pin(post.handle(row, lease, lane.as_deref(), &stop)).await;
                         1
                     });
                 }
@@ -275,9 +299,15 @@ impl Post {
         Ok(rows)
     }
 
-    /// Tries one message and writes down how that ended.
-    async fn handle(&self, row: Row, lease: Timestamp, stop: &CancellationToken) {
-        let end = match self.attempt(&row, stop).await {
+    /// Tries one message on a way, and writes down how that ended.
+    async fn handle(
+        &self,
+        row: Row,
+        lease: Timestamp,
+        lane: Option<&Lane>,
+        stop: &CancellationToken,
+    ) {
+        let end = match self.attempt(&row, lane, stop).await {
             Ok(end) => end,
             Err(failure) => End::Failed(failure),
         };
@@ -290,12 +320,16 @@ impl Post {
         }
         match end {
             End::Accepted { connection, .. } => {
-                self.0.observer.attempt(self.provider(), None);
-                tracing::info!(mail = %row.id, kind = row.kind, "mail accepted by the relay");
-                self.keep_open(connection, None).await;
-                self.mended();
+                let Some(lane) = lane else { return };
+                self.0.observer.attempt(lane.name, None);
+                let (id, provider) = (row.id, lane.name);
+                tracing::info!(mail = %id, kind = row.kind, provider, "mail accepted by the relay");
+                if let Some(connection) = connection {
+                    self.keep_open(lane, connection, None).await;
+                }
+                self.mended(lane);
             }
-            End::Failed(failure) => self.failed(&row, &failure, settled.state, now),
+            End::Failed(failure) => self.failed(&row, lane, &failure, settled.state, now),
             End::Suppressed(barred) => {
                 self.0.observer.suppressed(barred.reason.as_str());
                 tracing::info!(mail = %row.id, kind = row.kind, "mail suppressed");
@@ -304,7 +338,12 @@ impl Post {
         }
     }
 
-    async fn attempt(&self, row: &Row, stop: &CancellationToken) -> Result<End, Failure> {
+    async fn attempt(
+        &self,
+        row: &Row,
+        lane: Option<&Lane>,
+        stop: &CancellationToken,
+    ) -> Result<End, Failure> {
         let outbox = &self.0.outbox;
         // Whether mail to ourselves arrives again after it came back is what it is to show.
         let asked = match row.kind.as_str() {
@@ -333,15 +372,39 @@ impl Post {
             date: row.created_at,
         };
         let mime = message::write(&head, &letter).map_err(|error| unwritable(chain(&error)))?;
-        match &self.0.transport {
-            Transport::Keep { folder } => keep(folder, row, &mime, &contents.variables).await,
-            Transport::Smtp(relay) => self.send(relay, row, &to, &mime, stop).await,
+        let Some(lane) = lane else {
+            let Route::Keep(folder) = &self.0.route else { return Ok(End::GivenBack) };
+            return keep(folder, row, &mime, &contents.variables).await;
+        };
+        match &lane.way {
+            Way::Smtp(relay) => self.send(lane, relay, row, &to, &mime, stop).await,
+            Way::Api(api) => {
+                let name = contents.name.as_deref().and_then(presentable);
+                let mail = Outgoing {
+                    tag: tag(row.id),
+                    from: head.from,
+                    to: Mailbox::new(name, to.clone()),
+                    letter: &letter,
+                    mime: &mime,
+                    message_id: &row.message_id,
+                    language: &row.locale,
+                    idempotency_key: row.id.to_string(),
+                };
+                let taken = api.hand_over(&mail, outbox.world().now()).await?;
+                Ok(End::Accepted {
+                    reply: taken.reply,
+                    provider: lane.name,
+                    provider_id: taken.id,
+                    connection: None,
+                })
+            }
         }
     }
 
     /// Carries one message to the relay.
     async fn send(
         &self,
+        lane: &Lane,
         relay: &Relay,
         row: &Row,
         to: &Address,
@@ -353,14 +416,19 @@ impl Post {
             tokio::time::sleep(GRACE).await;
         };
         let mut connection = tokio::select! {
-            announced = self.announce(relay, row, to, mime) => announced?,
+            announced = self.announce(lane, relay, row, to, mime) => announced?,
             () = abandoned => return Ok(End::GivenBack),
         };
         // From here on the relay may have it: only its answer tells.
         match connection.hand_over(relay, mime).await {
-            Ok(reply) => Ok(End::Accepted { reply, connection }),
+            Ok(reply) => Ok(End::Accepted {
+                reply,
+                provider: lane.name,
+                provider_id: None,
+                connection: Some(connection),
+            }),
             Err(failure) => {
-                self.keep_open(connection, Some(&failure)).await;
+                self.keep_open(lane, connection, Some(&failure)).await;
                 Err(failure)
             }
         }
@@ -369,14 +437,14 @@ impl Post {
     /// Announces a message on a connection that is open, or on a new one.
     async fn announce(
         &self,
+        lane: &Lane,
         relay: &Relay,
         row: &Row,
         to: &Address,
         mime: &[u8],
     ) -> Result<Connection, Failure> {
         let from = &self.0.outbox.head().from.email;
-        let idle = self.0.idle.lock().expect("nobody panics while taking one").pop();
-        let mut connection = match idle {
+        let mut connection = match lane.connection() {
             Some(connection) => connection,
             None => relay.connect().await?,
         };
@@ -393,27 +461,27 @@ impl Post {
         match announced {
             Ok(()) => Ok(connection),
             Err(failure) => {
-                self.keep_open(connection, Some(&failure)).await;
+                self.keep_open(lane, connection, Some(&failure)).await;
                 Err(failure)
             }
         }
     }
 
     /// Keeps a connection for the next message, if it is still good for one.
-    async fn keep_open(&self, connection: Connection, after: Option<&Failure>) {
-        let Transport::Smtp(relay) = &self.0.transport else { return };
+    async fn keep_open(&self, lane: &Lane, connection: Connection, after: Option<&Failure>) {
+        let Way::Smtp(relay) = &lane.way else { return };
         if let Some(connection) = connection.again(relay, after).await {
-            self.0.idle.lock().expect("nobody panics while leaving one").push(connection);
+            lane.leave(connection);
         }
     }
 
     /// Closes every connection that nobody uses.
     async fn hang_up(&self) {
-        let Transport::Smtp(relay) = &self.0.transport else { return };
-        let idle =
-            std::mem::take(&mut *self.0.idle.lock().expect("nobody panics while taking them"));
-        for connection in idle {
-            connection.quit(relay).await;
+        for lane in self.lanes() {
+            let Way::Smtp(relay) = &lane.way else { continue };
+            for connection in lane.connections() {
+                connection.quit(relay).await;
+            }
         }
     }
 
@@ -470,53 +538,6 @@ impl Post {
         }
         tx.commit().await?;
         Ok(ours)
-    }
-
-    /// Takes note of a failure: of the message, or of all mail. What an operator has to mend is
-    /// said once, not once per message.
-    fn failed(&self, row: &Row, failure: &Failure, state: State, now: Timestamp) {
-        self.0.observer.attempt(self.provider(), Some(failure.class));
-        let (step, class, code) = (failure.step, failure.class.as_str(), failure.code);
-        if state == State::Failed {
-            tracing::warn!(mail = %row.id, kind = row.kind, %step, class, code, "mail failed");
-        } else {
-            tracing::debug!(mail = %row.id, kind = row.kind, %step, class, code, "mail waits");
-        }
-        if failure.concerns_all() || failure.advice.is_some() {
-            self.troubled(failure, now);
-        } else if step > Step::Auth {
-            let mended = self.breaker(Breaker::reached);
-            self.tell_mended(mended);
-        }
-    }
-
-    fn troubled(&self, failure: &Failure, now: Timestamp) {
-        let (news, note) = self.breaker(|breaker| breaker.failed(failure, now));
-        self.note(note);
-        if !news {
-            return;
-        }
-        // An answer to a recipient names them; the row has it, the log does not need it.
-        let reply = if failure.concerns_all() { failure.reply.as_str() } else { "" };
-        let transport = self.0.transport.to_string();
-        let advice = failure.advice.unwrap_or("the relay cannot be used");
-        let (step, class, code) = (failure.step, failure.class.as_str(), failure.code);
-        tracing::error!(
-            transport, %step, class, code, reply, "mail is held back, none is lost: {advice}"
-        );
-    }
-
-    /// Takes note that the relay can be used.
-    fn mended(&self) {
-        let mended = self.breaker(Breaker::mended);
-        self.tell_mended(mended);
-    }
-
-    fn tell_mended(&self, (was_trouble, note): (bool, Option<Note>)) {
-        self.note(note);
-        if was_trouble {
-            tracing::info!("mail leaves again");
-        }
     }
 }
 
