@@ -60,7 +60,7 @@ async fn what_happened_is_found_by_whom_from_where_and_what() {
 async fn a_time_is_asked_for_and_pieces_do_not_overlap() {
     let app = unlimited().await;
     let root = app.sign_up_admin("root@example.org").await;
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let noon = app.ctx().now;
     for _ in 0..5 {
         app.advance(Duration::from_secs(1));
