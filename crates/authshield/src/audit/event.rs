@@ -377,6 +377,15 @@ pub enum Event {
         /// The one that was given up for it.
         given_up: Option<InstallationId>,
     },
+    /// A command wrote events of the audit trail out.
+    EventsExported {
+        /// From when on.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// How many.
+        count: u64,
+    },
 }
 
 /// Who and what an event is about.
@@ -435,6 +444,7 @@ impl Event {
             Self::ConfigChanged { .. } => "CONFIG_CHANGED",
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
+            Self::EventsExported { .. } => "EVENTS_EXPORTED",
         }
     }
 

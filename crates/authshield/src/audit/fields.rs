@@ -21,6 +21,7 @@ impl Event {
             | Self::ConfigChanged { .. }
             | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. }
+            | Self::EventsExported { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. }
             | Self::MailCellDegraded { .. }
@@ -149,6 +150,9 @@ impl Event {
             Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
             Self::InstallationCreated { installation, given_up } => {
                 json!({ "installation": installation, "given_up": given_up })
+            }
+            Self::EventsExported { since, until, count } => {
+                json!({ "since": since, "until": until, "count": count })
             }
             _ => json!({}),
         }
