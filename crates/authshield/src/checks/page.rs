@@ -41,6 +41,9 @@ fn document() -> String {
             };
             let _ = writeln!(page, "- Repeated: every {}, {who}", words(every));
         }
+        if about.listening && about.policy.start == Act::Fail {
+            page.push_str("- At the start: as soon as it listens, and before it is ready\n");
+        }
         let _ = writeln!(page, "- Side effect: {}", about.effect.as_str());
         if !about.parents.is_empty() {
             let _ = writeln!(page, "- Needs: {}", about.parents.join(", "));
