@@ -177,3 +177,29 @@ page-codes = Fehlercodes
     .lead = Was die API antwortet, wenn sie nicht tun kann, worum sie gebeten wurde. Programme vergleichen diese Codes; sie ändern sich nicht.
     .status = HTTP-Status
     .back = Alle Fehlercodes
+
+activity-REGISTER_SUCCEEDED = { -account } eröffnet
+activity-USER_CREATED = { -account } vom Betreiber eröffnet
+activity-SETUP_COMPLETED = Erster Administrator eingerichtet
+activity-EMAIL_VERIFIED = E-Mail-Adresse bestätigt
+activity-LOGIN_SUCCEEDED = Angemeldet
+activity-LOGIN_FAILED = { $reason ->
+    [wrong_password] Anmeldung mit falschem Passwort
+   *[other] Anmeldung abgelehnt
+}
+activity-REFRESH_REUSED = Sitzung beendet: Einer ihrer Schlüssel wurde zweimal benutzt, vielleicht von jemand anderem
+activity-LOGOUT = Abgemeldet
+activity-SESSION_REVOKED = { $reason ->
+    [password_changed] Sitzungen beendet, weil das Passwort geändert wurde
+    [password_reset] Sitzungen beendet, weil das Passwort geändert wurde
+   *[other] Sitzungen beendet
+}
+activity-PASSWORD_RESET_REQUESTED = Ein Link für ein neues Passwort wurde angefordert
+activity-PASSWORD_RESET_COMPLETED = Neues Passwort mit einem Link gewählt
+activity-PASSWORD_CHANGED = Passwort geändert
+activity-PASSWORD_MISMATCH = Falsches Passwort, wo noch einmal danach gefragt wurde
+activity-EMAIL_CHANGE_REQUESTED = Änderung der E-Mail-Adresse angefordert
+activity-EMAIL_CHANGED = E-Mail-Adresse geändert
+activity-PROFILE_CHANGED = Name oder Sprache geändert
+activity-ROLES_CHANGED = Rollen geändert
+activity-STATUS_CHANGED = { -account } gesperrt oder freigegeben

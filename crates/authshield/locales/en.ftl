@@ -182,3 +182,31 @@ page-codes = Error codes
     .lead = What the API answers when it cannot do what it was asked. Programs compare these codes; they do not change.
     .status = HTTP status
     .back = All error codes
+
+# What happened to an account, as its owner is told: one for each code that `GET /users/me/events` shows.
+
+activity-REGISTER_SUCCEEDED = Account opened
+activity-USER_CREATED = Account opened by the operator
+activity-SETUP_COMPLETED = First administrator set up
+activity-EMAIL_VERIFIED = E-mail address confirmed
+activity-LOGIN_SUCCEEDED = Signed in
+activity-LOGIN_FAILED = { $reason ->
+    [wrong_password] Sign-in with a wrong password
+   *[other] Sign-in refused
+}
+activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
+activity-LOGOUT = Signed out
+activity-SESSION_REVOKED = { $reason ->
+    [password_changed] Sessions ended because the password changed
+    [password_reset] Sessions ended because the password changed
+   *[other] Sessions ended
+}
+activity-PASSWORD_RESET_REQUESTED = A link to choose a new password was asked for
+activity-PASSWORD_RESET_COMPLETED = New password chosen with a link
+activity-PASSWORD_CHANGED = Password changed
+activity-PASSWORD_MISMATCH = Wrong password where it was asked for again
+activity-EMAIL_CHANGE_REQUESTED = Change of the e-mail address asked for
+activity-EMAIL_CHANGED = E-mail address changed
+activity-PROFILE_CHANGED = Name or language changed
+activity-ROLES_CHANGED = Roles changed
+activity-STATUS_CHANGED = Account disabled or enabled

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::access::VerifiedTokens;
 use crate::checks::Board;
 use crate::config::Config;
+use crate::health::Writes;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, SessionId, Timestamp};
 use crate::limits::Limits;
@@ -84,6 +85,8 @@ pub struct Reach {
     pub callers: Together<SessionId, Present>,
     /// Finds who holds a refresh token, by its hash.
     pub holders: Together<Vec<u8>, Holder>,
+    /// Whether the database takes writes.
+    pub writes: Writes,
     /// Templates of the pages.
     pub pages: Pages,
     /// What is believed of everything around the service.

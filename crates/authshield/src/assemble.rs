@@ -14,6 +14,7 @@ use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
+use crate::health::Writes;
 use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
@@ -265,6 +266,7 @@ async fn put_together(
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
+        writes: Writes::default(),
         callers,
         holders,
         checks,

@@ -25,6 +25,7 @@ use crate::kernel::{ClientAddress, RequestId, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
 use crate::screens::Reader;
+use crate::server::Ambiguous;
 use crate::telemetry::{Asked, metrics};
 
 /// Where the request id travels.
@@ -63,6 +64,9 @@ pub async fn identify(
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let tag = request.extensions().get::<Asked>().map(|asked| Arc::clone(&asked.tag));
     let tag = tag.unwrap_or_default();
+    if let Some(Ambiguous(words)) = request.extensions().get() {
+        return Problem::from(Code::RequestMalformed).detail(*words).render(app.issuer(), &tag);
+    }
     let reader = Reader::of(&app, &request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, work).await {

@@ -4,8 +4,8 @@
 //! pages     what the outside can see, one kind per file
 //!           router  problem  config  audit::event  access::permission  limits::rules
 //!           mail::letter  telemetry::metrics
-//! features  registration verification login tokens sessions recovery accounts roles admin
-//!           health checks screens backup compose cli
+//! features  registration verification login tokens sessions recovery accounts activity roles
+//!           admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
 //! services  audit limits leases links mail vault passwords telemetry chores
 //!           installation words
@@ -16,6 +16,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod activity;
 pub mod admin;
 pub mod app;
 pub mod assemble;

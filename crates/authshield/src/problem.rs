@@ -259,9 +259,8 @@ impl Problem {
         body.insert("title".into(), json!(self.code.title()));
         body.insert("status".into(), json!(self.code.status().as_u16()));
         let More { detail, members, retry_after, inner, .. } = *self.more;
-        if let Some(detail) = detail {
-            body.insert("detail".into(), json!(detail));
-        }
+        let detail = detail.unwrap_or_else(|| self.code.words().trim().replace('\n', " "));
+        body.insert("detail".into(), json!(detail));
         body.insert("code".into(), json!(self.code.wire()));
         body.insert("request_id".into(), json!(request_id));
         body.extend(members);
@@ -437,7 +436,7 @@ pub fn document() -> String {
          | `type` | a URI that names the code |\n\
          | `title` | what went wrong, in the same words every time |\n\
          | `status` | the HTTP status |\n\
-         | `detail` | what went wrong this time, and what to do; not always there |\n\
+         | `detail` | what went wrong this time, and what to do |\n\
          | `code` | a name from this page |\n\
          | `request_id` | the name of the request in the log; also in the header `x-request-id` |\n\
          | `errors` | with `VALIDATION_FAILED`: a list of `pointer` (RFC 6901), `code` and `detail` |\n\

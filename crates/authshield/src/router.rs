@@ -18,8 +18,8 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, admin, checks, frame, health, login, recovery, registration, screens, sessions,
-    tokens, vault, verification, webhooks,
+    accounts, activity, admin, checks, frame, health, login, recovery, registration, screens,
+    sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -89,6 +89,7 @@ fn mount(
         .routes(routes!(accounts::http::change_password))
         .routes(routes!(accounts::http::me, accounts::http::change_profile))
         .routes(routes!(accounts::http::change_email))
+        .routes(routes!(activity::http::list_activity))
         .routes(routes!(sessions::http::list))
         .routes(routes!(sessions::http::end))
         .routes(routes!(admin::list_users))
@@ -96,6 +97,7 @@ fn mount(
         .routes(routes!(admin::set_roles))
         .routes(routes!(admin::set_status))
         .routes(routes!(admin::list_sessions, admin::end_sessions))
+        .routes(routes!(admin::events::list_events))
         .routes(routes!(checks::http::see_checks))
         .routes(routes!(admin::mail::http::list_mail))
         .routes(routes!(admin::mail::canaries::see_canaries))

@@ -13,6 +13,8 @@ pub struct Tx {
     pub(crate) on: On,
     pub(crate) at_most: Duration,
     watch: Watch,
+    /// What is done once it lasts.
+    then: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 /// The transaction in the words of one driver.
@@ -27,7 +29,7 @@ pub(crate) enum On {
 
 impl Tx {
     pub(crate) fn new(on: On, at_most: Duration, watch: Watch) -> Self {
-        Self { on, at_most, watch }
+        Self { on, at_most, watch, then: Vec::new() }
     }
 
     /// Starts a statement; parameters are `$1`, `$2`, … on both databases.
@@ -47,6 +49,13 @@ impl Tx {
         }
     }
 
+    /// Does `what` once everything done in this transaction lasts; if it does not, never.
+    ///
+    /// It runs on the way out of [`Tx::commit`], so it must be quick.
+    pub fn then(&mut self, what: impl FnOnce() + Send + 'static) {
+        self.then.push(Box::new(what));
+    }
+
     /// Makes everything done in this transaction last; when it returns, it survives a power cut.
     ///
     /// If any statement failed or was cut off, nothing lasts and the answer is [`Error::Spoiled`],
@@ -58,7 +67,7 @@ impl Tx {
     ///
     /// [`Error::Spoiled`]: crate::Error::Spoiled
     pub async fn commit(self) -> Result<()> {
-        match self.on {
+        let committed = match self.on {
             On::Reader(_) => Ok(()),
             On::Member(member) => {
                 let span = self.watch.span("COMMIT", &[]);
@@ -68,6 +77,9 @@ impl Tx {
                 let span = self.watch.span("COMMIT", &[]);
                 self.watch.over(Part::Commit, span, tx.commit(self.at_most)).await
             }
-        }
+        };
+        committed?;
+        self.then.into_iter().for_each(|what| what());
+        Ok(())
     }
 }

@@ -216,11 +216,14 @@ pub async fn change_email(
             };
             let recipient = Recipient { email: new.as_str().to_owned(), ..user.recipient() };
             app.outbox.put_as(mail, &mut tx, &recipient, &letter, ctx.now).await?;
-            let notice = Letter::EmailChanging { new_email_masked: new.masked() };
-            app.outbox.put(&mut tx, &user.recipient(), &notice, ctx.now).await?;
             None
         }
     };
+    // Whatever comes of it, or the owner's own mailbox would tell them who else has an account.
+    if reason != Some("same_address") {
+        let notice = Letter::EmailChanging { new_email_masked: new.masked() };
+        app.outbox.put(&mut tx, &user.recipient(), &notice, ctx.now).await?;
+    }
     let requested = Event::EmailChangeRequested { user: user.id, reason };
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;

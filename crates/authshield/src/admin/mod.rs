@@ -1,5 +1,6 @@
 //! What operators do to others, over HTTP; each act names its permission in its signature.
 
+pub mod events;
 pub mod mail;
 
 use axum::Json;

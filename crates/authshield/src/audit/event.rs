@@ -336,6 +336,15 @@ pub enum Event {
         /// The one that was given up for it.
         given_up: Option<InstallationId>,
     },
+    /// A command wrote events of the audit trail out.
+    EventsExported {
+        /// From when on.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// How many.
+        count: u64,
+    },
 }
 
 /// Who and what an event is about.
@@ -391,6 +400,7 @@ impl Event {
             Self::ConfigChanged { .. } => "CONFIG_CHANGED",
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
+            Self::EventsExported { .. } => "EVENTS_EXPORTED",
         }
     }
 
@@ -434,6 +444,7 @@ impl Event {
             | Self::ConfigChanged { .. }
             | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. }
+            | Self::EventsExported { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. } => Subject::default(),
             Self::MailSuppressionAdded { actor, email, .. } => {
@@ -537,6 +548,9 @@ impl Event {
             Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
             Self::InstallationCreated { installation, given_up } => {
                 json!({ "installation": installation, "given_up": given_up })
+            }
+            Self::EventsExported { since, until, count } => {
+                json!({ "since": since, "until": until, "count": count })
             }
             _ => json!({}),
         }

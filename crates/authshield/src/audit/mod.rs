@@ -1,11 +1,15 @@
-//! What happened, written in the transaction of what it reports.
+//! What happened: written in the transaction of what it reports, and read by those who may.
 
+mod codes;
 mod event;
 #[cfg(test)]
 mod page;
+mod sql;
 
+pub use codes::CODES;
 pub use event::Event;
 use onesql::{Json, Result, Statement, Tx};
+pub use sql::{By, Entry, Search, find, first_id_of, following, of_owner};
 
 use crate::app::{App, Ctx};
 use crate::kernel::AuditId;
@@ -14,10 +18,11 @@ use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome};
 
 /// Writes `event` as part of `tx`: if the change does not last, neither does its line.
 ///
-/// Metrics are counted here too, so that handlers count nothing.
+/// It is logged and counted once it lasts, so that handlers count nothing.
 pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
     written(tx, app, ctx, event).execute().await?;
-    tell(app, ctx, event);
+    let (app, ctx, event) = (app.clone(), ctx.clone(), event.clone());
+    tx.then(move || tell(&app, &ctx, &event));
     Ok(())
 }
 

@@ -73,6 +73,8 @@ fn every_event_is_on_the_page() {
     let (entries, codes) = (entries(), codes());
     assert!(entries.len() > 20);
     assert_eq!(entries.len(), codes.len());
+    let listed: std::collections::BTreeSet<_> = super::CODES.iter().copied().collect();
+    assert_eq!(listed, codes.values().copied().collect());
     for Entry { variant, words, fields } in entries {
         assert!(codes.contains_key(variant) && !words.is_empty(), "{variant}");
         assert!(fields.iter().all(|(_, words)| !words.is_empty()), "{variant}");

@@ -57,7 +57,11 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
             for finding in &loaded.warnings {
                 eprintln!("{finding}");
             }
-            println!("The configuration is accepted, with {} warnings.", loaded.warnings.len());
+            let count = match loaded.warnings.len() {
+                1 => "one warning".to_owned(),
+                count => format!("{count} warnings"),
+            };
+            println!("The configuration is accepted, with {count}.");
         }
         Config::Reference => print!("{}", config::reference()),
         Config::Schema => println!("{}", config::schema()),

@@ -11,6 +11,7 @@ mod backup;
 mod compose;
 mod configuration;
 mod context;
+mod events;
 mod init;
 mod keys;
 mod mail;
@@ -92,6 +93,9 @@ enum Command {
     /// Mail that was sent, waits or was kept.
     #[command(subcommand)]
     Mail(mail::Mail),
+    /// The audit trail: what happened, when, by whom, and the true reason.
+    #[command(subcommand)]
+    Events(events::Events),
     /// Asks the service on this machine whether it is ready; for container health checks.
     Healthcheck,
     /// Prints the description of the HTTP API (OpenAPI 3.1).
@@ -182,5 +186,6 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
         Command::Role(command) => context::runtime()?.block_on(role::run(global, command)),
         Command::Keys(command) => context::runtime()?.block_on(keys::run(global, command)),
         Command::Mail(command) => context::runtime()?.block_on(mail::run(global, command)),
+        Command::Events(command) => context::runtime()?.block_on(events::run(global, command)),
     }
 }

@@ -213,7 +213,12 @@ pub(super) async fn healthcheck(global: &Global) -> Result<(), Failure> {
     if address.ip().is_unspecified() {
         address = SocketAddr::from(([127, 0, 0, 1], address.port()));
     }
-    let status = tokio::task::spawn_blocking(move || ask(address)).await??;
+    let status = tokio::task::spawn_blocking(move || ask(address)).await?.map_err(|error| {
+        Failure::Failed(format!(
+            "nothing answers at {address} ({error}): is the service running, and is AUTHSHIELD_LISTEN \
+             the same as there?"
+        ))
+    })?;
     if status.contains(" 200 ") {
         if global.json {
             println!("{}", serde_json::json!({ "status": "ready" }));

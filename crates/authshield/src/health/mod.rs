@@ -1,13 +1,12 @@
 //! Whether the service works, for load balancers and operators.
 //!
-//! `live` says only that the process runs. `ready` is 503 while the database cannot be used or
-//! migrations are missing, while the service looks whether it is reached as it should be, and while it
-//! drains. `health` lists every dependency; details
-//! are for who shows the operator's token.
+//! `live` says only that the process runs. `ready` is 503 while the database cannot be read or written,
+//! or migrations are missing, while the service looks whether it is reached as it should be, and while
+//! it drains. `health` lists every dependency; details are for who shows the operator's token.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -15,10 +14,12 @@ use axum::response::Response;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use crate::app::{App, answer};
 use crate::checks::{Finding, Row};
+use crate::kernel::Timestamp;
 use crate::{mail, schema, shutdown};
 
 /// How well something works.
@@ -166,7 +167,44 @@ fn measured(since: Instant, status: Status, detail: impl Into<String>) -> Depend
     Dependency { status, latency_ms, detail: Some(detail.into()) }
 }
 
-/// Asks the database, and whether its schema is ours.
+/// How long it is believed that the database takes writes.
+const GOOD_FOR: Duration = Duration::from_secs(5);
+/// How long it is believed that it does not.
+const BAD_FOR: Duration = Duration::from_secs(1);
+
+/// Whether the database takes writes: a full disk and a standby still answer questions.
+#[derive(Default)]
+pub struct Writes(Mutex<Option<(Timestamp, onesql::Result<()>)>>);
+
+impl Writes {
+    /// Returns what became of the last write, or tries another one if that was a while ago.
+    async fn work(&self, app: &App) -> onesql::Result<()> {
+        let mut last = self.0.lock().await;
+        let now = app.world.now();
+        if let Some((at, outcome)) = &*last
+            && now.since(*at) < if outcome.is_ok() { GOOD_FOR } else { BAD_FOR }
+        {
+            return outcome.clone();
+        }
+        let write = async {
+            let mut tx = app.store.write().await?;
+            tx.query(
+                "INSERT INTO leases (name, holder, until) VALUES ('ready', $1, $2)
+                 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until",
+            )
+            .bind(app.checks.node)
+            .bind(now)
+            .execute()
+            .await?;
+            tx.commit().await
+        };
+        let outcome = write.await;
+        *last = Some((now, outcome.clone()));
+        outcome
+    }
+}
+
+/// Asks the database, whether its schema is ours, and whether it takes writes.
 pub async fn database(app: &App) -> Dependency {
     let since = Instant::now();
     let asked = async {
@@ -175,7 +213,13 @@ pub async fn database(app: &App) -> Dependency {
         schema::pending(&app.store).await
     };
     match asked.await {
-        Ok(0) => measured(since, Status::Healthy, app.store.kind()),
+        Ok(0) => match app.writes.work(app).await {
+            Ok(()) => measured(since, Status::Healthy, app.store.kind()),
+            Err(error) => {
+                let words = format!("nothing can be written: {}", crate::problem::chain(&error));
+                measured(since, Status::Unhealthy, words)
+            }
+        },
         Ok(missing) => {
             let words = format!("{missing} migrations are missing: run `authshield migrate run`");
             measured(since, Status::Unhealthy, words)

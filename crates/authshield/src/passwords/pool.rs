@@ -27,6 +27,9 @@ use crate::telemetry::{Notes, Part};
 /// How long an idle thread keeps its memory.
 const KEEP_IDLE: Duration = Duration::from_mins(1);
 
+/// How long the allocator keeps freed memory at hand; it is a second, and some more.
+const SETTLE: Duration = Duration::from_secs(2);
+
 /// The least time after which to come back: `Retry-After` knows whole seconds only.
 const LEAST_RETRY: Duration = Duration::from_secs(1);
 
@@ -114,6 +117,12 @@ struct State {
     abandoned: u64,
     waited: Duration,
     worked: Duration,
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !self.closed
+    }
 }
 
 struct Queued {
@@ -338,6 +347,13 @@ impl Shared {
                     drop(state);
                     memory.release();
                     state = self.lock();
+                    // What was freed goes back to the system when the allocator next frees something,
+                    // a while later; and who is idle frees nothing.
+                    (state, _) = self
+                        .wake
+                        .wait_timeout_while(state, SETTLE, |state| state.is_idle())
+                        .expect("nobody panics while holding the queue");
+                    drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
                 }
             } else {
                 state = self.wake.wait(state).expect("nobody panics while holding the queue");

@@ -109,8 +109,17 @@ impl Pages {
         self.default_language
     }
 
-    /// Says `id` with nothing filled in, or with what is `named`.
+    /// Says `id` with nothing filled in, or with what is `named`, in the language that serves `locale`.
+    pub(crate) fn words_for(&self, locale: &str, id: &str, named: &[(&str, &str)]) -> String {
+        self.say_in(self.words.pick(locale, self.default_language), id, named)
+    }
+
+    /// The same, in the language of a visit.
     pub(super) fn say(&self, visit: &Visit, id: &str, named: &[(&str, &str)]) -> String {
+        self.say_in(visit.language, id, named)
+    }
+
+    fn say_in(&self, language: &'static str, id: &str, named: &[(&str, &str)]) -> String {
         let mut args = FluentArgs::new();
         for (name, value) in named {
             match value.parse::<i64>() {
@@ -118,7 +127,7 @@ impl Pages {
                 Err(_) => args.set(*name, *value),
             }
         }
-        self.words.say(visit.language, id, &args).unwrap_or_else(|error| {
+        self.words.say(language, id, &args).unwrap_or_else(|error| {
             tracing::error!(%error, "a page lacks words");
             id.to_owned()
         })

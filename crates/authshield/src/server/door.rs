@@ -25,6 +25,8 @@ use tower::Service;
 
 use super::Bounds;
 use super::prompt::Prompt;
+use super::quiet::Quiet;
+use super::shape;
 
 /// The largest request head that is read, in bytes.
 const HEAD_AT_MOST: usize = 16 * 1024;
@@ -61,6 +63,7 @@ pub async fn serve(
             tls,
             http: bounded(bounds.head_within),
             head_within: bounds.head_within,
+            idle_within: bounds.idle_within,
             last_orders: stop.clone(),
             closing: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -83,6 +86,10 @@ pub async fn serve(
     }
     Ok(())
 }
+
+/// A request that two readers could take for different ones, and why: one of its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Ambiguous(pub &'static str);
 
 /// Where clients come in.
 struct Door {
@@ -136,6 +143,7 @@ struct House {
     tls: Option<RustlsConfig>,
     http: Builder<TokioExecutor>,
     head_within: Duration,
+    idle_within: Duration,
     /// From now on, the next answer is the last.
     last_orders: CancellationToken,
     /// From now on, who asks for nothing has to go.
@@ -162,16 +170,25 @@ impl House {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let since = Instant::now();
-        let stream = Prompt::new(stream, self.head_within);
+        let stream = Prompt::new(stream, self.head_within, self.idle_within);
         let (router, last_orders) = (self.router.clone(), self.last_orders.clone());
+        let quiet = Quiet::new();
+        let asked = quiet.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
+            let asking = asked.disturb();
             request.extensions_mut().insert(ConnectInfo(peer));
             let version = request.version();
+            let ambiguity = shape::ambiguity(&request);
+            if let Some(words) = ambiguity {
+                request.extensions_mut().insert(Ambiguous(words));
+            }
             let (answer, last_orders) = (router.clone().call(request), last_orders.clone());
             async move {
                 let mut response = answer.await?;
+                drop(asking);
+                let is_last = last_orders.is_cancelled() || ambiguity.is_some();
                 // HTTP/2 has words of its own for it.
-                if last_orders.is_cancelled() && version <= Version::HTTP_11 {
+                if is_last && version <= Version::HTTP_11 {
                     let headers = response.headers_mut();
                     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -188,6 +205,12 @@ impl House {
             // How a client ends a conversation is its own affair.
             _ = connection.as_mut() => return,
             () = closing.as_mut() => connection.as_mut().graceful_shutdown(),
+            () = quiet.lasts(self.idle_within) => {
+                connection.as_mut().graceful_shutdown();
+                // Who does not take the last answers either has had its time.
+                let _ = tokio::time::timeout(self.head_within, connection).await;
+                return;
+            }
         }
         tokio::select! {
             _ = connection => {}

@@ -2,6 +2,8 @@
 
 mod door;
 mod prompt;
+mod quiet;
+mod shape;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -11,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use axum_server::tls_rustls::RustlsConfig;
 use tokio_util::sync::CancellationToken;
 
-pub use self::door::serve;
+pub use self::door::{Ambiguous, serve};
 use crate::config::Config;
 
 /// How often the certificate's files are looked at.
@@ -24,6 +26,9 @@ pub struct Bounds {
     pub connections: usize,
     /// How long a client may take for its first words, and for the head of each request.
     pub head_within: Duration,
+    /// How long a client may leave unread what it was sent, and keep a connection of HTTP/2 on which
+    /// it asks nothing.
+    pub idle_within: Duration,
     /// How long what was begun may take once the server is told to stop.
     pub grace: Duration,
 }
@@ -31,7 +36,12 @@ pub struct Bounds {
 impl From<Duration> for Bounds {
     /// The usual bounds, with this grace.
     fn from(grace: Duration) -> Self {
-        Self { connections: 10_000, head_within: Duration::from_secs(10), grace }
+        Self {
+            connections: 10_000,
+            head_within: Duration::from_secs(10),
+            idle_within: Duration::from_secs(30),
+            grace,
+        }
     }
 }
 

@@ -106,3 +106,22 @@ async fn nothing_of_a_deleted_account_opens_the_next_one_at_its_address() {
     let trail = app.count("SELECT COUNT(*) FROM audit_events WHERE code = 'LOGIN_SUCCEEDED'").await;
     assert_eq!(trail, 2, "the audit trail of the old one stays");
 }
+
+/// Attack class A10: whoever changes an address learns nothing about who else has an account, not even
+/// from the mail that they get themselves.
+#[tokio::test]
+async fn a_change_of_address_looks_alike_whoever_has_the_other() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    app.sign_up("ann@example.org").await;
+    let gone = app.sign_up("gone@example.org").await;
+    let id = gone.id.parse().unwrap();
+    authshield::roles::set_active(&app.app, &app.ctx(), None, id, false).await.unwrap();
+    app.register("waits@example.org", PASSWORD).await.ok(202);
+    let spy = app.sign_up("spy@example.org").await;
+    for taken in ["ann", "gone", "waits", "free"] {
+        let before = app.mails_to("spy@example.org").await;
+        let body = json!({ "new_email": format!("{taken}@example.org"), "password": PASSWORD });
+        app.post_as(&spy, "/api/v1/users/me/email", body).await.ok(202);
+        assert_eq!(app.mails_to("spy@example.org").await, before + 1, "{taken}");
+    }
+}

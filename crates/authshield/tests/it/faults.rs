@@ -17,6 +17,32 @@ const SOON: Duration = Duration::from_secs(4);
 /// How long it may take until all is well again.
 const RECOVERED: Duration = Duration::from_secs(10);
 
+/// A database that only answers questions, as on a full disk or on a standby: here because somebody
+/// else holds what is written to. No traffic is asked for.
+#[tokio::test]
+async fn while_nothing_can_be_written_the_service_is_not_ready() {
+    let program = Program::new().await;
+    let server = program.serve().await;
+    let ready = async || server.client.get("/api/v1/health/ready").await;
+    ready().await.unwrap().ok(200);
+
+    let options = onesql::Options::parse(&program.database_url).unwrap();
+    let store = onesql::Store::open(&options).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    let hold = onesql::Sql {
+        sqlite: "UPDATE leases SET until = until",
+        postgres: "LOCK TABLE leases IN EXCLUSIVE MODE",
+    };
+    tx.query(hold).execute().await.unwrap();
+    wait_until("not ready", RECOVERED, async || (ready().await?.status == 503).then_some(())).await;
+    let health = server.client.get("/api/v1/health").await.unwrap();
+    assert_eq!((health.status.as_u16(), text(&health, "status")), (503, "unhealthy".to_owned()));
+
+    drop(tx);
+    wait_until("ready again", RECOVERED, async || (ready().await?.status == 200).then_some(()))
+        .await;
+}
+
 /// A server whose database is at the other end of a wire, and somebody who is signed in.
 struct Scene {
     program: Program,

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 16] = [
+const FEATURES: [&str; 17] = [
     "accounts",
+    "activity",
     "admin",
     "backup",
     "checks",
@@ -47,7 +48,10 @@ const SQL_ELSEWHERE: [(&str, &str); 6] = [
     ("accounts/user.rs", "the list of a user's columns, which several statements share"),
     ("audit/mod.rs", "the one statement that writes an event"),
     ("chores.rs", "purges several features' rows, which are told apart by nothing but the table"),
-    ("health/mod.rs", "the cheapest question that shows that the database works"),
+    (
+        "health/mod.rs",
+        "the cheapest question and the cheapest write that show that the database works",
+    ),
     ("links.rs", "a service of one file: link tokens"),
     ("mail/desk.rs", "what operators ask of the outbox"),
 ];

@@ -12,6 +12,7 @@ mod browser;
 mod cli;
 mod crash;
 mod drift;
+mod events;
 mod faults;
 mod fuzz;
 mod house;

@@ -147,15 +147,18 @@ async fn what_proxies_could_read_otherwise_is_refused_and_the_connection_closed(
     }
 }
 
-/// RFC 9112, 6.3 lets a server take the chunks and not the length, if it closes afterwards: what
-/// stands behind is never taken for a request.
+/// What stands behind a request that two readers could take for different ones is never taken for a
+/// request, and nor is it, but for a length beside chunks: that is not looked at, and the connection
+/// closed (RFC 9112, 6.3). Attack class K06.
 /// ASVS: V4.2.1
 #[tokio::test]
-async fn a_length_beside_chunks_smuggles_nothing() {
+async fn what_can_be_read_in_two_ways_is_refused_and_smuggles_nothing() {
     let app = TestApp::start().await;
     for head in [
         "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 6\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nHost: y\r\n",
     ] {
         let request = format!(
             "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{head}\r\n\
@@ -164,6 +167,47 @@ async fn a_length_beside_chunks_smuggles_nothing() {
         let answer = raw(&app, request.as_bytes()).await;
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
         assert!(!answer.contains("live"), "{answer}");
+        assert!(head.contains("Length") || status(&answer) == "400", "{head}: {answer}");
+    }
+    let nameless = raw(&app, b"GET /api/v1/health/live HTTP/1.1\r\n\r\n").await;
+    assert_eq!(status(&nameless), "400", "{nameless}");
+}
+
+/// Attack class K05, F42: who does not read what it asked for holds a place for a while only.
+#[tokio::test]
+async fn who_does_not_read_is_let_go() {
+    let app = TestApp::start().await;
+    let one = Bounds { connections: 1, idle_within: A_WHILE, ..bounds() };
+    let served = Served::start(router::public(&app.app), None, one);
+    let mut deaf = served.connect().await;
+    let many = LIVE.repeat(1000);
+    // Until nothing more goes through, in either direction.
+    while let Ok(Ok(())) = timeout(A_WHILE, deaf.write_all(many.as_bytes())).await {}
+    let mut next = served.connect().await;
+    next.write_all(LIVE.as_bytes()).await.unwrap();
+    assert_eq!(status(&one_answer(&mut next).await), "200");
+}
+
+/// Attack class K07: pings are no reason to keep a place, nor is an answer that nobody takes.
+#[tokio::test]
+async fn whoever_asks_nothing_over_http2_is_let_go() {
+    let app = TestApp::start().await;
+    let short = Bounds { idle_within: A_WHILE, ..bounds() };
+    let served = Served::start(router::public(&app.app), None, short);
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    // No window: `SETTINGS_INITIAL_WINDOW_SIZE` is 0.
+    let no_window = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    // `GET /api/v1/health/live` on stream 1, with the path as a literal.
+    let path = b"/api/v1/health/live";
+    let mut block = vec![0x82, 0x86, 0x41, 1, b'x', 0x44, u8::try_from(path.len()).unwrap()];
+    block.extend_from_slice(path);
+    let mut ask = vec![0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, 1];
+    ask.extend_from_slice(&block);
+    for words in [settings.to_vec(), [no_window.to_vec(), ask].concat()] {
+        let mut stream = served.connect().await;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        stream.write_all(&words).await.unwrap();
+        to_the_end(&mut stream).await;
     }
 }
 

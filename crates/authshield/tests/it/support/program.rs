@@ -271,12 +271,17 @@ impl Program {
 
     /// Starts the server and returns before it is ready.
     pub(crate) fn launch(&self) -> Server {
+        self.start(&["serve"])
+    }
+
+    /// Starts a command that goes on until it is told to stop.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Server {
         static COUNT: AtomicU16 = AtomicU16::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let file = |kind: &str| self.folder.path().join(format!("{kind}.{count}"));
         let (out, err) = (file("out"), file("err"));
         let create = |path| Stdio::from(std::fs::File::create(path).unwrap());
-        self.launch_into(create(&out), create(&err), (out, err))
+        self.start_into(arguments, create(&out), create(&err), (out, err))
     }
 
     /// Starts a server whose words nobody reads, and returns before it is ready.
@@ -287,11 +292,17 @@ impl Program {
             Stdio::from(writer)
         };
         let nothing = || PathBuf::from("/dev/null");
-        self.launch_into(unread(), unread(), (nothing(), nothing()))
+        self.start_into(&["serve"], unread(), unread(), (nothing(), nothing()))
     }
 
-    fn launch_into(&self, stdout: Stdio, stderr: Stdio, (out, err): (PathBuf, PathBuf)) -> Server {
-        let mut command = self.command(&["serve"]);
+    fn start_into(
+        &self,
+        arguments: &[&str],
+        stdout: Stdio,
+        stderr: Stdio,
+        (out, err): (PathBuf, PathBuf),
+    ) -> Server {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let child = command.spawn().unwrap();
         Server {
