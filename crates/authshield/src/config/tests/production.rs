@@ -28,6 +28,47 @@ fn production_names_all_that_it_lacks_at_once() {
     );
 }
 
+/// Who gives mail to a provider needs no relay, and all that the provider needs.
+#[test]
+fn a_provider_of_mail_takes_the_place_of_the_relay() {
+    let without_relay = |pairs: &[(&str, &str)]| {
+        let sound = PRODUCTION.into_iter().filter(|(name, _)| !name.contains("SMTP"));
+        let sound = sound.map(|(name, value)| (name.to_owned(), value));
+        let pairs = pairs.iter().map(|(tail, value)| (var(tail), *value));
+        load(&Sources::new().env(sound).env(pairs))
+    };
+    assert_eq!(refused(without_relay(&[])), ["missing"]);
+    let postmark = [("MAIL_PROVIDER", "postmark"), ("POSTMARK_SERVER_TOKEN", "3f0c9a7e-5d21")];
+    assert!(without_relay(&postmark).unwrap().config.sends_mail());
+    for (provider, needs) in [
+        ("ses", "ses.region"),
+        ("postmark", "postmark.server_token"),
+        ("sendgrid", "sendgrid.api_key"),
+        ("mailgun", "mailgun.domain"),
+        ("resend", "resend.api_key"),
+    ] {
+        for setting in ["MAIL_PROVIDER", "MAIL_FALLBACK"] {
+            let pairs: Vec<_> = if setting == "MAIL_FALLBACK" && provider != "postmark" {
+                postmark.into_iter().chain([(setting, provider)]).collect()
+            } else {
+                vec![("MAIL_PROVIDER", provider)]
+            };
+            let said = complaints(without_relay(&pairs)).join("\n");
+            assert!(said.contains(needs), "{setting} {provider}: {said}");
+        }
+    }
+    for (name, value, words) in [
+        ("MAIL_FALLBACK", "postmark", "the same as"),
+        ("MAIL_FALLBACK", "smtp", "smtp.host"),
+        ("MAIL_PROVIDER", "sparkpost", "must be"),
+        ("POSTMARK_URL", "http://api.postmarkapp.com", "https"),
+    ] {
+        let said =
+            complaints(without_relay(&[&postmark[..], &[(name, value)]].concat())).join("\n");
+        assert!(said.contains(words), "{name} {value}: {said}");
+    }
+}
+
 #[test]
 fn production_has_an_address_that_the_world_can_reach() {
     for (url, id) in [

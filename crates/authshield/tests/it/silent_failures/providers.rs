@@ -149,6 +149,19 @@ async fn an_account_that_is_limited_does_not_pass_the_gate() {
     }
 }
 
+/// `--send-mail` takes the way that every mail takes, whoever is at its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_can_be_sent_to_a_provider_before_traffic_is_taken() {
+    let provider = Provider::start("mailgun");
+    let program = program_with(&provider).await;
+    program.run(&["migrate", "run"]).await.ok();
+    let only = ["--send-mail", "ann@example.net", "--wait", "5", "--only", "SMTP-7"];
+    Gate::of(&program, &only).await.ends(0).has("SMTP-7", "pass", &["taken as"]);
+    assert_eq!(provider.mails().len(), 1);
+    provider.on(|asked| asked.is_mail().then(|| say(401, &json!({ "message": "Forbidden" }))));
+    Gate::of(&program, &only).await.ends(1).has("SMTP-7", "fail", &["HTTP 401"]);
+}
+
 /// A running service: what operators see of it, and who reports to it.
 struct Scene {
     watched: Watched,
