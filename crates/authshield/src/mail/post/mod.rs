@@ -1,5 +1,6 @@
 //! The worker that takes letters from the outbox to the relay.
 
+mod hands;
 mod trouble;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use onesql::Store;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::breaker::{BreakerState, Note, Turn};
 use super::ending::{self, End, Happened, Ruling};
@@ -36,7 +37,6 @@ use super::suppression;
 use super::timeline::EventKind;
 use super::way::{Lane, Way};
 use crate::kernel::{NodeId, Timestamp};
-use crate::telemetry::traces;
 
 /// How many messages are in hand at once; one that hangs holds one place.
 const HANDS: usize = 8;
@@ -195,29 +195,6 @@ impl Post {
         self.lanes().iter().map(|lane| (lane.name, lane.state(now))).collect()
     }
 
-    /// Returns the way that mail is to take first, by the name that metrics have for it.
-    #[must_use]
-    pub(super) fn first(&self) -> &'static str {
-        self.lanes().first().map_or("file", |lane| lane.name)
-    }
-
-    /// Takes messages in hand under the name of this process from now on, and gives back what those had in
-    /// hand that are gone.
-    async fn stand_in(&self, presence: &Presence) {
-        let _ = self.0.node.set(presence.node());
-        presence.take_over(&self.0.store, self.0.outbox.world().now()).await;
-    }
-
-    /// One message in hand never touches its neighbours, whatever happens to it. Returns how many
-    /// messages were tried: a probe is none.
-    fn ended(&self, ended: Result<usize, tokio::task::JoinError>) -> usize {
-        ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "sending a mail panicked; it is tried again when its lease ends");
-            self.0.observer.panicked();
-            1
-        })
-    }
-
     /// Goes as far on a way as every message does, and sends nobody anything: a relay is reached,
     /// asked whether we may write as `mail.from`, and that is taken back; a provider is given a message
     /// that goes nowhere. Whatever comes of it counts as it does for a message: it opens or closes the
@@ -284,7 +261,7 @@ impl Post {
                 for row in rows {
                     let (post, lane, stop) = (self.clone(), lane.clone(), stop.clone());
                     hands.spawn(async move {
-                        let span = span_of(&row);
+                        let span = hands::span_of(&row);
                         let handled = Box::pin(post.handle(row, lease, lane.as_deref(), &stop));
                         handled.instrument(span).await;
                         1
@@ -575,14 +552,6 @@ impl Post {
         tx.commit().await?;
         Ok(ours)
     }
-}
-
-/// Returns the span of a try: part of the trace of what caused the message, if somebody traces that.
-fn span_of(row: &Row) -> Span {
-    let Some(cause) = &row.trace_context else { return Span::none() };
-    let span = tracing::debug_span!("send a mail", authshield.mail_kind = row.kind);
-    traces::go_on(&span, cause);
-    span
 }
 
 /// A message that does not open may open tomorrow, with the right key.
