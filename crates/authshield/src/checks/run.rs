@@ -249,6 +249,9 @@ fn standing(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, channel};
+
     use super::super::check::Check;
     use super::*;
     use crate::config;
@@ -279,9 +282,13 @@ mod tests {
     check!(Child "B-2" ["B-1"] Verdict::pass("never"));
     check!(Hangs "C-1" [] std::future::pending().await);
     check!(Panics "D-1" [] panic!("as it does"));
+    /// Ends what [`Deaf`] waits for: when its other side is dropped.
+    static END: Mutex<Option<Receiver<()>>> = Mutex::new(None);
+
     check!(Deaf "E-1" [] {
         // Holds its thread: nothing that is asynchronous can stop it.
-        std::thread::sleep(Duration::from_secs(3));
+        let end = END.lock().unwrap().take();
+        let _ = end.expect("one test uses it, once").recv();
         Verdict::pass("at last")
     });
 
@@ -323,6 +330,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_deadline_holds_whatever_a_check_does() {
+        let (_held, end) = channel();
+        *END.lock().unwrap() = Some(end);
         let began = Instant::now();
         let deadline = Duration::from_millis(300);
         let plan = Plan { deadline, ..plan() };

@@ -114,18 +114,27 @@ pub(super) async fn missing(tx: &mut Tx, address: &str, since: Option<Timestamp>
     Ok(count)
 }
 
+/// Selects canaries with what became of each, `$which` of them.
+macro_rules! canary {
+    ($which:literal) => {
+        concat!(
+            "SELECT c.mail_id, c.mailbox, c.address, m.state, c.sent_at,
+                    (SELECT MIN(at) FROM mail_events
+                     WHERE mail_id = c.mail_id AND kind = 'accepted') AS accepted_at,
+                    c.arrived_at, c.seen_at, c.via, c.folder, c.spf, c.dkim, c.dmarc, c.receiver
+             FROM mail_canaries c JOIN mail_messages m ON m.id = c.mail_id ",
+            $which
+        )
+    };
+}
+
 /// Returns the newest to one address that arrived.
 pub(super) async fn last_arrived(tx: &mut Tx, address: &str) -> Result<Option<Canary>> {
-    tx.query(
-        "SELECT c.mail_id, c.mailbox, c.address, m.state, c.sent_at,
-                (SELECT MIN(at) FROM mail_events
-                 WHERE mail_id = c.mail_id AND kind = 'accepted') AS accepted_at,
-                c.arrived_at, c.seen_at, c.via, c.folder, c.spf, c.dkim, c.dmarc, c.receiver
-         FROM mail_canaries c JOIN mail_messages m ON m.id = c.mail_id
-         WHERE c.address = $1 AND c.arrived_at IS NOT NULL
+    tx.query(canary!(
+        "WHERE c.address = $1 AND c.arrived_at IS NOT NULL
          ORDER BY c.sent_at DESC, c.mail_id DESC
-         LIMIT 1",
-    )
+         LIMIT 1"
+    ))
     .bind(address.to_owned())
     .optional()
     .await
@@ -133,30 +142,15 @@ pub(super) async fn last_arrived(tx: &mut Tx, address: &str) -> Result<Option<Ca
 
 /// Returns what became of one.
 pub(super) async fn find(tx: &mut Tx, mail: MailId) -> Result<Option<Canary>> {
-    tx.query(
-        "SELECT c.mail_id, c.mailbox, c.address, m.state, c.sent_at,
-                (SELECT MIN(at) FROM mail_events
-                 WHERE mail_id = c.mail_id AND kind = 'accepted') AS accepted_at,
-                c.arrived_at, c.seen_at, c.via, c.folder, c.spf, c.dkim, c.dmarc, c.receiver
-         FROM mail_canaries c JOIN mail_messages m ON m.id = c.mail_id
-         WHERE c.mail_id = $1",
-    )
-    .bind(mail)
-    .optional()
-    .await
+    tx.query(canary!("WHERE c.mail_id = $1")).bind(mail).optional().await
 }
 
 /// Returns the newest, the newest first.
 pub(super) async fn history(tx: &mut Tx, at_most: i64) -> Result<Vec<Canary>> {
-    tx.query(
-        "SELECT c.mail_id, c.mailbox, c.address, m.state, c.sent_at,
-                (SELECT MIN(at) FROM mail_events
-                 WHERE mail_id = c.mail_id AND kind = 'accepted') AS accepted_at,
-                c.arrived_at, c.seen_at, c.via, c.folder, c.spf, c.dkim, c.dmarc, c.receiver
-         FROM mail_canaries c JOIN mail_messages m ON m.id = c.mail_id
-         ORDER BY c.sent_at DESC, c.mail_id DESC
-         LIMIT $1",
-    )
+    tx.query(canary!(
+        "ORDER BY c.sent_at DESC, c.mail_id DESC
+         LIMIT $1"
+    ))
     .bind(at_most)
     .all()
     .await

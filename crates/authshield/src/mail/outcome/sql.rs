@@ -224,36 +224,27 @@ pub(super) async fn add(
     Ok(())
 }
 
+/// Selects windows between `$1` and `$2`, with `$more` columns.
+macro_rules! windows {
+    ($more:literal) => {
+        concat!(
+            "SELECT window_at, provider, mailbox_provider, kind, sender, messages, accepted, delivered,
+                    confirmed, bounced, deferred, complained, failed, expired, held, unknown,
+                    accept_logs, accept_squares, deliver_logs, deliver_squares",
+            $more,
+            " FROM mail_rollup_5m WHERE window_at >= $1 AND window_at < $2 ORDER BY window_at"
+        )
+    };
+}
+
 /// Returns what was counted in windows from `from` on and before `to`, the oldest first.
 pub(super) async fn windows(tx: &mut Tx, from: Timestamp, to: Timestamp) -> Result<Vec<Slice>> {
-    tx.query(
-        "SELECT window_at, provider, mailbox_provider, kind, sender, messages, accepted, delivered,
-                confirmed, bounced, deferred, complained, failed, expired, held, unknown, accept_logs,
-                accept_squares, deliver_logs, deliver_squares
-         FROM mail_rollup_5m
-         WHERE window_at >= $1 AND window_at < $2
-         ORDER BY window_at",
-    )
-    .bind(from)
-    .bind(to)
-    .all()
-    .await
+    tx.query(windows!("")).bind(from).bind(to).all().await
 }
 
 /// The same, with their times.
 pub(super) async fn spreads(tx: &mut Tx, from: Timestamp, to: Timestamp) -> Result<Vec<Spread>> {
-    tx.query(
-        "SELECT window_at, provider, mailbox_provider, kind, sender, messages, accepted, delivered,
-                confirmed, bounced, deferred, complained, failed, expired, held, unknown, accept_logs,
-                accept_squares, deliver_logs, deliver_squares, to_accept, to_deliver, to_confirm
-         FROM mail_rollup_5m
-         WHERE window_at >= $1 AND window_at < $2
-         ORDER BY window_at",
-    )
-    .bind(from)
-    .bind(to)
-    .all()
-    .await
+    tx.query(windows!(", to_accept, to_deliver, to_confirm")).bind(from).bind(to).all().await
 }
 
 /// Adds up what was counted in windows from `from` on and before `to`, by cell.
