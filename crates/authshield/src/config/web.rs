@@ -1,9 +1,10 @@
 //! What concerns HTTP: TLS, CORS and limits.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::lints;
-use super::setting::{Fallback, settings};
+use super::setting::{DAY, Fallback, HOUR, MINUTE, SECOND, settings};
 
 settings! {
     /// TLS on the public listener. Without it, a proxy in front must end TLS. A renewed file is
@@ -62,6 +63,36 @@ settings! {
             fallback: Fallback::Always("true"),
             example: "true",
             mistaken: &["RATE_LIMIT", "RATE_LIMITS", "RATELIMIT_ENABLED", "RATE_LIMITING"],
+        }
+        /// How many wrong passwords of one account are judged without a wait.
+        password_attempts: u32 {
+            fallback: Fallback::Always("10"),
+            unit: "attempts",
+            bounds: Some((3, 50)),
+            example: "5",
+            mistaken: &["MAX_LOGIN_ATTEMPTS", "LOGIN_ATTEMPTS", "LOCKOUT_ATTEMPTS", "LOCKOUT_THRESHOLD"],
+        }
+        /// How long the first wait is; each one after it is twice as long.
+        password_wait: Duration {
+            fallback: Fallback::Always("1m"),
+            bounds: Some((SECOND, HOUR)),
+            example: "30s",
+        }
+        /// How long a wait is at most. One of a quarter of an hour or more is a lock: an event, and a mail to
+        /// the account's owner.
+        password_wait_at_most: Duration {
+            fallback: Fallback::Always("4h"),
+            bounds: Some((15 * MINUTE, DAY)),
+            example: "12h",
+            mistaken: &["LOCKOUT_DURATION", "LOGIN_LOCKOUT", "LOCKOUT_TIME"],
+        }
+        /// How many wrong passwords in a row an account bears, from everywhere together; then only a link by
+        /// mail helps. NIST SP 800-63B-4 allows 100. Strangers get four fifths of them.
+        password_failures: u32 {
+            fallback: Fallback::Always("100"),
+            unit: "attempts",
+            bounds: Some((65, 100)),
+            example: "100",
         }
     }
 }

@@ -48,7 +48,7 @@ enum Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Which limit.
-    pub rule: &'static Rule,
+    pub rule: Rule,
     /// How many more requests would be allowed at once.
     pub remaining: u32,
     /// How long until the budget is whole again.
@@ -60,7 +60,7 @@ pub struct Standing {
 #[error("more than the limit {} allows", rule.name)]
 pub struct Exceeded {
     /// Which limit.
-    pub rule: &'static Rule,
+    pub rule: Rule,
     /// How long until one more is allowed.
     pub retry_after: Duration,
 }
@@ -136,7 +136,7 @@ impl Limits {
         let decision = match &self.0 {
             Store::Off => {
                 let remaining = rule.at_most;
-                return Ok(Standing { rule, remaining, reset_after: Duration::ZERO });
+                return Ok(Standing { rule: *rule, remaining, reset_after: Duration::ZERO });
             }
             Store::Memory(memory) => memory.check(rule, key, now, 1),
             Store::Shared { redis, fallback } => match redis.check(rule, key, now, 1).await {
@@ -146,9 +146,9 @@ impl Limits {
         };
         let Decision { allowed, remaining, reset_after, retry_after, .. } = decision;
         if allowed {
-            Ok(Standing { rule, remaining, reset_after })
+            Ok(Standing { rule: *rule, remaining, reset_after })
         } else {
-            Err(Exceeded { rule, retry_after })
+            Err(Exceeded { rule: *rule, retry_after })
         }
     }
 

@@ -4,10 +4,12 @@
 //! `within / at_most`. So nobody who stays below the rate ever notices, and whoever does not waits
 //! for one part, not for the whole window. Over a long time it is `at_most` per `within`.
 //!
-//! *Per client* is keyed by [`crate::kernel::ClientAddress::network`], *per account* and *per
-//! recipient* by the canonical address that was typed, whether or not somebody has it.
+//! *Per client* is keyed by [`crate::kernel::ClientAddress::network`], *per recipient* by the canonical
+//! address that was typed, whether or not somebody has it.
 
 use std::time::Duration;
+
+use crate::config::RateLimit;
 
 /// How often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +28,6 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Sign-ins, per client. An office behind one address signs in together on Monday; a list of stolen
 /// passwords takes an hour for 1,200.
 pub const LOGIN_PER_CLIENT: Rule = Rule { name: "login-per-client", at_most: 20, within: MINUTE };
-
-/// Passwords that are tried, per account, wherever from and at whichever route: signing in,
-/// changing the password, changing the address, and whatever else asks for the current password.
-/// There is one budget for all, or each route would add guesses.
-pub const PASSWORD_PER_ACCOUNT: Rule =
-    Rule { name: "password-per-account", at_most: 10, within: Duration::from_mins(15) };
 
 /// Registrations, per client.
 pub const REGISTER_PER_CLIENT: Rule =
@@ -53,15 +49,26 @@ pub const REFRESH_PER_SESSION: Rule =
     Rule { name: "refresh-per-session", at_most: 60, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 7] = [
+pub const ALL: [&Rule; 6] = [
     &LOGIN_PER_CLIENT,
-    &PASSWORD_PER_ACCOUNT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
     &MAIL_PER_CLIENT,
     &REDEEM_PER_CLIENT,
     &REFRESH_PER_SESSION,
 ];
+
+/// Wrong passwords, per account and place, wherever one is asked for. They are counted in
+/// [`crate::guessing`]; this is what a client is told: so many at once, and then one after each wait,
+/// the longest of which is `within`.
+#[must_use]
+pub fn password_per_account(policy: &RateLimit) -> Rule {
+    Rule {
+        name: "password-per-account",
+        at_most: policy.password_attempts,
+        within: policy.password_wait_at_most,
+    }
+}
 
 impl Rule {
     /// Returns how long it takes until one part of the budget is back, in microseconds.

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use url::Url;
 
-use super::rules::{LOGIN_PER_CLIENT, PASSWORD_PER_ACCOUNT};
+use super::rules::{LOGIN_PER_CLIENT, REGISTER_PER_CLIENT};
 use super::*;
 use crate::world::{Real, Sandbox};
 
@@ -136,19 +136,19 @@ async fn keys_and_rules_are_counted_apart() {
     let (limits, now) = (Limits::in_memory(&world), world.now());
     assert!(limits.enabled() && !limits.degraded() && limits.ping().await.is_none());
 
-    let first = limits.spend(&PASSWORD_PER_ACCOUNT, "ann@example.org", now).await;
-    let reset_after = Duration::from_secs(90);
-    assert_eq!(first, Ok(Standing { rule: &PASSWORD_PER_ACCOUNT, remaining: 9, reset_after }));
-    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "ann@example.org", now).await, 9);
-    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "bob@example.org", now).await, 10);
+    let first = limits.spend(&REGISTER_PER_CLIENT, "ann@example.org", now).await;
+    let reset_after = Duration::from_mins(6);
+    assert_eq!(first, Ok(Standing { rule: REGISTER_PER_CLIENT, remaining: 9, reset_after }));
+    assert_eq!(granted(&limits, &REGISTER_PER_CLIENT, "ann@example.org", now).await, 9);
+    assert_eq!(granted(&limits, &REGISTER_PER_CLIENT, "bob@example.org", now).await, 10);
     assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "ann@example.org", now).await, 20);
 
     let refused =
-        limits.spend(&PASSWORD_PER_ACCOUNT, "ann@example.org", now).await.expect_err("spent");
-    assert_eq!(refused.retry_after_seconds(), 90);
+        limits.spend(&REGISTER_PER_CLIENT, "ann@example.org", now).await.expect_err("spent");
+    assert_eq!(refused.retry_after_seconds(), 360);
     assert_eq!(refused.standing().remaining, 0);
     let later = now + refused.retry_after;
-    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "ann@example.org", later).await, 1);
+    assert_eq!(granted(&limits, &REGISTER_PER_CLIENT, "ann@example.org", later).await, 1);
 }
 
 #[test]
