@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/login ─ http::log_in ─ log_in
+//!     Limits::spend_some   too much to hash for this site?
 //!     accounts::by_email   what do we know of it?
 //!     guessing::begin      too many wrong passwords? this one counts as wrong until it is right
 //!     Passwords::verify    is the password right?  (slow, known or not)
@@ -23,6 +24,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::guessing::{self, Attempt, GuessError, Owner};
 use crate::kernel::{EmailAddress, SessionId};
+use crate::limits::rules::HASHES_PER_SITE;
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
 use crate::sessions::{self, Session};
@@ -73,6 +75,10 @@ pub async fn log_in(
     email: &EmailAddress,
     password: &SecretString,
 ) -> Result<TokenPair, LoginError> {
+    app.limits
+        .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
+        .await
+        .map_err(LoginError::Limited)?;
     let mut account = accounts::by_email(&mut app.store.glance().await?, email).await?;
     let attempt = guessing::begin(app, ctx, email, account.is_some(), None).await?;
     let tried = Tried { email, attempt: &attempt };
@@ -107,6 +113,9 @@ pub async fn log_in(
     let owner = account.map(|account| account.user);
     Err(refuse(app, ctx, tried, owner, Refusal::Changed).await?)
 }
+
+/// How many hashes a sign-in costs: that of the account, and that of a registration which waits.
+const HASHES: u32 = 2;
 
 /// What somebody tried.
 #[derive(Clone, Copy)]

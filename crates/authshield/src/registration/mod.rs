@@ -29,7 +29,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::DuplicateEmail;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
-use crate::limits::rules::MAIL_PER_RECIPIENT;
+use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
 use crate::mail::Letter;
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
@@ -108,6 +108,10 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), Re
     }
     let Newcomer { email, password, full_name, locale } = newcomer;
     app.limits
+        .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
+        .await
+        .map_err(RegisterError::Limited)?;
+    app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
         .map_err(RegisterError::Limited)?;
@@ -153,6 +157,9 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), Re
     }
     Ok(())
 }
+
+/// How many hashes a registration costs: its own, and that of the one before.
+const HASHES: u32 = 2;
 
 /// What a registration finds when it begins to write.
 struct Begun {
