@@ -108,6 +108,11 @@ settings! {
             fallback: Fallback::Always("30/1m"),
             example: "30/1m",
         }
+        /// Questions what became of a mail, per client.
+        progress_per_client: Rate {
+            fallback: Fallback::Always("60/1m"),
+            example: "60/1m",
+        }
         /// Refreshes, per session.
         refresh_per_session: Rate {
             fallback: Fallback::Always("60/1m"),

@@ -44,6 +44,10 @@ pub const MAIL_PER_CLIENT: Rule = Rule { name: "mail-per-client", at_most: 20, w
 /// trying makes.
 pub const REDEEM_PER_CLIENT: Rule = Rule { name: "redeem-per-client", at_most: 30, within: MINUTE };
 
+/// Questions what became of a mail, per client: a page that waits asks every few seconds.
+pub const PROGRESS_PER_CLIENT: Rule =
+    Rule { name: "progress-per-client", at_most: 60, within: MINUTE };
+
 /// Refreshes, per session: an access token lasts minutes, so one a second is a program that loops.
 pub const REFRESH_PER_SESSION: Rule =
     Rule { name: "refresh-per-session", at_most: 60, within: MINUTE };
@@ -53,12 +57,13 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 7] = [
+pub const ALL: [&Rule; 8] = [
     &LOGIN_PER_CLIENT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
     &MAIL_PER_CLIENT,
     &REDEEM_PER_CLIENT,
+    &PROGRESS_PER_CLIENT,
     &REFRESH_PER_SESSION,
     &HASHES_PER_SITE,
 ];
@@ -72,6 +77,7 @@ pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
         (MAIL_PER_RECIPIENT, policy.mail_per_recipient),
         (MAIL_PER_CLIENT, policy.mail_per_client),
         (REDEEM_PER_CLIENT, policy.redeem_per_client),
+        (PROGRESS_PER_CLIENT, policy.progress_per_client),
         (REFRESH_PER_SESSION, policy.refresh_per_session),
         (HASHES_PER_SITE, policy.hashes_per_site),
     ]
