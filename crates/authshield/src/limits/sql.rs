@@ -11,7 +11,7 @@ const SPARE: std::time::Duration = std::time::Duration::from_mins(1);
 /// Decides and remembers in one statement, between whose parts no other node can come.
 ///
 /// The statement does what [`gcra::check`] does with the state, and returns the one it found: the pure function
-/// turns that into the same decision.
+/// turns that into the same decision. A budget of which nothing was spent is whole since 1970.
 pub(super) async fn check(
     store: &Store,
     key: &[u8],
@@ -26,10 +26,12 @@ pub(super) async fn check(
     let (found,): (i64,) = tx
         .query(
             "INSERT INTO limit_counters (key, found, whole_at, expires_at)
-             VALUES ($1, $2, $2 + $3, $5)
+             VALUES ($1, $2, CASE WHEN $3 = 0 THEN 0 ELSE $2 + $3 END, $5)
              ON CONFLICT (key) DO UPDATE
              SET found = limit_counters.whole_at,
-                 whole_at = CASE WHEN limit_counters.whole_at < $2 THEN $2 + $3
+                 whole_at = CASE WHEN $3 = 0 AND limit_counters.whole_at < $2
+                                 THEN limit_counters.whole_at
+                                 WHEN limit_counters.whole_at < $2 THEN $2 + $3
                                  WHEN limit_counters.whole_at > $4 THEN $4
                                  WHEN limit_counters.whole_at + $3 > $4 THEN limit_counters.whole_at
                                  ELSE limit_counters.whole_at + $3 END,
