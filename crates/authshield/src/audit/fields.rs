@@ -23,6 +23,7 @@ impl Event {
             | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. }
             | Self::EventsExported { .. }
+            | Self::EventsPruned { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. }
             | Self::MailCellDegraded { .. }
@@ -62,7 +63,9 @@ impl Event {
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
             }
-            Self::UserDeleted { user, .. } | Self::UserCreated { user, .. } => {
+            Self::UserDeleted { user, .. }
+            | Self::UserCreated { user, .. }
+            | Self::PersonErased { user, .. } => {
                 Subject { user: Some(*user), ..Subject::default() }
             }
             Self::RegisterSucceeded { user, .. }
@@ -88,7 +91,9 @@ impl Event {
                 json!({ "failures": failures, "until": until })
             }
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
-            Self::SessionsRevoked { count, .. } => json!({ "count": count }),
+            Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
+                json!({ "count": count })
+            }
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
             Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
@@ -163,6 +168,7 @@ impl Event {
             Self::EventsExported { since, until, count } => {
                 json!({ "since": since, "until": until, "count": count })
             }
+            Self::EventsPruned { before, seq } => json!({ "before": before, "seq": seq }),
             _ => json!({}),
         }
     }
