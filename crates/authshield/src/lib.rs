@@ -47,6 +47,7 @@ pub mod roles;
 pub mod router;
 pub mod schema;
 pub mod screens;
+pub mod second_factor;
 pub mod server;
 pub mod sessions;
 pub mod shutdown;

@@ -30,7 +30,7 @@ use crate::limits::rules;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
-use crate::sessions;
+use crate::{second_factor, sessions};
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +145,8 @@ pub async fn change_password(
     Ok(())
 }
 
-/// What follows every new password: other sessions end, open links die, the owner is told.
+/// What follows every new password: other sessions end, open links and sign-ins that wait for a second
+/// factor die, the owner is told.
 pub async fn password_was_set(
     tx: &mut Tx,
     app: &App,
@@ -167,6 +168,7 @@ pub async fn password_was_set(
     }
     links::withdraw(tx, user.id, Purpose::ResetPassword).await?;
     links::withdraw(tx, user.id, Purpose::ChangeEmail).await?;
+    second_factor::withdraw(tx, user.id).await?;
     // Who had no address that was proved has nobody to be warned.
     if user.email_verified_at.is_some() {
         app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
@@ -231,8 +233,9 @@ pub async fn change_email(
     Ok(())
 }
 
-/// Asks for the password again, before something that cannot be taken back.
-async fn confirm(
+/// Asks for the password again, before something that cannot be taken back; `reason` says what, for
+/// the audit trail.
+pub async fn confirm(
     app: &App,
     ctx: &Ctx,
     user: &User,

@@ -55,7 +55,10 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
-            Self::RolesChanged { actor, user, .. }
+            Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
+            Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
+            Self::SecondFactorReset { actor, user }
+            | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
@@ -71,6 +74,10 @@ impl Event {
             | Self::EmailChangeRequested { user, .. }
             | Self::EmailChanged { user }
             | Self::ProfileChanged { user, .. }
+            | Self::SecondFactorEnabled { user }
+            | Self::SecondFactorDisabled { user }
+            | Self::RecoveryCodeUsed { user, .. }
+            | Self::RecoveryCodesRenewed { user }
             | Self::SetupCompleted { user } => {
                 Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
             }
@@ -82,6 +89,7 @@ impl Event {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
             Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
+            Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } => json!({ "count": count }),
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),

@@ -7,6 +7,7 @@ mod id;
 mod invisible;
 mod page;
 mod person;
+mod recovery_code;
 mod token;
 
 pub use client_address::{ClientAddress, request_id_from};
@@ -19,4 +20,5 @@ pub use id::{
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
-pub use token::{LinkToken, RefreshToken, SuccessorKey, TokenHashKey};
+pub use recovery_code::RecoveryCode;
+pub use token::{LinkToken, PendingToken, RefreshToken, SuccessorKey, TokenHashKey};

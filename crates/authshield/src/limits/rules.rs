@@ -33,6 +33,11 @@ pub const LOGIN_PER_CLIENT: Rule = Rule { name: "login-per-client", at_most: 20,
 pub const PASSWORD_PER_ACCOUNT: Rule =
     Rule { name: "password-per-account", at_most: 10, within: Duration::from_mins(15) };
 
+/// Codes of a second factor that are sent with a sign-in, per client. How many are tried per account is
+/// counted in the database, whoever asks and on whichever node.
+pub const SECOND_FACTOR_PER_CLIENT: Rule =
+    Rule { name: "second-factor-per-client", at_most: 30, within: MINUTE };
+
 /// Registrations, per client.
 pub const REGISTER_PER_CLIENT: Rule =
     Rule { name: "register-per-client", at_most: 10, within: HOUR };
@@ -53,9 +58,10 @@ pub const REFRESH_PER_SESSION: Rule =
     Rule { name: "refresh-per-session", at_most: 60, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 7] = [
+pub const ALL: [&Rule; 8] = [
     &LOGIN_PER_CLIENT,
     &PASSWORD_PER_ACCOUNT,
+    &SECOND_FACTOR_PER_CLIENT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
     &MAIL_PER_CLIENT,

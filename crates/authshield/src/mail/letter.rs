@@ -47,6 +47,19 @@ pub enum Letter {
     },
     /// To the former address, after the change.
     EmailChanged,
+    /// To the account's address, after a second factor was added.
+    SecondFactorAdded,
+    /// To the account's address, after its second factor was removed, by its owner or for them.
+    SecondFactorRemoved,
+    /// To the account's address, when somebody who knows the password shows wrong codes.
+    SecondFactorGuessed,
+    /// To the account's address, after a recovery code was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: i64,
+    },
+    /// To the account's address, after new recovery codes were made.
+    RecoveryCodesRenewed,
     /// To whoever an operator names, to see that mail works.
     Test,
     /// To ourselves, to see that mail arrives.
@@ -87,7 +100,7 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 15] = [
         "verify_email",
         "choose_password",
         "already_registered",
@@ -96,6 +109,11 @@ impl Letter {
         "confirm_new_email",
         "email_changing",
         "email_changed",
+        "second_factor_added",
+        "second_factor_removed",
+        "second_factor_guessed",
+        "recovery_code_used",
+        "recovery_codes_renewed",
         "test",
         "canary",
     ];
@@ -118,6 +136,11 @@ impl Letter {
             Self::ConfirmNewEmail { .. } => "confirm_new_email",
             Self::EmailChanging { .. } => "email_changing",
             Self::EmailChanged => "email_changed",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::SecondFactorGuessed => "second_factor_guessed",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::Test => "test",
             Self::Canary { .. } => "canary",
         }
@@ -137,6 +160,11 @@ impl Letter {
             | Self::PasswordChanged
             | Self::EmailChanging { .. }
             | Self::EmailChanged
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::SecondFactorGuessed
+            | Self::RecoveryCodeUsed { .. }
+            | Self::RecoveryCodesRenewed
             | Self::Test => lives.notice,
             Self::Canary { .. } => Lives::CANARY,
         }
@@ -156,12 +184,19 @@ impl Letter {
             Self::EmailChanging { new_email_masked } => {
                 variables.insert("new_email".to_owned(), new_email_masked.clone());
             }
+            Self::RecoveryCodeUsed { left } => {
+                variables.insert("left".to_owned(), left.to_string());
+            }
             Self::Canary { nonce } => {
                 variables.insert("nonce".to_owned(), nonce.expose_secret().to_owned());
             }
             Self::AlreadyRegistered { link: None }
             | Self::PasswordChanged
             | Self::EmailChanged
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::SecondFactorGuessed
+            | Self::RecoveryCodesRenewed
             | Self::Test => {}
         }
         variables
@@ -179,10 +214,21 @@ pub(super) fn silence(kind: &str) -> Duration {
     }
 }
 
-/// Returns whether a letter protects the account: news of its password or its address, or the way back
-/// in. Such go even to who called our mail unwanted.
+/// Returns whether a letter protects the account: news of its password, its address or its second
+/// factor, or the way back in. Such go even to who called our mail unwanted.
 pub(super) fn protects(kind: &str) -> bool {
-    matches!(kind, "password_changed" | "email_changing" | "email_changed" | "reset_password")
+    matches!(
+        kind,
+        "password_changed"
+            | "email_changing"
+            | "email_changed"
+            | "reset_password"
+            | "second_factor_added"
+            | "second_factor_removed"
+            | "second_factor_guessed"
+            | "recovery_code_used"
+            | "recovery_codes_renewed"
+    )
 }
 
 /// Returns whether somebody waits for a letter, having asked for it.

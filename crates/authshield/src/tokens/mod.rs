@@ -108,6 +108,7 @@ pub fn pair(
         sid: session.id,
         roles: &user.roles,
         amr: &session.amr.0,
+        acr: rules::acr(&session.amr.0),
         auth_time: session.auth_time.as_second(),
         epoch: app.installation.token_epoch,
     };

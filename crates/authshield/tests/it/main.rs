@@ -37,6 +37,7 @@ mod restore;
 mod returns;
 mod rotation_model;
 mod screens;
+mod second_factor;
 mod sessions;
 mod silent_failures;
 mod story;
