@@ -69,6 +69,12 @@ codes! {
     /// The password is right, and the account has a second factor. Send `mfa_token` with a code to
     /// `POST /auth/2fa/verify`; it works once, for five minutes. `factors` says what may be shown.
     SecondFactorRequired = 403 "AUTH_2FA_REQUIRED" "A second factor is needed";
+    /// The password is right, and the policy asks for a second factor that the account does not have. Send
+    /// `mfa_token` to `POST /auth/2fa/enrol` to add one; it works for five minutes.
+    SecondFactorEnrolmentRequired = 403 "AUTH_2FA_ENROLMENT_REQUIRED" "A second factor must be added";
+    /// This cannot be taken back, and you proved who you are too long ago. Prove it again with
+    /// `POST /auth/step-up`; `factors` says with what, `max_age` for how many seconds it counts.
+    StepUpRequired = 403 "AUTH_STEP_UP_REQUIRED" "Prove again who you are";
     /// The code is wrong, was used before or has expired, or the `mfa_token` was used or has expired.
     SecondFactorInvalid = 401 "AUTH_2FA_INVALID" "The code is not valid";
     /// The account has no second factor, or nobody has begun to add one.
@@ -463,7 +469,8 @@ pub fn document() -> String {
          | `request_id` | the name of the request in the log; also in the header `x-request-id` |\n\
          | `errors` | with `VALIDATION_FAILED`: a list of `pointer` (RFC 6901), `code` and `detail` |\n\
          | `required` | with `AUTH_INSUFFICIENT_PERMISSIONS`: the permission that is missing |\n\
-         | `mfa_token`, `factors` | with `AUTH_2FA_REQUIRED`: what to send back with the code, and which kinds of code there are |\n\
+         | `mfa_token`, `factors` | with `AUTH_2FA_REQUIRED` and `AUTH_2FA_ENROLMENT_REQUIRED`: what to send back with the code, and which kinds of code there are |\n\
+         | `max_age`, `factors` | with `AUTH_STEP_UP_REQUIRED`: for how many seconds a proof counts, and what may be shown |\n\
          | `limit`, `window_seconds`, `retry_after` | with `RATE_LIMIT_EXCEEDED`: how much is allowed in how long, and when to come back |\n\n\
          A 401 has `WWW-Authenticate` (RFC 6750) where the access token is what is wrong. A 429, and a 503\n\
          that will pass, has `Retry-After` in seconds.\n",

@@ -86,13 +86,18 @@ fn mount(
         .merge(limited(&rules::LOGIN_PER_CLIENT, group!(login::http::log_in)))
         .merge(limited(
             &rules::SECOND_FACTOR_PER_CLIENT,
-            group!(second_factor::http::verify_second_factor),
+            group!(
+                second_factor::http::verify_second_factor,
+                second_factor::http::enrol_second_factor,
+                second_factor::http::confirm_enrolment
+            ),
         ))
         .routes(routes!(second_factor::http::see_second_factor))
         .routes(routes!(second_factor::http::enable_second_factor))
         .routes(routes!(second_factor::http::confirm_second_factor))
         .routes(routes!(second_factor::http::disable_second_factor))
         .routes(routes!(second_factor::http::renew_recovery_codes))
+        .routes(routes!(second_factor::http::step_up))
         .routes(routes!(tokens::http::refresh))
         .routes(routes!(sessions::http::log_out))
         .routes(routes!(sessions::http::log_out_all))

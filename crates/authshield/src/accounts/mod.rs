@@ -51,6 +51,10 @@ pub enum ChangeError {
     #[error("the account changed at the same time")]
     Raced,
 
+    /// The second factor was shown too long ago.
+    #[error("the second factor was shown too long ago")]
+    StepUp(#[from] second_factor::StepUp),
+
     /// There were too many tries.
     #[error("too many tries")]
     Limited(crate::limits::Exceeded),
@@ -126,6 +130,7 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
+    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
     let account = confirm(app, ctx, user, &current, "change_password").await?;
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
@@ -185,6 +190,7 @@ pub async fn change_email(
     password: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
+    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
     let account = confirm(app, ctx, user, &password, "change_email").await?;
     app.limits.spend(&rules::MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 

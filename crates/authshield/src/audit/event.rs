@@ -103,6 +103,15 @@ pub enum Event {
         /// The account.
         user: UserId,
     },
+    /// Somebody who is signed in proved again who they are.
+    SteppedUp {
+        /// The account.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+        /// How it was signed in, and how it was proved since (RFC 8176).
+        amr: Vec<String>,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.
@@ -457,6 +466,7 @@ impl Event {
             Self::SecondFactorReset { .. } => "SECOND_FACTOR_RESET",
             Self::RecoveryCodeUsed { .. } => "RECOVERY_CODE_USED",
             Self::RecoveryCodesRenewed { .. } => "RECOVERY_CODES_RENEWED",
+            Self::SteppedUp { .. } => "STEPPED_UP",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
             Self::RefreshRejected { .. } => "REFRESH_REJECTED",
             Self::RefreshReused { .. } => "REFRESH_REUSED",

@@ -44,6 +44,7 @@ impl Event {
                 Subject { session: *session, ..Subject::default() }
             }
             Self::LoginSucceeded { user, session, .. }
+            | Self::SteppedUp { user, session, .. }
             | Self::RefreshRotated { user, session, .. }
             | Self::RefreshReused { user, session, .. }
             | Self::Logout { user, session } => Subject {
@@ -88,7 +89,7 @@ impl Event {
     pub(super) fn data(&self) -> Value {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
-            Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
+            Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
             Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } => json!({ "count": count }),

@@ -15,7 +15,7 @@ use crate::tokens::TokenPair;
 problems!(
     /// What signing in may answer.
     LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | SecondFactorRequired
-        | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+        | SecondFactorEnrolmentRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
 impl From<LoginError> for Problem {

@@ -38,7 +38,7 @@ pub enum LoginError {
     #[error("sign-in refused")]
     Refused(#[from] Refusal),
 
-    /// The password is right, and a second factor is due.
+    /// The password is right, and a second factor is due, or must be added.
     #[error("a second factor is due")]
     SecondFactorDue(Ticket),
 
@@ -131,8 +131,8 @@ async fn open(
     {
         current = Some(upgraded);
     }
-    let opened = if user.second_factor_at.is_some() {
-        second_factor::ask(&mut tx, app, ctx, id, current.as_deref()).await?.map(Opened::Pending)
+    let opened = if user.second_factor_at.is_some() || second_factor::is_missing(app, &user) {
+        second_factor::ask(&mut tx, app, ctx, &user, current.as_deref()).await?.map(Opened::Pending)
     } else {
         let pair = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"]).await?;
         pair.map(|pair| Opened::Session(Box::new(pair)))

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{FactorError, Standing, Ticket, rules};
-use crate::access::{Caller, Can, ResetFactors, lacks};
+use super::{FactorError, Standing, StepUp, Ticket, rules};
+use crate::access::{Caller, Fresh, ResetFactors, lacks};
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Body, Ctx, PathId};
 use crate::kernel::{PendingToken, RecoveryCode, Timestamp, UserId};
@@ -33,6 +33,17 @@ problems!(
         | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 problems!(
+    /// What adding a second factor at sign-in may answer.
+    EnrolProblems = SecondFactorInvalid | SecondFactorNotEnabled | SecondFactorAlreadyEnabled
+        | AccountDisabled | ValidationFailed | UnsupportedMediaType | BodyTooLarge
+);
+problems!(
+    /// What proving again who one is may answer.
+    StepUpProblems = PasswordMismatch | SecondFactorInvalid | TokenMissing | TokenInvalid
+        | TokenExpired | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType
+        | BodyTooLarge | ServiceOverloaded
+);
+problems!(
     /// What changing a second factor may answer.
     FactorProblems = PasswordMismatch | SecondFactorInvalid | SecondFactorNotEnabled
         | TokenMissing | TokenInvalid | TokenExpired | TokenRevoked | AccountDisabled
@@ -41,7 +52,7 @@ problems!(
 problems!(
     /// What taking a second factor away may answer.
     ResetProblems = UserNotFound | SecondFactorNotEnabled | TokenMissing | TokenInvalid
-        | TokenExpired | TokenRevoked | AccountDisabled | InsufficientPermissions
+        | TokenExpired | TokenRevoked | AccountDisabled | InsufficientPermissions | StepUpRequired
 );
 
 impl From<FactorError> for Problem {
@@ -79,10 +90,28 @@ impl From<FactorError> for Problem {
 
 impl From<Ticket> for Problem {
     fn from(ticket: Ticket) -> Self {
-        Self::from(Code::SecondFactorRequired)
-            .detail("Send a code of your authenticator app, or a recovery code.")
+        let problem = if ticket.is_enrolment {
+            Self::from(Code::SecondFactorEnrolmentRequired)
+                .detail("You must add a second factor before you can go on.")
+        } else {
+            Self::from(Code::SecondFactorRequired)
+                .detail("Send a code of your authenticator app, or a recovery code.")
+        };
+        problem
             .with("factors", ticket.factors)
             .with_secret("mfa_token", SecretString::from(ticket.token.reveal()))
+    }
+}
+
+impl From<StepUp> for Problem {
+    fn from(step_up: StepUp) -> Self {
+        match step_up {
+            StepUp::Due { max_age, factors } => Self::from(Code::StepUpRequired)
+                .detail("Prove again who you are, then repeat the request.")
+                .with("max_age", max_age.as_secs())
+                .with("factors", factors),
+            StepUp::Store(error) => error.into(),
+        }
     }
 }
 
@@ -144,6 +173,17 @@ pub struct Enrolment {
     expires_in: u64,
 }
 
+impl From<super::Enrolment> for Enrolment {
+    fn from(enrolment: super::Enrolment) -> Self {
+        Self {
+            secret: enrolment.secret.to_string(),
+            otpauth_uri: enrolment.uri.to_string(),
+            qr_svg: enrolment.qr_svg,
+            expires_in: enrolment.lasts.as_secs(),
+        }
+    }
+}
+
 /// Begin to add an authenticator app.
 ///
 /// The secret is shown once, and counts when a code of it was sent to `/auth/2fa/confirm` in the same
@@ -160,12 +200,7 @@ pub async fn enable_second_factor(
     Body(body): Body<EnableSecondFactor>,
 ) -> Result<Json<Enrolment>, Problem> {
     let enrolment = super::enable(&app, &ctx, &caller, &body.password).await?;
-    Ok(Json(Enrolment {
-        secret: enrolment.secret.to_string(),
-        otpauth_uri: enrolment.uri.to_string(),
-        qr_svg: enrolment.qr_svg,
-        expires_in: enrolment.lasts.as_secs(),
-    }))
+    Ok(Json(enrolment.into()))
 }
 
 /// A code of the app.
@@ -292,9 +327,90 @@ pub async fn renew_recovery_codes(
 pub async fn reset_second_factor(
     State(app): State<App>,
     ctx: Ctx,
-    Can(caller, _): Can<ResetFactors>,
+    Fresh(caller, _): Fresh<ResetFactors>,
     PathId(user): PathId<UserId>,
 ) -> Result<StatusCode, Problem> {
     super::reset(&app, &ctx, Some(caller.user.id), user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the sign-in was answered with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// The member of `AUTH_2FA_ENROLMENT_REQUIRED`.
+    #[schema(value_type = String)]
+    mfa_token: SecretString,
+}
+
+/// Begin to add a second factor at sign-in, where the policy asks for one.
+///
+/// The same as `/auth/2fa/enable` for an account that can do nothing else yet.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/enrol", tag = "second factor", request_body = Enrol,
+    responses((status = OK, body = Enrolment), EnrolProblems),
+)]
+pub async fn enrol_second_factor(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<Enrol>,
+) -> Result<Json<Enrolment>, Problem> {
+    let token = PendingToken::parse(body.mfa_token.expose_secret());
+    Ok(Json(super::enrol(&app, &ctx, token.as_ref()).await?.into()))
+}
+
+/// A second factor that was added at sign-in.
+#[derive(Serialize, ToSchema)]
+pub struct Enrolled {
+    /// Shown once; to be kept on paper or in a password manager.
+    recovery_codes: Vec<String>,
+    /// The session.
+    tokens: TokenPair,
+}
+
+/// Add the second factor that the code is of, and sign in.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/enrol/confirm", tag = "second factor",
+    request_body = VerifySecondFactor, responses((status = OK, body = Enrolled), EnrolProblems),
+)]
+pub async fn confirm_enrolment(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<VerifySecondFactor>,
+) -> Result<Json<Enrolled>, Problem> {
+    let token = PendingToken::parse(body.mfa_token.expose_secret());
+    let (codes, tokens) = super::confirm_enrolment(&app, &ctx, token.as_ref(), &body.code).await?;
+    Ok(Json(Enrolled { recovery_codes: RecoveryCodes::from(codes).recovery_codes, tokens }))
+}
+
+/// The second factor, once more; or the password, where there is none.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProveAgain {
+    /// Six digits of the app, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    code: Option<SecretString>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+}
+
+/// Prove again who you are.
+///
+/// An account with a second factor shows a code, others the password. The session counts as fresh from
+/// then on; the next access token says so in `auth_time` and `amr`.
+#[utoipa::path(
+    post, path = "/api/v1/auth/step-up", tag = "second factor",
+    security(("access_token" = [])), request_body = ProveAgain,
+    responses((status = NO_CONTENT), StepUpProblems),
+)]
+pub async fn step_up(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+    Body(body): Body<ProveAgain>,
+) -> Result<StatusCode, Problem> {
+    super::step_up(&app, &ctx, &caller, body.password.as_ref(), body.code.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

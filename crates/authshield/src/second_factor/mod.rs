@@ -10,6 +10,9 @@
 //!     sql::try_once       one of the ticket's tries is spent before the code is looked at
 //!     prove               the code works once, whoever shows it, where and for what
 //! POST /auth/2fa/disable, /auth/2fa/recovery-codes     password and code again
+//! POST /auth/2fa/enrol, /enrol/confirm    the same as enable and confirm, with a ticket, for who must
+//!                         have a second factor and has none
+//! POST /auth/step-up      the proof again, for what cannot be taken back ─ step_up
 //! DELETE /admin/users/{id}/2fa, `authshield user reset-2fa`    for who lost everything
 //! ```
 //!
@@ -19,6 +22,7 @@
 pub mod http;
 mod rules;
 mod sql;
+mod step_up;
 mod totp;
 
 use std::time::Duration;
@@ -28,16 +32,17 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 pub use sql::withdraw;
+pub use step_up::{StepUp, fresh, fresh_where_there_is_one, step_up};
 
 use crate::access::Caller;
-use crate::accounts::{self, ChangeError, User};
+use crate::accounts::{self, Account, ChangeError, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{PendingToken, RecoveryCode, SessionId, Timestamp, UserId};
 use crate::mail::Letter;
 use crate::tokens::TokenPair;
 use crate::vault::{VaultError, totp_secret_of};
-use crate::{login, sessions};
+use crate::{login, roles, sessions};
 use rules::Shown;
 use totp::Secret;
 
@@ -95,8 +100,10 @@ pub enum FactorError {
 pub struct Ticket {
     /// What has to come back together with a code.
     pub token: PendingToken,
-    /// What may be shown: `totp`, `recovery_code`.
+    /// What may be shown: `totp`, `recovery_code`; or added.
     pub factors: Vec<&'static str>,
+    /// Whether the account has none yet, and must.
+    pub is_enrolment: bool,
 }
 
 /// A secret that waits for its first code.
@@ -109,6 +116,14 @@ pub struct Enrolment {
     pub qr_svg: String,
     /// How long the first code may take.
     pub lasts: Duration,
+}
+
+impl Enrolment {
+    fn new(app: &App, user: &User, secret: &Secret) -> Self {
+        let uri = secret.uri(app.pages.service(), &user.email);
+        let qr_svg = totp::qr_svg(&uri);
+        Self { secret: secret.base32(), uri, qr_svg, lasts: ENROLMENT }
+    }
 }
 
 /// How somebody stands with their second factor.
@@ -149,6 +164,22 @@ impl From<Refusal> for FactorError {
     }
 }
 
+/// Whether an account must have a second factor, and has none: then it can do nothing but add one.
+#[must_use]
+pub fn is_missing(app: &App, user: &User) -> bool {
+    user.second_factor_at.is_none()
+        && rules::is_due(&user.roles, &app.config.second_factor.required_for)
+}
+
+/// Returns a role that the policy names and that does not exist: nobody would have to have a second
+/// factor.
+pub async fn unknown_role(app: &App) -> onesql::Result<Option<String>> {
+    let known = roles::all(&mut app.store.glance().await?).await?;
+    let is_known = |role: &String| known.iter().any(|one| one.name == *role);
+    let mut required = app.config.second_factor.required_for.iter();
+    Ok(required.find(|role| !is_known(role)).cloned())
+}
+
 /// Tells how the caller stands.
 pub async fn standing(app: &App, caller: &Caller) -> onesql::Result<Standing> {
     let since = caller.user.second_factor_at;
@@ -173,9 +204,7 @@ pub async fn enable(
         return Err(FactorError::AlreadyEnabled);
     }
     tx.commit().await?;
-    let uri = secret.uri(app.pages.service(), &user.email);
-    let qr_svg = totp::qr_svg(&uri);
-    Ok(Enrolment { secret: secret.base32(), uri, qr_svg, lasts: ENROLMENT })
+    Ok(Enrolment::new(app, user, &secret))
 }
 
 /// Lets the secret count of which a code is shown, and returns the recovery codes. Every other session
@@ -189,8 +218,32 @@ pub async fn confirm(
     let user = &caller.user;
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user.id).await?;
-    let Some(sealed) = sql::begun(&mut tx, user.id, of(caller.session), ctx.now).await? else {
-        let is_there = sql::find(&mut tx, user.id).await?.is_some();
+    let (by, kept) = (of(caller.session), Some(caller.session));
+    let codes = match settle(&mut tx, app, ctx, user, by, kept, code).await? {
+        Ok(codes) => codes,
+        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
+    };
+    // The password was shown to begin with, and the code just now.
+    let amr = vec!["pwd".to_owned(), "otp".to_owned()];
+    sessions::prove_again(&mut tx, caller.session, amr, ctx.now).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(codes)
+}
+
+/// Lets the secret count that `by` asked for and of which a code is shown, and does all that follows;
+/// the account is held.
+async fn settle(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    by: Vec<u8>,
+    kept: Option<SessionId>,
+    code: &SecretString,
+) -> Result<Result<Vec<RecoveryCode>, Refusal>, FactorError> {
+    let Some(sealed) = sql::begun(tx, user.id, by, ctx.now).await? else {
+        let is_there = sql::find(tx, user.id).await?.is_some();
         return Err(if is_there { FactorError::AlreadyEnabled } else { FactorError::NotEnabled });
     };
     let secret = open(app, user.id, &sealed)?;
@@ -198,44 +251,81 @@ pub async fn confirm(
         Some(Shown::Totp(code)) => secret.step_of(code, ctx.now),
         _ => None,
     };
-    let Some(step) = step else {
-        return Err(refuse(tx, app, ctx, Some(user.id), Refusal::Because("wrong_code")).await?);
-    };
-    if !sql::confirm(&mut tx, user.id, sealed, step, ctx.now).await? {
+    let Some(step) = step else { return Ok(Err(Refusal::Because("wrong_code"))) };
+    if !sql::confirm(tx, user.id, sealed, step, ctx.now).await? {
         return Err(FactorError::NotEnabled);
     }
-    sql::mark(&mut tx, user.id, Some(ctx.now), ctx.now).await?;
-    let codes = make_codes(&mut tx, app, ctx, user.id).await?;
+    sql::mark(tx, user.id, Some(ctx.now), ctx.now).await?;
+    let codes = make_codes(tx, app, ctx, user.id).await?;
     let reason = "second_factor_enabled";
-    let kept = Some(caller.session);
-    let count = sessions::end_all(&mut tx, user.id, kept, reason, ctx.now).await?;
+    let count = sessions::end_all(tx, user.id, kept, reason, ctx.now).await?;
     if count > 0 {
         let (actor, user) = (Some(user.id), user.id);
         let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
-        audit::record(&mut tx, app, ctx, &revoked).await?;
+        audit::record(tx, app, ctx, &revoked).await?;
     }
-    // The password was shown to begin with, and the code just now.
-    let amr = vec!["pwd".to_owned(), "otp".to_owned()];
-    sessions::prove_again(&mut tx, caller.session, amr, ctx.now).await?;
-    app.outbox.put(&mut tx, &user.recipient(), &Letter::SecondFactorAdded, ctx.now).await?;
-    audit::record(&mut tx, app, ctx, &Event::SecondFactorEnabled { user: user.id }).await?;
-    tx.commit().await?;
-    app.outbox.wake();
-    Ok(codes)
+    app.outbox.put(tx, &user.recipient(), &Letter::SecondFactorAdded, ctx.now).await?;
+    audit::record(tx, app, ctx, &Event::SecondFactorEnabled { user: user.id }).await?;
+    Ok(Ok(codes))
 }
 
-/// Gives a ticket to who showed the right password of an account with a second factor; `None` if the
-/// account changed since.
+/// Makes a secret for who must have a second factor and has none: the ticket shows that the password
+/// was right just now.
+pub async fn enrol(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<Enrolment, FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user;
+    let secret = Secret::new(ctx.world());
+    let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
+    let end = ctx.now + ENROLMENT;
+    if !sql::begin(&mut tx, user.id, hash, sealed, ctx.now, end).await? {
+        return Err(FactorError::AlreadyEnabled);
+    }
+    tx.commit().await?;
+    Ok(Enrolment::new(app, &user, &secret))
+}
+
+/// Lets that secret count, and opens the session that the ticket waits for.
+pub async fn confirm_enrolment(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+    code: &SecretString,
+) -> Result<(Vec<RecoveryCode>, TokenPair), FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user;
+    let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
+        Ok(codes) => codes,
+        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
+    };
+    sql::used(&mut tx, hash, ctx.now).await?;
+    let (id, password) = (user.id, account.password_hash.as_deref());
+    let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
+    let begun = login::begin(&mut tx, app, ctx, user, password, &["pwd", "otp"]).await?;
+    let Some(pair) = begun else {
+        return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
+    };
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok((codes, pair))
+}
+
+/// Gives a ticket to who showed the right password of an account that has a second factor, or must add
+/// one; `None` if the account changed since.
 pub async fn ask(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
-    user: UserId,
+    user: &User,
     password_hash: Option<&str>,
 ) -> onesql::Result<Option<Ticket>> {
+    let (is_there, user) = (user.second_factor_at.is_some(), user.id);
     let token = PendingToken::new(ctx.world());
     let (hash, end) = (hash(app, &token), ctx.now + TICKET);
-    if !sql::wait(tx, hash, user, password_hash, ctx.now, end).await? {
+    if !sql::wait(tx, hash, user, password_hash, is_there, ctx.now, end).await? {
         return Ok(None);
     }
     let mut factors = vec!["totp"];
@@ -243,7 +333,7 @@ pub async fn ask(
         factors.push("recovery_code");
     }
     audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
-    Ok(Some(Ticket { token, factors }))
+    Ok(Some(Ticket { token, factors, is_enrolment: !is_there }))
 }
 
 /// Opens the session that a ticket waits for, if the code is right.
@@ -253,6 +343,29 @@ pub async fn verify(
     token: Option<&PendingToken>,
     code: &SecretString,
 ) -> Result<TokenPair, FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user.id;
+    if let Err(refusal) = prove(&mut tx, app, ctx, &account.user, code).await? {
+        return Err(refuse(tx, app, ctx, Some(user), refusal).await?);
+    }
+    sql::used(&mut tx, hash, ctx.now).await?;
+    let password = account.password_hash.as_deref();
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, &["pwd", "otp"]).await?;
+    let Some(pair) = begun else {
+        return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
+    };
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(pair)
+}
+
+/// Spends one of a ticket's tries, and returns the transaction in which its account is held, what is
+/// stored of the ticket, and the account.
+async fn take(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<(Tx, Vec<u8>, Account), FactorError> {
     let mut tx = app.store.write().await?;
     let Some(token) = token else {
         return Err(refuse(tx, app, ctx, None, Refusal::Because("malformed_ticket")).await?);
@@ -272,18 +385,7 @@ pub async fn verify(
         refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
         return Err(FactorError::AccountDisabled);
     }
-    if let Err(refusal) = prove(&mut tx, app, ctx, &account.user, code).await? {
-        return Err(refuse(tx, app, ctx, Some(user), refusal).await?);
-    }
-    sql::used(&mut tx, hash, ctx.now).await?;
-    let password = account.password_hash.as_deref();
-    let begun = login::begin(&mut tx, app, ctx, account.user, password, &["pwd", "otp"]).await?;
-    let Some(pair) = begun else {
-        return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
-    };
-    tx.commit().await?;
-    app.outbox.wake();
-    Ok(pair)
+    Ok((tx, hash, account))
 }
 
 /// Removes the second factor of who shows it once more, and the password.

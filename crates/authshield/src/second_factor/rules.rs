@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::totp::DIGITS;
-use crate::kernel::RecoveryCode;
+use crate::kernel::{RecoveryCode, Timestamp};
 
 /// How many wrong codes in a row cost nothing.
 const FREE: i64 = 5;
@@ -49,6 +49,16 @@ pub(super) fn pause(misses: i64) -> Option<Duration> {
 /// Whether the owner is written to after that many wrong codes: somebody knows their password.
 pub(super) fn warns(misses: i64) -> bool {
     misses == FREE || (misses > FREE && misses % 10 == 0)
+}
+
+/// Whether somebody with these roles must have a second factor.
+pub(super) fn is_due(roles: &[String], required_for: &[String]) -> bool {
+    roles.iter().any(|role| required_for.contains(role))
+}
+
+/// Whether a proof is fresh enough for what cannot be taken back.
+pub(super) fn is_fresh(proved_at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
+    proved_at + max_age > now
 }
 
 #[cfg(test)]

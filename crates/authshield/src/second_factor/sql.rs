@@ -219,8 +219,8 @@ pub(super) async fn codes_left(tx: &mut Tx, user: UserId) -> Result<i64> {
     Ok(left)
 }
 
-/// Writes a sign-in that waits for a second factor, if the password is still the one that was compared
-/// and the account is not disabled; `false` if that changed.
+/// Writes a sign-in that waits for a second factor, if the password is still the one that was compared,
+/// the account is not disabled, and it still has a second factor or none; `false` if that changed.
 ///
 /// PostgreSQL needs the row's lock, as where a session is opened; SQLite has one writer.
 pub(super) async fn wait(
@@ -228,6 +228,7 @@ pub(super) async fn wait(
     token_hash: Vec<u8>,
     user: UserId,
     password_hash: Option<&str>,
+    is_there: bool,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<bool> {
@@ -235,12 +236,12 @@ pub(super) async fn wait(
         sqlite: "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at)
                  SELECT $1, id, 0, $4, $5 FROM users
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $3
-                   AND second_factor_at IS NOT NULL",
+                   AND (second_factor_at IS NOT NULL) = $6",
         postgres:
             "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at)
                    SELECT $1, id, 0, $4, $5 FROM users
                    WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $3
-                     AND second_factor_at IS NOT NULL
+                     AND (second_factor_at IS NOT NULL) = $6
                    FOR SHARE",
     };
     let written = tx
@@ -250,6 +251,7 @@ pub(super) async fn wait(
         .bind(password_hash.map(str::to_owned))
         .bind(now)
         .bind(expires_at)
+        .bind(is_there)
         .execute()
         .await?;
     Ok(written == 1)

@@ -40,6 +40,7 @@ mod screens;
 mod second_factor;
 mod sessions;
 mod silent_failures;
+mod step_up;
 mod story;
 mod supervise;
 mod suppression;

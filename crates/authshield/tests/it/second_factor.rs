@@ -319,7 +319,7 @@ async fn c09_recovery_codes_are_shown_once_used_once_and_replaced_as_a_whole() {
 }
 
 /// Attack: B12, C05, C10
-/// ASVS: V6.4.3, V6.6.2
+/// ASVS: V6.3.4, V6.4.3, V6.6.2
 #[tokio::test]
 async fn c10_a_ticket_is_for_its_account_for_minutes_and_dies_with_the_password() {
     let app = TestApp::with(&[UNLIMITED]).await;
@@ -399,6 +399,7 @@ async fn no_session_without_a_second_factor_survives_its_enrolment() {
 }
 
 /// Attack: C08, I06
+/// ASVS: V6.4.4, V6.5.6
 #[tokio::test]
 async fn an_administrator_helps_who_lost_everything_and_not_themselves() {
     let app = TestApp::with(&[UNLIMITED]).await;
