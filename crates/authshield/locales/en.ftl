@@ -52,6 +52,10 @@ password_changed = Your password for { $service } was changed
     .lead = The password of your { -account } at { $service } was changed on { $at }.
     .note = If it was not you, somebody else has access: ask for a new password at { $service } at once, and tell its operator.
 
+account_locked = Somebody is trying passwords for your { -account } at { $service }
+    .lead = On { $at } so many wrong passwords had been tried for your { -account } at { $service } that nobody may try another for a while. Nobody got in. Where you signed in before, you still can.
+    .note = You need not do anything. If it was you, or if you cannot sign in, ask for a new password at { $service }: the link in that message lets you in.
+
 confirm_new_email = Confirm your new e-mail address for { $service }
     .lead = You asked to use this address for your { -account } at { $service } from now on. Please confirm that it is yours; until then the old address stays.
     .action = Confirm the new address
@@ -221,6 +225,7 @@ activity-SECOND_FACTOR_DISABLED = Second factor removed
 activity-SECOND_FACTOR_RESET = Second factor removed by the operator
 activity-RECOVERY_CODE_USED = Recovery code used
 activity-RECOVERY_CODES_RENEWED = New recovery codes made
+activity-ACCOUNT_LOCKED = So many wrong passwords that nobody may try another for a while; where the owner signed in before, this does not hold
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out
 activity-SESSION_REVOKED = { $reason ->

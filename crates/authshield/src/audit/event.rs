@@ -114,6 +114,20 @@ pub enum Event {
         /// How it was signed in, and how it was proved since (RFC 8176).
         amr: Vec<String>,
     },
+    /// So many passwords were wrong that an account is locked for a while.
+    AccountLocked {
+        /// The account, if one has the address.
+        user: Option<UserId>,
+        /// What they typed.
+        email: String,
+        /// For whom: `strangers_guess`, `known_place_guesses`, `too_many_from_strangers`,
+        /// `too_many_in_a_row`.
+        reason: &'static str,
+        /// How many were wrong in a row.
+        failures: i64,
+        /// Until when; nothing if only the way back by mail helps.
+        until: Option<Timestamp>,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.
@@ -482,6 +496,7 @@ impl Event {
             Self::RecoveryCodeUsed { .. } => "RECOVERY_CODE_USED",
             Self::RecoveryCodesRenewed { .. } => "RECOVERY_CODES_RENEWED",
             Self::SteppedUp { .. } => "STEPPED_UP",
+            Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
             Self::RefreshRejected { .. } => "REFRESH_REJECTED",
             Self::RefreshReused { .. } => "REFRESH_REUSED",
@@ -530,6 +545,7 @@ impl Event {
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
             | Self::SecondFactorRefused { reason, .. }
+            | Self::AccountLocked { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }

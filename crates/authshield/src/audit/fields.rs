@@ -10,6 +10,7 @@ impl Event {
             Self::RegisterFailed { user, email, .. }
             | Self::VerificationRequested { user, email, .. }
             | Self::LoginFailed { user, email, .. }
+            | Self::AccountLocked { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
@@ -92,6 +93,9 @@ impl Event {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
             Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
             Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
+            Self::AccountLocked { failures, until, .. } => {
+                json!({ "failures": failures, "until": until })
+            }
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } => json!({ "count": count }),
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),

@@ -35,6 +35,8 @@ pub enum Letter {
     },
     /// To the account's address, after its password was changed or reset.
     PasswordChanged,
+    /// To the account's address, when so many passwords were wrong that strangers have to wait.
+    AccountLocked,
     /// To the address that shall replace the present one: prove that it is yours.
     ConfirmNewEmail {
         /// Leads to the page that confirms.
@@ -100,12 +102,13 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 15] = [
+    pub const KINDS: [&'static str; 16] = [
         "verify_email",
         "choose_password",
         "already_registered",
         "reset_password",
         "password_changed",
+        "account_locked",
         "confirm_new_email",
         "email_changing",
         "email_changed",
@@ -139,6 +142,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::ResetPassword { .. } => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::AccountLocked => "account_locked",
             Self::ConfirmNewEmail { .. } => "confirm_new_email",
             Self::EmailChanging { .. } => "email_changing",
             Self::EmailChanged => "email_changed",
@@ -164,6 +168,7 @@ impl Letter {
             }
             Self::AlreadyRegistered { link: None }
             | Self::PasswordChanged
+            | Self::AccountLocked
             | Self::EmailChanging { .. }
             | Self::EmailChanged
             | Self::SecondFactorAdded
@@ -198,6 +203,7 @@ impl Letter {
             }
             Self::AlreadyRegistered { link: None }
             | Self::PasswordChanged
+            | Self::AccountLocked
             | Self::EmailChanged
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
@@ -226,6 +232,7 @@ pub(super) fn protects(kind: &str) -> bool {
     matches!(
         kind,
         "password_changed"
+            | "account_locked"
             | "email_changing"
             | "email_changed"
             | "reset_password"

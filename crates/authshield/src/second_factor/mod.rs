@@ -38,6 +38,7 @@ use crate::access::Caller;
 use crate::accounts::{self, Account, ChangeError, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::guessing;
 use crate::kernel::{PendingToken, RecoveryCode, SessionId, Timestamp, UserId};
 use crate::mail::Letter;
 use crate::tokens::TokenPair;
@@ -195,7 +196,7 @@ pub async fn enable(
     password: &SecretString,
 ) -> Result<Enrolment, FactorError> {
     let user = &caller.user;
-    accounts::confirm(app, ctx, user, password, "enable_2fa").await?;
+    accounts::confirm(app, ctx, caller, password, "enable_2fa").await?;
     let secret = Secret::new(ctx.world());
     let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
     let mut tx = app.store.write().await?;
@@ -302,6 +303,7 @@ pub async fn confirm_enrolment(
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
     };
     sql::used(&mut tx, hash, ctx.now).await?;
+    guessing::completed(&mut tx, app, ctx, &user.email).await?;
     let (id, password) = (user.id, account.password_hash.as_deref());
     let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
     let begun = login::begin(&mut tx, app, ctx, user, password, &["pwd", "otp"]).await?;
@@ -349,6 +351,7 @@ pub async fn verify(
         return Err(refuse(tx, app, ctx, Some(user), refusal).await?);
     }
     sql::used(&mut tx, hash, ctx.now).await?;
+    guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
     let password = account.password_hash.as_deref();
     let begun = login::begin(&mut tx, app, ctx, account.user, password, &["pwd", "otp"]).await?;
     let Some(pair) = begun else {
@@ -397,7 +400,7 @@ pub async fn disable(
     code: &SecretString,
 ) -> Result<(), FactorError> {
     let user = &caller.user;
-    let mut tx = shown_again(app, ctx, user, password, code, "disable_2fa").await?;
+    let mut tx = shown_again(app, ctx, caller, password, code, "disable_2fa").await?;
     sql::remove(&mut tx, user.id, ctx.now).await?;
     app.outbox.put(&mut tx, &user.recipient(), &Letter::SecondFactorRemoved, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::SecondFactorDisabled { user: user.id }).await?;
@@ -416,7 +419,7 @@ pub async fn renew_codes(
     code: &SecretString,
 ) -> Result<Vec<RecoveryCode>, FactorError> {
     let user = &caller.user;
-    let mut tx = shown_again(app, ctx, user, password, code, "renew_recovery_codes").await?;
+    let mut tx = shown_again(app, ctx, caller, password, code, "renew_recovery_codes").await?;
     let codes = make_codes(&mut tx, app, ctx, user.id).await?;
     app.outbox.put(&mut tx, &user.recipient(), &Letter::RecoveryCodesRenewed, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::RecoveryCodesRenewed { user: user.id }).await?;
@@ -461,12 +464,13 @@ pub async fn reset(
 async fn shown_again(
     app: &App,
     ctx: &Ctx,
-    user: &User,
+    caller: &Caller,
     password: &SecretString,
     code: &SecretString,
     reason: &'static str,
 ) -> Result<Tx, FactorError> {
-    accounts::confirm(app, ctx, user, password, reason).await?;
+    let user = &caller.user;
+    accounts::confirm(app, ctx, caller, password, reason).await?;
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user.id).await?;
     match prove(&mut tx, app, ctx, user, code).await? {

@@ -62,7 +62,7 @@ pub async fn step_up(
     let has_factor = user.second_factor_at.is_some();
     if !has_factor {
         let Some(password) = password else { return Err(ChangeError::WrongPassword.into()) };
-        accounts::confirm(app, ctx, user, password, "step_up").await?;
+        accounts::confirm(app, ctx, caller, password, "step_up").await?;
     }
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user.id).await?;

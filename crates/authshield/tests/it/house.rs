@@ -31,9 +31,10 @@ const FEATURES: [&str; 18] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
     "audit",
     "config",
+    "guessing",
     "installation",
     "kernel",
     "limits",
