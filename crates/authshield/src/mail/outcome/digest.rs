@@ -145,13 +145,10 @@ pub async fn write_daily(app: &App) -> Result<bool> {
     }
     let digest = digest(app, ctx.now).await?;
     let Digest { from, to, deviations, new_replies, unknown } = digest;
-    let event = Event::MailDigest {
-        from,
-        to,
-        deviations: json!(deviations),
-        new_replies: json!(new_replies),
-        unknown: json!(unknown),
-    };
+    let (deviations, new_replies, unknown) =
+        (json!(deviations), json!(new_replies), json!(unknown));
+    tracing::info!(%from, %to, %deviations, %new_replies, %unknown, "mail of the day");
+    let event = Event::MailDigest { from, to, deviations, new_replies, unknown };
     audit::record_alone(app, &ctx, &event).await?;
     Ok(true)
 }
