@@ -31,7 +31,7 @@ use crate::screens::Pages;
 use crate::sessions::Present;
 use crate::telemetry::Metrics;
 use crate::tokens::Holder;
-use crate::vault::{Keyring, Secrets};
+use crate::vault::{Keyring, Secrets, Vault};
 use crate::world::{SharedWorld, World};
 
 /// The largest body that is read, in bytes.
@@ -59,6 +59,8 @@ pub struct Reach {
     pub store: Store,
     /// Hashing, on its own threads.
     pub passwords: Passwords,
+    /// Seals what must not be read in the database.
+    pub vault: Vault,
     /// The keys that sign access tokens.
     pub keyring: Keyring,
     /// Keys for hashes of what must not be stored.

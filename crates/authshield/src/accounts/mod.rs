@@ -31,7 +31,7 @@ use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
-use crate::sessions;
+use crate::{second_factor, sessions};
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,10 @@ pub enum ChangeError {
     /// The password was changed by somebody else at the same time.
     #[error("the account changed at the same time")]
     Raced,
+
+    /// The second factor was shown too long ago.
+    #[error("the second factor was shown too long ago")]
+    StepUp(#[from] second_factor::StepUp),
 
     /// There were too many tries.
     #[error("too many tries")]
@@ -136,6 +140,7 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
+    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
     let account = confirm(app, ctx, caller, &current, "change_password").await?;
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
@@ -155,7 +160,8 @@ pub async fn change_password(
     Ok(())
 }
 
-/// What follows every new password: other sessions end, open links die, the owner is told.
+/// What follows every new password: other sessions end, open links and sign-ins that wait for a second
+/// factor die, the owner is told.
 pub async fn password_was_set(
     tx: &mut Tx,
     app: &App,
@@ -177,6 +183,7 @@ pub async fn password_was_set(
     }
     links::withdraw(tx, user.id, Purpose::ResetPassword).await?;
     links::withdraw(tx, user.id, Purpose::ChangeEmail).await?;
+    second_factor::withdraw(tx, user.id).await?;
     // Who had no address that was proved has nobody to be warned.
     if user.email_verified_at.is_some() {
         app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
@@ -193,6 +200,7 @@ pub async fn change_email(
     password: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
+    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
     let account = confirm(app, ctx, caller, &password, "change_email").await?;
     app.limits.spend(&MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
@@ -241,8 +249,9 @@ pub async fn change_email(
     Ok(())
 }
 
-/// Asks for the password again, before something that cannot be taken back.
-async fn confirm(
+/// Asks for the password again, before something that cannot be taken back; `reason` says what, for
+/// the audit trail.
+pub async fn confirm(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,

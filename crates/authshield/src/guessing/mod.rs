@@ -7,6 +7,7 @@
 //! succeeded    it was right: the row of wrong ones ends
 //! failed       it was wrong: an event and a letter, if that locks something
 //! take_back    nobody judged it: there was too much to do
+//! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
 //! ```
 //!
@@ -192,6 +193,23 @@ pub async fn succeeded(tx: &mut Tx, ctx: &Ctx, attempt: &Attempt) -> onesql::Res
     sql::forget(tx, &keys.account).await?;
     sql::forget_places(tx, &counted.place, &keys.strangers, ctx.now).await?;
     know(tx, ctx, keys).await
+}
+
+/// The same, where the password was right before, and something else shows now that it was the owner who
+/// knew it.
+pub async fn completed(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+) -> onesql::Result<()> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
+    let keys = Keys::of(app, ctx, email, None);
+    sql::forget(tx, &keys.account).await?;
+    sql::forget_places(tx, &keys.network, &keys.strangers, ctx.now).await?;
+    know(tx, ctx, &keys).await
 }
 
 /// The same, where a right password opens nothing.

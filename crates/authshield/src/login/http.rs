@@ -14,8 +14,8 @@ use crate::tokens::TokenPair;
 
 problems!(
     /// What signing in may answer.
-    LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | ValidationFailed
-        | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+    LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | SecondFactorRequired
+        | SecondFactorEnrolmentRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
 impl From<LoginError> for Problem {
@@ -30,6 +30,7 @@ impl From<LoginError> for Problem {
             LoginError::Refused(refusal) => {
                 Self::from(Code::InvalidCredentials).because(refusal.reason())
             }
+            LoginError::SecondFactorDue(ticket) => ticket.into(),
             LoginError::Limited(exceeded) => exceeded.into(),
             LoginError::Overloaded(overloaded) => overloaded.into(),
             LoginError::Store(error) => error.into(),
@@ -48,7 +49,9 @@ pub struct LogIn {
 
 /// Sign in with a password.
 ///
-/// An unknown address and a wrong password get the same answer, in the same time.
+/// An unknown address and a wrong password get the same answer, in the same time. Where the account has
+/// a second factor, the right password is answered with `AUTH_2FA_REQUIRED`; go on with
+/// `POST /auth/2fa/verify`.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "sign-in", request_body = LogIn,
     responses((status = OK, body = TokenPair), LoginProblems),

@@ -97,6 +97,7 @@ mod tests {
                 locale: "en".parse().unwrap(),
                 email_verified_at: Some(now),
                 disabled_at: None,
+                second_factor_at: None,
                 created_at: now,
                 updated_at: now,
                 roles: vec!["user".into()],

@@ -96,6 +96,7 @@ impl Scene {
             client_id: FIRST_PARTY,
             roles: &roles,
             amr: &[],
+            acr: "aal1",
             auth_time: now.as_second(),
             epoch: FIRST_EPOCH,
         };
