@@ -37,7 +37,7 @@ const GROUPS_PER_CHECKPOINT: usize = 64;
 ///
 /// The usual 2 MiB are too few where hundreds of people are signed in: each request would read the same
 /// pages from the system again.
-const CACHE: &str = "-16384";
+const CACHE: &str = "-8192";
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()

@@ -31,6 +31,7 @@ use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
+use crate::telemetry::to_the_end;
 use crate::{second_factor, sessions};
 
 /// Why an account was not changed.
@@ -258,8 +259,21 @@ pub async fn confirm(
     password: &SecretString,
     reason: &'static str,
 ) -> Result<Account, ChangeError> {
-    let user = &caller.user;
-    let attempt = guessing::begin(app, ctx, &user.email, true, Some(caller.session)).await?;
+    let (app, ctx, password) = (app.clone(), ctx.clone(), password.clone());
+    let (user, session) = (caller.user.clone(), caller.session);
+    // As where one signs in: what was counted is judged, and told.
+    to_the_end(async move { judge(&app, &ctx, &user, session, &password, reason).await }).await
+}
+
+async fn judge(
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    session: SessionId,
+    password: &SecretString,
+    reason: &'static str,
+) -> Result<Account, ChangeError> {
+    let attempt = guessing::begin(app, ctx, &user.email, true, Some(session)).await?;
     let account = sql::by_id(&mut app.store.glance().await?, user.id).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = match app.passwords.verify(password, hash.filter(|_| !attempt.is_locked())).await

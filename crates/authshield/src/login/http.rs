@@ -10,6 +10,7 @@ use super::{LoginError, Refusal};
 use crate::app::{App, Body, Ctx};
 use crate::kernel::EmailAddress;
 use crate::problem::{Code, Problem, problems};
+use crate::telemetry::to_the_end;
 use crate::tokens::TokenPair;
 
 problems!(
@@ -61,6 +62,8 @@ pub async fn log_in(
     ctx: Ctx,
     Body(body): Body<LogIn>,
 ) -> Result<Json<TokenPair>, Problem> {
-    let pair = super::log_in(&app, &ctx, &body.email, &body.password).await?;
-    Ok(Json(pair))
+    // A password that was counted is judged, and what that leads to is told, even if its client hangs up.
+    let pair =
+        to_the_end(async move { super::log_in(&app, &ctx, &body.email, &body.password).await });
+    Ok(Json(pair.await?))
 }

@@ -246,10 +246,8 @@ async fn refuse(
         Event::LoginFailed { user, email: email.as_str().to_owned(), reason: refusal.reason() };
     let mut tx = app.store.write().await?;
     audit::record(&mut tx, app, ctx, &failed).await?;
-    if refusal.is_a_guess() {
-        guessing::failed(&mut tx, app, ctx, attempt, email, owner.as_ref().map(Owner::from))
-            .await?;
-    }
+    // It was counted, whatever the reason: what that locks is told.
+    guessing::failed(&mut tx, app, ctx, attempt, email, owner.as_ref().map(Owner::from)).await?;
     tx.commit().await?;
     Ok(refusal.into())
 }

@@ -162,12 +162,11 @@ impl Letter {
         match self {
             Self::VerifyEmail { .. }
             | Self::ChoosePassword { .. }
+            // As long as the others that a registration causes: when it ends can be seen from outside.
+            | Self::AlreadyRegistered { .. }
             | Self::ConfirmNewEmail { .. } => lives.verification,
-            Self::ResetPassword { .. } | Self::AlreadyRegistered { link: Some(_) } => {
-                lives.recovery
-            }
-            Self::AlreadyRegistered { link: None }
-            | Self::PasswordChanged
+            Self::ResetPassword { .. } => lives.recovery,
+            Self::PasswordChanged
             | Self::AccountLocked
             | Self::EmailChanging { .. }
             | Self::EmailChanged

@@ -272,7 +272,7 @@ async fn already_registered(
     ctx: &Ctx,
     user: User,
 ) -> onesql::Result<MailId> {
-    let (mail, lasts) = (app.outbox.next(), app.config.recovery.ttl);
+    let (mail, lasts) = (app.outbox.next(), app.config.verification.ttl);
     let link = if user.disabled_at.is_none() {
         let token = crate::recovery::issue(tx, app, ctx, &user, mail, lasts).await?;
         Some(links::url(&app.config.mail.link_reset_password, &token))
