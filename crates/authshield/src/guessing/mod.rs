@@ -16,7 +16,9 @@
 //! elsewhere shuts himself out, and not the owner at home. Over all places there are at most 100 in a row
 //! (NIST SP 800-63B-4, 3.2.2), a fifth of which strangers cannot use up; then only a link by mail helps.
 //!
-//! Nobody learns whether an address has an account: those without one are counted alike.
+//! Addresses without an account are counted alike, so that a stranger elsewhere learns nothing of who has
+//! one. What that does not hide, for the sake of owners who are not to be locked out: who shares a network
+//! with an owner sees that it is known (the guide to abuse says so).
 
 mod rules;
 mod sql;
