@@ -191,10 +191,7 @@ fn limited(app: &App, retry_after: Duration) -> GuessError {
 /// What strangers have to wait for stays: or each sign-in of the owner would give them guesses.
 pub async fn succeeded(tx: &mut Tx, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
     let Some(counted) = &attempt.counted else { return Ok(()) };
-    let keys = &attempt.keys;
-    sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &counted.place, &keys.strangers, ctx.now).await?;
-    know(tx, ctx, keys).await
+    forgive(tx, ctx, &attempt.keys, &counted.place).await
 }
 
 /// The same, where the password was right before, and something else shows now that it was the owner who
@@ -209,9 +206,7 @@ pub async fn completed(
         return Ok(());
     }
     let keys = Keys::of(app, ctx, email, None);
-    sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &keys.network, &keys.strangers, ctx.now).await?;
-    know(tx, ctx, &keys).await
+    forgive(tx, ctx, &keys, &keys.network).await
 }
 
 /// The same, where a right password opens nothing.
@@ -236,12 +231,14 @@ pub async fn recovered(
         return Ok(());
     }
     let keys = Keys::of(app, ctx, email, None);
-    sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await?;
-    know(tx, ctx, &keys).await
+    forgive(tx, ctx, &keys, &keys.strangers).await
 }
 
-async fn know(tx: &mut Tx, ctx: &Ctx, keys: &Keys) -> onesql::Result<()> {
+/// Ends the row of wrong ones and what there is to wait for at `place`; from now on the client's network is
+/// the owner's.
+async fn forgive(tx: &mut Tx, ctx: &Ctx, keys: &Keys, place: &[u8]) -> onesql::Result<()> {
+    sql::forget(tx, &keys.account).await?;
+    sql::forget_places(tx, place, &keys.strangers, ctx.now).await?;
     let fresh = Place { failures: 0, streak: 0, open_at: ctx.now };
     sql::set_place(tx, &keys.network, &fresh, ctx.now + KNOWN_FOR).await.map(drop)
 }
