@@ -5,6 +5,37 @@ use serde_json::{Value, json};
 use super::event::{Event, Subject};
 
 impl Event {
+    /// Returns the true reason, which no client is told.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::RegisterFailed { reason, .. }
+            | Self::LinkRejected { reason, .. }
+            | Self::LoginFailed { reason, .. }
+            | Self::SecondFactorRefused { reason, .. }
+            | Self::AccountLocked { reason, .. }
+            | Self::RefreshRejected { reason, .. }
+            | Self::SessionsRevoked { reason, .. }
+            | Self::PasswordMismatch { reason, .. }
+            | Self::AdminRefused { reason, .. }
+            | Self::KeyRotated { reason, .. }
+            | Self::ConfigChanged { reason, .. } => Some(reason),
+            Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
+            Self::MailCellDegraded { step, .. } | Self::MailCellRecovered { step, .. } => {
+                Some(step)
+            }
+            Self::ServiceTaskRestarted { task, .. } => Some(task),
+            Self::RegisterSucceeded { reason, .. }
+            | Self::VerificationRequested { reason, .. }
+            | Self::UserDeleted { reason, .. }
+            | Self::UserDeletionWithdrawn { reason, .. }
+            | Self::RefreshRotated { reason, .. }
+            | Self::PasswordResetRequested { reason, .. }
+            | Self::EmailChangeRequested { reason, .. } => *reason,
+            _ => None,
+        }
+    }
+
     pub(super) fn subject(&self) -> Subject<'_> {
         match self {
             Self::RegisterFailed { user, email, .. }
@@ -59,6 +90,11 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
+            Self::UserDeletionWithdrawn { user, reason } => Subject {
+                actor: reason.is_none().then_some(*user),
+                user: Some(*user),
+                ..Subject::default()
+            },
             Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
             Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
             Self::SecondFactorReset { actor, user }
@@ -84,6 +120,8 @@ impl Event {
             | Self::SecondFactorDisabled { user }
             | Self::RecoveryCodeUsed { user, .. }
             | Self::RecoveryCodesRenewed { user }
+            | Self::UserDeletionRequested { user, .. }
+            | Self::DataExported { user }
             | Self::SetupCompleted { user } => {
                 Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
             }
@@ -106,6 +144,7 @@ impl Event {
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
             Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
+            Self::UserDeletionRequested { due, .. } => json!({ "due": due }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
             Self::MailResent { mail, replaced_by, .. } => {
                 json!({ "mail": mail, "replaced_by": replaced_by })
