@@ -1,4 +1,4 @@
-//! What an event says besides its code and its reason.
+//! What an event says besides its code: its reason, whom it is about, and the rest.
 
 use serde_json::{Value, json};
 

@@ -81,8 +81,9 @@ pub async fn withdraw_deletion(
     ctx: Ctx,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    match super::withdraw(&app, &ctx, &caller).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Code::TokenRevoked.into()),
+    if super::withdraw(&app, &ctx, &caller).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Code::TokenRevoked.into())
     }
 }
