@@ -10,6 +10,7 @@ pub const CODES: &[&str] = &[
     "LOGIN_SUCCEEDED",
     "LOGIN_FAILED",
     "ACCOUNT_LOCKED",
+    "SIGN_IN_ATTACK_SEEN",
     "REFRESH_ROTATED",
     "REFRESH_REJECTED",
     "REFRESH_REUSED",

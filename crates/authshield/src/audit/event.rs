@@ -78,6 +78,18 @@ pub enum Event {
         /// Until when; nothing if only the way back by mail helps.
         until: Option<Timestamp>,
     },
+    /// Many accounts were tried from one place within ten minutes, and hardly anybody got in from there. Its
+    /// sign-ins are slowed down for an hour.
+    SignInAttackSeen {
+        /// `stuffing`: most addresses have no account here; `spraying`: most have one.
+        reason: &'static str,
+        /// The address of the client, or the /48 of an IPv6 address.
+        network: String,
+        /// How many accounts.
+        accounts: usize,
+        /// How many of them do not exist.
+        unknown: usize,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.
@@ -439,6 +451,7 @@ impl Event {
             Self::LoginSucceeded { .. } => "LOGIN_SUCCEEDED",
             Self::LoginFailed { .. } => "LOGIN_FAILED",
             Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
+            Self::SignInAttackSeen { .. } => "SIGN_IN_ATTACK_SEEN",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
             Self::RefreshRejected { .. } => "REFRESH_REJECTED",
             Self::RefreshReused { .. } => "REFRESH_REUSED",
@@ -487,6 +500,7 @@ impl Event {
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
             | Self::AccountLocked { reason, .. }
+            | Self::SignInAttackSeen { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }

@@ -15,6 +15,7 @@ impl Event {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
             Self::LinkRejected { .. }
+            | Self::SignInAttackSeen { .. }
             | Self::KeyRotated { .. }
             | Self::CheckFailed { .. }
             | Self::CheckRecovered { .. }
@@ -86,6 +87,9 @@ impl Event {
             Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
+            }
+            Self::SignInAttackSeen { network, accounts, unknown, .. } => {
+                json!({ "network": network, "accounts": accounts, "unknown": unknown })
             }
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } => json!({ "count": count }),

@@ -8,6 +8,7 @@
 //! failed       it was wrong: an event and a letter, if that locks something
 //! take_back    nobody judged it: there was too much to do
 //! recovered    a new password was chosen by mail
+//! pattern      many accounts from one place: an event, and that place is slowed down
 //! ```
 //!
 //! Wrong passwords are counted by *place*: each network from which the owner signed in before has a count
@@ -17,6 +18,7 @@
 //!
 //! Nobody learns whether an address has an account: those without one are counted alike.
 
+mod pattern;
 mod rules;
 mod sql;
 
@@ -24,12 +26,16 @@ use std::time::Duration;
 
 use onesql::Tx;
 
+pub use self::pattern::Patterns;
 use self::rules::{Place, Refused, Who};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
 use crate::limits::{Exceeded, rules::password_per_account};
 use crate::mail::{Letter, Recipient};
+
+/// What a sign-in costs where many accounts are attacked from: a fourth as many are left.
+const SLOW_PRICE: u32 = 4;
 
 /// For how long a network counts as the owner's after a sign-in.
 const KNOWN_FOR: Duration = Duration::from_hours(90 * 24);
@@ -186,9 +192,10 @@ fn limited(app: &App, retry_after: Duration) -> GuessError {
 /// owner's from now on.
 ///
 /// What strangers have to wait for stays: or each sign-in of the owner would give them guesses.
-pub async fn succeeded(tx: &mut Tx, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
+pub async fn succeeded(tx: &mut Tx, app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
     let Some(counted) = &attempt.counted else { return Ok(()) };
     let keys = &attempt.keys;
+    app.patterns.succeeded(&ctx.client, ctx.now);
     sql::forget(tx, &keys.account).await?;
     sql::forget_places(tx, &counted.place, &keys.strangers, ctx.now).await?;
     know(tx, ctx, keys).await
@@ -200,7 +207,7 @@ pub async fn confirmed(app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Resul
         return Ok(());
     }
     let mut tx = app.store.write().await?;
-    succeeded(&mut tx, ctx, attempt).await?;
+    succeeded(&mut tx, app, ctx, attempt).await?;
     tx.commit().await
 }
 
@@ -236,6 +243,9 @@ pub async fn failed(
     email: &EmailAddress,
     owner: Option<Owner>,
 ) -> onesql::Result<()> {
+    if app.limits.enabled() {
+        look_around(tx, app, ctx, attempt, owner.is_none()).await?;
+    }
     let Some(Counted { who, after, run, .. }) = &attempt.counted else { return Ok(()) };
     let Some(lock) = rules::lock(after, *who, run.failures, &app.config.rate_limit) else {
         return Ok(());
@@ -256,6 +266,33 @@ pub async fn failed(
         tx.then(move || app.outbox.wake());
     }
     Ok(())
+}
+
+/// Writes down an attack on many accounts that this wrong password makes visible.
+async fn look_around(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    attempt: &Attempt,
+    is_unknown: bool,
+) -> onesql::Result<()> {
+    let account = &attempt.keys.account;
+    let Some(sighting) = app.patterns.failed(&ctx.client, account, is_unknown, ctx.now) else {
+        return Ok(());
+    };
+    let seen = Event::SignInAttackSeen {
+        reason: sighting.pattern.reason(),
+        network: sighting.network,
+        accounts: sighting.accounts,
+        unknown: sighting.unknown,
+    };
+    audit::record(tx, app, ctx, &seen).await
+}
+
+/// Returns what a sign-in costs of its client's budget: more where many accounts are attacked from.
+#[must_use]
+pub fn price(app: &App, ctx: &Ctx) -> u32 {
+    if app.patterns.slows(&ctx.client, ctx.now) { SLOW_PRICE } else { 1 }
 }
 
 /// Takes an attempt back that nobody judged: a service that is busy must not lock anybody out. What others

@@ -130,6 +130,38 @@ pub(super) fn lock(place: &Place, who: Who, failures: i64, policy: &RateLimit) -
     })
 }
 
+/// From how many accounts on failures from one place are an attack on all of them.
+const MANY: usize = 20;
+
+/// An attack on many accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pattern {
+    /// A list of addresses and passwords from elsewhere: most addresses have no account here.
+    Stuffing,
+    /// A few passwords, on many accounts.
+    Spraying,
+}
+
+impl Pattern {
+    /// Returns its name in the audit trail.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Stuffing => "stuffing",
+            Self::Spraying => "spraying",
+        }
+    }
+}
+
+/// Judges what came from one place within a while: so many accounts failed, of which so many do not exist, and
+/// so many sign-ins succeeded. Where people sign in, some mistype.
+pub(super) fn pattern(failed: usize, unknown: usize, succeeded: usize) -> Option<Pattern> {
+    if failed < MANY || succeeded.saturating_mul(3) >= failed {
+        return None;
+    }
+    let most_are_unknown = unknown.saturating_mul(2) >= failed;
+    Some(if most_are_unknown { Pattern::Stuffing } else { Pattern::Spraying })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -175,6 +207,21 @@ mod tests {
         let at = |streak| next(Some(&place(streak)), Who::Known, streak, &policy, earlier);
         assert_eq!(at(9).map(|place| place.streak), Ok(10));
         assert_eq!(at(10), Err(Refused::Wait(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn many_accounts_that_fail_are_a_pattern() {
+        for (failed, unknown, succeeded, expected) in [
+            (19, 19, 0, None),
+            (20, 20, 0, Some(Pattern::Stuffing)),
+            (20, 10, 6, Some(Pattern::Stuffing)),
+            (20, 9, 6, Some(Pattern::Spraying)),
+            (20, 20, 7, None),
+            (256, 0, 86, None),
+        ] {
+            let judged = pattern(failed, unknown, succeeded);
+            assert_eq!(judged, expected, "{failed} {unknown} {succeeded}");
+        }
     }
 
     #[test]

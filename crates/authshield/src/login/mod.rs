@@ -24,7 +24,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::guessing::{self, Attempt, GuessError, Owner};
 use crate::kernel::{EmailAddress, SessionId};
-use crate::limits::rules::HASHES_PER_SITE;
+use crate::limits::rules::{HASHES_PER_SITE, LOGIN_PER_CLIENT};
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
 use crate::sessions::{self, Session};
@@ -75,6 +75,14 @@ pub async fn log_in(
     email: &EmailAddress,
     password: &SecretString,
 ) -> Result<TokenPair, LoginError> {
+    // One was spent before anybody looked who it is.
+    let price = guessing::price(app, ctx) - 1;
+    if price > 0 {
+        app.limits
+            .spend_some(&LOGIN_PER_CLIENT, &ctx.client.network(), ctx.now, price)
+            .await
+            .map_err(LoginError::Limited)?;
+    }
     app.limits
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
         .await
@@ -169,7 +177,7 @@ async fn open(
         let now = accounts::by_id(&mut tx, user.id).await?;
         return Ok(Opened::Changed(now.map(Box::new)));
     }
-    guessing::succeeded(&mut tx, ctx, attempt).await?;
+    guessing::succeeded(&mut tx, app, ctx, attempt).await?;
     let refresh = tokens::first(&mut tx, app, ctx, session.id, session.expires_at).await?;
     let succeeded =
         Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };

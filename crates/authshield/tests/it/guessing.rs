@@ -229,3 +229,31 @@ async fn without_limits_nobody_is_counted() {
     log_in(&app, CAFE, "ann@example.org", PASSWORD).await.ok(200);
     assert_eq!(app.count("SELECT COUNT(*) FROM password_failures").await, 0);
 }
+
+/// One place tries a list: it is seen once, and slowed down; others are not.
+///
+/// ASVS: V6.3.1
+/// Attack: A07
+#[tokio::test]
+async fn a07_a_list_of_addresses_from_one_place_is_seen_and_slowed() {
+    let app = TestApp::with(&[PROXY, ("rate_limit.login_per_client", "60/1m")]).await;
+    for n in 0..25 {
+        let email = format!("user{n}@example.org");
+        log_in(&app, CAFE, &email, WRONG).await.is(401, "AUTH_INVALID_CREDENTIALS");
+    }
+    let events = app.events().await;
+    let seen = |event: &&String| event.starts_with("SIGN_IN_ATTACK_SEEN");
+    assert_eq!(events.iter().filter(seen).collect::<Vec<_>>(), ["SIGN_IN_ATTACK_SEEN/stuffing"]);
+    // Of sixty, twenty and five times four are spent; so five are left of twenty.
+    let (mut judged, mut n) = (0, 100);
+    while log_in(&app, CAFE, &format!("user{n}@example.org"), WRONG).await.status == 401 {
+        (judged, n) = (judged + 1, n + 1);
+    }
+    assert!((4..=6).contains(&judged), "{judged}");
+    log_in(&app, HOME, "user1@example.org", WRONG).await.is(401, "AUTH_INVALID_CREDENTIALS");
+    // After an hour nobody is slowed down any more.
+    app.advance(Duration::from_hours(2));
+    for n in 0..10 {
+        log_in(&app, CAFE, &format!("late{n}@example.org"), WRONG).await.ok(401);
+    }
+}
