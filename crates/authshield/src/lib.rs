@@ -7,8 +7,8 @@
 //! features  registration verification login tokens sessions recovery accounts activity roles
 //!           admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit guessing limits leases links mail vault passwords telemetry chores
-//!           installation words
+//! services  audit seals guessing limits leases links mail vault passwords telemetry
+//!           chores installation words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
 //!
@@ -48,6 +48,8 @@ pub mod roles;
 pub mod router;
 pub mod schema;
 pub mod screens;
+pub mod seals;
+pub mod second_factor;
 pub mod server;
 pub mod sessions;
 pub mod shutdown;

@@ -64,6 +64,56 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// Somebody showed the right password of an account with a second factor, and was asked for it.
+    SecondFactorAsked {
+        /// The account.
+        user: UserId,
+    },
+    /// A code was not taken, or what it was sent with.
+    SecondFactorRefused {
+        /// The account, if what was sent belongs to one.
+        user: Option<UserId>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Somebody added a second factor to their account; a sign-in needs it from now on.
+    SecondFactorEnabled {
+        /// The account.
+        user: UserId,
+    },
+    /// Somebody removed the second factor from their account.
+    SecondFactorDisabled {
+        /// The account.
+        user: UserId,
+    },
+    /// The second factor was taken from an account whose owner lost it.
+    SecondFactorReset {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// The account.
+        user: UserId,
+    },
+    /// A recovery code was used in the place of the second factor.
+    RecoveryCodeUsed {
+        /// The account.
+        user: UserId,
+        /// How many are left.
+        left: i64,
+    },
+    /// Somebody made new recovery codes; the ones before are worth nothing.
+    RecoveryCodesRenewed {
+        /// The account.
+        user: UserId,
+    },
+    /// Somebody who is signed in proved again who they are.
+    SteppedUp {
+        /// The account.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+        /// How it was signed in, and how it was proved since (RFC 8176).
+        amr: Vec<String>,
+    },
     /// So many passwords were wrong that an account is locked for a while.
     AccountLocked {
         /// The account, if one has the address.
@@ -78,17 +128,20 @@ pub enum Event {
         /// Until when; nothing if only the way back by mail helps.
         until: Option<Timestamp>,
     },
-    /// Many accounts were tried from one place within ten minutes, and hardly anybody got in from there. Its
-    /// sign-ins are slowed down for an hour.
+    /// Many accounts were tried from one place within ten minutes, and hardly anybody got in from there.
+    /// Strangers there are slowed down until an hour after. While it goes on it is told again whenever there are
+    /// twice as many accounts.
     SignInAttackSeen {
         /// `stuffing`: most addresses have no account here; `spraying`: most have one.
         reason: &'static str,
         /// The address of the client, or the /48 of an IPv6 address.
         network: String,
-        /// How many accounts.
+        /// How many accounts were tried in vain, each counted once in ten minutes.
         accounts: usize,
         /// How many of them do not exist.
         unknown: usize,
+        /// How many accounts somebody got into from there meanwhile, whether or not by the attack.
+        entered: usize,
     },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
@@ -427,6 +480,21 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// What is personal of somebody was erased from what was sealed: addresses, user agents, typed
+    /// addresses.
+    PersonErased {
+        /// Whose it was.
+        user: UserId,
+        /// Of how many events.
+        count: u64,
+    },
+    /// The audit trail was cut off: what is older is kept no longer.
+    EventsPruned {
+        /// What was sealed before then is gone.
+        before: Timestamp,
+        /// The last link that is gone.
+        seq: i64,
+    },
 }
 
 /// Who and what an event is about.
@@ -450,6 +518,14 @@ impl Event {
             Self::LinkRejected { .. } => "LINK_REJECTED",
             Self::LoginSucceeded { .. } => "LOGIN_SUCCEEDED",
             Self::LoginFailed { .. } => "LOGIN_FAILED",
+            Self::SecondFactorAsked { .. } => "SECOND_FACTOR_ASKED",
+            Self::SecondFactorRefused { .. } => "SECOND_FACTOR_REFUSED",
+            Self::SecondFactorEnabled { .. } => "SECOND_FACTOR_ENABLED",
+            Self::SecondFactorDisabled { .. } => "SECOND_FACTOR_DISABLED",
+            Self::SecondFactorReset { .. } => "SECOND_FACTOR_RESET",
+            Self::RecoveryCodeUsed { .. } => "RECOVERY_CODE_USED",
+            Self::RecoveryCodesRenewed { .. } => "RECOVERY_CODES_RENEWED",
+            Self::SteppedUp { .. } => "STEPPED_UP",
             Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
             Self::SignInAttackSeen { .. } => "SIGN_IN_ATTACK_SEEN",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
@@ -489,6 +565,8 @@ impl Event {
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
             Self::EventsExported { .. } => "EVENTS_EXPORTED",
+            Self::PersonErased { .. } => "PERSON_ERASED",
+            Self::EventsPruned { .. } => "EVENTS_PRUNED",
         }
     }
 
@@ -499,6 +577,7 @@ impl Event {
             Self::RegisterFailed { reason, .. }
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
+            | Self::SecondFactorRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
             | Self::RefreshRejected { reason, .. }

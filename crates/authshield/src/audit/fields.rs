@@ -24,6 +24,7 @@ impl Event {
             | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. }
             | Self::EventsExported { .. }
+            | Self::EventsPruned { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. }
             | Self::MailCellDegraded { .. }
@@ -47,6 +48,7 @@ impl Event {
                 Subject { session: *session, ..Subject::default() }
             }
             Self::LoginSucceeded { user, session, .. }
+            | Self::SteppedUp { user, session, .. }
             | Self::RefreshRotated { user, session, .. }
             | Self::RefreshReused { user, session, .. }
             | Self::Logout { user, session } => Subject {
@@ -58,12 +60,17 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
-            Self::RolesChanged { actor, user, .. }
+            Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
+            Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
+            Self::SecondFactorReset { actor, user }
+            | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
             }
-            Self::UserDeleted { user, .. } | Self::UserCreated { user, .. } => {
+            Self::UserDeleted { user, .. }
+            | Self::UserCreated { user, .. }
+            | Self::PersonErased { user, .. } => {
                 Subject { user: Some(*user), ..Subject::default() }
             }
             Self::RegisterSucceeded { user, .. }
@@ -74,6 +81,10 @@ impl Event {
             | Self::EmailChangeRequested { user, .. }
             | Self::EmailChanged { user }
             | Self::ProfileChanged { user, .. }
+            | Self::SecondFactorEnabled { user }
+            | Self::SecondFactorDisabled { user }
+            | Self::RecoveryCodeUsed { user, .. }
+            | Self::RecoveryCodesRenewed { user }
             | Self::SetupCompleted { user } => {
                 Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
             }
@@ -84,15 +95,18 @@ impl Event {
     pub(super) fn data(&self) -> Value {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
-            Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
+            Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
             }
-            Self::SignInAttackSeen { network, accounts, unknown, .. } => {
-                json!({ "network": network, "accounts": accounts, "unknown": unknown })
-            }
+            Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
+                "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
+            }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
-            Self::SessionsRevoked { count, .. } => json!({ "count": count }),
+            Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
+                json!({ "count": count })
+            }
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
             Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
@@ -167,6 +181,7 @@ impl Event {
             Self::EventsExported { since, until, count } => {
                 json!({ "since": since, "until": until, "count": count })
             }
+            Self::EventsPruned { before, seq } => json!({ "before": before, "seq": seq }),
             _ => json!({}),
         }
     }

@@ -7,8 +7,9 @@
 //! succeeded    it was right: the row of wrong ones ends
 //! failed       it was wrong: an event and a letter, if that locks something
 //! take_back    nobody judged it: there was too much to do
+//! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
-//! pattern      many accounts from one place: an event, and that place is slowed down
+//! pattern      many accounts from one place: an event, and strangers there are slowed down
 //! ```
 //!
 //! Wrong passwords are counted by *place*: each network from which the owner signed in before has a count
@@ -16,7 +17,9 @@
 //! elsewhere shuts himself out, and not the owner at home. Over all places there are at most 100 in a row
 //! (NIST SP 800-63B-4, 3.2.2), a fifth of which strangers cannot use up; then only a link by mail helps.
 //!
-//! Nobody learns whether an address has an account: those without one are counted alike.
+//! Addresses without an account are counted alike, so that a stranger elsewhere learns nothing of who has
+//! one. What that does not hide, for the sake of owners who are not to be locked out: who shares a network
+//! with an owner sees that it is known (the guide to abuse says so).
 
 mod pattern;
 mod rules;
@@ -27,15 +30,14 @@ use std::time::Duration;
 use onesql::Tx;
 
 pub use self::pattern::Patterns;
+use self::pattern::Sighting;
 use self::rules::{Place, Refused, Who};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
-use crate::limits::{Exceeded, rules::password_per_account};
+use crate::limits::Exceeded;
+use crate::limits::rules::{LOGIN_UNDER_ATTACK, password_per_account};
 use crate::mail::{Letter, Recipient};
-
-/// What a sign-in costs where many accounts are attacked from: a fourth as many are left.
-const SLOW_PRICE: u32 = 4;
 
 /// For how long a network counts as the owner's after a sign-in.
 const KNOWN_FOR: Duration = Duration::from_hours(90 * 24);
@@ -134,6 +136,9 @@ pub async fn begin(
     if let Err(Refused::Wait(span)) = seen.next(app, 0, ctx.now) {
         return Err(limited(app, span));
     }
+    if seen.who == Who::Stranger {
+        slow_down(app, ctx).await?;
+    }
 
     let kept = ctx.now + KEPT[usize::from(!exists)];
     let mut tx = app.store.write().await?;
@@ -194,11 +199,24 @@ fn limited(app: &App, retry_after: Duration) -> GuessError {
 /// What strangers have to wait for stays: or each sign-in of the owner would give them guesses.
 pub async fn succeeded(tx: &mut Tx, app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
     let Some(counted) = &attempt.counted else { return Ok(()) };
-    let keys = &attempt.keys;
-    app.patterns.succeeded(&ctx.client, ctx.now);
-    sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &counted.place, &keys.strangers, ctx.now).await?;
-    know(tx, ctx, keys).await
+    app.patterns.succeeded(&ctx.client, &attempt.keys.account, ctx.now);
+    forgive(tx, ctx, &attempt.keys, &counted.place).await
+}
+
+/// The same, where the password was right before, and something else shows now that it was the owner who
+/// knew it.
+pub async fn completed(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+) -> onesql::Result<()> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
+    let keys = Keys::of(app, ctx, email, None);
+    app.patterns.succeeded(&ctx.client, &keys.account, ctx.now);
+    forgive(tx, ctx, &keys, &keys.network).await
 }
 
 /// The same, where a right password opens nothing.
@@ -223,12 +241,14 @@ pub async fn recovered(
         return Ok(());
     }
     let keys = Keys::of(app, ctx, email, None);
-    sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await?;
-    know(tx, ctx, &keys).await
+    forgive(tx, ctx, &keys, &keys.strangers).await
 }
 
-async fn know(tx: &mut Tx, ctx: &Ctx, keys: &Keys) -> onesql::Result<()> {
+/// Ends the row of wrong ones and what there is to wait for at `place`; from now on the client's network is
+/// the owner's.
+async fn forgive(tx: &mut Tx, ctx: &Ctx, keys: &Keys, place: &[u8]) -> onesql::Result<()> {
+    sql::forget(tx, &keys.account).await?;
+    sql::forget_places(tx, place, &keys.strangers, ctx.now).await?;
     let fresh = Place { failures: 0, streak: 0, open_at: ctx.now };
     sql::set_place(tx, &keys.network, &fresh, ctx.now + KNOWN_FOR).await.map(drop)
 }
@@ -243,9 +263,6 @@ pub async fn failed(
     email: &EmailAddress,
     owner: Option<Owner>,
 ) -> onesql::Result<()> {
-    if app.limits.enabled() {
-        look_around(tx, app, ctx, attempt, owner.is_none()).await?;
-    }
     let Some(Counted { who, after, run, .. }) = &attempt.counted else { return Ok(()) };
     let Some(lock) = rules::lock(after, *who, run.failures, &app.config.rate_limit) else {
         return Ok(());
@@ -268,31 +285,39 @@ pub async fn failed(
     Ok(())
 }
 
-/// Writes down an attack on many accounts that this wrong password makes visible.
-async fn look_around(
+/// Looks at a wrong password together with those that came from the same place, and writes down an attack on
+/// many accounts that it makes visible. `exists` says whether the address has an account.
+pub async fn look_around(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     attempt: &Attempt,
-    is_unknown: bool,
+    exists: bool,
 ) -> onesql::Result<()> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
     let account = &attempt.keys.account;
-    let Some(sighting) = app.patterns.failed(&ctx.client, account, is_unknown, ctx.now) else {
+    let Some(sighting) = app.patterns.failed(&ctx.client, account, exists, ctx.now) else {
         return Ok(());
     };
+    let Sighting { pattern, tally, network } = sighting;
     let seen = Event::SignInAttackSeen {
-        reason: sighting.pattern.reason(),
-        network: sighting.network,
-        accounts: sighting.accounts,
-        unknown: sighting.unknown,
+        reason: pattern.reason(),
+        network,
+        accounts: tally.failed,
+        unknown: tally.unknown,
+        entered: tally.entered,
     };
     audit::record(tx, app, ctx, &seen).await
 }
 
-/// Returns what a sign-in costs of its client's budget: more where many accounts are attacked from.
-#[must_use]
-pub fn price(app: &App, ctx: &Ctx) -> u32 {
-    if app.patterns.slows(&ctx.client, ctx.now) { SLOW_PRICE } else { 1 }
+/// Slows strangers down where many accounts are attacked from. Whoever signed in there before is none: so it is
+/// no weapon against those who share an address with the attacker.
+async fn slow_down(app: &App, ctx: &Ctx) -> Result<(), GuessError> {
+    let Some(network) = app.patterns.slowed(&ctx.client, ctx.now) else { return Ok(()) };
+    let spent = app.limits.spend(&LOGIN_UNDER_ATTACK, &network, ctx.now).await;
+    spent.map(drop).map_err(GuessError::Limited)
 }
 
 /// Takes an attempt back that nobody judged: a service that is busy must not lock anybody out. What others

@@ -3,22 +3,22 @@
 //! What comes from everywhere shows in the metrics of all nodes, and their alerts; this is about what has a
 //! place, which can be slowed down.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::rules::{self, Pattern};
+use super::rules::{self, Pattern, Tally};
 use crate::kernel::{ClientAddress, Timestamp};
 
-/// For how long failures are looked at together.
+/// For how long sign-ins are looked at together.
 const WINDOW: Duration = Duration::from_mins(10);
-/// For how long a neighbourhood is slowed down.
+/// For how long a neighbourhood is slowed down after it was last seen to attack.
 const SLOWED: Duration = Duration::from_hours(1);
-/// How many accounts of one neighbourhood are told apart.
+/// How many accounts of one neighbourhood are told apart in a window; by default one IPv4 address can try 220.
 const ACCOUNTS_AT_MOST: usize = 256;
-/// How many neighbourhoods are looked at: some 4 MiB of accounts if somebody fills them.
-const PLACES_AT_MOST: usize = 8192;
+/// How many neighbourhoods are looked at: 16 MiB if each of them has as many accounts as it may.
+const PLACES_AT_MOST: usize = 4096;
 
 /// What this node saw lately.
 #[derive(Default)]
@@ -27,42 +27,101 @@ pub struct Patterns(Mutex<HashMap<String, Seen>>);
 #[derive(Debug)]
 struct Seen {
     since: Timestamp,
-    /// The beginnings of keyed hashes of the addresses that were typed.
-    failed: HashSet<u64>,
-    unknown: HashSet<u64>,
-    succeeded: usize,
-    slowed_until: Option<Timestamp>,
+    /// Who was tried since then: the beginnings of keyed hashes of the addresses that were typed.
+    tried: Vec<(u64, Fate)>,
+    attack: Option<Attack>,
+}
+
+/// What became of an account that was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Failed,
+    Unknown,
+    Entered,
+}
+
+#[derive(Debug)]
+struct Attack {
+    slowed_until: Timestamp,
+    /// The sums of the windows that are over.
+    before: Tally,
+    /// How many accounts the last event told of.
+    told: usize,
 }
 
 impl Seen {
     fn from(now: Timestamp) -> Self {
-        let (failed, unknown) = (HashSet::new(), HashSet::new());
-        Self { since: now, failed, unknown, succeeded: 0, slowed_until: None }
+        Self { since: now, tried: Vec::new(), attack: None }
     }
 
-    /// Begins anew when the window has passed; a slowed neighbourhood stays slowed.
+    /// Begins a new window if it is time, and ends an attack that is over.
     fn turn(&mut self, now: Timestamp) {
+        if self.attack.as_ref().is_some_and(|attack| attack.slowed_until <= now) {
+            *self = Self::from(now);
+        }
         if now.since(self.since) > WINDOW {
-            *self = Self { slowed_until: self.slowed_until, ..Self::from(now) };
+            let tally = self.tally();
+            if let Some(attack) = &mut self.attack {
+                attack.before = attack.before.plus(tally);
+            }
+            self.tried.clear();
+            self.since = now;
         }
     }
 
     fn is_slowed(&self, now: Timestamp) -> bool {
-        self.slowed_until.is_some_and(|until| until > now)
+        self.attack.as_ref().is_some_and(|attack| attack.slowed_until > now)
+    }
+
+    /// Notes what became of an account. One that opened and one that did not are one: people mistype.
+    fn note(&mut self, account: &[u8], fate: Fate) {
+        let account = account.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+        match self.tried.iter_mut().find(|(known, _)| *known == account) {
+            Some((_, before)) if fate == Fate::Entered => *before = fate,
+            Some(_) => {}
+            None if self.tried.len() < ACCOUNTS_AT_MOST => self.tried.push((account, fate)),
+            None => {}
+        }
+    }
+
+    /// Returns the sums of this window.
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (_, fate) in &self.tried {
+            match fate {
+                Fate::Failed => tally.failed += 1,
+                Fate::Unknown => {
+                    tally.failed += 1;
+                    tally.unknown += 1;
+                }
+                Fate::Entered => tally.entered += 1,
+            }
+        }
+        tally
     }
 }
 
-/// What was seen for the first time.
+impl Tally {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            failed: self.failed.saturating_add(other.failed),
+            unknown: self.unknown.saturating_add(other.unknown),
+            entered: self.entered.saturating_add(other.entered),
+        }
+    }
+}
+
+/// An attack that is to be told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sighting {
     pub(super) pattern: Pattern,
+    /// Since it began.
+    pub(super) tally: Tally,
     /// The address of a client, or the /48 of an IPv6 address.
     pub(super) network: String,
-    pub(super) accounts: usize,
-    pub(super) unknown: usize,
 }
 
-/// Whose failures are looked at together: one IPv4 address, since many people may share a /24; one /48, since
+/// Whose sign-ins are looked at together: one IPv4 address, since many people may share a /24; one /48, since
 /// one person may have it.
 fn neighbourhood(client: &ClientAddress) -> String {
     match client.ip {
@@ -72,65 +131,66 @@ fn neighbourhood(client: &ClientAddress) -> String {
 }
 
 impl Patterns {
-    /// Notes a wrong password, and returns what that makes visible, once until the neighbourhood is no longer
-    /// slowed down.
+    /// Notes a wrong password, and returns what that makes visible: once when an attack begins, and again
+    /// whenever it has tried twice as many accounts.
     pub(super) fn failed(
         &self,
         client: &ClientAddress,
         account: &[u8],
-        is_unknown: bool,
+        exists: bool,
         now: Timestamp,
     ) -> Option<Sighting> {
         let network = neighbourhood(client);
         let mut places = self.0.lock().expect("nobody panics while holding it");
-        if !places.contains_key(&network) {
+        if places.len() >= PLACES_AT_MOST && !places.contains_key(&network) {
             make_room(&mut places, now);
         }
         let seen = places.entry(network.clone()).or_insert_with(|| Seen::from(now));
         seen.turn(now);
-        let account = account.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
-        if seen.failed.len() < ACCOUNTS_AT_MOST {
-            seen.failed.insert(account);
-            if is_unknown {
-                seen.unknown.insert(account);
-            }
+        seen.note(account, if exists { Fate::Failed } else { Fate::Unknown });
+        let window = seen.tally();
+        let pattern = rules::pattern(window)?;
+        let begun = Attack { slowed_until: now, before: Tally::default(), told: 0 };
+        let attack = seen.attack.get_or_insert(begun);
+        attack.slowed_until = now + SLOWED;
+        let tally = attack.before.plus(window);
+        if tally.failed < attack.told.saturating_mul(2) {
+            return None;
         }
-        let (accounts, unknown) = (seen.failed.len(), seen.unknown.len());
-        let pattern = rules::pattern(accounts, unknown, seen.succeeded)?;
-        let is_new = !seen.is_slowed(now);
-        seen.slowed_until = Some(now + SLOWED);
-        is_new.then_some(Sighting { pattern, network, accounts, unknown })
+        attack.told = tally.failed;
+        Some(Sighting { pattern, tally, network })
     }
 
     /// Notes a right password.
-    pub(super) fn succeeded(&self, client: &ClientAddress, now: Timestamp) {
+    pub(super) fn succeeded(&self, client: &ClientAddress, account: &[u8], now: Timestamp) {
         let mut places = self.0.lock().expect("nobody panics while holding it");
         // Where nothing was wrong there is nothing to weigh it against.
         if let Some(seen) = places.get_mut(&neighbourhood(client)) {
             seen.turn(now);
-            seen.succeeded = seen.succeeded.saturating_add(1);
+            seen.note(account, Fate::Entered);
         }
     }
 
-    /// Returns whether sign-ins of the client's neighbourhood are slowed down.
-    pub(super) fn slows(&self, client: &ClientAddress, now: Timestamp) -> bool {
+    /// Returns the client's neighbourhood if strangers there are slowed down.
+    pub(super) fn slowed(&self, client: &ClientAddress, now: Timestamp) -> Option<String> {
+        let network = neighbourhood(client);
         let places = self.0.lock().expect("nobody panics while holding it");
-        places.get(&neighbourhood(client)).is_some_and(|seen| seen.is_slowed(now))
+        places.get(&network).is_some_and(|seen| seen.is_slowed(now)).then_some(network)
     }
 }
 
-/// Forgets what is over; if that is not enough, those with the fewest accounts: who floods us with places
-/// drives out his own.
+/// Forgets what is over; if that is not enough, the half where fewest accounts were tried: who floods us with
+/// places drives out his own.
 fn make_room(places: &mut HashMap<String, Seen>, now: Timestamp) {
+    places.retain(|_, seen| seen.is_slowed(now) || now.since(seen.since) <= WINDOW);
     if places.len() < PLACES_AT_MOST {
         return;
     }
-    places.retain(|_, seen| seen.is_slowed(now) || now.since(seen.since) <= WINDOW);
-    if places.len() >= PLACES_AT_MOST {
-        places.retain(|_, seen| seen.is_slowed(now) || seen.failed.len() > 1);
-    }
-    if places.len() >= PLACES_AT_MOST {
-        places.clear();
+    let rank = |seen: &Seen| (seen.is_slowed(now), seen.tried.len(), seen.since);
+    let mut ranked: Vec<_> = places.iter().map(|(key, seen)| (rank(seen), key.clone())).collect();
+    ranked.sort_unstable();
+    for (_, key) in ranked.drain(..PLACES_AT_MOST / 2) {
+        places.remove(&key);
     }
 }
 
@@ -148,27 +208,24 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_addresses_from_one_place_is_seen_once_and_slowed_for_an_hour() {
+    fn a_list_from_one_place_is_told_at_each_doubling_and_slowed_until_an_hour_after() {
         let (world, patterns) = (Sandbox::default(), Patterns::default());
         let here = client("192.0.2.1");
-        for n in 0..19 {
-            assert_eq!(patterns.failed(&here, &account(n), true, world.now()), None, "{n}");
-            assert_eq!(patterns.failed(&here, &account(n), true, world.now()), None, "again {n}");
+        let mut told = Vec::new();
+        for n in 0..700 {
+            for _ in 0..2 {
+                told.extend(patterns.failed(&here, &account(n), n % 2 == 1, world.now()));
+            }
+            assert_eq!(patterns.slowed(&here, world.now()).is_some(), n >= 19, "{n}");
+            world.advance(Duration::from_secs(6));
         }
-        assert!(!patterns.slows(&here, world.now()));
-        let sighting = patterns.failed(&here, &account(19), true, world.now());
-        let expected = Sighting {
-            pattern: Pattern::Stuffing,
-            network: "192.0.2.1".to_owned(),
-            accounts: 20,
-            unknown: 20,
-        };
-        assert_eq!(sighting, Some(expected));
-        assert_eq!(patterns.failed(&here, &account(20), true, world.now()), None, "once");
-        assert!(patterns.slows(&here, world.now()));
-        assert!(!patterns.slows(&client("192.0.2.2"), world.now()));
+        assert!(told.iter().all(|it| it.pattern == Pattern::Stuffing && it.network == "192.0.2.1"));
+        let tallies: Vec<_> = told.iter().map(|it| (it.tally.failed, it.tally.unknown)).collect();
+        assert_eq!(tallies, [(20, 10), (40, 20), (80, 40), (160, 80), (320, 160), (640, 320)]);
+        assert_eq!(patterns.slowed(&client("192.0.2.2"), world.now()), None);
         world.advance(SLOWED);
-        assert!(!patterns.slows(&here, world.now()));
+        assert_eq!(patterns.slowed(&here, world.now()), None);
+        assert_eq!(patterns.failed(&here, &account(1), true, world.now()), None, "a new beginning");
     }
 
     #[test]
@@ -176,35 +233,60 @@ mod tests {
         let (world, patterns) = (Sandbox::default(), Patterns::default());
         let from = |n: u64| client(&format!("2001:db8:1:{n:x}::1"));
         for n in 0..15 {
-            patterns.failed(&from(n), &account(n), false, world.now());
+            patterns.failed(&from(n), &account(n), true, world.now());
         }
         world.advance(WINDOW + Duration::from_secs(1));
-        let mut seen = Vec::new();
-        for n in 0..25 {
-            seen.extend(patterns.failed(&from(n), &account(n), false, world.now()));
-        }
-        assert_eq!(seen.len(), 1);
-        assert_eq!((seen[0].pattern, seen[0].accounts), (Pattern::Spraying, 20));
-        assert_eq!(seen[0].network, "2001:db8:1::/48");
+        let seen: Vec<_> = (0..25)
+            .filter_map(|n| patterns.failed(&from(n), &account(n), true, world.now()))
+            .collect();
+        let tally = Tally { failed: 20, unknown: 0, entered: 0 };
+        let network = "2001:db8:1::/48".to_owned();
+        assert_eq!(seen, [Sighting { pattern: Pattern::Spraying, tally, network }]);
     }
 
     #[test]
-    fn where_people_also_get_in_there_is_no_attack() {
+    fn where_people_also_get_in_there_is_no_attack_and_one_account_does_not_hide_one() {
         let (world, patterns) = (Sandbox::default(), Patterns::default());
         let office = client("192.0.2.1");
         for n in 0..60 {
-            assert_eq!(patterns.failed(&office, &account(n), false, world.now()), None);
-            patterns.succeeded(&office, world.now());
+            // Some mistype and get in, some do not, some get in at once.
+            assert_eq!(patterns.failed(&office, &account(n), true, world.now()), None);
+            patterns.succeeded(&office, &account(if n % 2 == 0 { n } else { n + 100 }), world.now());
         }
+        let attacker = client("192.0.2.2");
+        let mut told = Vec::new();
+        for n in 0..20 {
+            told.extend(patterns.failed(&attacker, &account(n), true, world.now()));
+            patterns.succeeded(&attacker, &account(1000), world.now());
+        }
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].tally, Tally { failed: 20, unknown: 0, entered: 1 });
     }
 
     #[test]
-    fn a_flood_of_places_stays_bounded() {
+    fn a_flood_of_places_stays_bounded_and_does_not_drive_out_an_attack() {
         let (world, patterns) = (Sandbox::default(), Patterns::default());
-        for n in 0..u32::try_from(2 * PLACES_AT_MOST).expect("few") {
-            let ip = std::net::Ipv4Addr::from_bits(n);
-            patterns.failed(&client(&ip.to_string()), &account(1), false, world.now());
+        let attacker = client("203.0.113.1");
+        for n in 0..20 {
+            patterns.failed(&attacker, &account(n), false, world.now());
+        }
+        for n in 0..u32::try_from(3 * PLACES_AT_MOST).expect("few") {
+            let ip = client(&std::net::Ipv4Addr::from_bits(n).to_string());
+            patterns.failed(&ip, &account(1), false, world.now());
+            patterns.failed(&ip, &account(2), false, world.now());
         }
         assert!(patterns.0.lock().expect("no panic").len() <= PLACES_AT_MOST);
+        assert!(patterns.slowed(&attacker, world.now()).is_some());
+    }
+
+    #[test]
+    fn a_flood_of_accounts_stays_bounded() {
+        let (world, patterns) = (Sandbox::default(), Patterns::default());
+        let here = client("192.0.2.1");
+        for n in 0..2000 {
+            patterns.failed(&here, &account(n), false, world.now());
+        }
+        let places = patterns.0.lock().expect("no panic");
+        assert_eq!(places["192.0.2.1"].tried.len(), ACCOUNTS_AT_MOST);
     }
 }

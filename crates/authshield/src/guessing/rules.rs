@@ -152,10 +152,23 @@ impl Pattern {
     }
 }
 
-/// Judges what came from one place within a while: so many accounts failed, of which so many do not exist, and
-/// so many sign-ins succeeded. Where people sign in, some mistype.
-pub(super) fn pattern(failed: usize, unknown: usize, succeeded: usize) -> Option<Pattern> {
-    if failed < MANY || succeeded.saturating_mul(3) >= failed {
+/// What came of the sign-ins from one place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// How many accounts were tried, and did not open.
+    pub(super) failed: usize,
+    /// How many of them do not exist.
+    pub(super) unknown: usize,
+    /// How many opened.
+    pub(super) entered: usize,
+}
+
+/// Judges what came from one place within a while. Where people sign in, some mistype: as long as one account
+/// opens for every three that do not, it is no attack. One account counts once, or an attacker's own would hide
+/// what he does.
+pub(super) fn pattern(tally: Tally) -> Option<Pattern> {
+    let Tally { failed, unknown, entered } = tally;
+    if failed < MANY || entered.saturating_mul(3) >= failed {
         return None;
     }
     let most_are_unknown = unknown.saturating_mul(2) >= failed;
@@ -211,7 +224,7 @@ mod tests {
 
     #[test]
     fn many_accounts_that_fail_are_a_pattern() {
-        for (failed, unknown, succeeded, expected) in [
+        for (failed, unknown, entered, expected) in [
             (19, 19, 0, None),
             (20, 20, 0, Some(Pattern::Stuffing)),
             (20, 10, 6, Some(Pattern::Stuffing)),
@@ -219,8 +232,8 @@ mod tests {
             (20, 20, 7, None),
             (256, 0, 86, None),
         ] {
-            let judged = pattern(failed, unknown, succeeded);
-            assert_eq!(judged, expected, "{failed} {unknown} {succeeded}");
+            let tally = Tally { failed, unknown, entered };
+            assert_eq!(pattern(tally), expected, "{tally:?}");
         }
     }
 

@@ -5,8 +5,10 @@ mod device;
 mod email_address;
 mod id;
 mod invisible;
+mod json;
 mod page;
 mod person;
+mod recovery_code;
 mod token;
 
 pub use client_address::{ClientAddress, request_id_from};
@@ -16,7 +18,9 @@ pub use id::{
     AuditId, ChangeId, InstallationId, MailEventId, MailId, NodeId, RequestId, SessionId, StartId,
     SuppressionId, UserId, WebhookId,
 };
+pub use json::sorted;
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
-pub use token::{LinkToken, RefreshToken, SuccessorKey, TokenHashKey};
+pub use recovery_code::RecoveryCode;
+pub use token::{LinkToken, PendingToken, RefreshToken, SuccessorKey, TokenHashKey};

@@ -30,11 +30,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns whether who was refused may have guessed at the password.
-    pub(super) fn is_a_guess(self) -> bool {
-        matches!(self, Self::EmailNotFound | Self::NoPasswordSet | Self::WrongPassword)
-    }
-
     /// Returns its name in the audit trail.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -46,6 +41,14 @@ impl Refusal {
             Self::Changed => "account_changed",
             Self::AccountDisabled => "account_disabled",
             Self::EmailUnverified => "email_unverified",
+        }
+    }
+
+    /// Returns whether whoever tried may have guessed: they showed no right password.
+    pub(super) fn is_guess(self) -> bool {
+        match self {
+            Self::EmailNotFound | Self::NoPasswordSet | Self::WrongPassword | Self::AccountLocked => true,
+            Self::Changed | Self::AccountDisabled | Self::EmailUnverified => false,
         }
     }
 }
@@ -97,6 +100,7 @@ mod tests {
                 locale: "en".parse().unwrap(),
                 email_verified_at: Some(now),
                 disabled_at: None,
+                second_factor_at: None,
                 created_at: now,
                 updated_at: now,
                 roles: vec!["user".into()],

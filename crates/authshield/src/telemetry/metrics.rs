@@ -225,6 +225,8 @@ metrics! {
     events: Counters<Event>;
     /// Sign-ins, by method and outcome.
     logins: Counters<Login>;
+    /// Second factors at sign-in: `asked`, `accepted`, or `refused` there and elsewhere.
+    second_factor: Counters<Outcome>;
     /// Tokens issued.
     tokens_issued: Counters<Token>;
     /// Refresh tokens presented: `rotated`, `retried` within the leeway, or `rejected`.
@@ -301,6 +303,13 @@ metrics! {
     /// Age of the newest backup that was restored for trial; of the installation, if none was.
     backup_age: Level [Seconds "seconds"];
 
+    /// Events of the audit trail that this node sealed.
+    audit_sealed: Counter;
+    /// Whether what this node sealed is gone from the database or was changed (1): it seals no more.
+    audit_torn: Gauge;
+    /// How long the oldest event waits to be sealed; 0 if none waits.
+    audit_unsealed_age: Level [Seconds "seconds"];
+
     /// Keys that Redis threw away for want of memory while this node looked.
     redis_evictions: Counter;
     /// Requests refused by a limit.
@@ -314,6 +323,8 @@ metrics! {
     signing_key_max_age: Level [Seconds "seconds"];
     /// Accounts there are; a sudden fall means a lost or wrong database.
     users: Gauge;
+    /// Accounts with a second factor.
+    users_with_second_factor: Gauge;
     /// Accounts that hold the role `admin`.
     admins: Gauge;
     /// Sessions that have neither ended nor expired.
@@ -366,6 +377,9 @@ impl Metrics {
         }
         for task in crate::supervise::TASKS {
             drop(metrics.task_restarts.get_or_create(&Task { task }));
+        }
+        for outcome in ["asked", "accepted", "refused"] {
+            drop(metrics.second_factor.get_or_create(&Outcome { outcome }));
         }
         for outcome in ["rotated", "retried", "rejected"] {
             drop(metrics.refresh_rotations.get_or_create(&Outcome { outcome }));

@@ -5,9 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::registration::{UNLIMITED, outside};
-use crate::support::{PASSWORD, Reply, TestApp};
+use crate::support::{PASSWORD, Reply, TestApp, wait_until};
 
 const WRONG: &str = "battery staple";
 const OTHER: &str = "seven herons under glass";
@@ -230,29 +232,90 @@ async fn without_limits_nobody_is_counted() {
     assert_eq!(app.count("SELECT COUNT(*) FROM password_failures").await, 0);
 }
 
-/// One place tries a list: it is seen once, and slowed down; others are not.
+/// Who hangs up before the answer has guessed all the same: the password is judged, counted and told.
+#[tokio::test]
+async fn who_hangs_up_has_guessed_all_the_same() {
+    let slow = [
+        ("password.hash_memory_kib", "19456"),
+        ("password.hash_iterations", "10"),
+        ("rate_limit.password_wait", "15m"),
+    ];
+    let app = TestApp::with(&slow).await;
+    app.open_account("ann@example.org").await;
+    let address = app.base.trim_start_matches("http://");
+    let body = json!({ "email": "ann@example.org", "password": WRONG }).to_string();
+    for guess in 1..=10 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/auth/login HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        // Gone as soon as it is counted, which is before it is judged.
+        wait_until("it is counted", Duration::from_secs(10), async || {
+            let sum = "SELECT CAST(COALESCE(SUM(failures), 0) AS BIGINT) FROM password_failures";
+            let counted = app.count(sum).await;
+            (counted == guess).then_some(())
+        })
+        .await;
+        drop(stream);
+    }
+    wait_until("the lock is told", Duration::from_secs(20), async || {
+        let events = app.events().await;
+        let told = events.iter().any(|event| event.starts_with("ACCOUNT_LOCKED"));
+        let failed = events.iter().filter(|event| event.starts_with("LOGIN_FAILED")).count();
+        (told && failed == 10).then_some(())
+    })
+    .await;
+    let sent = app.mails().await;
+    assert!(sent.iter().any(|mail| mail.to.contains(&"ann@example.org".to_owned())), "{sent:?}");
+}
+
+/// One place tries a list: it is seen, though the attacker signs in with an account of his own, and told again when
+/// it is twice as long. Strangers there are slowed down; those who were there before, and everybody elsewhere,
+/// are not.
 ///
 /// ASVS: V6.3.1
 /// Attack: A07
 #[tokio::test]
-async fn a07_a_list_of_addresses_from_one_place_is_seen_and_slowed() {
+async fn a07_a_list_of_addresses_from_one_place_is_seen_and_slows_strangers_only() {
     let app = TestApp::with(&[PROXY, ("rate_limit.login_per_client", "60/1m")]).await;
-    for n in 0..25 {
+    for email in ["ann@example.org", "bob@example.org", "eve@example.org"] {
+        app.open_account(email).await;
+    }
+    log_in(&app, CAFE, "ann@example.org", PASSWORD).await.ok(200);
+    let told = async || {
+        let events = app.events().await;
+        let is_seen = |event: &&String| event.starts_with("SIGN_IN_ATTACK_SEEN");
+        events.iter().filter(is_seen).cloned().collect::<Vec<_>>()
+    };
+    for n in 0..20 {
+        assert_eq!(told().await, [""; 0], "before {n}");
         let email = format!("user{n}@example.org");
         log_in(&app, CAFE, &email, WRONG).await.is(401, "AUTH_INVALID_CREDENTIALS");
+        if n % 3 == 0 {
+            log_in(&app, CAFE, "eve@example.org", PASSWORD).await.ok(200);
+        }
     }
-    let events = app.events().await;
-    let seen = |event: &&String| event.starts_with("SIGN_IN_ATTACK_SEEN");
-    assert_eq!(events.iter().filter(seen).collect::<Vec<_>>(), ["SIGN_IN_ATTACK_SEEN/stuffing"]);
-    // Of sixty, twenty and five times four are spent; so five are left of twenty.
-    let (mut judged, mut n) = (0, 100);
-    while log_in(&app, CAFE, &format!("user{n}@example.org"), WRONG).await.status == 401 {
-        (judged, n) = (judged + 1, n + 1);
+    assert_eq!(told().await, ["SIGN_IN_ATTACK_SEEN/stuffing"]);
+
+    for n in 20..25 {
+        log_in(&app, CAFE, &format!("user{n}@example.org"), WRONG).await.ok(401);
     }
-    assert!((4..=6).contains(&judged), "{judged}");
-    log_in(&app, HOME, "user1@example.org", WRONG).await.is(401, "AUTH_INVALID_CREDENTIALS");
-    // After an hour nobody is slowed down any more.
-    app.advance(Duration::from_hours(2));
+    let slowed = log_in(&app, CAFE, "user25@example.org", WRONG).await;
+    slowed.is(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!((slowed.body["limit"].as_u64(), slowed.header("retry-after")), (Some(5), "12"));
+    log_in(&app, CAFE, "bob@example.org", PASSWORD).await.is(429, "RATE_LIMIT_EXCEEDED");
+    log_in(&app, CAFE, "ann@example.org", PASSWORD).await.ok(200);
+    log_in(&app, HOME, "bob@example.org", PASSWORD).await.ok(200);
+
+    for n in 25..40 {
+        app.advance(Duration::from_secs(12));
+        log_in(&app, CAFE, &format!("user{n}@example.org"), WRONG).await.ok(401);
+    }
+    assert_eq!(told().await, ["SIGN_IN_ATTACK_SEEN/stuffing"; 2]);
+    app.advance(Duration::from_hours(1));
     for n in 0..10 {
         log_in(&app, CAFE, &format!("late{n}@example.org"), WRONG).await.ok(401);
     }

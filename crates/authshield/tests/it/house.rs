@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 17] = [
+const FEATURES: [&str; 18] = [
     "accounts",
     "activity",
     "admin",
@@ -23,6 +23,7 @@ const FEATURES: [&str; 17] = [
     "registration",
     "roles",
     "screens",
+    "second_factor",
     "sessions",
     "tokens",
     "verification",
@@ -30,7 +31,7 @@ const FEATURES: [&str; 17] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "audit",
     "config",
     "guessing",
@@ -40,6 +41,7 @@ const SERVICES: [&str; 11] = [
     "links.rs",
     "mail",
     "passwords",
+    "seals",
     "telemetry",
     "vault",
 ];
