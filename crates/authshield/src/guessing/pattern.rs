@@ -76,11 +76,13 @@ impl Seen {
     /// Notes what became of an account. One that opened and one that did not are one: people mistype.
     fn note(&mut self, account: &[u8], fate: Fate) {
         let account = account.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
-        match self.tried.iter_mut().find(|(known, _)| *known == account) {
-            Some((_, before)) if fate == Fate::Entered => *before = fate,
-            Some(_) => {}
-            None if self.tried.len() < ACCOUNTS_AT_MOST => self.tried.push((account, fate)),
-            None => {}
+        let known = self.tried.iter_mut().find(|(known, _)| *known == account);
+        if let Some((_, before)) = known {
+            if fate == Fate::Entered {
+                *before = fate;
+            }
+        } else if self.tried.len() < ACCOUNTS_AT_MOST {
+            self.tried.push((account, fate));
         }
     }
 

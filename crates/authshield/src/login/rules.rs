@@ -128,6 +128,8 @@ mod tests {
         ] {
             assert_eq!(judge(account.clone(), verdict, false).err(), expected);
             assert_eq!(judge(account, verdict, true).err(), Some(Refusal::AccountLocked));
+            let is_guess = expected.map(Refusal::is_guess);
+            assert_eq!(is_guess.unwrap_or(false), verdict == Verdict::Wrong && expected.is_some());
         }
     }
 }
