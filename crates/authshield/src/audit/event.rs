@@ -569,35 +569,4 @@ impl Event {
             Self::EventsPruned { .. } => "EVENTS_PRUNED",
         }
     }
-
-    /// Returns the true reason, which no client is told.
-    #[must_use]
-    pub fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::RegisterFailed { reason, .. }
-            | Self::LinkRejected { reason, .. }
-            | Self::LoginFailed { reason, .. }
-            | Self::SecondFactorRefused { reason, .. }
-            | Self::AccountLocked { reason, .. }
-            | Self::SignInAttackSeen { reason, .. }
-            | Self::RefreshRejected { reason, .. }
-            | Self::SessionsRevoked { reason, .. }
-            | Self::PasswordMismatch { reason, .. }
-            | Self::AdminRefused { reason, .. }
-            | Self::KeyRotated { reason, .. }
-            | Self::ConfigChanged { reason, .. } => Some(reason),
-            Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
-            Self::MailCellDegraded { step, .. } | Self::MailCellRecovered { step, .. } => {
-                Some(step)
-            }
-            Self::ServiceTaskRestarted { task, .. } => Some(task),
-            Self::RegisterSucceeded { reason, .. }
-            | Self::VerificationRequested { reason, .. }
-            | Self::UserDeleted { reason, .. }
-            | Self::RefreshRotated { reason, .. }
-            | Self::PasswordResetRequested { reason, .. }
-            | Self::EmailChangeRequested { reason, .. } => *reason,
-            _ => None,
-        }
-    }
 }

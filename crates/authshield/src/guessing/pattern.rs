@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::rules::{self, Pattern, Tally};
+use super::rules::{Pattern, Tally};
 use crate::kernel::{ClientAddress, Timestamp};
 
 /// For how long sign-ins are looked at together.
@@ -103,16 +103,6 @@ impl Seen {
     }
 }
 
-impl Tally {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            failed: self.failed.saturating_add(other.failed),
-            unknown: self.unknown.saturating_add(other.unknown),
-            entered: self.entered.saturating_add(other.entered),
-        }
-    }
-}
-
 /// An attack that is to be told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sighting {
@@ -151,7 +141,9 @@ impl Patterns {
         seen.turn(now);
         seen.note(account, if exists { Fate::Failed } else { Fate::Unknown });
         let window = seen.tally();
-        let pattern = rules::pattern(window)?;
+        if !window.is_attack() {
+            return None;
+        }
         let begun = Attack { slowed_until: now, before: Tally::default(), told: 0 };
         let attack = seen.attack.get_or_insert(begun);
         attack.slowed_until = now + SLOWED;
@@ -160,7 +152,7 @@ impl Patterns {
             return None;
         }
         attack.told = tally.failed;
-        Some(Sighting { pattern, tally, network })
+        Some(Sighting { pattern: tally.pattern(), tally, network })
     }
 
     /// Notes a right password.
@@ -221,7 +213,9 @@ mod tests {
             assert_eq!(patterns.slowed(&here, world.now()).is_some(), n >= 19, "{n}");
             world.advance(Duration::from_secs(6));
         }
-        assert!(told.iter().all(|it| it.pattern == Pattern::Stuffing && it.network == "192.0.2.1"));
+        for it in &told {
+            assert_eq!((it.pattern, &*it.network), (Pattern::Stuffing, "192.0.2.1"), "{it:?}");
+        }
         let tallies: Vec<_> = told.iter().map(|it| (it.tally.failed, it.tally.unknown)).collect();
         assert_eq!(tallies, [(20, 10), (40, 20), (80, 40), (160, 80), (320, 160), (640, 320)]);
         assert_eq!(patterns.slowed(&client("192.0.2.2"), world.now()), None);
@@ -253,7 +247,11 @@ mod tests {
         for n in 0..60 {
             // Some mistype and get in, some do not, some get in at once.
             assert_eq!(patterns.failed(&office, &account(n), true, world.now()), None);
-            patterns.succeeded(&office, &account(if n % 2 == 0 { n } else { n + 100 }), world.now());
+            patterns.succeeded(
+                &office,
+                &account(if n % 2 == 0 { n } else { n + 100 }),
+                world.now(),
+            );
         }
         let attacker = client("192.0.2.2");
         let mut told = Vec::new();

@@ -163,16 +163,27 @@ pub(super) struct Tally {
     pub(super) entered: usize,
 }
 
-/// Judges what came from one place within a while. Where people sign in, some mistype: as long as one account
-/// opens for every three that do not, it is no attack. One account counts once, or an attacker's own would hide
-/// what he does.
-pub(super) fn pattern(tally: Tally) -> Option<Pattern> {
-    let Tally { failed, unknown, entered } = tally;
-    if failed < MANY || entered.saturating_mul(3) >= failed {
-        return None;
+impl Tally {
+    /// Returns whether it is an attack. Where people sign in, some mistype: as long as one account opens for every
+    /// three that do not, it is none. One account counts once, or an attacker's own would hide what he does.
+    pub(super) fn is_attack(self) -> bool {
+        self.failed >= MANY && self.entered.saturating_mul(3) < self.failed
     }
-    let most_are_unknown = unknown.saturating_mul(2) >= failed;
-    Some(if most_are_unknown { Pattern::Stuffing } else { Pattern::Spraying })
+
+    /// Returns of which kind an attack is.
+    pub(super) fn pattern(self) -> Pattern {
+        let most_are_unknown = self.unknown.saturating_mul(2) >= self.failed;
+        if most_are_unknown { Pattern::Stuffing } else { Pattern::Spraying }
+    }
+
+    /// Returns both together.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            failed: self.failed.saturating_add(other.failed),
+            unknown: self.unknown.saturating_add(other.unknown),
+            entered: self.entered.saturating_add(other.entered),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -233,7 +244,8 @@ mod tests {
             (256, 0, 86, None),
         ] {
             let tally = Tally { failed, unknown, entered };
-            assert_eq!(pattern(tally), expected, "{tally:?}");
+            let judged = tally.is_attack().then(|| tally.pattern());
+            assert_eq!(judged, expected, "{tally:?}");
         }
     }
 

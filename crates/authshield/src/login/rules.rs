@@ -47,7 +47,10 @@ impl Refusal {
     /// Returns whether whoever tried may have guessed: they showed no right password.
     pub(super) fn is_guess(self) -> bool {
         match self {
-            Self::EmailNotFound | Self::NoPasswordSet | Self::WrongPassword | Self::AccountLocked => true,
+            Self::EmailNotFound
+            | Self::NoPasswordSet
+            | Self::WrongPassword
+            | Self::AccountLocked => true,
             Self::Changed | Self::AccountDisabled | Self::EmailUnverified => false,
         }
     }
