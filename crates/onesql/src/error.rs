@@ -41,7 +41,7 @@ impl Error {
             if matches!(error.as_ref(), sqlx::Error::Database(database) if database.is_unique_violation()))
     }
 
-    /// Returns whether somebody else has the lock of the file (SQLITE_BUSY).
+    /// Returns whether somebody else has the lock of the file (`SQLITE_BUSY`).
     #[must_use]
     pub(crate) fn is_busy(&self) -> bool {
         matches!(self, Self::Sql(error) if matches!(error.as_ref(), sqlx::Error::Database(database)
