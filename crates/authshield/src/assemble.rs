@@ -14,6 +14,7 @@ use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
+use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
@@ -260,6 +261,7 @@ async fn put_together(
         keyring,
         secrets,
         limits,
+        patterns: Patterns::default(),
         outbox,
         post: post.clone(),
         relay_credentials,

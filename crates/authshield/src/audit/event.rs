@@ -128,6 +128,21 @@ pub enum Event {
         /// Until when; nothing if only the way back by mail helps.
         until: Option<Timestamp>,
     },
+    /// Many accounts were tried from one place within ten minutes, and hardly anybody got in from there.
+    /// Strangers there are slowed down until an hour after. While it goes on it is told again whenever there are
+    /// twice as many accounts.
+    SignInAttackSeen {
+        /// `stuffing`: most addresses have no account here; `spraying`: most have one.
+        reason: &'static str,
+        /// The address of the client, or the /48 of an IPv6 address.
+        network: String,
+        /// How many accounts were tried in vain, each counted once in ten minutes.
+        accounts: usize,
+        /// How many of them do not exist.
+        unknown: usize,
+        /// How many accounts somebody got into from there meanwhile, whether or not by the attack.
+        entered: usize,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.
@@ -533,6 +548,7 @@ impl Event {
             Self::RecoveryCodesRenewed { .. } => "RECOVERY_CODES_RENEWED",
             Self::SteppedUp { .. } => "STEPPED_UP",
             Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
+            Self::SignInAttackSeen { .. } => "SIGN_IN_ATTACK_SEEN",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
             Self::RefreshRejected { .. } => "REFRESH_REJECTED",
             Self::RefreshReused { .. } => "REFRESH_REUSED",

@@ -14,6 +14,7 @@ impl Event {
             | Self::LoginFailed { reason, .. }
             | Self::SecondFactorRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
+            | Self::SignInAttackSeen { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
@@ -46,6 +47,7 @@ impl Event {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
             Self::LinkRejected { .. }
+            | Self::SignInAttackSeen { .. }
             | Self::KeyRotated { .. }
             | Self::CheckFailed { .. }
             | Self::CheckRecovered { .. }
@@ -137,6 +139,9 @@ impl Event {
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
             }
+            Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
+                "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
+            }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
                 json!({ "count": count })
