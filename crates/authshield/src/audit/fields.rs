@@ -13,6 +13,7 @@ impl Event {
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
             | Self::SecondFactorRefused { reason, .. }
+            | Self::PasskeyRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
             | Self::RefreshRejected { reason, .. }
@@ -98,7 +99,9 @@ impl Event {
                 ..Subject::default()
             },
             Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
-            Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
+            Self::SecondFactorRefused { user, .. } | Self::PasskeyRefused { user, .. } => {
+                Subject { user: *user, ..Subject::default() }
+            }
             Self::SecondFactorReset { actor, user }
             | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
@@ -119,6 +122,8 @@ impl Event {
             | Self::EmailChanged { user }
             | Self::ProfileChanged { user, .. }
             | Self::SecondFactorEnabled { user }
+            | Self::PasskeyAdded { user, .. }
+            | Self::PasskeyRemoved { user, .. }
             | Self::SecondFactorDisabled { user }
             | Self::RecoveryCodeUsed { user, .. }
             | Self::RecoveryCodesRenewed { user }
@@ -135,6 +140,10 @@ impl Event {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
             Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::PasskeyAdded { passkey, .. } | Self::PasskeyRemoved { passkey, .. } => {
+                json!({ "passkey": passkey })
+            }
+            Self::PasskeyRefused { passkey: Some(passkey), .. } => json!({ "passkey": passkey }),
             Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
