@@ -442,6 +442,7 @@ async fn an_account_is_deleted_with_its_factors_and_all_that_waits_for_them() {
     second(&app, &ticket).await.is(401, "AUTH_2FA_INVALID");
     show(&app, phone.get(&challenge(&app).await)).await.is(401, "AUTH_PASSKEY_INVALID");
     show(&app, of_bob.get(&challenge(&app).await)).await.ok(200);
+    app.mails().await;
     // Whoever opens an account with the address begins with the password alone, and may add that very key.
     let heir = app.sign_up("ann@example.org").await;
     assert_ne!(heir.id, ann.id);
