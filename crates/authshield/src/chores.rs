@@ -13,6 +13,7 @@ use crate::config;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::schema;
+use crate::seals;
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
 use crate::vault::KeyringError;
 
@@ -186,6 +187,8 @@ pub async fn measure(app: &App) {
             let made_at = known.backup_made_at.unwrap_or(known.created_at);
             metrics.backup_age.set(now.since(made_at).as_secs_f64());
         }
+        let waits = seals::oldest_unsealed(&mut tx, app.installation.id).await?;
+        metrics.audit_unsealed_age.set(waits.map_or(0.0, |at| now.since(at).as_secs_f64()));
         metrics.users.set(users);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);

@@ -7,7 +7,7 @@
 //! features  registration verification login tokens sessions recovery accounts activity roles
 //!           admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit limits leases links mail vault passwords telemetry chores
+//! services  audit seals limits leases links mail vault passwords telemetry chores
 //!           installation words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
@@ -47,6 +47,7 @@ pub mod roles;
 pub mod router;
 pub mod schema;
 pub mod screens;
+pub mod seals;
 pub mod server;
 pub mod sessions;
 pub mod shutdown;

@@ -19,7 +19,7 @@ use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
     accounts, activity, admin, checks, frame, health, login, recovery, registration, screens,
-    sessions, tokens, vault, verification, webhooks,
+    seals, sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -116,6 +116,7 @@ fn mount(
             group!(webhooks::provider).layer(DefaultBodyLimit::max(crate::mail::PAYLOAD_AT_MOST)),
         )
         .routes(routes!(vault::http::jwks))
+        .routes(routes!(seals::http::audit_jwks))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -13,13 +13,14 @@ use crate::audit::{self, Event};
 use crate::telemetry::metrics::Task;
 
 /// The names of all, as metrics have them; and of a mail that was in hand, which is never begun again.
-pub const TASKS: [&str; 8] = [
+pub const TASKS: [&str; 9] = [
     "mail",
     "mail_in_hand",
     "mail_faults",
     "mail_reports",
     "canary",
     "outcome",
+    "seals",
     "checks",
     "chores",
 ];

@@ -45,4 +45,6 @@ pub const CODES: &[&str] = &[
     "CONFIG_RELOAD_REFUSED",
     "INSTALLATION_CREATED",
     "EVENTS_EXPORTED",
+    "PERSON_ERASED",
+    "EVENTS_PRUNED",
 ];

@@ -386,6 +386,21 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// What is personal of somebody was erased from what was sealed: addresses, user agents, typed
+    /// addresses.
+    PersonErased {
+        /// Whose it was.
+        user: UserId,
+        /// Of how many events.
+        count: u64,
+    },
+    /// The audit trail was cut off: what is older is kept no longer.
+    EventsPruned {
+        /// What was sealed before then is gone.
+        before: Timestamp,
+        /// The last link that is gone.
+        seq: i64,
+    },
 }
 
 /// Who and what an event is about.
@@ -445,6 +460,8 @@ impl Event {
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
             Self::EventsExported { .. } => "EVENTS_EXPORTED",
+            Self::PersonErased { .. } => "PERSON_ERASED",
+            Self::EventsPruned { .. } => "EVENTS_PRUNED",
         }
     }
 

@@ -22,6 +22,7 @@ impl Event {
             | Self::ConfigReloadRefused { .. }
             | Self::InstallationCreated { .. }
             | Self::EventsExported { .. }
+            | Self::EventsPruned { .. }
             | Self::MailConfigFault { .. }
             | Self::MailConfigRecovered { .. }
             | Self::MailCellDegraded { .. }
@@ -60,7 +61,9 @@ impl Event {
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
             }
-            Self::UserDeleted { user, .. } | Self::UserCreated { user, .. } => {
+            Self::UserDeleted { user, .. }
+            | Self::UserCreated { user, .. }
+            | Self::PersonErased { user, .. } => {
                 Subject { user: Some(*user), ..Subject::default() }
             }
             Self::RegisterSucceeded { user, .. }
@@ -154,6 +157,8 @@ impl Event {
             Self::EventsExported { since, until, count } => {
                 json!({ "since": since, "until": until, "count": count })
             }
+            Self::PersonErased { count, .. } => json!({ "count": count }),
+            Self::EventsPruned { before, seq } => json!({ "before": before, "seq": seq }),
             _ => json!({}),
         }
     }

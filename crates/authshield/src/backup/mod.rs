@@ -31,6 +31,7 @@ use onesql::{Cell, Store, Timestamp, Tx};
 use crate::installation;
 use crate::kernel::InstallationId;
 use crate::schema;
+use crate::seals;
 use crate::vault::{RewrapError, Vault, VaultError};
 use crate::world::World;
 
@@ -164,6 +165,7 @@ pub async fn create(
             migrations,
             master_key_id: vault.master_key_id(),
             audit_head: sql::audit_head(&mut tx).await?,
+            audit_checkpoint: seals::head(&mut tx, installation.id).await?,
         };
         let (head, keys) = opener.new_file(world)?;
         let mut out = envelope::Writer::begin(BufWriter::new(file), &head, &keys.cipher)?;

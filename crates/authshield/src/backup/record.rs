@@ -13,10 +13,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use onesql::{Cell, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::BackupError;
-use crate::kernel::{AuditId, InstallationId};
+use crate::kernel::{AuditId, InstallationId, sorted};
+use crate::seals::Checkpoint;
 use crate::vault::hex;
 
 /// One line that is not a row.
@@ -46,6 +47,9 @@ pub struct Begin {
     pub master_key_id: String,
     /// The last line of the audit trail.
     pub audit_head: Option<AuditId>,
+    /// Where the chain of the audit trail stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_checkpoint: Option<Checkpoint>,
 }
 
 /// How a table begins.
@@ -163,18 +167,6 @@ fn canonical(text: &str) -> std::borrow::Cow<'_, str> {
         return sorted(value).to_string().into();
     }
     text.into()
-}
-
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let map: std::collections::BTreeMap<_, _> = map.into_iter().collect();
-            let map = map.into_iter().map(|(key, value)| (key, sorted(value)));
-            Value::Object(map.collect::<Map<_, _>>())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 //! configuration, database, keys, relay, dns, web …     the checks, one file or folder per family
 //! ```
 
+mod audit;
 mod board;
 mod canary;
 mod capacity;
@@ -115,6 +116,8 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<web::Proxies>(),
         Entry::of::<web::Issuer>(),
         Entry::of::<host::Hashing>(),
+        Entry::of::<audit::Chain>(),
+        Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),
         Entry::of::<operations::Collector>(),
     ]

@@ -16,7 +16,8 @@ impl Check for Privileges {
         title: "Database privileges",
         verifies: "This program can write an audit event, and nobody can change or delete one: proven by \
                    trying each in a transaction that is rolled back. In production on PostgreSQL its \
-                   role is no superuser and cannot change the schema.",
+                   role is no superuser, cannot change the schema, and has no right to change or delete \
+                   an audit event either.",
         expected: "audit events can be written, and neither changed nor deleted",
         remedy: "Put the triggers of table audit_events back: somebody who can change what happened may \
                  already have done so.",
@@ -62,15 +63,19 @@ async fn attempt(at: &Round) -> Result<Verdict, Verdict> {
         return Ok(Verdict::pass(fine));
     }
     let role = sql::role(store).await?;
-    let excess = match (role.superuser, role.may_create) {
-        (true, _) => format!("the role {} is a superuser", role.name),
-        (false, true) => format!("the role {} may change the schema", role.name),
-        (false, false) => {
+    let excess = match (role.superuser, role.may_create, role.may_rewrite) {
+        (true, ..) => format!("the role {} is a superuser", role.name),
+        (false, true, _) => format!("the role {} may change the schema", role.name),
+        (false, false, true) => {
+            format!("only triggers keep the role {} from changing the audit trail", role.name)
+        }
+        (false, false, false) => {
             return Ok(Verdict::pass(format!("{fine}; {} may no more than that", role.name)));
         }
     };
     Ok(Verdict::warn(format!("{excess}, and the service needs no such role")).remedy(
         "Let a role of its own run `authshield migrate run` and own the tables, and give the service \
-         one that may only read and write rows.",
+         one that may only read and write rows, and of the audit trail only add some: \
+         `deploy/postgres` has the SQL.",
     ))
 }

@@ -1,8 +1,8 @@
 //! What checks look at.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use onesql::Store;
 use tokio::sync::{OnceCell, watch};
@@ -18,6 +18,7 @@ use crate::kernel::Timestamp;
 use crate::limits::{self, Facts};
 use crate::mail::{Letterhead, ReturnKey, Returns, Transport, Walk};
 use crate::problem::chain;
+use crate::seals::Position;
 use crate::vault::Vault;
 use crate::world::SharedWorld;
 
@@ -33,6 +34,8 @@ pub struct Subject {
     order: Option<Order>,
     /// How many keys Redis had evicted when somebody looked last; `MAX` before that.
     pub(super) evicted: AtomicU64,
+    /// How far the chain of the audit trail was looked at by and by.
+    pub(super) audited: Mutex<Position>,
     /// From where the public address is looked at.
     pub(super) web: Standpoint,
 }
@@ -51,6 +54,7 @@ impl Subject {
             app: None,
             order: None,
             evicted: AtomicU64::new(u64::MAX),
+            audited: Mutex::default(),
             web: Standpoint::default(),
         }
     }
@@ -68,6 +72,7 @@ impl Subject {
             redactor: Redactor::of(&config::development()),
             order: None,
             evicted: AtomicU64::new(u64::MAX),
+            audited: Mutex::default(),
             web: Standpoint::default(),
         }
     }

@@ -221,13 +221,19 @@ pub(super) struct Role {
     pub(super) name: String,
     pub(super) superuser: bool,
     pub(super) may_create: bool,
+    /// Whether only triggers keep it from changing what happened.
+    pub(super) may_rewrite: bool,
 }
 
 /// Asks a PostgreSQL server who we are.
 pub(super) async fn role(store: &Store) -> Result<Role> {
     const ROLE: Sql = postgres(
         "SELECT CAST(rolname AS TEXT) AS name, rolsuper AS superuser,
-                has_schema_privilege(current_schema(), 'CREATE') AS may_create
+                has_schema_privilege(current_schema(), 'CREATE') AS may_create,
+                has_table_privilege('audit_events', 'UPDATE')
+                    OR has_table_privilege('audit_events', 'DELETE')
+                    OR has_table_privilege('audit_links', 'UPDATE')
+                    OR has_table_privilege('audit_links', 'DELETE') AS may_rewrite
          FROM pg_roles WHERE rolname = current_user",
     );
     store.glance().await?.query(ROLE).one().await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -152,7 +153,9 @@ async fn export(
             break;
         }
     }
-    audit::record_alone(app, ctx, &Event::EventsExported { since, until, count }).await?;
+    // It may have taken long.
+    let ctx = Ctx::command(Arc::clone(&app.world));
+    audit::record_alone(app, &ctx, &Event::EventsExported { since, until, count }).await?;
     eprintln!("{count} events, until {until}");
     Ok(())
 }

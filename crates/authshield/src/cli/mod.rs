@@ -7,6 +7,7 @@
 mod out;
 
 mod account;
+mod audit;
 mod backup;
 mod canaries;
 mod cells;
@@ -98,6 +99,9 @@ enum Command {
     /// The audit trail: what happened, when, by whom, and the true reason.
     #[command(subcommand)]
     Events(events::Events),
+    /// Proof that the audit trail is whole.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Asks the service on this machine whether it is ready; for container health checks.
     Healthcheck,
     /// Prints the description of the HTTP API (OpenAPI 3.1).
@@ -189,5 +193,6 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
         Command::Keys(command) => context::runtime()?.block_on(keys::run(global, command)),
         Command::Mail(command) => context::runtime()?.block_on(mail::run(global, command)),
         Command::Events(command) => context::runtime()?.block_on(events::run(global, command)),
+        Command::Audit(command) => context::runtime()?.block_on(audit::run(global, command)),
     }
 }

@@ -5,6 +5,7 @@ mod device;
 mod email_address;
 mod id;
 mod invisible;
+mod json;
 mod page;
 mod person;
 mod token;
@@ -16,6 +17,7 @@ pub use id::{
     AuditId, ChangeId, InstallationId, MailEventId, MailId, NodeId, RequestId, SessionId, StartId,
     SuppressionId, UserId, WebhookId,
 };
+pub use json::sorted;
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};

@@ -301,6 +301,13 @@ metrics! {
     /// Age of the newest backup that was restored for trial; of the installation, if none was.
     backup_age: Level [Seconds "seconds"];
 
+    /// Events of the audit trail that this node sealed.
+    audit_sealed: Counter;
+    /// Whether what this node sealed is gone from the database or was changed (1): it seals no more.
+    audit_torn: Gauge;
+    /// How long the oldest event waits to be sealed; 0 if none waits.
+    audit_unsealed_age: Level [Seconds "seconds"];
+
     /// Keys that Redis threw away for want of memory while this node looked.
     redis_evictions: Counter;
     /// Requests refused by a limit.

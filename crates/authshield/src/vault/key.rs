@@ -136,7 +136,7 @@ impl Pair {
 }
 
 /// Returns the SHA-256 thumbprint of the members that define a key (RFC 7638, 3).
-fn thumbprint(members: &Map<String, Value>) -> String {
+pub(super) fn thumbprint(members: &Map<String, Value>) -> String {
     // Sorted whatever map the JSON library uses, and without white space.
     let sorted: std::collections::BTreeMap<_, _> = members.iter().collect();
     let canonical = serde_json::to_vec(&sorted).expect("text is plain data");

@@ -4,6 +4,7 @@
 //! master.rs     the master key: from the configuration, or made once in development
 //! mod.rs        seals and opens values under it; moves them to a new one
 //! secrets.rs    the server's own secrets, made once and shared by all nodes
+//! seal.rs       the key that signs checkpoints of the audit trail
 //! key.rs        one signing key: made, sealed, parsed once
 //! rotation.rs   which key signs, and when there must be another (pure)
 //! signing.rs    the keyring: signs, publishes, rotates, verifies
@@ -16,6 +17,7 @@ pub mod http;
 mod key;
 mod master;
 mod rotation;
+mod seal;
 mod secrets;
 mod signing;
 mod sql;
@@ -31,7 +33,8 @@ use onesql::Store;
 use zeroize::Zeroizing;
 
 pub use claims::{AccessClaims, FIRST_EPOCH, FIRST_PARTY};
-pub use secrets::{EmailHashKey, Secrets, fingerprint_key, probe_secret};
+pub use seal::{NotAKeySet, SealKey, SealKeys};
+pub use secrets::{EmailHashKey, Secrets, fingerprint_key, probe_secret, seal_key};
 pub use signing::{
     Jwks, KeyInfo, KeyPhase, Keyring, KeyringError, Proof, Rotation, TOKEN_TYPE, VerificationError,
 };

@@ -6,12 +6,15 @@ use aws_lc_rs::hmac;
 use onesql::Store;
 use zeroize::Zeroizing;
 
+use super::seal::SealKey;
 use super::{KeyringError, Vault, VaultError, sql};
 use crate::config::FingerprintKey;
 use crate::kernel::{SuccessorKey, Timestamp, TokenHashKey};
 
 /// The name of the secret that signs questions to ourselves.
 const PROBE: &str = "probe";
+/// The name of the secret that signs checkpoints of the audit trail.
+const SEAL: &str = "audit_seal";
 
 /// The key under which addresses are hashed that somebody typed: the audit trail can tell that it was
 /// the same one, and not which.
@@ -53,6 +56,8 @@ pub struct Secrets {
     pub probe: Zeroizing<[u8; 32]>,
     /// Hashes settings.
     pub fingerprint: FingerprintKey,
+    /// Signs checkpoints of the audit trail.
+    pub seal: SealKey,
 }
 
 impl fmt::Debug for Secrets {
@@ -77,6 +82,7 @@ impl Secrets {
             mail_return: secret(store, vault, "mail_return", now).await?,
             probe: secret(store, vault, PROBE, now).await?,
             fingerprint: FingerprintKey::new(&*secret(store, vault, "fingerprint", now).await?),
+            seal: SealKey::new(&*secret(store, vault, SEAL, now).await?),
         })
     }
 }
@@ -96,6 +102,11 @@ pub async fn probe_secret(
     vault: &Vault,
 ) -> Result<Option<Zeroizing<[u8; 32]>>, KeyringError> {
     known(store, vault, PROBE).await
+}
+
+/// Finds what signs checkpoints of the audit trail, if a start made it; makes none.
+pub async fn seal_key(store: &Store, vault: &Vault) -> Result<Option<SealKey>, KeyringError> {
+    Ok(known(store, vault, SEAL).await?.map(|secret| SealKey::new(&secret)))
 }
 
 async fn known(

@@ -30,7 +30,7 @@ const FEATURES: [&str; 17] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
     "audit",
     "config",
     "installation",
@@ -39,6 +39,7 @@ const SERVICES: [&str; 10] = [
     "links.rs",
     "mail",
     "passwords",
+    "seals",
     "telemetry",
     "vault",
 ];

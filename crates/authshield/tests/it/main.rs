@@ -37,6 +37,7 @@ mod restore;
 mod returns;
 mod rotation_model;
 mod screens;
+mod seals;
 mod sessions;
 mod silent_failures;
 mod story;
