@@ -86,7 +86,9 @@ impl Event {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
             Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
-            Self::SessionsRevoked { count, .. } => json!({ "count": count }),
+            Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
+                json!({ "count": count })
+            }
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
             Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
@@ -157,7 +159,6 @@ impl Event {
             Self::EventsExported { since, until, count } => {
                 json!({ "since": since, "until": until, "count": count })
             }
-            Self::PersonErased { count, .. } => json!({ "count": count }),
             Self::EventsPruned { before, seq } => json!({ "before": before, "seq": seq }),
             _ => json!({}),
         }

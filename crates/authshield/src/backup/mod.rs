@@ -165,7 +165,7 @@ pub async fn create(
             migrations,
             master_key_id: vault.master_key_id(),
             audit_head: sql::audit_head(&mut tx).await?,
-            audit_checkpoint: seals::head(&mut tx, installation.id).await?,
+            audit_checkpoint: seals::head(&mut tx, installation.id).await?.map(Box::new),
         };
         let (head, keys) = opener.new_file(world)?;
         let mut out = envelope::Writer::begin(BufWriter::new(file), &head, &keys.cipher)?;

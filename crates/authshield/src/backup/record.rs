@@ -49,7 +49,7 @@ pub struct Begin {
     pub audit_head: Option<AuditId>,
     /// Where the chain of the audit trail stood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audit_checkpoint: Option<Checkpoint>,
+    pub audit_checkpoint: Option<Box<Checkpoint>>,
 }
 
 /// How a table begins.

@@ -131,7 +131,9 @@ pub(super) async fn run(global: &Global, command: Audit) -> Result<(), Failure> 
 /// Says why nothing was removed.
 fn kept(error: KeepError) -> Failure {
     if let KeepError::Broken(report) = &error {
-        report.breaks.iter().for_each(|found| eprintln!("{found}"));
+        for found in &report.breaks {
+            eprintln!("{found}");
+        }
     }
     error.into()
 }
@@ -208,7 +210,9 @@ fn tell(global: &Global, report: &Report) -> Result<(), Failure> {
 
 /// Says where it is broken.
 fn broken(report: &Report) -> Result<(), Failure> {
-    report.breaks.iter().for_each(|found| eprintln!("{found}"));
+    for found in &report.breaks {
+        eprintln!("{found}");
+    }
     eprintln!("authshield: the chain is broken in {} places", report.broken);
     Err(Failure::Status(BROKEN))
 }

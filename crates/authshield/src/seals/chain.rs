@@ -112,7 +112,9 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 impl Hash {
     fn of(parts: &[&[u8]]) -> Self {
         let mut context = Context::new(&SHA256);
-        parts.iter().for_each(|part| context.update(part));
+        for part in parts {
+            context.update(part);
+        }
         Self(context.finish().as_ref().try_into().expect("SHA-256 gives 32 bytes"))
     }
 

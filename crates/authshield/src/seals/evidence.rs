@@ -48,7 +48,7 @@ pub enum EvidenceError {
 enum Record {
     Begin(Begin),
     Cut(Cut),
-    Sealed(Sealed),
+    Sealed(Box<Sealed>),
     Checkpoint(Checkpoint),
     End(End),
 }
@@ -65,7 +65,7 @@ struct Begin {
 #[serde(deny_unknown_fields)]
 struct Sealed {
     link: Link,
-    event: Option<Event>,
+    event: Option<Box<Event>>,
 }
 
 /// Writes all of the chain, and returns what going along it found.
@@ -92,7 +92,7 @@ pub async fn export(app: &App, out: &mut impl Write) -> Result<Report, EvidenceE
                 &match item {
                     Item::Link(link, event) => {
                         last = (link.seq, link.hash);
-                        Record::Sealed(Sealed { link, event })
+                        Record::Sealed(Box::new(Sealed { link, event }))
                     }
                     Item::Checkpoint(checkpoint) => Record::Checkpoint(checkpoint),
                 },
@@ -140,7 +140,7 @@ pub fn read(
     walk.look_for(anchors);
     for (line, number) in lines.zip(if cut.is_some() { 3.. } else { 2.. }) {
         match line? {
-            Record::Sealed(Sealed { link, event }) => walk.take(Item::Link(link, event)),
+            Record::Sealed(sealed) => walk.take(Item::Link(sealed.link, sealed.event)),
             Record::Checkpoint(checkpoint) => walk.take(Item::Checkpoint(checkpoint)),
             Record::End(end) => return Ok(walk.end_of_file(Some(&end))),
             Record::Begin(_) | Record::Cut(_) => return Err(EvidenceError::Strange(number)),

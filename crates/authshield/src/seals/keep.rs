@@ -99,7 +99,9 @@ async fn judge(app: &App, tx: &mut Tx, until: i64) -> Result<(), KeepError> {
         if items.is_empty() {
             break;
         }
-        items.into_iter().for_each(|item| walk.take(item));
+        for item in items {
+            walk.take(item);
+        }
     }
     let report = walk.end();
     if report.holds() { Ok(()) } else { Err(KeepError::Broken(Box::new(report))) }

@@ -190,7 +190,7 @@ impl fmt::Display for Break {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     /// A link, and the event if it is there.
-    Link(Link, Option<Event>),
+    Link(Link, Option<Box<Event>>),
     /// A checkpoint, behind the last link that it covers.
     Checkpoint(Checkpoint),
 }
@@ -326,7 +326,7 @@ impl<'k> Walk<'k> {
     /// Takes the next item.
     pub fn take(&mut self, item: Item) {
         match item {
-            Item::Link(link, event) => self.link(&link, event.as_ref()),
+            Item::Link(link, event) => self.link(&link, event.as_deref()),
             Item::Checkpoint(checkpoint) => self.checkpoint(checkpoint),
         }
     }

@@ -109,7 +109,7 @@ pub(super) async fn links(
     tx: &mut Tx,
     seq: i64,
     at_most: i64,
-) -> Result<Vec<(Link, Option<Event>)>> {
+) -> Result<Vec<(Link, Option<Box<Event>>)>> {
     const LINKS: &str = concat!(
         "SELECT l.seq, l.event_id, l.commitment, l.salt, l.hash, ",
         of_event!(),
@@ -117,7 +117,7 @@ pub(super) async fn links(
           WHERE l.seq > $1 ORDER BY l.seq LIMIT $2"
     );
     let rows: Vec<Row> = tx.query(LINKS).bind(seq).bind(at_most).all().await?;
-    let pair = |row: Row| Some((row.link()?, row.event()));
+    let pair = |row: Row| Some((row.link()?, row.event().map(Box::new)));
     Ok(rows.into_iter().filter_map(pair).collect())
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn insert_links(tx: &mut Tx, links: &[Link]) -> Result<u64> {
             "salt": link.salt, "hash": link.hash,
         })
     });
-    tx.query(INSERT).bind(Json(Value::from_iter(rows))).execute().await
+    tx.query(INSERT).bind(Json(rows.collect::<Value>())).execute().await
 }
 
 #[derive(FromRow)]

@@ -69,7 +69,7 @@ fn good() -> Vec<Item> {
         let event = event(seq);
         let link = Link::new(seq, &before, &event, Salt::from([u8::try_from(seq).unwrap(); 16]));
         before = link.hash;
-        items.push(Item::Link(link, Some(event)));
+        items.push(Item::Link(link, Some(Box::new(event))));
         if seq % 3 == 0 {
             items.push(checkpoint(seq / 3, &link, seq));
         }
@@ -80,11 +80,13 @@ fn good() -> Vec<Item> {
 fn walk(items: Vec<Item>) -> Report {
     let keys = key().public();
     let mut walk = Walk::whole(&keys, house(), None);
-    items.into_iter().for_each(|item| walk.take(item));
+    for item in items {
+        walk.take(item);
+    }
     walk.end()
 }
 
-fn link_at(items: &mut [Item], wanted: i64) -> (&mut Link, &mut Option<Event>) {
+fn link_at(items: &mut [Item], wanted: i64) -> (&mut Link, &mut Option<Box<Event>>) {
     items
         .iter_mut()
         .find_map(|item| match item {
@@ -130,10 +132,13 @@ fn the_chain_is_what_its_description_says() {
     assert_eq!(link.hash, sha256(&bytes));
 }
 
+/// Something that somebody does to an event, and its name.
+type Change = (&'static str, fn(&mut Event));
+
 #[test]
 fn every_field_of_an_event_is_bound() {
     let someone = || UserId::from(Uuid::from_u128(66));
-    let changes: Vec<(&str, fn(&mut Event))> = vec![
+    let changes: Vec<Change> = vec![
         ("at", |event| event.at = event.at + Duration::from_micros(1)),
         ("code", |event| event.code = "LOGIN_SUCCEEDED".into()),
         ("reason", |event| event.reason = None),
@@ -264,7 +269,9 @@ fn walk_with(items: Vec<Item>, anchors: Vec<Checkpoint>) -> Report {
     let keys = key().public();
     let mut walk = Walk::whole(&keys, house(), None);
     walk.look_for(anchors);
-    items.into_iter().for_each(|item| walk.take(item));
+    for item in items {
+        walk.take(item);
+    }
     walk.end()
 }
 
@@ -291,7 +298,7 @@ fn the_end_that_is_taken_away_is_missed_by_what_was_noted() {
         let event = event(100 + seq);
         let link = Link::new(seq, &before, &event, Salt::from([1; 16]));
         before = link.hash;
-        items.push(Item::Link(link, Some(event)));
+        items.push(Item::Link(link, Some(Box::new(event))));
         if seq % 3 == 0 {
             items.push(checkpoint(seq / 3, &link, 100 + seq));
         }
@@ -333,12 +340,15 @@ fn an_event_that_claims_to_be_older_than_what_was_sealed_is_found() {
         let event = event(second);
         let link = Link::new(seq, &before, &event, Salt::from([1; 16]));
         before = link.hash;
-        items.push(Item::Link(link, Some(event)));
+        items.push(Item::Link(link, Some(Box::new(event))));
     }
     // A name of today, and a time of long ago.
     let event = Event { at: instant(-9000), ..event(1001) };
     let id = event.id;
-    items.push(Item::Link(Link::new(15, &before, &event, Salt::from([1; 16])), Some(event)));
+    items.push(Item::Link(
+        Link::new(15, &before, &event, Salt::from([1; 16])),
+        Some(Box::new(event)),
+    ));
     assert_eq!(
         walk(items).breaks,
         [
@@ -370,7 +380,10 @@ fn who_is_erased_leaves_no_break_if_it_is_written_down() {
         panic!("a link")
     };
     let told = Event { code: super::rules::ERASED.into(), ..event(13) };
-    items.push(Item::Link(Link::new(13, &last.hash, &told, Salt::from([1; 16])), Some(told)));
+    items.push(Item::Link(
+        Link::new(13, &last.hash, &told, Salt::from([1; 16])),
+        Some(Box::new(told)),
+    ));
     let report = walk(items.clone());
     assert_eq!((report.erased, report.broken), (12, 0));
 
@@ -391,7 +404,9 @@ fn what_is_left_after_a_cut_holds_and_nobody_else_can_cut() {
         let keys = key().public();
         let mut walk = Walk::whole(&keys, house(), Some(cut));
         walk.look_for(anchors);
-        left.iter().cloned().for_each(|item| walk.take(item));
+        for item in left.clone() {
+            walk.take(item);
+        }
         walk.end()
     };
     let report = go(&cut.clone().signed(&key()), vec![noted(&all, 1), noted(&all, 4)]);
@@ -406,7 +421,9 @@ fn what_is_left_after_a_cut_holds_and_nobody_else_can_cut() {
 fn a_chain_of_another_installation_is_not_taken_for_this_one() {
     let keys = key().public();
     let mut walk = Walk::whole(&keys, InstallationId::from(Uuid::from_u128(8)), None);
-    good().into_iter().for_each(|item| walk.take(item));
+    for item in good() {
+        walk.take(item);
+    }
     let report = walk.end();
     assert!(report.breaks.iter().any(|found| matches!(found, Break::OtherInstallation { .. })));
 }

@@ -64,7 +64,7 @@ impl Reader {
 }
 
 /// Puts each checkpoint behind the last link that it covers.
-fn merge(links: Vec<(Link, Option<Event>)>, checkpoints: Vec<Checkpoint>) -> Vec<Item> {
+fn merge(links: Vec<(Link, Option<Box<Event>>)>, checkpoints: Vec<Checkpoint>) -> Vec<Item> {
     let mut items = Vec::with_capacity(links.len() + checkpoints.len());
     let mut checkpoints = checkpoints.into_iter().peekable();
     for (link, event) in links {
@@ -116,7 +116,9 @@ pub async fn verify(
         if items.is_empty() {
             break;
         }
-        items.into_iter().for_each(|item| walk.take(item));
+        for item in items {
+            walk.take(item);
+        }
         let until = reader.newest.map_or(from, AuditId::as_uuid).min(bound);
         from = odd(&mut tx, &mut walk, from, until).await?;
     }
@@ -132,7 +134,9 @@ async fn odd(tx: &mut Tx, walk: &mut Walk<'_>, from: Uuid, until: Uuid) -> Resul
         return Ok(from);
     }
     let found = sql::without_link(tx, from, until, ODD).await?;
-    found.into_iter().for_each(|id| walk.inserted(id));
+    for id in found {
+        walk.inserted(id);
+    }
     Ok(until)
 }
 
@@ -172,7 +176,9 @@ pub async fn look(
     while !ended && reader.seq - begun < links {
         let items = reader.next(&mut tx).await?;
         ended = items.is_empty();
-        items.into_iter().for_each(|item| walk.take(item));
+        for item in items {
+            walk.take(item);
+        }
         let until = reader.newest.map_or(event, AuditId::as_uuid).min(bound);
         event = odd(&mut tx, &mut walk, event, until).await?;
     }

@@ -155,7 +155,14 @@ async fn l05_whatever_is_done_to_the_audit_trail_in_the_database_is_found() {
     }
     assert!(verify(&app, Vec::new()).await.holds(), "all is as it was");
 
-    // One that never was, long ago and just now.
+    put_in(&app, &mut memory).await;
+    swap(&app).await;
+    cut_off(&app, &mut memory, noted).await;
+}
+
+/// One that never was, as if it had happened long ago.
+async fn put_in(app: &TestApp, memory: &mut Memory) {
+    let store = &app.app.store;
     let put = |id: &'static str| {
         let text = format!(
             "INSERT INTO audit_events (id, at, code, data)
@@ -169,12 +176,15 @@ async fn l05_whatever_is_done_to_the_audit_trail_in_the_database_is_found() {
         postgres: put("CAST(SUBSTR(CAST(id AS TEXT), 1, 14) || '7fff-8000-0000000000ff' AS UUID)"),
     };
     assert_eq!(execute(store, sql).await, 1);
-    seal(&app, &mut memory).await;
-    let report = verify(&app, Vec::new()).await;
+    seal(app, memory).await;
+    let report = verify(app, Vec::new()).await;
     assert!(matches!(report.breaks[..], [Break::Inserted { .. }]), "{report:?}");
     execute(store, both("DELETE FROM audit_events WHERE id NOT IN (SELECT id FROM kept)")).await;
+}
 
-    // Two in each other's place: what was sealed as the fourth stands as the fifth.
+/// Two in each other's place: what was sealed as the fourth stands as the fifth.
+async fn swap(app: &TestApp) {
+    let store = &app.app.store;
     execute(store, both("CREATE TABLE links AS SELECT * FROM audit_links")).await;
     execute(store, both("DELETE FROM audit_links WHERE seq IN (4, 5)")).await;
     execute(
@@ -185,14 +195,17 @@ async fn l05_whatever_is_done_to_the_audit_trail_in_the_database_is_found() {
         ),
     )
     .await;
-    let report = verify(&app, Vec::new()).await;
+    let report = verify(app, Vec::new()).await;
     assert!(report.breaks.iter().all(|found| matches!(found, Break::Changed { seq: 4..=6, .. })));
     assert!(report.broken >= 2, "{report:?}");
     execute(store, both("DELETE FROM audit_links WHERE seq IN (4, 5)")).await;
     execute(store, both("INSERT INTO audit_links SELECT * FROM links WHERE seq IN (4, 5)")).await;
-    assert!(verify(&app, Vec::new()).await.holds(), "all is as it was");
+    assert!(verify(app, Vec::new()).await.holds(), "all is as it was");
+}
 
-    // The end, as if it never was: by itself what is left is a whole chain.
+/// The end, as if it never was: by itself what is left is a whole chain.
+async fn cut_off(app: &TestApp, memory: &mut Memory, noted: Checkpoint) {
+    let store = &app.app.store;
     execute(
         store,
         both(
@@ -208,11 +221,11 @@ async fn l05_whatever_is_done_to_the_audit_trail_in_the_database_is_found() {
     ] {
         execute(store, both(sql)).await;
     }
-    assert!(verify(&app, Vec::new()).await.holds());
-    let report = verify(&app, vec![noted]).await;
+    assert!(verify(app, Vec::new()).await.holds());
+    let report = verify(app, vec![noted]).await;
     assert!(matches!(report.breaks[..], [Break::AnchorGone { .. }]), "{report:?}");
     // Who sealed it knows as well, and does not go on as if nothing had been.
-    let refused = seals::seal(&app.app, &mut memory).await;
+    let refused = seals::seal(&app.app, memory).await;
     assert!(matches!(refused, Err(SealError::Torn(_))), "{refused:?}");
     assert_eq!(app.app.metrics.audit_torn.get(), 1);
 }
