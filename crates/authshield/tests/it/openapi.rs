@@ -9,8 +9,13 @@ use serde_json::Value;
 use crate::support::{Program, TestApp};
 
 /// Operations without a body and without a caller have few ways to fail.
-const PLAIN: [&str; 4] =
-    ["/.well-known/jwks.json", "/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
+const PLAIN: [&str; 5] = [
+    "/.well-known/audit-jwks.json",
+    "/.well-known/jwks.json",
+    "/api/v1/health",
+    "/api/v1/health/live",
+    "/api/v1/health/ready",
+];
 
 fn document() -> Value {
     serde_json::to_value(router::document()).unwrap()

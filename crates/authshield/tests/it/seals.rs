@@ -492,7 +492,8 @@ async fn l05_the_role_of_the_service_has_no_right_to_change_what_happened() {
     let file = |name: &str| {
         let path = format!("{}/../../deploy/postgres/{name}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
-        text.replace("authshield_owner", &owner)
+        text.replace("REPLACE_ME", "of-its-own")
+            .replace("authshield_owner", &owner)
             .replace("authshield_service", &service)
             .replace("SCHEMA public", &format!("SCHEMA {schema}"))
     };
@@ -512,7 +513,7 @@ async fn l05_the_role_of_the_service_has_no_right_to_change_what_happened() {
         url.to_string()
     };
     run(&program.database_url, file("roles.sql")).await;
-    let (as_owner, as_service) = (of(&owner, "REPLACE_ME_1"), of(&service, "REPLACE_ME_2"));
+    let (as_owner, as_service) = (of(&owner, "of-its-own_1"), of(&service, "of-its-own_2"));
     program.clone().database(&as_owner).run(&["migrate", "run"]).await.ok();
     run(&as_owner, file("grants.sql")).await;
 
