@@ -1,5 +1,5 @@
--- What the service may do. Run this as the owner behind every `authshield migrate run`, before the new
--- version starts: it may be run again at any time.
+-- What the service may do. Run this as the owner behind `authshield init` and behind every `authshield
+-- migrate run`, before the new version starts; it may be run again at any time.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO authshield_service;
 
 -- What happened is added to and read, and that is all. Only the owner erases a person or removes what is
