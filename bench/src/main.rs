@@ -1,10 +1,10 @@
-//! Measures the release binary against the bare limits of the machine, in one run.
+//! Measures the program that is shipped against the bare limits of the machine, in one run.
 //!
 //! ```text
 //! main      arguments, what to measure on which database, the table
 //! measures  one kind of question per file
 //! limits    the bare limits: Argon2id, an axum route, rotations of a row
-//! service   the release binary, started and watched from outside
+//! service   the program, started and watched from outside
 //! base      fresh databases with people in them
 //! load      the generator: clients, paces, latencies    (http: its wire)
 //! relay     where mail goes: fast, slow or silent
@@ -148,7 +148,7 @@ fn databases(only: Option<OnlyOn>) -> Result<Vec<Kind>> {
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "--package", "authshield", "--bin", "authshield"])
+        .args(["build", "--profile", "dist", "--package", "authshield", "--bin", "authshield"])
         .current_dir(root())
         .status()
         .context("cargo does not start")?;
@@ -156,7 +156,8 @@ fn build() -> Result<PathBuf> {
         bail!("the service cannot be built");
     }
     let here = std::env::current_exe()?;
-    let binary = here.parent().map(|folder| folder.join("authshield"));
+    let target = here.parent().and_then(Path::parent);
+    let binary = target.map(|folder| folder.join("dist/authshield"));
     binary
         .filter(|binary| binary.is_file())
         .context("the service was built to another folder than this program; name it with --binary")

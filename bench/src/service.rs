@@ -1,4 +1,4 @@
-//! The release binary, started and watched from outside.
+//! The program that is shipped, started and watched from outside.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

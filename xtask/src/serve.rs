@@ -21,8 +21,7 @@ pub(crate) fn dev(arguments: &[String]) -> Result<()> {
 
 /// Measures, on both databases if there is a PostgreSQL server or one can be started.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let packages = ["--package", "bench", "--package", "authshield"];
-    must(cargo("build").arg("--release").args(packages))?;
+    must(cargo("build").args(["--release", "--package", "bench"]))?;
     let mut bench = cargo("run");
     bench.args(["--release", "--package", "bench", "--"]).args(arguments);
     let servers = match Servers::start(&[Kind::DurablePostgres]) {

@@ -11,9 +11,18 @@ pub(crate) struct Tally {
     pub(crate) ignored: u64,
     /// The names of those that failed.
     pub(crate) failures: Vec<String>,
+    /// The names of those that failed once and passed when they were tried alone.
+    pub(crate) unsteady: Vec<String>,
 }
 
 impl Tally {
+    /// Takes note that all that failed have passed since.
+    pub(crate) fn passed_alone(&mut self) {
+        self.passed += self.failed;
+        self.failed = 0;
+        self.unsteady.append(&mut self.failures);
+    }
+
     /// Takes note of a line that a test program printed.
     pub(crate) fn read(&mut self, line: &str) {
         let line = line.trim_end();
@@ -42,6 +51,7 @@ impl AddAssign<&Self> for Tally {
         self.failed += other.failed;
         self.ignored += other.ignored;
         self.failures.extend_from_slice(&other.failures);
+        self.unsteady.extend_from_slice(&other.unsteady);
     }
 }
 
@@ -75,5 +85,9 @@ mod tests {
         assert_eq!(tally.to_string(), "30 passed, 1 failed, 3 ignored");
         assert_eq!(tally.failures, ["a::two"]);
         assert_eq!((sum.passed, sum.failures.len()), (60, 2));
+
+        sum.passed_alone();
+        assert_eq!(sum.to_string(), "62 passed, 0 failed, 6 ignored");
+        assert_eq!((sum.failures.len(), sum.unsteady.len()), (0, 2));
     }
 }

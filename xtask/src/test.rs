@@ -16,6 +16,8 @@ use crate::tally::Tally;
 const SERVICE: &str = "it";
 /// The variable that names it.
 const DATABASE: &str = "AUTHSHIELD_TEST_DATABASE";
+/// Of how many tests of the service that failed beside all others it is asked whether they fail alone.
+const TRIED_ALONE: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -86,7 +88,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 
     let failures = total.failures.iter().map(|name| format!("failed: {name}\n"));
-    let report = format!("{}{}total: {total}\n", stages.summary(), failures.collect::<String>());
+    let unsteady = total.unsteady.iter().map(|name| {
+        format!("unsteady: {name} failed beside the others and passed alone; find out why\n")
+    });
+    let named = failures.chain(unsteady).collect::<String>();
+    let report = format!("{}{named}total: {total}\n", stages.summary());
     println!("\n{report}");
     if let Some(file) = &arguments.summary {
         std::fs::write(file, &report)
@@ -130,7 +136,28 @@ fn parts(integration_tests: &[&str], databases: &[Database]) -> Vec<Part> {
 }
 
 /// Runs one part; returns what it counted, and whether it succeeded.
+///
+/// Hundreds of services on a small machine keep each other waiting. One or two that failed are tried once
+/// more, alone: whoever passes then is not passed over, but named in the results.
 fn play(servers: &mut Servers, part: &Part, filter: &[String]) -> Result<(Tally, bool)> {
+    let (mut tally, succeeded) = call(servers, part, filter)?;
+    let failed = tally.failures.len();
+    if succeeded || part.database.is_none() || failed == 0 || failed > TRIED_ALONE {
+        return Ok((tally, succeeded));
+    }
+    let mut alone = vec!["--exact".to_owned(), "--test-threads=1".to_owned()];
+    alone.extend(tally.failures.iter().cloned());
+    let (second, succeeded) = call(servers, part, &alone)?;
+    // Not one passed but all that failed: a name that finds nothing passes as well.
+    if succeeded && second.passed == tally.failed {
+        tally.passed_alone();
+    }
+    let succeeded = tally.failed == 0;
+    Ok((tally, succeeded))
+}
+
+/// Calls `cargo test`.
+fn call(servers: &mut Servers, part: &Part, filter: &[String]) -> Result<(Tally, bool)> {
     let mut command: Command = cargo("test");
     command.args(["--workspace", "--no-fail-fast"]).args(&part.arguments);
     command.arg("--").args(filter);

@@ -350,7 +350,9 @@ where
         let missing = match () {
             () if path.contains("/sessions/") => Code::SessionNotFound,
             () if path.contains("/mail/suppressions/") => Code::SuppressionNotFound,
-            () if path.contains("/admin/mail/") => Code::MailNotFound,
+            () if path.contains("/admin/mail/") || path.contains("/auth/mails/") => {
+                Code::MailNotFound
+            }
             () => Code::UserNotFound,
         };
         axum::extract::Path::<T>::from_request_parts(parts, state)

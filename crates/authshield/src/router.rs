@@ -78,6 +78,7 @@ fn mount(
             &rules::REDEEM_PER_CLIENT,
             group!(verification::http::verify, recovery::http::reset),
         ))
+        .merge(limited(&rules::PROGRESS_PER_CLIENT, group!(registration::http::progress)))
         .merge(limited(
             &rules::MAIL_PER_CLIENT,
             group!(verification::http::resend, recovery::http::forgot),
@@ -102,6 +103,7 @@ fn mount(
         .routes(routes!(admin::mail::http::list_mail))
         .routes(routes!(admin::mail::canaries::see_canaries))
         .routes(routes!(admin::mail::cells::see_cells))
+        .routes(routes!(admin::mail::cells::see_digest))
         .routes(routes!(
             admin::mail::suppressions::http::list_suppressions,
             admin::mail::suppressions::http::add_suppression

@@ -1,5 +1,7 @@
 //! Every event. Auditors read these codes and fields: rows are added, never changed.
 
+use serde_json::Value;
+
 use crate::config::Changes;
 use crate::kernel::{InstallationId, MailId, NodeId, SessionId, Timestamp, UserId};
 
@@ -285,6 +287,19 @@ pub enum Event {
         /// How long it was, in seconds.
         seconds: u64,
     },
+    /// What of a day's mail somebody should know, once a day.
+    MailDigest {
+        /// Of mail from then on.
+        from: Timestamp,
+        /// And before then.
+        to: Timestamp,
+        /// The shares of cells that are furthest from what is usual, to the worse.
+        deviations: Value,
+        /// Answers that no server gave in the four weeks before.
+        new_replies: Value,
+        /// Where mail stays in the dark that was taken more than a day ago.
+        unknown: Value,
+    },
     /// A part of the program panicked and was begun again: a bug.
     ServiceTaskRestarted {
         /// Which.
@@ -449,6 +464,7 @@ impl Event {
             Self::MailSuppressionsExported { .. } => "MAIL_SUPPRESSIONS_EXPORTED",
             Self::MailCellDegraded { .. } => "MAIL_CELL_DEGRADED",
             Self::MailCellRecovered { .. } => "MAIL_CELL_RECOVERED",
+            Self::MailDigest { .. } => "MAIL_DIGEST",
             Self::ServiceTaskRestarted { .. } => "SERVICE_TASK_RESTARTED",
             Self::MailConfigFault { .. } => "MAIL_CONFIG_FAULT",
             Self::MailConfigRecovered { .. } => "MAIL_CONFIG_RECOVERED",

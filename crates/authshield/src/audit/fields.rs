@@ -27,6 +27,7 @@ impl Event {
             | Self::MailConfigRecovered { .. }
             | Self::MailCellDegraded { .. }
             | Self::MailCellRecovered { .. }
+            | Self::MailDigest { .. }
             | Self::ServiceTaskRestarted { .. } => Subject::default(),
             Self::MailSuppressionAdded { actor, email, .. } => {
                 Subject { actor: *actor, email: Some(email), ..Subject::default() }
@@ -127,6 +128,10 @@ impl Event {
                     "sender": sender, "step": step, "seconds": seconds,
                 })
             }
+            Self::MailDigest { from, to, deviations, new_replies, unknown } => json!({
+                "from": from, "to": to, "deviations": deviations, "new_replies": new_replies,
+                "unknown": unknown,
+            }),
             Self::ServiceTaskRestarted { task, node } => json!({ "task": task, "node": node }),
             Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
                 "provider": provider,

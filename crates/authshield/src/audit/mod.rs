@@ -10,7 +10,7 @@ mod sql;
 pub use codes::CODES;
 pub use event::Event;
 use onesql::{Json, Result, Statement, Tx};
-pub use sql::{By, Entry, Search, find, first_id_of, following, of_owner};
+pub use sql::{By, Entry, Search, find, first_id_of, following, last_of, of_owner};
 
 use crate::app::{App, Ctx};
 use crate::kernel::AuditId;

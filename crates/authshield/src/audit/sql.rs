@@ -104,6 +104,19 @@ macro_rules! events {
     };
 }
 
+/// Returns when an event of a kind was written last; not for rotations, which have no such index.
+pub async fn last_of(tx: &mut Tx, code: &'static str) -> Result<Option<Timestamp>> {
+    let found: Option<(Timestamp,)> = tx
+        .query(
+            "SELECT at FROM audit_events WHERE code = $1 AND code <> 'REFRESH_ROTATED'
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(code)
+        .optional()
+        .await?;
+    Ok(found.map(|(at,)| at))
+}
+
 /// Finds events that are older than `before`, newest first.
 pub async fn find(tx: &mut Tx, search: &Search, before: Uuid, at_most: i64) -> Result<Vec<Entry>> {
     let which = match (&search.by, search.code) {

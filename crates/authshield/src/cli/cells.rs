@@ -1,6 +1,6 @@
 //! What becomes of mail, cell by cell, in words.
 
-use crate::mail::outcome::{CellReport, Report, Share, Span};
+use crate::mail::outcome::{CellReport, Digest, Report, Share, Span};
 
 /// Tells a person what becomes of mail.
 pub(super) fn tell(report: &Report) {
@@ -47,6 +47,40 @@ pub(super) fn tell(report: &Report) {
         report.time,
         named.join(", ")
     );
+}
+
+/// Tells a person what of a day's mail they should know.
+pub(super) fn tell_digest(digest: &Digest) {
+    let Digest { from, to, deviations, new_replies, unknown } = digest;
+    println!("Mail from {from} to {to}");
+    println!("Not as usual:");
+    for deviation in deviations {
+        let of = &deviation.cell;
+        println!(
+            "  {} of {} to {} by {}: {} {:.1} % of {} instead of {:.1} %",
+            of.kind,
+            of.sender,
+            of.mailbox_provider,
+            of.provider,
+            deviation.share,
+            deviation.now * 100.0,
+            deviation.of,
+            deviation.usual * 100.0
+        );
+    }
+    println!("Answers that are new:");
+    for new in new_replies {
+        println!("  {} times, first to {}: {}", new.count, new.first_mail, new.reply);
+    }
+    println!("Nothing known after a day:");
+    for dark in unknown {
+        println!(
+            "  {} to {} by {}, since {}",
+            dark.count, dark.mailbox_provider, dark.provider, dark.oldest
+        );
+    }
+    let empty = deviations.is_empty() && new_replies.is_empty() && unknown.is_empty();
+    println!("{}", if empty { "Nothing of all that." } else { "" });
 }
 
 fn shares(cell: &CellReport) -> [(&'static str, Share); 10] {

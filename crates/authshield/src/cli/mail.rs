@@ -44,6 +44,9 @@ pub(super) enum Mail {
         #[arg(long, default_value_t = cells::HOURS.1, value_parser = clap::value_parser!(u64).range(cells::HOURS.0..=cells::HOURS.2))]
         hours: u64,
     },
+    /// Shows what of the last day's mail somebody should know: what is not as usual, new answers, and mail
+    /// of which nothing is known.
+    Digest,
     /// Sends one again: at once if it waits, as another message if it is settled.
     Resend {
         /// Its id, as `list` prints it.
@@ -112,6 +115,14 @@ pub(super) async fn run(global: &Global, command: Mail) -> Result<(), Failure> {
                 println!("{}", serde_json::to_string(&report)?);
             } else {
                 super::cells::tell(&report);
+            }
+        }
+        Mail::Digest => {
+            let digest = mail::outcome::digest(&app, ctx.now).await?;
+            if global.json {
+                println!("{}", serde_json::to_string(&digest)?);
+            } else {
+                super::cells::tell_digest(&digest);
             }
         }
         Mail::Resend { id } => {

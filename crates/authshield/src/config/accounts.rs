@@ -114,9 +114,9 @@ settings! {
         }
         /// The longest expected wait for a hash; when it would be longer, the answer is 503 at once.
         hash_max_wait: Duration {
-            fallback: Fallback::Always("500ms"),
+            fallback: Fallback::Always("700ms"),
             bounds: Some((10, MINUTE)),
-            example: "500ms",
+            example: "700ms",
             mistaken: &["HASH_MAX_WAIT", "PASSWORD_HASH_TIMEOUT"],
         }
     }

@@ -48,18 +48,23 @@ pub const MAIL_PER_CLIENT: Rule = Rule { name: "mail-per-client", at_most: 20, w
 /// trying makes.
 pub const REDEEM_PER_CLIENT: Rule = Rule { name: "redeem-per-client", at_most: 30, within: MINUTE };
 
+/// Questions what became of a mail, per client: a page that waits asks every few seconds.
+pub const PROGRESS_PER_CLIENT: Rule =
+    Rule { name: "progress-per-client", at_most: 60, within: MINUTE };
+
 /// Refreshes, per session: an access token lasts minutes, so one a second is a program that loops.
 pub const REFRESH_PER_SESSION: Rule =
     Rule { name: "refresh-per-session", at_most: 60, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 7] = [
+pub const ALL: [&Rule; 8] = [
     &LOGIN_PER_CLIENT,
     &PASSWORD_PER_ACCOUNT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
     &MAIL_PER_CLIENT,
     &REDEEM_PER_CLIENT,
+    &PROGRESS_PER_CLIENT,
     &REFRESH_PER_SESSION,
 ];
 

@@ -106,6 +106,12 @@ impl Letter {
         Self::KINDS.into_iter().find(|known| *known == kind).unwrap_or("other")
     }
 
+    /// Returns whether letters of this kind are what a registration causes.
+    #[must_use]
+    pub fn is_of_registration(kind: &str) -> bool {
+        matches!(kind, "verify_email" | "choose_password" | "already_registered")
+    }
+
     /// Returns the name of its kind, as in the database, in `locales/` and in metrics.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -42,6 +42,7 @@ mod outbox;
 pub mod outcome;
 mod post;
 mod presence;
+mod progress;
 mod providers;
 mod render;
 mod reply;
@@ -67,6 +68,7 @@ pub use observer::{Counts, MailObserver, Outcome};
 pub use outbox::{Outbox, Recipient, Sealer};
 pub use post::{Post, run};
 pub use presence::Presence;
+pub use progress::{Progress, Stage};
 #[cfg(any(test, fuzzing))]
 pub use providers::webhook_is_bounded;
 pub use providers::{

@@ -24,8 +24,9 @@ use tracing::{Instrument, Span};
 use super::memory::{self, Memory};
 use crate::telemetry::{Notes, Part};
 
-/// How long an idle thread keeps its memory.
-const KEEP_IDLE: Duration = Duration::from_mins(1);
+/// How long an idle thread keeps its memory. The page faults of fresh memory cost a few
+/// milliseconds, which one hash in so many seconds may take longer.
+const KEEP_IDLE: Duration = Duration::from_secs(5);
 
 /// How long the allocator keeps freed memory at hand; it is a second, and some more.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -347,13 +348,13 @@ impl Shared {
                     drop(state);
                     memory.release();
                     state = self.lock();
-                    // What was freed goes back to the system when the allocator next frees something,
-                    // a while later; and who is idle frees nothing.
                     (state, _) = self
                         .wake
                         .wait_timeout_while(state, SETTLE, |state| state.is_idle())
                         .expect("nobody panics while holding the queue");
-                    drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+                    drop(state);
+                    return_freed_memory();
+                    state = self.lock();
                 }
             } else {
                 state = self.wake.wait(state).expect("nobody panics while holding the queue");
@@ -391,6 +392,21 @@ fn expected_wait(ahead: usize, workers: usize, average: Duration) -> Duration {
     let turns = u32::try_from(turns).unwrap_or(u32::MAX);
     let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
     average.saturating_mul(turns) / workers
+}
+
+/// Lets the allocator give back to the system what was freed a while ago.
+///
+/// It looks for that when a thread ends that has allocated something, and hardly ever otherwise: who is
+/// idle would keep it for ever.
+fn return_freed_memory() {
+    let passing = std::thread::Builder::new().name("free".to_owned()).spawn(|| {
+        drop(std::hint::black_box(Box::new(0_u8)));
+    });
+    match passing {
+        // It does nothing that could panic.
+        Ok(thread) => drop(thread.join()),
+        Err(error) => tracing::debug!(%error, "freed memory stays with the program"),
+    }
 }
 
 /// Lets everything else run first.

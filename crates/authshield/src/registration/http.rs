@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Newcomer, RegisterError};
-use crate::app::{App, Body, Ctx};
-use crate::kernel::{EmailAddress, FullName, Locale};
+use crate::app::{App, Body, Ctx, PathId};
+use crate::kernel::{EmailAddress, FullName, Locale, MailId};
+use crate::mail::Progress;
 use crate::passwords::weaknesses;
 use crate::problem::{Code, Problem, problems};
 
@@ -17,6 +18,11 @@ problems!(
     /// What registering may answer.
     RegisterProblems = EmailAlreadyRegistered | RegistrationClosed | ValidationFailed
         | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+);
+
+problems!(
+    /// What asking for the mail of a registration may answer.
+    ProgressProblems = MailNotFound
 );
 
 impl From<RegisterError> for Problem {
@@ -51,6 +57,8 @@ pub struct Registered {
     email: EmailAddress,
     /// Always `false`: the mail has a link.
     is_verified: bool,
+    /// The mail: ask `GET /auth/mails/{id}` what becomes of it.
+    mail_id: MailId,
 }
 
 /// Register.
@@ -67,6 +75,24 @@ pub async fn register(
 ) -> Result<(StatusCode, Json<Registered>), Problem> {
     let Register { email, password, full_name, locale } = body;
     let newcomer = Newcomer { email: email.clone(), password, full_name, locale };
-    super::register(&app, &ctx, newcomer).await?;
-    Ok((StatusCode::ACCEPTED, Json(Registered { email, is_verified: false })))
+    let mail_id = super::register(&app, &ctx, newcomer).await?;
+    Ok((StatusCode::ACCEPTED, Json(Registered { email, is_verified: false, mail_id })))
+}
+
+/// See what became of the mail of a registration, for a day.
+///
+/// Show it to whoever waits for the mail: a mistyped address is noticed at once. Only who registered
+/// knows the id, and the answer tells nothing of the account.
+#[utoipa::path(
+    get, path = "/api/v1/auth/mails/{id}", tag = "registration",
+    params(("id" = MailId, Path, description = "The mail, as the registration named it.")),
+    responses((status = OK, body = Progress), ProgressProblems),
+)]
+pub async fn progress(
+    State(app): State<App>,
+    ctx: Ctx,
+    PathId(id): PathId<MailId>,
+) -> Result<Json<Progress>, Problem> {
+    let progress = super::progress(&app, &ctx, id).await?;
+    progress.map(Json).ok_or_else(|| Code::MailNotFound.into())
 }

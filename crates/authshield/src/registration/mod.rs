@@ -17,9 +17,15 @@
 //!
 //! A registration waits for an address that has an account, too, though nothing comes of it: who
 //! signs in with its password learns that the address is not verified, whatever stands behind it.
+//!
+//! Every registration that is taken in sends one mail, whatever stands behind the address, and who
+//! registers may ask what became of it ([`progress`]): a mail that never comes is the first thing that
+//! goes wrong, and the one whom it concerns would be the last to know.
 
 pub mod http;
 mod sql;
+
+use std::time::Duration;
 
 use onesql::Tx;
 use secrecy::SecretString;
@@ -31,7 +37,7 @@ use crate::config::DuplicateEmail;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
-use crate::mail::Letter;
+use crate::mail::{self, Letter, Progress};
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
 
 use self::sql::Waiting;
@@ -101,8 +107,8 @@ pub struct Newcomer {
     pub locale: Option<Locale>,
 }
 
-/// Opens an account, or sends a mail that there is one: the answer is the same.
-pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), RegisterError> {
+/// Opens an account, or sends a mail that there is one: the answer is the same. Returns which mail.
+pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<MailId, RegisterError> {
     if !app.live.load().registration.enabled {
         return Err(RegisterError::Closed);
     }
@@ -134,25 +140,42 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<(), Re
     sql::remember(&mut tx, &user.email, &waiting, ctx.now, until).await?;
     let is_somebodys =
         account.user.email_verified_at.is_some() || account.user.disabled_at.is_some();
-    if is_somebodys {
-        already_registered(&mut tx, app, ctx, account.user).await?;
+    let mail = if is_somebodys {
+        already_registered(&mut tx, app, ctx, account.user).await?
     } else {
         let user = describe(&mut tx, ctx, account.user, user, contested).await?;
         if !is_same {
             links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
         }
-        send_proof(&mut tx, app, ctx, &user, contested).await?;
+        let mail = send_proof(&mut tx, app, ctx, &user, contested).await?;
         let reason = contested.then_some("contested");
         audit::record(&mut tx, app, ctx, &Event::RegisterSucceeded { user: user.id, reason })
             .await?;
-    }
+        mail
+    };
     tx.commit().await?;
     app.outbox.wake();
     if is_somebodys && app.live.load().registration.duplicate_email == DuplicateEmail::Reveal {
         return Err(RegisterError::AlreadyRegistered);
     }
-    Ok(())
+    Ok(mail)
 }
+
+/// Tells how far a mail has come that a registration of the last day caused, or `None` if there is no
+/// such mail.
+///
+/// Its id is told to nobody but who registered, and cannot be guessed. The answer says nothing of the
+/// account: there is a mail for each registration, whatever it says.
+pub async fn progress(app: &App, ctx: &Ctx, id: MailId) -> onesql::Result<Option<Progress>> {
+    let story = mail::story(&mut app.store.read().await?, id, ctx.now).await?;
+    Ok(story
+        .filter(|story| Letter::is_of_registration(&story.row.kind))
+        .filter(|story| ctx.now.since(story.row.created_at) < TOLD_FOR)
+        .map(|story| Progress::of(&story)))
+}
+
+/// How long it is told what became of the mail of a registration.
+const TOLD_FOR: Duration = Duration::from_hours(24);
 
 /// What a registration finds when it begins to write.
 struct Begun {
@@ -233,21 +256,30 @@ async fn describe(
     Ok(user)
 }
 
-/// Tells the owner of an account that somebody wanted to open it again.
-async fn already_registered(tx: &mut Tx, app: &App, ctx: &Ctx, user: User) -> onesql::Result<()> {
-    if user.disabled_at.is_none() {
-        let (mail, lasts) = (app.outbox.next(), app.config.recovery.ttl);
+/// Tells the owner of an account that somebody wanted to open it again. One that is disabled is told
+/// without a link, but told: else what becomes of the mail would tell them apart.
+async fn already_registered(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: User,
+) -> onesql::Result<MailId> {
+    let (mail, lasts) = (app.outbox.next(), app.config.recovery.ttl);
+    let link = if user.disabled_at.is_none() {
         let token = crate::recovery::issue(tx, app, ctx, &user, mail, lasts).await?;
-        let link = Some(links::url(&app.config.mail.link_reset_password, &token));
-        let letter = Letter::AlreadyRegistered { link };
-        app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
-    }
+        Some(links::url(&app.config.mail.link_reset_password, &token))
+    } else {
+        None
+    };
+    let letter = Letter::AlreadyRegistered { link };
+    app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
     let failed = Event::RegisterFailed {
         user: Some(user.id),
         email: user.email.as_str().to_owned(),
         reason: "already_registered",
     };
-    audit::record(tx, app, ctx, &failed).await
+    audit::record(tx, app, ctx, &failed).await?;
+    Ok(mail)
 }
 
 /// Sends another mail for the registration of `user` that waits, or to choose a password if there is

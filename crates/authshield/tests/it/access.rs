@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
-const ADMINISTRATION: [(&str, &str, &[&str]); 18] = [
+const ADMINISTRATION: [(&str, &str, &[&str]); 19] = [
     ("GET", "/api/v1/admin/users", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/users/{id}", &["moderator", "admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/roles", &["admin"]),
@@ -22,6 +22,7 @@ const ADMINISTRATION: [(&str, &str, &[&str]); 18] = [
     ("GET", "/api/v1/admin/mail", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/mail/canary", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/mail/cells", &["moderator", "admin"]),
+    ("GET", "/api/v1/admin/mail/digest", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/mail/{id}", &["moderator", "admin"]),
     ("POST", "/api/v1/admin/mail/{id}/resend", &["admin"]),
     ("GET", "/api/v1/admin/mail/suppressions", &["moderator", "admin"]),

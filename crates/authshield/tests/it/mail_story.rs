@@ -91,7 +91,8 @@ async fn the_whole_story_through_somebody_elses_relay() {
     let email = "ann@example.net";
 
     let reply = client.register("Ann@Example.NET").await.unwrap();
-    assert_eq!(reply.ok(202).body, json!({ "email": email, "is_verified": false }));
+    reply.ok(202);
+    assert_eq!((&reply.body["email"], &reply.body["is_verified"]), (&json!(email), &json!(false)));
     client.log_in(email, PASSWORD).await.unwrap().is(403, "AUTH_EMAIL_NOT_VERIFIED");
     let link = token(&relay.next(email).await, "verify-email");
     client.verify(&link).await.unwrap().ok(200);

@@ -248,3 +248,58 @@ async fn a_server_that_lets_strangers_wait_is_no_news_and_one_that_goes_on_refus
     assert_eq!(own["degraded"][0]["step"], "accept");
     assert_eq!(cell(&other, "google", "verify_email")["degraded"], json!([]));
 }
+
+/// Operations 4.9: what somebody should know who looks once a day.
+#[tokio::test]
+async fn once_a_day_it_is_told_what_is_not_as_usual() {
+    let dns = DnsServer::start().await;
+    let app = app(&dns).await;
+    app.sign_up_admin("root@example.org").await;
+    let answer = |domain: &'static str, words: &'static str| {
+        app.relay.on(move |heard| {
+            (heard.is("RCPT") && heard.line.contains(domain)).then(|| Reaction::say(words))
+        });
+    };
+    // A week ago: mail arrives, but for one full mailbox.
+    register(&app, "gmail.test", 0, 20).await;
+    answer("outlook.test", "452 4.2.2 mailbox of p0 is full, 17 MB");
+    register(&app, "outlook.test", 0, 1).await;
+    settle(&app).await;
+    app.advance(Duration::from_hours(24 * 7));
+    assert!(outcome::write_daily(&app.app).await.unwrap());
+    assert!(!outcome::write_daily(&app.app).await.unwrap(), "one a day");
+
+    app.advance(Duration::from_hours(1));
+    // Today one mailbox provider knows nobody, and another mailbox is full.
+    register(&app, "outlook.test", 1, 1).await;
+    answer("gmail.test", "550 5.1.1 gsmtp: no such account");
+    register(&app, "gmail.test", 20, 20).await;
+    settle(&app).await;
+    let root = app.sign_in("root@example.org").await;
+    let path = "/api/v1/admin/mail/digest";
+    let digest = app.get_as(&root, path).await.ok(200).body.clone();
+    let worst = &digest["deviations"][0];
+    assert_eq!((&worst["mailbox_provider"], &worst["of"]), (&json!("google"), &json!(20)));
+    let shares: Vec<_> =
+        digest["deviations"].as_array().unwrap().iter().map(|it| it["share"].clone()).collect();
+    assert!(shares.contains(&json!("failed")), "{digest:#}");
+    let replies = digest["new_replies"].as_array().unwrap();
+    assert_eq!(replies.len(), 1, "a mailbox that is full is nothing new: {digest:#}");
+    assert_eq!(replies[0]["reply"], "550 5.1.1 gsmtp: no such account");
+    assert_eq!(replies[0]["count"], 20);
+    // Nobody reports deliveries here, so last week's mail stays in the dark.
+    let dark = digest["unknown"].as_array().unwrap();
+    let google = dark.iter().find(|it| it["mailbox_provider"] == "google").unwrap();
+    assert_eq!((&google["provider"], &google["count"]), (&json!("smtp"), &json!(20)));
+
+    app.advance(Duration::from_hours(23));
+    assert!(outcome::write_daily(&app.app).await.unwrap());
+    let root = app.sign_in("root@example.org").await;
+    let events = app.get_as(&root, "/api/v1/admin/events?code=MAIL_DIGEST").await;
+    let events = events.ok(200).body["items"].as_array().unwrap().clone();
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0]["data"]["new_replies"][0]["count"], 20);
+    app.get(path).await.is(401, "AUTH_TOKEN_MISSING");
+    let ann = app.sign_up("ann@example.org").await;
+    app.get_as(&ann, path).await.is(403, "AUTH_INSUFFICIENT_PERMISSIONS");
+}

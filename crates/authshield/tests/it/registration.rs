@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::smtp_server::Reaction;
 use crate::support::{PASSWORD, Person, Reply, TestApp};
 
 const REGISTER: &str = "/api/v1/auth/register";
@@ -12,13 +13,14 @@ const REGISTER: &str = "/api/v1/auth/register";
 /// Limits are somebody else's scene.
 pub(crate) const UNLIMITED: (&str, &str) = ("rate_limit.enabled", "false");
 
-/// Returns what a stranger can compare: status, body, names of headers. The request id differs by
-/// design.
+/// Returns what a stranger can compare: status, body, names of headers. The ids of the request and of
+/// the mail differ by design.
 pub(crate) fn outside(reply: &Reply) -> (u16, Value, Vec<String>) {
     let mut body = reply.body.clone();
     if let Some(members) = body.as_object_mut() {
         members.remove("request_id");
         members.remove("email");
+        members.remove("mail_id");
     }
     let mut names: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
     names.sort();
@@ -50,14 +52,20 @@ async fn registering_tells_nobody_whether_an_address_has_an_account() {
     let before = app.mails().await.len();
 
     let new = app.register("new@example.org", PASSWORD).await;
-    assert_eq!(new.ok(202).body, json!({ "email": "new@example.org", "is_verified": false }));
+    let mail = &new.ok(202).body["mail_id"];
+    assert_eq!(
+        new.body,
+        json!({ "email": "new@example.org", "is_verified": false, "mail_id": mail })
+    );
     for known in ["unverified@example.org", "verified@example.org", "disabled@example.org"] {
         let reply = app.register(known, PASSWORD).await;
         assert_eq!(reply.body["email"], known);
         assert_eq!(outside(&reply), outside(&new), "{known}");
     }
 
-    assert_eq!(app.mails().await.len(), before + 3, "nobody writes to a disabled account");
+    assert_eq!(app.mails().await.len(), before + 4, "one each, or what becomes of it would tell");
+    let told = app.last_mail("disabled@example.org").await;
+    assert_eq!(told.link("token="), None, "a disabled account gets no link");
     let link = |to: &'static str| {
         let mail = app.last_mail(to);
         async { mail.await.link("token=").unwrap_or_default() }
@@ -68,6 +76,75 @@ async fn registering_tells_nobody_whether_an_address_has_an_account() {
     let reset = app.token_for("verified@example.org").await;
     app.verify(&reset).await.is(400, "AUTH_INVALID_VERIFICATION_TOKEN");
     app.log_in("verified@example.org", PASSWORD).await.ok(200);
+}
+
+/// Returns what becomes of the mail of a registration.
+async fn progress(app: &TestApp, id: &str) -> Reply {
+    app.send(app.request(Method::GET, &format!("/api/v1/auth/mails/{id}"))).await
+}
+
+/// Operations 4.8: who waits for a mail hears that none will come, and nothing else.
+#[tokio::test]
+async fn who_registers_sees_what_becomes_of_the_mail_and_nothing_of_the_account() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let register = async |email: &str| {
+        let reply = app.register(email, PASSWORD).await;
+        reply.ok(202).body["mail_id"].as_str().unwrap().to_owned()
+    };
+    let state = async |id: &str| progress(&app, id).await.ok(200).body["state"].clone();
+
+    // What each of four addresses has behind it cannot be told from what becomes of the mail.
+    app.sign_up("verified@example.org").await;
+    register("unverified@example.org").await;
+    let disabled = app.sign_up("disabled@example.org").await;
+    disable(&app, &disabled).await;
+    let mut ids = Vec::new();
+    for name in ["new", "unverified", "verified", "disabled"] {
+        let id = register(&format!("{name}@example.org")).await;
+        assert_eq!(state(&id).await, "queued", "{name}");
+        ids.push(id);
+    }
+    app.mails().await;
+    for id in &ids {
+        let now = progress(&app, id).await.ok(200).body.clone();
+        assert_eq!(now["state"], "handed_over");
+        assert_eq!(now.as_object().unwrap().len(), 2, "{now}");
+    }
+    // That the link was used is its reader's affair.
+    let token = app.token_for("new@example.org").await;
+    app.verify(&token).await.ok(200);
+    assert_eq!(state(&ids[0]).await, "handed_over");
+
+    // A server that asks us to wait, and one that knows nobody of that name.
+    app.relay.on(|heard| match heard.line.as_str() {
+        "RCPT TO:<later@example.org>" => Some(Reaction::say("451 4.7.1 greylisted")),
+        "RCPT TO:<tpyo@example.org>" => Some(Reaction::say("550 5.1.1 no such user")),
+        _ => None,
+    });
+    let (later, typo) = (register("later@example.org").await, register("tpyo@example.org").await);
+    app.mails().await;
+    assert_eq!(
+        (state(&later).await, state(&typo).await),
+        (json!("waiting"), json!("undeliverable"))
+    );
+    // Once more, and it is not even tried: the same to whoever asks.
+    let again = register("tpyo@example.org").await;
+    app.mails().await;
+    assert_eq!(state(&again).await, "undeliverable");
+
+    // Nobody's mail, no mail of a registration, no id, and too late.
+    app.post("/api/v1/auth/forgot-password", json!({ "email": "verified@example.org" }))
+        .await
+        .ok(202);
+    let root = app.sign_up_admin("root@example.org").await;
+    let reset = app.get_as(&root, "/api/v1/admin/mail?kind=reset_password").await;
+    let reset = reset.ok(200).body["items"][0]["id"].as_str().unwrap().to_owned();
+    let nobody = "018f0000-0000-7000-8000-000000000000";
+    for id in [nobody, reset.as_str(), "1", "%00"] {
+        progress(&app, id).await.is(404, "MAIL_NOT_FOUND");
+    }
+    app.advance(Duration::from_hours(24));
+    progress(&app, &ids[0]).await.is(404, "MAIL_NOT_FOUND");
 }
 
 #[tokio::test]

@@ -11,7 +11,11 @@ async fn from_a_registration_to_a_stolen_token() {
     let app = TestApp::start().await;
 
     let reply = app.register("Ann@Example.org", PASSWORD).await;
-    assert_eq!(reply.ok(202).body, json!({ "email": "ann@example.org", "is_verified": false }));
+    let mail = &reply.ok(202).body["mail_id"];
+    assert_eq!(
+        reply.body,
+        json!({ "email": "ann@example.org", "is_verified": false, "mail_id": mail })
+    );
     app.log_in("ann@example.org", PASSWORD).await.is(403, "AUTH_EMAIL_NOT_VERIFIED");
 
     let token = app.token_for("ann@example.org").await;

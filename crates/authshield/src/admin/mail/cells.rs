@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use crate::access::{Can, SeeMail};
 use crate::app::{App, Ctx, Params};
 use crate::kernel::Timestamp;
-use crate::mail::outcome::{self, Report};
+use crate::mail::outcome::{self, Digest, Report};
 use crate::problem::{Problem, problems};
 
 /// How many hours may be looked back, and how many are unless somebody says.
@@ -30,6 +30,20 @@ problems!(
 pub struct HowFar {
     /// Of mail written in so many hours, 1 to 672; 24 unless said.
     hours: Option<u64>,
+}
+
+/// See what of the last day's mail somebody should know; the same goes to the log once a day.
+#[utoipa::path(
+    get, path = "/api/v1/admin/mail/digest", tag = "administration",
+    security(("access_token" = [])),
+    responses((status = OK, body = Digest), CellProblems),
+)]
+pub async fn see_digest(
+    State(app): State<App>,
+    ctx: Ctx,
+    _: Can<SeeMail>,
+) -> Result<Json<Digest>, Problem> {
+    Ok(Json(outcome::digest(&app, ctx.now).await?))
 }
 
 /// Tells what became of the mail of so many hours.

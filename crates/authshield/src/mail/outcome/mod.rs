@@ -6,6 +6,7 @@
 //!     rollup::count        windows of five minutes of which something is new are counted again
 //!     change::judge        is a step of a cell worse than it should be?  (CUSUM)
 //!     sql, audit           MAIL_CELL_DEGRADED and its end, with the first mail that it met
+//! digest                   once a day: what is furthest from usual, new answers, mail in the dark
 //! report                   what operators see: shares with intervals, times, the funnel, and where
 //!                          the differences lie
 //! ```
@@ -15,6 +16,7 @@
 
 mod arithmetic;
 mod change;
+mod digest;
 mod places;
 pub mod provider;
 mod report;
@@ -29,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use self::arithmetic::Moments;
+pub use self::digest::{Dark, Deviation, Digest, NewReply, digest, write_daily};
 pub use self::places::{Places, attribute};
 pub use self::report::{CellReport, Degraded, Factor, Report, Share, Span, report};
 pub use self::rollup::{WINDOW, count};
@@ -154,6 +157,7 @@ pub async fn run(app: App, stop: CancellationToken) {
             if now.since(counted) >= COUNT {
                 count(&app).await?;
                 watch(&app).await?;
+                write_daily(&app).await?;
                 counted = now;
             }
             Ok::<_, onesql::Error>(())

@@ -3,6 +3,7 @@
 use onesql::{Json, Result, Tx};
 
 use super::arithmetic::Times;
+use super::digest::{self, Answer};
 use super::{Cell, Sums};
 use crate::kernel::{MailId, Timestamp};
 
@@ -358,6 +359,51 @@ pub(super) async fn dark(tx: &mut Tx, since: Timestamp, now: Timestamp) -> Resul
     )
     .bind(since)
     .bind(now)
+    .all()
+    .await
+}
+
+/// Returns answers that refused a message and arrived after a place and before `to`, the oldest first.
+pub(super) async fn answers(
+    tx: &mut Tx,
+    (from, after): (Timestamp, MailId),
+    to: Timestamp,
+    at_most: i64,
+) -> Result<Vec<Answer>> {
+    tx.query(
+        "SELECT received_at, mail_id, reply FROM mail_events
+         WHERE (received_at, mail_id) > ($1, $2) AND received_at < $3
+           AND kind IN ('retried', 'deferred', 'failed', 'bounced') AND reply IS NOT NULL
+         ORDER BY received_at, mail_id
+         LIMIT $4",
+    )
+    .bind(from)
+    .bind(after)
+    .bind(to)
+    .bind(at_most)
+    .all()
+    .await
+}
+
+/// Counts messages written between two instants of which nobody knows what became, by where they went,
+/// the most first.
+pub(super) async fn in_the_dark(
+    tx: &mut Tx,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<digest::Dark>> {
+    tx.query(
+        "SELECT COALESCE(provider, 'none') AS provider,
+                COALESCE(mailbox_provider, 'unknown') AS mailbox_provider,
+                COUNT(*) AS count, MIN(created_at) AS oldest
+         FROM mail_messages
+         WHERE state = 'accepted' AND unknown_from <= $2 AND created_at > $1 AND created_at <= $2
+           AND kind NOT IN ('canary', 'test')
+         GROUP BY 1, 2
+         ORDER BY COUNT(*) DESC, 1, 2",
+    )
+    .bind(from)
+    .bind(to)
     .all()
     .await
 }
