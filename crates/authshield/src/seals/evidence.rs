@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::chain::{Checkpoint, Cut, End, Event, Hash, Link};
 use super::rules::{Item, Report, Walk};
-use super::trail::Reader;
+use super::trail::{Reader, erased_lately};
 use crate::app::App;
 use crate::kernel::{InstallationId, Timestamp};
 use crate::vault::SealKeys;
@@ -100,6 +100,7 @@ pub async fn export(app: &App, out: &mut impl Write) -> Result<Report, EvidenceE
         }
     }
     let (seq, hash) = last;
+    walk.erased(erased_lately(&mut tx, installation).await?);
     let report = walk.end();
     let number = report.head.as_ref().map_or(0, |head| head.number);
     let (kid, signature) = (String::new(), String::new());

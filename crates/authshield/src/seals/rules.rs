@@ -426,6 +426,11 @@ impl<'k> Walk<'k> {
         self.broken(Break::Inserted { event });
     }
 
+    /// People who were erased a moment ago: what tells of it is not sealed yet.
+    pub fn erased(&mut self, people: Vec<UserId>) {
+        self.erased.extend(people);
+    }
+
     /// How many events wait to be sealed.
     pub fn waiting(&mut self, unsealed: u64) {
         self.report.unsealed = unsealed;

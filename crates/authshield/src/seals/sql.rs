@@ -333,6 +333,20 @@ pub(super) async fn remove_checkpoints(tx: &mut Tx, number: i64) -> Result<u64> 
     tx.query("DELETE FROM audit_checkpoints WHERE number < $1").bind(number).execute().await
 }
 
+/// Lists who was erased, of the events from `from` on that have no link yet.
+pub(super) async fn erased_unsealed(tx: &mut Tx, from: Uuid) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> = tx
+        .query(
+            "SELECT e.user_id FROM audit_events AS e
+             WHERE e.id >= $1 AND e.code = 'PERSON_ERASED' AND e.user_id IS NOT NULL AND NOT EXISTS
+                 (SELECT 1 FROM audit_links AS l WHERE l.event_id = e.id)",
+        )
+        .bind(from)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(person,)| person).collect())
+}
+
 /// Erases what is personal of a person, of what is sealed, and returns of how many events. Where an
 /// administrator did something to the person, the address is the administrator's.
 pub(super) async fn erase(tx: &mut Tx, person: UserId) -> Result<u64> {

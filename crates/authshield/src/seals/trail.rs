@@ -7,7 +7,7 @@ use super::chain::{Checkpoint, Cut, Event, Link, written_at};
 use super::rules::{Item, LATE_AT_MOST, Report, Walk};
 use super::sql;
 use crate::audit::first_id_of;
-use crate::kernel::{AuditId, InstallationId, Timestamp};
+use crate::kernel::{AuditId, InstallationId, Timestamp, UserId};
 use crate::vault::SealKeys;
 
 /// How many links are read at once.
@@ -92,6 +92,15 @@ pub async fn oldest_unsealed(
     Ok(first.first().map(|id| written_at(*id)))
 }
 
+/// Lists who was erased a moment ago, which is not sealed yet.
+pub(super) async fn erased_lately(
+    tx: &mut Tx,
+    installation: InstallationId,
+) -> Result<Vec<UserId>> {
+    let from = bound(sql::last_checkpoint(tx, installation).await?.as_ref());
+    sql::erased_unsealed(tx, from).await
+}
+
 /// What comes before can no longer be sealed: whoever wrote it came too late.
 fn bound(head: Option<&Checkpoint>) -> Uuid {
     head.map_or(Uuid::nil(), |head| first_id_of(head.through - LATE_AT_MOST))
@@ -125,6 +134,7 @@ pub async fn verify(
     odd(&mut tx, &mut walk, from, bound).await?;
     let waiting = sql::without_link(&mut tx, bound, Uuid::max(), WAITING).await?;
     walk.waiting(waiting.len() as u64);
+    walk.erased(erased_lately(&mut tx, installation).await?);
     Ok(walk.end())
 }
 

@@ -310,7 +310,9 @@ async fn what_leaves_the_audit_trail_leaves_no_break() {
     let erased = seals::erase(&app.app, &app.ctx(), ann.id.parse().unwrap()).await.unwrap();
     assert!(erased >= 4, "{erased}");
     assert_eq!(seals::erase(&app.app, &app.ctx(), ann.id.parse().unwrap()).await.unwrap(), 0);
-    // What tells of it is new.
+    // What tells of it is new, and not sealed yet.
+    let report = verify(&app, Vec::new()).await;
+    assert!(report.holds() && report.unsealed == 1, "{report:?}");
     assert_eq!(app.count(personal).await, before - i64::try_from(erased).unwrap() + 1);
     seal(&app, &mut memory).await;
     let report = verify(&app, Vec::new()).await;
