@@ -111,7 +111,7 @@ pub(super) struct Answer {
 pub async fn digest(app: &App, now: Timestamp) -> Result<Digest> {
     let cells = report::report(app, now, DAY).await?;
     let (from, to) = (cells.from, cells.to);
-    let deviations = furthest(cells.cells.iter().flat_map(|cell| worse(cell)).collect());
+    let deviations = furthest(cells.cells.iter().flat_map(worse).collect());
     let mut replies: BTreeMap<String, NewReply> = BTreeMap::new();
     each_answer(app, now - DAY, now, |answer| {
         let reply = shape_of(&answer.reply);
