@@ -156,8 +156,7 @@ fn build() -> Result<PathBuf> {
         bail!("the service cannot be built");
     }
     let here = std::env::current_exe()?;
-    let target = here.parent().and_then(Path::parent);
-    let binary = target.map(|folder| folder.join("dist/authshield"));
+    let binary = here.parent().map(|folder| folder.join("authshield"));
     binary
         .filter(|binary| binary.is_file())
         .context("the service was built to another folder than this program; name it with --binary")

@@ -21,9 +21,11 @@ pub(crate) fn dev(arguments: &[String]) -> Result<()> {
 
 /// Measures, on both databases if there is a PostgreSQL server or one can be started.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    must(cargo("build").args(["--release", "--package", "bench"]))?;
+    // Both as what is shipped is built: then they share what they depend on.
+    let packages = ["--package", "bench", "--package", "authshield"];
+    must(cargo("build").args(["--profile", "dist"]).args(packages))?;
     let mut bench = cargo("run");
-    bench.args(["--release", "--package", "bench", "--"]).args(arguments);
+    bench.args(["--profile", "dist", "--package", "bench", "--"]).args(arguments);
     let servers = match Servers::start(&[Kind::DurablePostgres]) {
         Ok(servers) => Some(servers),
         Err(error) => {

@@ -47,6 +47,10 @@ password_changed = Ihr Passwort für { $service } wurde geändert
     .lead = das Passwort Ihres Kontos bei { $service } wurde am { $at } geändert.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Verlangen Sie bei { $service } sofort ein neues Passwort und benachrichtigen Sie den Betreiber.
 
+account_locked = Jemand probiert Passwörter für Ihr { -account } bei { $service }
+    .lead = für Ihr { -account } bei { $service } wurden am { $at } so viele falsche Passwörter probiert, dass eine Zeit lang niemand ein weiteres probieren darf. Niemand kam hinein. Wo Sie sich früher angemeldet haben, können Sie es weiterhin.
+    .note = Sie müssen nichts tun. Wenn Sie es waren oder sich nicht anmelden können, fordern Sie bei { $service } ein neues Passwort an: Der Link in dieser Nachricht lässt Sie hinein.
+
 confirm_new_email = Bestätigen Sie Ihre neue E-Mail-Adresse für { $service }
     .lead = Sie möchten diese Adresse künftig für Ihr { -account } bei { $service } verwenden. Bitte bestätigen Sie, dass es Ihre ist; bis dahin bleibt die alte.
     .action = Neue Adresse bestätigen
@@ -187,6 +191,7 @@ activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Anmeldung mit falschem Passwort
    *[other] Anmeldung abgelehnt
 }
+activity-ACCOUNT_LOCKED = So viele falsche Passwörter, dass eine Zeit lang niemand ein weiteres probieren darf, außer wo der Eigentümer sich früher angemeldet hat
 activity-REFRESH_REUSED = Sitzung beendet: Einer ihrer Schlüssel wurde zweimal benutzt, vielleicht von jemand anderem
 activity-LOGOUT = Abgemeldet
 activity-SESSION_REVOKED = { $reason ->

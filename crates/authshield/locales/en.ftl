@@ -52,6 +52,10 @@ password_changed = Your password for { $service } was changed
     .lead = The password of your { -account } at { $service } was changed on { $at }.
     .note = If it was not you, somebody else has access: ask for a new password at { $service } at once, and tell its operator.
 
+account_locked = Somebody is trying passwords for your { -account } at { $service }
+    .lead = On { $at } so many wrong passwords had been tried for your { -account } at { $service } that nobody may try another for a while. Nobody got in. Where you signed in before, you still can.
+    .note = You need not do anything. If it was you, or if you cannot sign in, ask for a new password at { $service }: the link in that message lets you in.
+
 confirm_new_email = Confirm your new e-mail address for { $service }
     .lead = You asked to use this address for your { -account } at { $service } from now on. Please confirm that it is yours; until then the old address stays.
     .action = Confirm the new address
@@ -194,6 +198,7 @@ activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Sign-in with a wrong password
    *[other] Sign-in refused
 }
+activity-ACCOUNT_LOCKED = So many wrong passwords that nobody may try another for a while; where the owner signed in before, this does not hold
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out
 activity-SESSION_REVOKED = { $reason ->

@@ -230,7 +230,8 @@ async fn put_together(
         watched.hash_duration.observe(job.worked.as_secs_f64());
     });
     watch(&store, &metrics);
-    let limits = Limits::open(&config, &*world).await?;
+    let limits =
+        Limits::open(&config, &store, secrets.email_hash.hash("\0limits"), &*world).await?;
     let head = Letterhead::from_config(&config)?;
     let pages = Pages::load(&head, config.issuer());
     let envelope = Envelope(vault, secrets.email_hash.clone());

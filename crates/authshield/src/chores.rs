@@ -120,6 +120,9 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (remove!("refresh_tokens", "token_hash"), before),
         (remove!("link_tokens", "token_hash"), before),
         (remove!("registrations", "email"), now),
+        (remove!("limit_counters", "key"), now),
+        (remove!("password_failures", "account"), now),
+        (remove!("password_places", "place"), now),
         (remove!("mail_webhooks", "id"), now),
     ] {
         loop {

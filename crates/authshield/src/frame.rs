@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 use axum::Extension;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -58,6 +59,32 @@ pub async fn identify(
     let mut response = next.run(request).await;
     set_headers(response.headers_mut(), &tag, app.config.public_url.scheme() == "https");
     response
+}
+
+/// Lets nobody ask the operators' listener by a name that could be a stranger's: a web page that lets its
+/// own name lead to us (DNS rebinding) could read what we say to whoever looks at it.
+pub async fn known_host(State(app): State<App>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(Authority::as_str));
+    let names = &app.config.admin_hosts;
+    if host.is_some_and(|host| is_ours(host, names)) {
+        return next.run(request).await;
+    }
+    Problem::from(Code::RequestMalformed)
+        .detail("This listener is asked by its address, by a name without a dot, or by one of `admin_hosts`.")
+        .because("unknown_host")
+        .into_response()
+}
+
+/// Whether a `Host` names an address, a name that no stranger can have, or one of `names`.
+fn is_ours(host: &str, names: &[String]) -> bool {
+    let Ok(host) = host.parse::<Authority>() else { return false };
+    let host = host.host();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_local = !host.is_empty() && !host.contains('.') && !host.contains(':');
+    bare.parse::<IpAddr>().is_ok()
+        || is_local
+        || names.iter().any(|name| name.eq_ignore_ascii_case(host.trim_end_matches('.')))
 }
 
 /// Bounds the time, survives panics, and writes problems.

@@ -7,8 +7,8 @@
 //! features  registration verification login tokens sessions recovery accounts activity roles
 //!           admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit seals limits leases links mail vault passwords telemetry chores
-//!           installation words
+//! services  audit seals guessing limits leases links mail vault passwords telemetry
+//!           chores installation words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
 //!
@@ -31,6 +31,7 @@ pub mod dns;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod guessing;
 pub mod health;
 pub mod installation;
 pub mod kernel;

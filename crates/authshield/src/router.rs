@@ -165,6 +165,7 @@ pub fn operator(app: &App) -> Router {
         .route("/api/v1/health/ready", get(health::ready))
         .fallback(frame::no_route)
         .method_not_allowed_fallback(frame::no_method)
+        .layer(from_fn_with_state(app.clone(), frame::known_host))
         .layer(from_fn_with_state(app.clone(), frame::finish));
     framed(routes, app)
 }

@@ -33,6 +33,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 /// After how many groups the log is copied back into the file.
 const GROUPS_PER_CHECKPOINT: usize = 64;
 
+/// How much of the file a connection keeps in memory at most, in KiB (negative, as SQLite wants it).
+///
+/// The usual 2 MiB are too few where hundreds of people are signed in: each request would read the same
+/// pages from the system again.
+const CACHE: &str = "-16384";
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -41,6 +47,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(256)
+        .pragma("cache_size", CACHE)
         .pragma("cell_size_check", "ON")
         .pragma("trusted_schema", "OFF")
 }

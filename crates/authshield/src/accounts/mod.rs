@@ -25,8 +25,9 @@ pub use user::{Account, User};
 use crate::access::Caller;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::guessing::{self, GuessError, Owner};
 use crate::kernel::{EmailAddress, FullName, Locale, SessionId, UserId};
-use crate::limits::rules;
+use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
@@ -79,6 +80,15 @@ impl From<crate::limits::Exceeded> for ChangeError {
     }
 }
 
+impl From<GuessError> for ChangeError {
+    fn from(error: GuessError) -> Self {
+        match error {
+            GuessError::Limited(exceeded) => Self::Limited(exceeded),
+            GuessError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// What becomes of a value that may be missing.
 #[derive(Debug, Clone, Default)]
 pub enum Change<T> {
@@ -126,7 +136,7 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    let account = confirm(app, ctx, user, &current, "change_password").await?;
+    let account = confirm(app, ctx, caller, &current, "change_password").await?;
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
     }
@@ -183,8 +193,8 @@ pub async fn change_email(
     password: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    let account = confirm(app, ctx, user, &password, "change_email").await?;
-    app.limits.spend(&rules::MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
+    let account = confirm(app, ctx, caller, &password, "change_email").await?;
+    app.limits.spend(&MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
     let mut tx = app.store.write().await?;
     // A reset that ended meanwhile must not leave a pending change behind.
@@ -235,18 +245,30 @@ pub async fn change_email(
 async fn confirm(
     app: &App,
     ctx: &Ctx,
-    user: &User,
+    caller: &Caller,
     password: &SecretString,
     reason: &'static str,
 ) -> Result<Account, ChangeError> {
-    app.limits.spend(&rules::PASSWORD_PER_ACCOUNT, user.email.as_str(), ctx.now).await?;
+    let user = &caller.user;
+    let attempt = guessing::begin(app, ctx, &user.email, true, Some(caller.session)).await?;
     let account = sql::by_id(&mut app.store.glance().await?, user.id).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
-    let verdict = app.passwords.verify(password, hash).await?;
-    if let (Some(account), Verdict::Right { .. }) = (account, verdict) {
+    let verdict = match app.passwords.verify(password, hash.filter(|_| !attempt.is_locked())).await
+    {
+        Ok(verdict) => verdict,
+        Err(overloaded) => {
+            guessing::take_back(app, ctx, &attempt).await?;
+            return Err(overloaded.into());
+        }
+    };
+    if let (Some(account), Verdict::Right { .. }, false) = (account, verdict, attempt.is_locked()) {
+        guessing::confirmed(app, ctx, &attempt).await?;
         return Ok(account);
     }
-    audit::record_alone(app, ctx, &Event::PasswordMismatch { user: user.id, reason }).await?;
+    let mut tx = app.store.write().await?;
+    audit::record(&mut tx, app, ctx, &Event::PasswordMismatch { user: user.id, reason }).await?;
+    guessing::failed(&mut tx, app, ctx, &attempt, &user.email, Some(user.into())).await?;
+    tx.commit().await?;
     Err(ChangeError::WrongPassword)
 }
 
@@ -261,6 +283,13 @@ impl User {
             name: self.full_name.as_ref().map(|name| name.as_str().to_owned()),
             locale: self.locale.as_str().to_owned(),
         }
+    }
+}
+
+impl From<&User> for Owner {
+    fn from(user: &User) -> Self {
+        let has_proved = user.email_verified_at.is_some() && user.disabled_at.is_none();
+        Self { user: user.id, letters_to: has_proved.then(|| user.recipient()) }
     }
 }
 

@@ -9,6 +9,7 @@ pub const CODES: &[&str] = &[
     "LINK_REJECTED",
     "LOGIN_SUCCEEDED",
     "LOGIN_FAILED",
+    "ACCOUNT_LOCKED",
     "REFRESH_ROTATED",
     "REFRESH_REJECTED",
     "REFRESH_REUSED",

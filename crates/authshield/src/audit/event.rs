@@ -64,6 +64,20 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// So many passwords were wrong that an account is locked for a while.
+    AccountLocked {
+        /// The account, if one has the address.
+        user: Option<UserId>,
+        /// What they typed.
+        email: String,
+        /// For whom: `strangers_guess`, `known_place_guesses`, `too_many_from_strangers`,
+        /// `too_many_in_a_row`.
+        reason: &'static str,
+        /// How many were wrong in a row.
+        failures: i64,
+        /// Until when; nothing if only the way back by mail helps.
+        until: Option<Timestamp>,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.
@@ -439,6 +453,7 @@ impl Event {
             Self::LinkRejected { .. } => "LINK_REJECTED",
             Self::LoginSucceeded { .. } => "LOGIN_SUCCEEDED",
             Self::LoginFailed { .. } => "LOGIN_FAILED",
+            Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
             Self::RefreshRejected { .. } => "REFRESH_REJECTED",
             Self::RefreshReused { .. } => "REFRESH_REUSED",
@@ -488,6 +503,7 @@ impl Event {
             Self::RegisterFailed { reason, .. }
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
+            | Self::AccountLocked { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }

@@ -10,6 +10,7 @@ impl Event {
             Self::RegisterFailed { user, email, .. }
             | Self::VerificationRequested { user, email, .. }
             | Self::LoginFailed { user, email, .. }
+            | Self::AccountLocked { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
@@ -86,6 +87,9 @@ impl Event {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
             Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
+            Self::AccountLocked { failures, until, .. } => {
+                json!({ "failures": failures, "until": until })
+            }
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
                 json!({ "count": count })

@@ -172,7 +172,7 @@ pub async fn of_owner(
         " FROM audit_events
           WHERE user_id = $1 AND id < $2 AND code <> 'REFRESH_ROTATED'
             AND code IN ('REGISTER_SUCCEEDED', 'USER_CREATED', 'SETUP_COMPLETED', 'EMAIL_VERIFIED',
-                         'LOGIN_SUCCEEDED', 'LOGIN_FAILED', 'REFRESH_REUSED', 'LOGOUT',
+                         'LOGIN_SUCCEEDED', 'LOGIN_FAILED', 'ACCOUNT_LOCKED', 'REFRESH_REUSED', 'LOGOUT',
                          'SESSION_REVOKED', 'PASSWORD_RESET_REQUESTED', 'PASSWORD_RESET_COMPLETED',
                          'PASSWORD_CHANGED', 'PASSWORD_MISMATCH', 'EMAIL_CHANGE_REQUESTED',
                          'EMAIL_CHANGED', 'PROFILE_CHANGED', 'ROLES_CHANGED', 'STATUS_CHANGED')

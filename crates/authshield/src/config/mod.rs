@@ -50,7 +50,8 @@ pub use setting::{Fallback, Kind, PREFIX, Section, Setting};
 pub use sources::{Source, Sources};
 pub use storage::Database;
 pub use tokens::{Refresh, Session, SigningAlgorithm, Token};
-pub use web::{Cors, Dns, RateLimit, Tls};
+pub use value::Rate;
+pub use web::{Cors, Dns, LimitStore, RateLimit, Tls};
 
 use reader::Reader;
 use rules::GivenNames;

@@ -71,6 +71,13 @@ settings! {
             example: "127.0.0.1:9090",
             mistaken: &["METRICS_LISTEN", "METRICS_PORT", "ADMIN_PORT", "OPERATOR_LISTEN"],
         }
+        /// By which names with a dot the second listener may be asked; addresses, and names without one,
+        /// always do. Any other name may be one that a web page made to lead here (DNS rebinding).
+        admin_hosts: Vec<String> {
+            fallback: Fallback::Always(""),
+            example: "metrics.internal.example.org",
+            mistaken: &["ALLOWED_HOSTS", "ADMIN_HOST", "METRICS_HOSTS"],
+        }
         /// The address that the world uses: the issuer of tokens and the base of links. Links in mails
         /// never come from a request's `Host`.
         public_url: Url {

@@ -177,6 +177,33 @@ impl Value for Duration {
     }
 }
 
+/// How often something may happen: `20/1m` is 20 at once, and 20 in a minute in the long run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How much of it.
+    pub at_most: u32,
+    /// In how long.
+    pub within: Duration,
+}
+
+impl Value for Rate {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let wanted =
+            || "a number and a time, such as `20/1m`, from 2 up and from 1 s to 1 d".to_owned();
+        let (number, span) = text.split_once('/').ok_or_else(wanted)?;
+        let at_most = number.parse().ok().filter(|number| (2..=1_000_000).contains(number));
+        let within = Duration::parse(span).ok();
+        let within = within.filter(|span| (SECOND..=DAY).contains(&span.measure().unwrap_or(0)));
+        at_most.zip(within).map(|(at_most, within)| Self { at_most, within }).ok_or_else(wanted)
+    }
+
+    fn print(&self) -> Option<String> {
+        Some(format!("{}/{}", self.at_most, self.within.print()?))
+    }
+}
+
 /// Returns milliseconds the way a duration is written: in the longest unit that divides them.
 pub(super) fn in_words(milliseconds: u64) -> String {
     if milliseconds == 0 {

@@ -1,9 +1,11 @@
 //! What concerns HTTP: TLS, CORS and limits.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::lints;
-use super::setting::{Fallback, settings};
+use super::setting::{DAY, Fallback, HOUR, MINUTE, SECOND, choice, settings};
+use super::value::Rate;
 
 settings! {
     /// TLS on the public listener. Without it, a proxy in front must end TLS. A renewed file is
@@ -54,6 +56,16 @@ settings! {
     }
 }
 
+choice! {
+    /// Where limits are counted.
+    LimitStore {
+        /// In Redis if there is one, else in memory.
+        Auto = "auto",
+        /// In the database, whether or not there is a Redis.
+        Database = "database",
+    }
+}
+
 settings! {
     /// Limits on how often something may be tried.
     RateLimit at "rate_limit" "." {
@@ -62,6 +74,85 @@ settings! {
             fallback: Fallback::Always("true"),
             example: "true",
             mistaken: &["RATE_LIMIT", "RATE_LIMITS", "RATELIMIT_ENABLED", "RATE_LIMITING"],
+        }
+        /// Where limits are counted: `auto` is Redis if `redis_url` names one, else the memory of each node;
+        /// `database` needs no Redis and keeps the count over restarts, at the price of a round trip.
+        store: LimitStore {
+            fallback: Fallback::Always("auto"),
+            example: "database",
+            mistaken: &["RATE_LIMIT_STORAGE", "RATE_LIMIT_BACKEND", "LIMITER"],
+        }
+        /// Sign-ins, per client: an IPv4 address or the /64 of an IPv6 address. As a number and a time: so
+        /// many at once, and so many in that time in the long run.
+        login_per_client: Rate {
+            fallback: Fallback::Always("20/1m"),
+            example: "20/1m",
+        }
+        /// Registrations, per client.
+        register_per_client: Rate {
+            fallback: Fallback::Always("10/1h"),
+            example: "10/1h",
+        }
+        /// Mails that strangers can cause, per recipient, whatever for.
+        mail_per_recipient: Rate {
+            fallback: Fallback::Always("5/1h"),
+            example: "5/1h",
+        }
+        /// Mails that strangers can cause, per client, whoever the recipients.
+        mail_per_client: Rate {
+            fallback: Fallback::Always("20/1h"),
+            example: "20/1h",
+        }
+        /// Links of mails that are used, per client.
+        redeem_per_client: Rate {
+            fallback: Fallback::Always("30/1m"),
+            example: "30/1m",
+        }
+        /// Questions what became of a mail, per client.
+        progress_per_client: Rate {
+            fallback: Fallback::Always("60/1m"),
+            example: "60/1m",
+        }
+        /// Refreshes, per session.
+        refresh_per_session: Rate {
+            fallback: Fallback::Always("60/1m"),
+            example: "60/1m",
+        }
+        /// What sign-ins and registrations cost in hashes of passwords, per site, which is the /24 of an IPv4
+        /// address or the /48 of an IPv6 address; each node counts its own.
+        hashes_per_site: Rate {
+            fallback: Fallback::Always("600/1m"),
+            example: "600/1m",
+        }
+        /// How many wrong passwords of one account are judged without a wait.
+        password_attempts: u32 {
+            fallback: Fallback::Always("10"),
+            unit: "attempts",
+            bounds: Some((3, 50)),
+            example: "5",
+            mistaken: &["MAX_LOGIN_ATTEMPTS", "LOGIN_ATTEMPTS", "LOCKOUT_ATTEMPTS", "LOCKOUT_THRESHOLD"],
+        }
+        /// How long the first wait is; each one after it is twice as long.
+        password_wait: Duration {
+            fallback: Fallback::Always("1m"),
+            bounds: Some((SECOND, HOUR)),
+            example: "30s",
+        }
+        /// How long a wait is at most. One of a quarter of an hour or more is a lock: an event, and a mail to
+        /// the account's owner.
+        password_wait_at_most: Duration {
+            fallback: Fallback::Always("4h"),
+            bounds: Some((15 * MINUTE, DAY)),
+            example: "12h",
+            mistaken: &["LOCKOUT_DURATION", "LOGIN_LOCKOUT", "LOCKOUT_TIME"],
+        }
+        /// How many wrong passwords in a row an account bears, from everywhere together; then only a link by
+        /// mail helps. NIST SP 800-63B-4 allows 100. Strangers get four fifths of them.
+        password_failures: u32 {
+            fallback: Fallback::Always("100"),
+            unit: "attempts",
+            bounds: Some((65, 100)),
+            example: "100",
         }
     }
 }

@@ -54,6 +54,21 @@ impl ClientAddress {
         }
     }
 
+    /// Returns the neighbourhood of the client: the /24 of an IPv4 address, the /48 of an IPv6 address. Whoever
+    /// has many addresses has them side by side.
+    ///
+    /// ```
+    /// # use authshield::kernel::ClientAddress;
+    /// let client = |ip: &str| ClientAddress { ip: ip.parse().unwrap(), https: None };
+    /// assert_eq!(client("203.0.113.7").site(), "203.0.113.0/24");
+    /// assert_eq!(client("2001:db8:1:2:3:4:5:6").site(), "2001:db8:1::/48");
+    /// ```
+    #[must_use]
+    pub fn site(&self) -> String {
+        let bits = if self.ip.is_ipv4() { 24 } else { 48 };
+        IpNet::new(self.ip, bits).map_or_else(|_| self.network(), |net| net.trunc().to_string())
+    }
+
     /// Returns whom to count a request against: an IPv4 address, or the /64 of an IPv6 address,
     /// since whoever has one address of a /64 has all of them.
     ///

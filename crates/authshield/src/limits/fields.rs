@@ -47,23 +47,23 @@ pub(super) fn whole_seconds(span: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules::{LOGIN_PER_CLIENT, PASSWORD_PER_ACCOUNT};
+    use super::super::rules::{LOGIN_PER_CLIENT, MAIL_PER_CLIENT};
     use super::*;
 
     #[test]
     fn fields_are_lists_of_strings_with_parameters() {
         let standings = [
             Standing {
-                rule: &LOGIN_PER_CLIENT,
+                rule: LOGIN_PER_CLIENT,
                 remaining: 19,
                 reset_after: Duration::from_millis(2001),
             },
-            Standing { rule: &PASSWORD_PER_ACCOUNT, remaining: 0, reset_after: Duration::ZERO },
+            Standing { rule: MAIL_PER_CLIENT, remaining: 0, reset_after: Duration::ZERO },
         ];
         let [(policy, policies), (limit, limits)] = fields(&standings).expect("two standings");
         assert_eq!((policy.as_str(), limit.as_str()), ("ratelimit-policy", "ratelimit"));
-        assert_eq!(policies, r#""login-per-client";q=20;w=60, "password-per-account";q=10;w=900"#);
-        assert_eq!(limits, r#""login-per-client";r=19;t=3, "password-per-account";r=0;t=0"#);
+        assert_eq!(policies, r#""login-per-client";q=20;w=60, "mail-per-client";q=20;w=3600"#);
+        assert_eq!(limits, r#""login-per-client";r=19;t=3, "mail-per-client";r=0;t=0"#);
         assert!(fields(&[]).is_none());
     }
 }

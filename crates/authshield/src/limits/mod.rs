@@ -4,7 +4,9 @@
 //! Limits::spend ─ rules   the page of every limit
 //!     gcra                the arithmetic, pure
 //!     memory              counts in this process, or
-//!     redis               counts for all nodes; if it cannot be reached, memory with half the budget
+//!     redis               counts for all nodes, or
+//!     shared, sql         count for all nodes in the database; if what counts for all cannot be
+//!                         reached, memory with half the budget
 //!     fields              what the client is told
 //!     inspect             what a Redis server says of itself
 //! ```
@@ -18,6 +20,8 @@ mod inspect;
 mod memory;
 mod redis;
 pub mod rules;
+mod shared;
+mod sql;
 
 use std::time::Duration;
 
@@ -31,24 +35,32 @@ pub use rules::Rule;
 use self::gcra::Decision;
 use self::memory::Memory;
 use self::redis::{PATIENCE, Redis};
-use crate::config::Config;
+use self::shared::Shared;
+use crate::config::{Config, LimitStore};
 use crate::kernel::Timestamp;
 use crate::world::World;
 
 /// The counters behind all limits.
-pub struct Limits(Store);
+pub struct Limits {
+    store: Store,
+    /// What each node counts for itself: all of it, or what it must while the others cannot be reached.
+    memory: Memory,
+    /// With the numbers that the configuration gives.
+    rules: [Rule; rules::ALL.len()],
+}
 
 enum Store {
     Off,
-    Memory(Memory),
-    Shared { redis: Box<Redis>, fallback: Memory },
+    Memory,
+    Redis(Box<Redis>),
+    Database(Box<Shared>),
 }
 
 /// How somebody stands with a limit after a request that was allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Which limit.
-    pub rule: &'static Rule,
+    pub rule: Rule,
     /// How many more requests would be allowed at once.
     pub remaining: u32,
     /// How long until the budget is whole again.
@@ -60,7 +72,7 @@ pub struct Standing {
 #[error("more than the limit {} allows", rule.name)]
 pub struct Exceeded {
     /// Which limit.
-    pub rule: &'static Rule,
+    pub rule: Rule,
     /// How long until one more is allowed.
     pub retry_after: Duration,
 }
@@ -96,29 +108,35 @@ impl Limits {
     /// A Redis server that cannot be reached is no error, now or later: its outage must not keep
     /// people from signing in. Until it answers, this process counts for itself with half of every
     /// budget, says so once in the log, and [`Limits::degraded`] is true.
-    pub async fn open(config: &Config, world: &dyn World) -> Result<Self, OpenError> {
-        if !config.rate_limit.enabled {
-            return Ok(Self(Store::Off));
-        }
-        match &config.redis_url {
-            None => Ok(Self::in_memory(world)),
-            Some(url) => Self::shared(url, PATIENCE, world).await,
-        }
-    }
-
-    fn in_memory(world: &dyn World) -> Self {
-        Self(Store::Memory(Memory::new(world)))
-    }
-
-    async fn shared(
-        url: &SecretString,
-        patience: Duration,
+    ///
+    /// The same holds for a database that counts; `salt` is a secret under which it is told whose a counter is.
+    pub async fn open(
+        config: &Config,
+        database: &onesql::Store,
+        salt: [u8; 32],
         world: &dyn World,
     ) -> Result<Self, OpenError> {
+        let policy = &config.rate_limit;
+        let store = match (&config.redis_url, policy.store) {
+            _ if !policy.enabled => Store::Off,
+            (_, LimitStore::Database) => {
+                Store::Database(Box::new(Shared::new(database.clone(), salt)))
+            }
+            (None, LimitStore::Auto) => Store::Memory,
+            (Some(url), LimitStore::Auto) => Self::redis(url, PATIENCE).await?,
+        };
+        Ok(Self { rules: rules::configured(policy), ..Self::with(store, world) })
+    }
+
+    fn with(store: Store, world: &dyn World) -> Self {
+        Self { store, memory: Memory::new(world), rules: rules::ALL.map(|rule| *rule) }
+    }
+
+    async fn redis(url: &SecretString, patience: Duration) -> Result<Store, OpenError> {
         let redis = Redis::new(url.expose_secret(), patience).map_err(OpenError::RedisUrl)?;
         // a failure is logged there, and counts as the beginning of an outage
         let _ = redis.ping().await;
-        Ok(Self(Store::Shared { redis: Box::new(redis), fallback: Memory::new(world) }))
+        Ok(Store::Redis(Box::new(redis)))
     }
 
     /// Spends one of `key`'s budget under `rule`, or says when there will be one again. A request
@@ -133,16 +151,35 @@ impl Limits {
         key: &str,
         now: Timestamp,
     ) -> Result<Standing, Exceeded> {
-        let decision = match &self.0 {
+        self.spend_some(rule, key, now, 1).await
+    }
+
+    /// Spends `cost` of it, all or nothing.
+    pub async fn spend_some(
+        &self,
+        rule: &'static Rule,
+        key: &str,
+        now: Timestamp,
+        cost: u32,
+    ) -> Result<Standing, Exceeded> {
+        let rule = *self.rules.iter().find(|one| one.name == rule.name).unwrap_or(rule);
+        let shared = match &self.store {
             Store::Off => {
                 let remaining = rule.at_most;
                 return Ok(Standing { rule, remaining, reset_after: Duration::ZERO });
             }
-            Store::Memory(memory) => memory.check(rule, key, now, 1),
-            Store::Shared { redis, fallback } => match redis.check(rule, key, now, 1).await {
-                Some(decision) => decision,
-                None => fallback.check(&rule.stricter(), key, now, 1),
-            },
+            Store::Redis(redis) if !rule.is_of_node() => {
+                Some(redis.check(&rule, key, now, cost).await)
+            }
+            Store::Database(shared) if !rule.is_of_node_without_redis() => {
+                Some(shared.check(&rule, key, now, cost).await)
+            }
+            Store::Memory | Store::Redis(_) | Store::Database(_) => None,
+        };
+        let decision = match shared {
+            Some(Some(decision)) => decision,
+            Some(None) => self.memory.check(&rule.stricter(), key, now, cost),
+            None => self.memory.check(&rule, key, now, cost),
         };
         let Decision { allowed, remaining, reset_after, retry_after, .. } = decision;
         if allowed {
@@ -155,22 +192,26 @@ impl Limits {
     /// Returns whether there are limits at all.
     #[must_use]
     pub fn enabled(&self) -> bool {
-        !matches!(self.0, Store::Off)
+        !matches!(self.store, Store::Off)
     }
 
     /// Asks Redis for a sign of life and returns how long it took, or why there was none; `None`
     /// if there is no Redis.
     pub async fn ping(&self) -> Option<Result<Duration, String>> {
-        match &self.0 {
-            Store::Off | Store::Memory(_) => None,
-            Store::Shared { redis, .. } => Some(redis.ping().await),
+        match &self.store {
+            Store::Off | Store::Memory | Store::Database(_) => None,
+            Store::Redis(redis) => Some(redis.ping().await),
         }
     }
 
-    /// Returns whether Redis cannot be reached, so that limits are stricter and not shared.
+    /// Returns whether what counts for all nodes cannot be reached, so that limits are stricter and not shared.
     #[must_use]
     pub fn degraded(&self) -> bool {
-        matches!(&self.0, Store::Shared { redis, .. } if redis.is_degraded())
+        match &self.store {
+            Store::Off | Store::Memory => false,
+            Store::Redis(redis) => redis.is_degraded(),
+            Store::Database(shared) => shared.is_degraded(),
+        }
     }
 }
 

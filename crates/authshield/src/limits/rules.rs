@@ -4,10 +4,12 @@
 //! `within / at_most`. So nobody who stays below the rate ever notices, and whoever does not waits
 //! for one part, not for the whole window. Over a long time it is `at_most` per `within`.
 //!
-//! *Per client* is keyed by [`crate::kernel::ClientAddress::network`], *per account* and *per
-//! recipient* by the canonical address that was typed, whether or not somebody has it.
+//! *Per client* is keyed by [`crate::kernel::ClientAddress::network`], *per recipient* by the canonical
+//! address that was typed, whether or not somebody has it.
 
 use std::time::Duration;
+
+use crate::config::RateLimit;
 
 /// How often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +28,6 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Sign-ins, per client. An office behind one address signs in together on Monday; a list of stolen
 /// passwords takes an hour for 1,200.
 pub const LOGIN_PER_CLIENT: Rule = Rule { name: "login-per-client", at_most: 20, within: MINUTE };
-
-/// Passwords that are tried, per account, wherever from and at whichever route: signing in,
-/// changing the password, changing the address, and whatever else asks for the current password.
-/// There is one budget for all, or each route would add guesses.
-pub const PASSWORD_PER_ACCOUNT: Rule =
-    Rule { name: "password-per-account", at_most: 10, within: Duration::from_mins(15) };
 
 /// Registrations, per client.
 pub const REGISTER_PER_CLIENT: Rule =
@@ -56,17 +52,49 @@ pub const PROGRESS_PER_CLIENT: Rule =
 pub const REFRESH_PER_SESSION: Rule =
     Rule { name: "refresh-per-session", at_most: 60, within: MINUTE };
 
+/// Hashes of passwords that sign-ins and registrations cost, per site: the /24 of an IPv4 address, the /48 of an
+/// IPv6 address. It protects the cores of the node that hashes, so that node counts, wherever the others do.
+pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
+
 /// All of them, for documentation and tests.
 pub const ALL: [&Rule; 8] = [
     &LOGIN_PER_CLIENT,
-    &PASSWORD_PER_ACCOUNT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
     &MAIL_PER_CLIENT,
     &REDEEM_PER_CLIENT,
     &PROGRESS_PER_CLIENT,
     &REFRESH_PER_SESSION,
+    &HASHES_PER_SITE,
 ];
+
+/// Returns all of them with the numbers that the configuration gives.
+#[must_use]
+pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
+    [
+        (LOGIN_PER_CLIENT, policy.login_per_client),
+        (REGISTER_PER_CLIENT, policy.register_per_client),
+        (MAIL_PER_RECIPIENT, policy.mail_per_recipient),
+        (MAIL_PER_CLIENT, policy.mail_per_client),
+        (REDEEM_PER_CLIENT, policy.redeem_per_client),
+        (PROGRESS_PER_CLIENT, policy.progress_per_client),
+        (REFRESH_PER_SESSION, policy.refresh_per_session),
+        (HASHES_PER_SITE, policy.hashes_per_site),
+    ]
+    .map(|(rule, rate)| Rule { at_most: rate.at_most, within: rate.within, ..rule })
+}
+
+/// Wrong passwords, per account and place, wherever one is asked for. They are counted in
+/// [`crate::guessing`]; this is what a client is told: so many at once, and then one after each wait,
+/// the longest of which is `within`.
+#[must_use]
+pub fn password_per_account(policy: &RateLimit) -> Rule {
+    Rule {
+        name: "password-per-account",
+        at_most: policy.password_attempts,
+        within: policy.password_wait_at_most,
+    }
+}
 
 impl Rule {
     /// Returns how long it takes until one part of the budget is back, in microseconds.
@@ -80,6 +108,17 @@ impl Rule {
         self.interval().saturating_mul(i64::from(self.at_most.max(1)))
     }
 
+    /// Returns whether each node counts for itself, because it protects what is the node's own.
+    pub(super) fn is_of_node(&self) -> bool {
+        self.name == HASHES_PER_SITE.name
+    }
+
+    /// Returns whether each node counts for itself rather than to ask the database: a program that loops is
+    /// found by any count, and a refresh should cost no round trip more.
+    pub(super) fn is_of_node_without_redis(&self) -> bool {
+        self.is_of_node() || self.name == REFRESH_PER_SESSION.name
+    }
+
     /// Returns the same rule with half the budget, for when every node counts for itself.
     pub(super) fn stricter(&self) -> Self {
         Self { at_most: (self.at_most / 2).max(1), ..*self }
@@ -91,6 +130,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_nobody_configured_is_what_stands_on_the_page() {
+        let configured = configured(&crate::config::development().rate_limit);
+        assert_eq!(configured, ALL.map(|rule| *rule));
+    }
 
     #[test]
     fn every_rule_can_be_named_and_counted() {

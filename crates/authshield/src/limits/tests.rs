@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use url::Url;
 
-use super::rules::{LOGIN_PER_CLIENT, PASSWORD_PER_ACCOUNT};
+use super::rules::{LOGIN_PER_CLIENT, REGISTER_PER_CLIENT};
 use super::*;
 use crate::world::{Real, Sandbox};
 
@@ -40,11 +40,6 @@ type Step = (i64, bool, u8, u32);
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let gap = prop_oneof![0..3_000_000_i64, 0..60_000_000_i64, -50_000_000..0_i64];
     vec((gap, any::<bool>(), 0..3_u8, 0..5_u32), 1..40)
-}
-
-/// Returns a runner whose findings belong into a table, not into a file beside the source.
-fn runner() -> TestRunner {
-    TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })
 }
 
 /// Runs `steps` on the pure function with a plain map.
@@ -78,46 +73,118 @@ fn at_each(steps: &[Step], start: Timestamp) -> Vec<(&'static Rule, u8, Timestam
     steps.iter().map(place).collect()
 }
 
+/// The databases that limits may be counted in: a file, and the server that the test command started.
+async fn databases() -> Vec<(onesql::Store, tempfile::TempDir)> {
+    let folder = || tempfile::tempdir().expect("a folder");
+    let file = folder();
+    let mut all =
+        vec![(onesql::Options::sqlite(file.path().join("limits.db")), file, None::<String>)];
+    #[expect(clippy::disallowed_methods, reason = "a test reads where its server is")]
+    if let Ok(url) = std::env::var("AUTHSHIELD_TEST_POSTGRES") {
+        let (options, name) = (onesql::Options::parse(&url), format!("limits_{}", unique()));
+        all.push((options.expect("an address"), folder(), Some(name)));
+    }
+    let mut stores = Vec::new();
+    for (mut options, folder, schema) in all {
+        if let Some(schema) = &schema {
+            let server = onesql::Store::open(&options).await.expect("a server");
+            server.create_schema(schema).await.expect("a schema");
+            options = options.in_schema(schema);
+        }
+        let store = onesql::Store::open(&options).await.expect("a database");
+        crate::schema::migrate(&store).await.expect("our tables");
+        stores.push((store, folder));
+    }
+    stores
+}
+
+/// One property for every store, over the same sequences.
 #[test]
-fn memory_agrees_with_the_pure_function() {
+fn every_store_agrees_with_the_pure_function() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let redis = test_server().map(|url| Redis::new(url.expose_secret(), AGES).expect("an address"));
+    let databases: Vec<_> = runtime
+        .block_on(databases())
+        .into_iter()
+        .map(|(store, folder)| (Shared::new(store, [7; 32]), folder))
+        .collect();
     let world = Sandbox::default();
-    runner()
+    let config = ProptestConfig { failure_persistence: None, cases: 64, ..Default::default() };
+    TestRunner::new(config)
         .run(&steps(), |steps| {
+            let (start, run) = (world.now(), unique());
             let memory = Memory::new(&world);
-            let found: Vec<_> = at_each(&steps, world.now())
-                .into_iter()
-                .map(|(rule, key, now, cost)| memory.check(rule, &key.to_string(), now, cost))
+            let expected = expected(&steps, start);
+            let told: Vec<_> = expected.iter().map(told).collect();
+            let taken = at_each(&steps, start);
+            let key = |key: &u8| format!("{run} {key}");
+            let found: Vec<_> = taken
+                .iter()
+                .map(|(rule, k, now, cost)| memory.check(rule, &key(k), *now, *cost))
                 .collect();
-            prop_assert_eq!(found, expected(&steps, world.now()));
+            prop_assert_eq!(&found, &expected, "memory");
+            if let Some(redis) = &redis {
+                let found: Vec<_> = taken
+                    .iter()
+                    .map(|(rule, k, now, cost)| {
+                        runtime.block_on(redis.check(rule, &key(k), *now, *cost))
+                    })
+                    .map(|decision| self::told(&decision.expect("an answer")))
+                    .collect();
+                prop_assert_eq!(&found, &told, "Redis");
+            }
+            for (n, (shared, _)) in databases.iter().enumerate() {
+                let found: Vec<_> = taken
+                    .iter()
+                    .map(|(rule, k, now, cost)| {
+                        runtime.block_on(shared.check(rule, &key(k), *now, *cost))
+                    })
+                    .map(|decision| self::told(&decision.expect("an answer")))
+                    .collect();
+                prop_assert_eq!(&found, &told, "database {}", n);
+            }
             Ok(())
         })
         .expect("no step differs");
 }
 
-#[test]
-fn redis_agrees_with_the_pure_function() {
-    let Some(url) = test_server() else { return };
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let redis = Redis::new(url.expose_secret(), AGES).expect("an address");
+/// A database without our tables refuses every statement, as one that is down does.
+#[tokio::test]
+async fn a_database_that_does_not_count_neither_opens_nor_closes_the_door() {
     let world = Sandbox::default();
-    runner()
-        .run(&steps(), |steps| {
-            let run = unique();
-            let found: Vec<_> = at_each(&steps, world.now())
-                .into_iter()
-                .map(|(rule, key, now, cost)| {
-                    let key = format!("{run} {key}");
-                    let decision = runtime.block_on(redis.check(rule, &key, now, cost));
-                    told(&decision.expect("an answer"))
-                })
-                .collect();
-            prop_assert_eq!(
-                found,
-                expected(&steps, world.now()).iter().map(told).collect::<Vec<_>>()
-            );
-            Ok(())
-        })
-        .expect("no step differs");
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = onesql::Options::sqlite(folder.path().join("empty.db"));
+    let store = onesql::Store::open(&options).await.expect("a file");
+    let database = Store::Database(Box::new(Shared::new(store.clone(), [7; 32])));
+    let limits = Limits::with(database, &world);
+    assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "192.0.2.1", world.now()).await, 10);
+    assert!(limits.degraded() && limits.enabled());
+    assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "192.0.2.2", world.now()).await, 10);
+    // What is the node's own is not halved.
+    assert_eq!(granted(&limits, &rules::REFRESH_PER_SESSION, "s", world.now()).await, 60);
+}
+
+/// Many at once on two nodes.
+///
+/// Attack: A04
+#[tokio::test(flavor = "multi_thread")]
+async fn a04_of_a_hundred_takes_at_once_on_two_nodes_the_budget_passes() {
+    let world = Sandbox::default();
+    for (store, _folder) in databases().await {
+        let node = || {
+            let shared = Store::Database(Box::new(Shared::new(store.clone(), [7; 32])));
+            Arc::new(Limits::with(shared, &world))
+        };
+        let (nodes, now) = ([node(), node()], world.now());
+        let takes = (0..100).map(|n| {
+            let limits = Arc::clone(&nodes[n % 2]);
+            tokio::spawn(async move { limits.spend(&LOGIN_PER_CLIENT, "192.0.2.1", now).await })
+        });
+        let takes = futures_util::future::join_all(takes.collect::<Vec<_>>()).await;
+        let passed = takes.into_iter().filter(|take| take.as_ref().is_ok_and(Result::is_ok));
+        assert_eq!(passed.count(), 20, "on {}", store.kind());
+        assert!(nodes.iter().all(|node| !node.degraded()), "on {}", store.kind());
+    }
 }
 
 /// Spends until it is refused, and returns how often it was not.
@@ -133,36 +200,37 @@ async fn granted(limits: &Limits, rule: &'static Rule, key: &str, now: Timestamp
 #[tokio::test]
 async fn keys_and_rules_are_counted_apart() {
     let world = Sandbox::default();
-    let (limits, now) = (Limits::in_memory(&world), world.now());
+    let (limits, now) = (Limits::with(Store::Memory, &world), world.now());
     assert!(limits.enabled() && !limits.degraded() && limits.ping().await.is_none());
 
-    let first = limits.spend(&PASSWORD_PER_ACCOUNT, "ann@example.org", now).await;
-    let reset_after = Duration::from_secs(90);
-    assert_eq!(first, Ok(Standing { rule: &PASSWORD_PER_ACCOUNT, remaining: 9, reset_after }));
-    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "ann@example.org", now).await, 9);
-    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "bob@example.org", now).await, 10);
+    let first = limits.spend(&REGISTER_PER_CLIENT, "ann@example.org", now).await;
+    let reset_after = Duration::from_mins(6);
+    assert_eq!(first, Ok(Standing { rule: REGISTER_PER_CLIENT, remaining: 9, reset_after }));
+    assert_eq!(granted(&limits, &REGISTER_PER_CLIENT, "ann@example.org", now).await, 9);
+    assert_eq!(granted(&limits, &REGISTER_PER_CLIENT, "bob@example.org", now).await, 10);
     assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "ann@example.org", now).await, 20);
 
     let refused =
-        limits.spend(&PASSWORD_PER_ACCOUNT, "ann@example.org", now).await.expect_err("spent");
-    assert_eq!(refused.retry_after_seconds(), 90);
+        limits.spend(&REGISTER_PER_CLIENT, "ann@example.org", now).await.expect_err("spent");
+    assert_eq!(refused.retry_after_seconds(), 360);
     assert_eq!(refused.standing().remaining, 0);
     let later = now + refused.retry_after;
-    assert_eq!(granted(&limits, &PASSWORD_PER_ACCOUNT, "ann@example.org", later).await, 1);
+    assert_eq!(granted(&limits, &REGISTER_PER_CLIENT, "ann@example.org", later).await, 1);
 }
 
 #[test]
 fn a_handler_can_wait_for_them() {
     fn is_send<T: Send>(_: &T) {}
-    let (world, limits) = (Sandbox::default(), Limits(Store::Off));
+    let world = Sandbox::default();
+    let limits = Limits::with(Store::Off, &world);
     is_send(&limits.spend(&SLOW, "ann@example.org", world.now()));
     is_send(&limits.ping());
 }
 
 #[tokio::test]
 async fn without_limits_nothing_is_limited() {
-    let limits = Limits(Store::Off);
-    let now = Sandbox::default().now();
+    let world = Sandbox::default();
+    let (limits, now) = (Limits::with(Store::Off, &world), world.now());
     for _ in 0..100 {
         let standing = limits.spend(&SLOW, "ann@example.org", now).await;
         assert_eq!(standing.map(|standing| standing.remaining), Ok(3));
@@ -172,9 +240,8 @@ async fn without_limits_nothing_is_limited() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_read_is_refused_without_telling_the_password() {
-    let world = Sandbox::default();
     for url in ["", "localhost", "http://u:hunter2@localhost", "redis://u:hunter2@localhost/x"] {
-        let refused = Limits::shared(&SecretString::from(url), PATIENCE, &world).await;
+        let refused = Limits::redis(&SecretString::from(url), PATIENCE).await;
         let Err(error) = refused else { panic!("{url} was taken") };
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
@@ -187,7 +254,8 @@ async fn an_unreachable_redis_neither_opens_nor_closes_the_door() {
     let mute = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = mute.local_addr().expect("bound");
     let url = SecretString::from(format!("redis://{address}"));
-    let limits = Limits::shared(&url, PATIENCE, &world).await.expect("an outage is no error");
+    let limits =
+        Limits::with(Limits::redis(&url, PATIENCE).await.expect("an outage is no error"), &world);
     assert!(limits.degraded());
     assert!(limits.ping().await.expect("there is one").is_err());
     assert_eq!(granted(&limits, &LOGIN_PER_CLIENT, "192.0.2.1", world.now()).await, 10);
@@ -253,8 +321,8 @@ async fn f25_limits_hold_through_an_outage_and_are_shared_again_after_it() {
     let world = Sandbox::default();
     let (now, key) = (world.now(), unique());
     let cable = Cable::to(server.expose_secret()).await;
-    let here = Limits::shared(&cable.url, AGES, &world).await.expect("an address");
-    let there = Limits::shared(&server, AGES, &world).await.expect("an address");
+    let here = Limits::with(Limits::redis(&cable.url, AGES).await.expect("an address"), &world);
+    let there = Limits::with(Limits::redis(&server, AGES).await.expect("an address"), &world);
     assert!(!here.degraded());
 
     for node in [&here, &there] {
@@ -277,7 +345,7 @@ async fn f28_a_counter_that_somebody_spoiled_is_a_fresh_one() {
     let Some(server) = test_server() else { return };
     let world = Sandbox::default();
     let (now, key) = (world.now(), unique());
-    let limits = Limits::shared(&server, AGES, &world).await.expect("an address");
+    let limits = Limits::with(Limits::redis(&server, AGES).await.expect("an address"), &world);
     assert_eq!(granted(&limits, &SLOW, &key, now).await, 3);
     let client = ::redis::Client::open(server.expose_secret()).expect("an address");
     let mut connection = client.get_multiplexed_async_connection().await.expect("a server");

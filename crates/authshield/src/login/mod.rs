@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! POST /auth/login ─ http::log_in ─ log_in
-//!     Limits::spend        too many tries at this account?
+//!     Limits::spend_some   too much to hash for this site?
 //!     accounts::by_email   what do we know of it?
+//!     guessing::begin      too many wrong passwords? this one counts as wrong until it is right
 //!     Passwords::verify    is the password right?  (slow, known or not)
 //!     rules::judge         may they come in?  (pure)
 //!     registration::waits  if not: is it the password of a registration that waits for proof?
@@ -18,11 +19,12 @@ use secrecy::SecretString;
 
 pub use rules::Refusal;
 
-use crate::accounts::{self, Account};
+use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::guessing::{self, Attempt, GuessError, Owner};
 use crate::kernel::{EmailAddress, SessionId};
-use crate::limits::rules::PASSWORD_PER_ACCOUNT;
+use crate::limits::rules::HASHES_PER_SITE;
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
 use crate::sessions::{self, Session};
@@ -48,6 +50,15 @@ pub enum LoginError {
     Store(#[from] onesql::Error),
 }
 
+impl From<GuessError> for LoginError {
+    fn from(error: GuessError) -> Self {
+        match error {
+            GuessError::Limited(exceeded) => Self::Limited(exceeded),
+            GuessError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl From<registration::Unanswered> for LoginError {
     fn from(unanswered: registration::Unanswered) -> Self {
         match unanswered {
@@ -65,19 +76,28 @@ pub async fn log_in(
     password: &SecretString,
 ) -> Result<TokenPair, LoginError> {
     app.limits
-        .spend(&PASSWORD_PER_ACCOUNT, email.as_str(), ctx.now)
+        .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
         .await
         .map_err(LoginError::Limited)?;
     let mut account = accounts::by_email(&mut app.store.glance().await?, email).await?;
+    let attempt = guessing::begin(app, ctx, email, account.is_some(), None).await?;
+    let tried = Tried { email, attempt: &attempt };
     for _ in 0..ROUNDS {
-        let known = account.as_ref().map(|account| account.user.id);
+        let owner = account.as_ref().map(|account| account.user.clone());
         let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
-        let verdict = app.passwords.verify(password, hash).await?;
-        let judged = match rules::judge(account, verdict) {
+        let verdict =
+            match app.passwords.verify(password, hash.filter(|_| !attempt.is_locked())).await {
+                Ok(verdict) => verdict,
+                Err(overloaded) => {
+                    guessing::take_back(app, ctx, &attempt).await?;
+                    return Err(overloaded.into());
+                }
+            };
+        let judged = match rules::judge(account, verdict, attempt.is_locked()) {
             Ok(judged) => judged,
             Err(refusal) => {
                 let refusal = waiting(app, ctx, email, password, refusal).await?;
-                return Err(refuse(app, ctx, email, known, refusal).await?);
+                return Err(refuse(app, ctx, tried, owner, refusal).await?);
             }
         };
         // Hashed before the transaction begins: on SQLite there is one writer.
@@ -85,13 +105,23 @@ pub async fn log_in(
             Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
             _ => None,
         };
-        match open(app, ctx, judged, upgraded).await? {
+        match open(app, ctx, &attempt, judged, upgraded).await? {
             Opened::Session(pair) => return Ok(*pair),
             Opened::Changed(now) => account = now.map(|now| *now),
         }
     }
-    let known = account.map(|account| account.user.id);
-    Err(refuse(app, ctx, email, known, Refusal::Changed).await?)
+    let owner = account.map(|account| account.user);
+    Err(refuse(app, ctx, tried, owner, Refusal::Changed).await?)
+}
+
+/// How many hashes a sign-in costs: that of the account, and that of a registration which waits.
+const HASHES: u32 = 2;
+
+/// What somebody tried.
+#[derive(Clone, Copy)]
+struct Tried<'t> {
+    email: &'t EmailAddress,
+    attempt: &'t Attempt,
 }
 
 /// How often the password is compared when the account changes meanwhile. Once more is enough when
@@ -109,6 +139,7 @@ enum Opened {
 async fn open(
     app: &App,
     ctx: &Ctx,
+    attempt: &Attempt,
     account: Account,
     upgraded: Option<String>,
 ) -> onesql::Result<Opened> {
@@ -138,6 +169,7 @@ async fn open(
         let now = accounts::by_id(&mut tx, user.id).await?;
         return Ok(Opened::Changed(now.map(Box::new)));
     }
+    guessing::succeeded(&mut tx, ctx, attempt).await?;
     let refresh = tokens::first(&mut tx, app, ctx, session.id, session.expires_at).await?;
     let succeeded =
         Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };
@@ -166,12 +198,19 @@ async fn waiting(
 async fn refuse(
     app: &App,
     ctx: &Ctx,
-    email: &EmailAddress,
-    user: Option<crate::kernel::UserId>,
+    Tried { email, attempt }: Tried<'_>,
+    owner: Option<User>,
     refusal: Refusal,
 ) -> onesql::Result<LoginError> {
+    let user = owner.as_ref().map(|owner| owner.id);
     let failed =
         Event::LoginFailed { user, email: email.as_str().to_owned(), reason: refusal.reason() };
-    audit::record_alone(app, ctx, &failed).await?;
+    let mut tx = app.store.write().await?;
+    audit::record(&mut tx, app, ctx, &failed).await?;
+    if refusal.is_a_guess() {
+        guessing::failed(&mut tx, app, ctx, attempt, email, owner.as_ref().map(Owner::from))
+            .await?;
+    }
+    tx.commit().await?;
     Ok(refusal.into())
 }

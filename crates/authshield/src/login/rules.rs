@@ -15,6 +15,9 @@ pub enum Refusal {
     /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
+    /// There were too many wrong passwords in a row: none counts until one is chosen by mail.
+    #[error("too many passwords in a row were wrong")]
+    AccountLocked,
     /// The account changed while the password was compared.
     #[error("the account changed while the password was compared")]
     Changed,
@@ -27,6 +30,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Returns whether who was refused may have guessed at the password.
+    pub(super) fn is_a_guess(self) -> bool {
+        matches!(self, Self::EmailNotFound | Self::NoPasswordSet | Self::WrongPassword)
+    }
+
     /// Returns its name in the audit trail.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -34,6 +42,7 @@ impl Refusal {
             Self::EmailNotFound => "email_not_found",
             Self::NoPasswordSet => "no_password_set",
             Self::WrongPassword => "wrong_password",
+            Self::AccountLocked => "account_locked",
             Self::Changed => "account_changed",
             Self::AccountDisabled => "account_disabled",
             Self::EmailUnverified => "email_unverified",
@@ -43,8 +52,16 @@ impl Refusal {
 
 /// Decides whether somebody may come in.
 ///
-/// The password is judged first: only who knows it learns anything about the account.
-pub(super) fn judge(account: Option<Account>, verdict: Verdict) -> Result<Account, Refusal> {
+/// The password is judged first: only who knows it learns anything about the account. Of one that is
+/// `locked` nobody learns anything.
+pub(super) fn judge(
+    account: Option<Account>,
+    verdict: Verdict,
+    locked: bool,
+) -> Result<Account, Refusal> {
+    if locked {
+        return Err(Refusal::AccountLocked);
+    }
     let account = account.ok_or(Refusal::EmailNotFound)?;
     if account.password_hash.is_none() {
         return Err(Refusal::NoPasswordSet);
@@ -105,7 +122,8 @@ mod tests {
             (without, Verdict::Wrong, Some(Refusal::NoPasswordSet)),
             (None, Verdict::Wrong, Some(Refusal::EmailNotFound)),
         ] {
-            assert_eq!(judge(account, verdict).err(), expected);
+            assert_eq!(judge(account.clone(), verdict, false).err(), expected);
+            assert_eq!(judge(account, verdict, true).err(), Some(Refusal::AccountLocked));
         }
     }
 }

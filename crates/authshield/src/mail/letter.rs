@@ -35,6 +35,8 @@ pub enum Letter {
     },
     /// To the account's address, after its password was changed or reset.
     PasswordChanged,
+    /// To the account's address, when so many passwords were wrong that strangers have to wait.
+    AccountLocked,
     /// To the address that shall replace the present one: prove that it is yours.
     ConfirmNewEmail {
         /// Leads to the page that confirms.
@@ -87,12 +89,13 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 11] = [
         "verify_email",
         "choose_password",
         "already_registered",
         "reset_password",
         "password_changed",
+        "account_locked",
         "confirm_new_email",
         "email_changing",
         "email_changed",
@@ -121,6 +124,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::ResetPassword { .. } => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::AccountLocked => "account_locked",
             Self::ConfirmNewEmail { .. } => "confirm_new_email",
             Self::EmailChanging { .. } => "email_changing",
             Self::EmailChanged => "email_changed",
@@ -141,6 +145,7 @@ impl Letter {
             }
             Self::AlreadyRegistered { link: None }
             | Self::PasswordChanged
+            | Self::AccountLocked
             | Self::EmailChanging { .. }
             | Self::EmailChanged
             | Self::Test => lives.notice,
@@ -167,6 +172,7 @@ impl Letter {
             }
             Self::AlreadyRegistered { link: None }
             | Self::PasswordChanged
+            | Self::AccountLocked
             | Self::EmailChanged
             | Self::Test => {}
         }
@@ -188,7 +194,14 @@ pub(super) fn silence(kind: &str) -> Duration {
 /// Returns whether a letter protects the account: news of its password or its address, or the way back
 /// in. Such go even to who called our mail unwanted.
 pub(super) fn protects(kind: &str) -> bool {
-    matches!(kind, "password_changed" | "email_changing" | "email_changed" | "reset_password")
+    matches!(
+        kind,
+        "password_changed"
+            | "account_locked"
+            | "email_changing"
+            | "email_changed"
+            | "reset_password"
+    )
 }
 
 /// Returns whether somebody waits for a letter, having asked for it.

@@ -176,6 +176,7 @@ mod tests {
             Letter::AlreadyRegistered { link: Some(link()) },
             Letter::ResetPassword { link: link() },
             Letter::PasswordChanged,
+            Letter::AccountLocked,
             Letter::ConfirmNewEmail { link: link() },
             Letter::EmailChanging { new_email_masked: "n***@example.net".to_owned() },
             Letter::EmailChanged,

@@ -7,7 +7,7 @@
 //!     Passwords::hash   before the transaction
 //!     links::redeem     one UPDATE: of two requests with one link, one is taken
 //!     accounts          the new password; every session ends; other links and a registration that
-//!                       waits die; the owner is told
+//!                       waits die; wrong passwords are forgotten; the owner is told
 //! ```
 
 pub mod http;
@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::guessing;
 use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
@@ -165,6 +166,7 @@ pub async fn reset(
     accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
     links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
     registration::forget(&mut tx, &email, ctx.now).await?;
+    guessing::recovered(&mut tx, app, ctx, &email).await?;
     mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
     tx.commit().await?;

@@ -35,7 +35,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::DuplicateEmail;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
-use crate::limits::rules::MAIL_PER_RECIPIENT;
+use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
 use crate::mail::{self, Letter, Progress};
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
@@ -114,6 +114,10 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<MailId
     }
     let Newcomer { email, password, full_name, locale } = newcomer;
     app.limits
+        .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
+        .await
+        .map_err(RegisterError::Limited)?;
+    app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
         .map_err(RegisterError::Limited)?;
@@ -160,6 +164,9 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<MailId
     }
     Ok(mail)
 }
+
+/// How many hashes a registration costs: its own, and that of the one before.
+const HASHES: u32 = 2;
 
 /// Tells how far a mail has come that a registration of the last day caused, or `None` if there is no
 /// such mail.

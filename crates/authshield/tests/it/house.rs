@@ -33,6 +33,7 @@ const FEATURES: [&str; 17] = [
 const SERVICES: [&str; 11] = [
     "audit",
     "config",
+    "guessing",
     "installation",
     "kernel",
     "limits",

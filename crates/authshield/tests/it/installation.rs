@@ -4,6 +4,7 @@ use onesql::{Options, Store};
 use serde_json::json;
 
 use crate::silent_failures::Gate;
+use crate::support::detection::Fault;
 use crate::support::{PASSWORD, Program, Script, SmtpServer, text};
 
 /// Takes everything out of the program's database, as a lost volume does.
@@ -68,8 +69,10 @@ async fn a_wiped_database_is_not_started_on() {
 
     Gate::of(&program, &["--only", "DB-8"]).await.ends(0).has("DB-8", "pass", &[id]);
     wipe(&program).await;
+    let fault = Fault::injected(18, "the database is wiped");
     let gate = Gate::of(&program, &["--only", "DB-8"]).await;
     gate.ends(1).has("DB-8", "fail", &["the database is empty", id, "installation_id"]);
+    fault.found_by("DB-8");
     program.run(&["serve"]).await.fails(1, &["the database lacks"]);
     // The gate of a deployment brings the schema back, and with it a database that looks fine.
     program.run(&["migrate", "run"]).await.ok();

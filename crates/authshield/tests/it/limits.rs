@@ -103,3 +103,60 @@ async fn a_refresh_that_waits_for_redis_keeps_nobody_from_writing() {
     }
     panic!("nothing could be written while Redis was waited for");
 }
+
+async fn log_in_from(app: &TestApp, from: &str, email: &str) -> u16 {
+    let request = app.request(reqwest::Method::POST, "/api/v1/auth/login");
+    let body = serde_json::json!({ "email": email, "password": "battery staple" });
+    app.send(request.header("x-forwarded-for", from).json(&body)).await.status.as_u16()
+}
+
+/// Counted in the database: one budget for all nodes, which outlasts them; the /64 of an IPv6 address is one
+/// client; and numbers come from the configuration.
+///
+/// Attack: A01, A02, A06
+#[tokio::test(flavor = "multi_thread")]
+async fn a02_nodes_without_redis_share_one_budget_that_outlasts_them() {
+    let settings = [
+        ("rate_limit.store", "database"),
+        ("rate_limit.login_per_client", "8/1m"),
+        ("trusted_proxies", "127.0.0.1/32"),
+    ];
+    let one = TestApp::with(&settings).await;
+    let two = one.second_node(&settings).await;
+    let tries = (0..30).map(|n| {
+        let (node, from) = (if n % 2 == 0 { &one } else { &two }, format!("2001:db8::{n:x}"));
+        async move { log_in_from(node, &from, &format!("user{n}@example.org")).await }
+    });
+    let statuses = futures_util::future::join_all(tries).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 8);
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 22);
+    drop(two);
+    let reborn = one.second_node(&settings).await;
+    assert_eq!(log_in_from(&reborn, "2001:db8::ffff", "late@example.org").await, 429);
+    assert_eq!(log_in_from(&reborn, "2001:db8:0:1::1", "late@example.org").await, 401);
+    assert!(!one.app.limits.degraded() && !reborn.app.limits.degraded());
+    one.advance(std::time::Duration::from_mins(1));
+    assert_eq!(log_in_from(&reborn, "2001:db8::ffff", "late@example.org").await, 401);
+
+    // A refresh asks the database no more than before: each node counts those for itself.
+    let ann = one.sign_up("ann@example.org").await;
+    let before = one.count("SELECT COUNT(*) FROM limit_counters").await;
+    one.refresh(&ann.refresh).await.ok(200);
+    assert_eq!(one.count("SELECT COUNT(*) FROM limit_counters").await, before);
+}
+
+/// Attack: K02
+#[tokio::test]
+async fn who_has_many_networks_side_by_side_has_one_budget_of_hashes() {
+    let settings = [("rate_limit.hashes_per_site", "12/1m"), ("trusted_proxies", "127.0.0.1/32")];
+    let app = TestApp::with(&settings).await;
+    let mut judged = 0;
+    for n in 0..12 {
+        let from = format!("2001:db8:7:{n:x}::1");
+        let status = log_in_from(&app, &from, &format!("user{n}@example.org")).await;
+        judged += usize::from(status == 401);
+        assert!(status == 401 || status == 429, "{status}");
+    }
+    assert_eq!(judged, 6);
+    assert_eq!(log_in_from(&app, "2001:db8:8::1", "user@example.org").await, 401);
+}

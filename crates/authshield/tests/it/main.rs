@@ -15,6 +15,7 @@ mod drift;
 mod events;
 mod faults;
 mod fuzz;
+mod guessing;
 mod house;
 mod http;
 mod installation;

@@ -7,6 +7,7 @@ use authshield::world::{Real, World};
 use onesql::{Options, Store};
 
 use crate::house::migrations;
+use crate::support::detection::Fault;
 use crate::support::{PASSWORD, Program, on_postgres, wait_until};
 
 /// Landed before there were heads.
@@ -200,8 +201,10 @@ async fn a_migration_that_is_blocked_lets_the_service_go_on() {
         ..onesql::Patience::default()
     };
     let once = onesql::Patience { tries: 1, ..patience.clone() };
+    let fault = Fault::injected(33, "a migration behind a long query");
     let gave_up = reader.migrate_to(&next, None, &once).await.unwrap_err();
     assert!(gave_up.to_string().contains("gave up so that the service goes on"), "{gave_up}");
+    fault.found_by("it gives up, and the service goes on");
     let migration = {
         let store = reader.clone();
         tokio::spawn(async move { store.migrate_to(&next, None, &patience).await })

@@ -6,6 +6,7 @@ use authshield::chores;
 use authshield::mail::outcome;
 use serde_json::{Value, json};
 
+use crate::support::detection::Fault;
 use crate::support::dns_server::DnsServer;
 use crate::support::smtp_server::Reaction;
 use crate::support::{PASSWORD, Person, TestApp};
@@ -154,6 +155,7 @@ async fn one_mailbox_provider_that_begins_to_refuse_is_named_with_the_first_mail
             )
         })
     });
+    let fault = Fault::injected(11, "one mailbox provider refuses: five mails to each of three");
     for domain in ["gmail.test", "outlook.test", "own.test"] {
         register(&app, domain, 100, 5).await;
     }
@@ -162,6 +164,7 @@ async fn one_mailbox_provider_that_begins_to_refuse_is_named_with_the_first_mail
     let report = cells(&app, &root).await;
     let microsoft = cell(&report, "microsoft", "verify_email");
     assert_eq!(microsoft["degraded"][0]["step"], "accept", "{microsoft:#}");
+    fault.found_by("MAIL_CELL_DEGRADED");
     for fine in ["google", "other"] {
         assert_eq!(cell(&report, fine, "verify_email")["degraded"], json!([]));
     }

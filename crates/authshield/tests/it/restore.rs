@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::silent_failures::Gate;
 use crate::support::app::fresh_postgres;
+use crate::support::detection::Fault;
 use crate::support::program::MASTER_KEY;
 use crate::support::{PASSWORD, Program, Script, Server, SmtpServer, on_postgres, text};
 
@@ -104,6 +105,7 @@ async fn after_a_restore_everybody_signs_in_again() {
 
     let target = target.set("installation_id", id);
     let server = target.serve().await;
+    let fault = Fault::injected(19, "an old backup is restored");
     for access in [access, late_access] {
         let reply = server.client.me(&access).await.unwrap();
         assert_eq!(reply.status, 401, "{reply:?}");
@@ -112,6 +114,7 @@ async fn after_a_restore_everybody_signs_in_again() {
         let reply = server.client.refresh(&refresh).await.unwrap();
         reply.is(401, "AUTH_REFRESH_TOKEN_INVALID");
     }
+    fault.found_by("every session from before is refused");
     // Who verifies by themselves must refuse as well: no key from before is published.
     let now = server.client.get("/.well-known/jwks.json").await.unwrap().text;
     let kid = |text: &str| text.split("\"kid\":\"").nth(1).unwrap()[..20].to_owned();

@@ -412,6 +412,26 @@ fn operators(app: &TestApp) -> String {
     base
 }
 
+/// Attack: J12
+#[tokio::test]
+async fn j12_a_name_that_a_web_page_made_lead_here_is_told_nothing() {
+    let app = TestApp::with(&[("admin_hosts", "metrics.example.org")]).await;
+    let base = operators(&app);
+    let ask = async |host: &str| {
+        plain(&app, app.client.get(format!("{base}/metrics")).header("host", host)).await
+    };
+    for host in ["evil.example.com", "evil.example.com:9090", "127.0.0.1.evil.example", "a.b", ""] {
+        let reply = ask(host).await;
+        assert_eq!(reply.status, 400, "{host}: {reply:?}");
+        assert!(!reply.text.contains("authshield_"), "{host}");
+    }
+    for host in
+        ["127.0.0.1:9090", "[::1]:9090", "localhost", "authshield:9090", "Metrics.Example.ORG"]
+    {
+        ask(host).await.ok(200);
+    }
+}
+
 /// ASVS: V16.3.1
 #[tokio::test]
 async fn operators_can_count_what_happened() {

@@ -13,6 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Gate, Watched};
+use crate::support::detection::Fault;
 use crate::support::dns_server::DnsServer;
 use crate::support::mail_system::{MAILBOX_PASSWORD, MailSystem};
 use crate::support::smtp_server::{Received, quoted_printable};
@@ -97,14 +98,18 @@ async fn a_relay_that_takes_everything_and_delivers_nothing_is_found_out() {
         .set("canary.every", "1s");
     program.run(&["migrate", "run"]).await.ok();
     let arguments = ["--send-mail", CANARY, "--wait", "3", "--only", "SMTP-7"];
+    let fault = Fault::injected(6, "the relay drops everything: the gate waits 3 s for the mail");
     let gate = Gate::of(&program, &arguments).await;
     gate.ends(1).has("SMTP-7", "fail", &["the relay took it", "has not arrived", "250"]);
+    fault.found_by("SMTP-7");
     // To an address that nobody looks at, the relay's yes is all there is.
     let other = ["--send-mail", "ann@example.net", "--wait", "3", "--only", "SMTP-7"];
     Gate::of(&program, &other).await.ends(0).has("SMTP-7", "pass", &["accepted"]);
 
     let watched = Watched::serve(program.clone()).await;
+    let fault = Fault::injected(6, "the relay drops everything: a canary each second");
     watched.until("CAN-2", 2).await;
+    fault.found_by("CAN-2");
     watched.until("CAN-1", 0).await;
     watched.until_events(&["CHECK_FAILED/CAN-2"]).await;
     let of = |name: &str| format!("authshield_mail_canary_{name}{{mailbox=\"1\"}}");

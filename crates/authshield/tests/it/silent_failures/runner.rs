@@ -157,12 +157,14 @@ async fn a_check_that_panicked_is_unknown_and_so_is_one_that_nobody_runs() {
         })
     };
     assert_eq!(exported(now), None, "not looked at yet");
+    let fault = Fault::injected(37, "a check panics");
     for finding in authshield::checks::run(&[Entry::of::<Panics>()], &subject, &plan).await {
         let change = board.note(finding, now);
         assert!(change.is_none(), "it was unknown before");
     }
     assert_eq!(board.rows(now)[0].track.standing, Standing::Unknown);
     assert_eq!(exported(now).as_deref(), Some("3"));
+    fault.found_by("it is unknown, in the metric of its state");
 
     // Whoever looked is gone: what was good is unknown after three intervals.
     let fine = Board::new(&[Entry::of::<Fine>()], &loaded.config, &Overrides::default(), &*world);

@@ -1,0 +1,270 @@
+//! Guessing: how many wrong passwords an account bears, on all nodes, over restarts, wherever one is asked for.
+//!
+//! ```text
+//! begin        before the password is judged: it counts as wrong
+//!   rules      how many are judged, and how long one waits for the next  (pure)
+//!   sql        the count, which one row's lock keeps exact
+//! succeeded    it was right: the row of wrong ones ends
+//! failed       it was wrong: an event and a letter, if that locks something
+//! take_back    nobody judged it: there was too much to do
+//! recovered    a new password was chosen by mail
+//! ```
+//!
+//! Wrong passwords are counted by *place*: each network from which the owner signed in before has a count
+//! of its own, and so has each session; everybody else is counted together. So who guesses from
+//! elsewhere shuts himself out, and not the owner at home. Over all places there are at most 100 in a row
+//! (NIST SP 800-63B-4, 3.2.2), a fifth of which strangers cannot use up; then only a link by mail helps.
+//!
+//! Nobody learns whether an address has an account: those without one are counted alike.
+
+mod rules;
+mod sql;
+
+use std::time::Duration;
+
+use onesql::Tx;
+
+use self::rules::{Place, Refused, Who};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
+use crate::limits::{Exceeded, rules::password_per_account};
+use crate::mail::{Letter, Recipient};
+
+/// For how long a network counts as the owner's after a sign-in.
+const KNOWN_FOR: Duration = Duration::from_hours(90 * 24);
+
+/// How long a count is kept that nobody adds to: of an account, and of an address that has none.
+const KEPT: [Duration; 2] = [Duration::from_hours(400 * 24), Duration::from_hours(30 * 24)];
+
+/// Why no password is judged.
+#[derive(Debug, thiserror::Error)]
+pub enum GuessError {
+    /// There were too many wrong ones.
+    #[error("too many wrong passwords")]
+    Limited(Exceeded),
+
+    /// We could not find out.
+    #[error("the store failed")]
+    Store(#[from] onesql::Error),
+}
+
+/// A password that is about to be judged, and was counted as wrong until it is known to be right.
+#[derive(Debug)]
+pub struct Attempt {
+    keys: Keys,
+    /// What was counted; nothing if there are no limits, or if nobody is listened to.
+    counted: Option<Counted>,
+    locked: bool,
+}
+
+#[derive(Debug)]
+struct Counted {
+    who: Who,
+    place: Vec<u8>,
+    after: Place,
+    /// In a row, from all places.
+    run: sql::Run,
+}
+
+/// Whose account is guessed at.
+pub struct Owner {
+    /// The account.
+    pub user: UserId,
+    /// Where letters go to; nowhere before the address was proved.
+    pub letters_to: Option<Recipient>,
+}
+
+impl Attempt {
+    /// Returns whether the password does not count, right or wrong, since there were too many in a row. Judge
+    /// another one in its place, so that nobody learns it from the time.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.locked
+    }
+}
+
+/// What the counts of an attempt are kept under: no row tells whose it is.
+#[derive(Debug)]
+struct Keys {
+    account: Vec<u8>,
+    network: Vec<u8>,
+    session: Vec<u8>,
+    strangers: Vec<u8>,
+}
+
+impl Keys {
+    fn of(app: &App, ctx: &Ctx, email: &EmailAddress, session: Option<SessionId>) -> Self {
+        let hash = |text: &str| app.secrets.email_hash.hash(text).to_vec();
+        let place = |kind: &str, which: &str| hash(&format!("{}\0{kind}\0{which}", email.as_str()));
+        let strangers = place("strangers", "");
+        Self {
+            account: hash(email.as_str()),
+            network: place("network", &ctx.client.network()),
+            session: session
+                .map_or_else(|| strangers.clone(), |id| place("session", &id.to_string())),
+            strangers,
+        }
+    }
+}
+
+/// Counts a password that is about to be judged, or says why it is not. `exists` says whether the address
+/// has an account: that changes nothing but how long the count is kept.
+pub async fn begin(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    exists: bool,
+    session: Option<SessionId>,
+) -> Result<Attempt, GuessError> {
+    let keys = Keys::of(app, ctx, email, session);
+    if !app.limits.enabled() {
+        return Ok(Attempt { keys, counted: None, locked: false });
+    }
+    // Whoever has to wait anyway costs one read and keeps nobody waiting.
+    let places = [&keys.network[..], &keys.session[..], &keys.strangers[..]];
+    let rows = sql::places(&mut app.store.glance().await?, places, ctx.now).await?;
+    let seen = Standing::find(&keys, &rows, session.is_some(), ctx.now);
+    if let Err(Refused::Wait(span)) = seen.next(app, 0, ctx.now) {
+        return Err(limited(app, span));
+    }
+
+    let kept = ctx.now + KEPT[usize::from(!exists)];
+    let mut tx = app.store.write().await?;
+    let run = sql::count(&mut tx, &keys.account, kept).await?;
+    let rows = sql::places(&mut tx, places, ctx.now).await?;
+    let seen = Standing::find(&keys, &rows, session.is_some(), ctx.now);
+    match seen.next(app, run.failures - 1, ctx.now) {
+        Ok(after) => {
+            let Standing { who, place, until, .. } = seen;
+            sql::set_place(&mut tx, place, &after, until.unwrap_or(kept)).await?;
+            tx.commit().await?;
+            let counted = Counted { who, place: place.to_vec(), after, run };
+            Ok(Attempt { keys, counted: Some(counted), locked: false })
+        }
+        Err(Refused::Wait(span)) => Err(limited(app, span)),
+        Err(Refused::Locked) => Ok(Attempt { keys, counted: None, locked: true }),
+    }
+}
+
+/// Where an attempt is counted, and what was counted there.
+struct Standing<'k> {
+    who: Who,
+    place: &'k [u8],
+    before: Option<Place>,
+    /// Until when it is known, if it is.
+    until: Option<Timestamp>,
+}
+
+impl<'k> Standing<'k> {
+    /// A network that is known comes first, then the session, then all others.
+    fn find(keys: &'k Keys, rows: &[sql::Row], with_session: bool, now: Timestamp) -> Self {
+        let row = |key: &[u8]| rows.iter().find(|row| row.place == key);
+        if let Some(row) = row(&keys.network) {
+            let (before, until) = (Some(row.counted()), Some(row.expires_at));
+            return Self { who: Who::Known, place: &keys.network, before, until };
+        }
+        let (who, place, until) = if with_session {
+            (Who::Known, &keys.session, Some(now + KNOWN_FOR))
+        } else {
+            (Who::Stranger, &keys.strangers, None)
+        };
+        Self { who, place, before: row(place).map(sql::Row::counted), until }
+    }
+
+    fn next(&self, app: &App, failures: i64, now: Timestamp) -> Result<Place, Refused> {
+        rules::next(self.before.as_ref(), self.who, failures, &app.config.rate_limit, now)
+    }
+}
+
+fn limited(app: &App, retry_after: Duration) -> GuessError {
+    let rule = password_per_account(&app.config.rate_limit);
+    GuessError::Limited(Exceeded { rule, retry_after })
+}
+
+/// Ends the row of wrong passwords, in the transaction of what a right one opens: the client's network is the
+/// owner's from now on.
+///
+/// What strangers have to wait for stays: or each sign-in of the owner would give them guesses.
+pub async fn succeeded(tx: &mut Tx, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
+    let Some(counted) = &attempt.counted else { return Ok(()) };
+    let keys = &attempt.keys;
+    sql::forget(tx, &keys.account).await?;
+    sql::forget_places(tx, &counted.place, &keys.strangers, ctx.now).await?;
+    know(tx, ctx, keys).await
+}
+
+/// The same, where a right password opens nothing.
+pub async fn confirmed(app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
+    if attempt.counted.is_none() {
+        return Ok(());
+    }
+    let mut tx = app.store.write().await?;
+    succeeded(&mut tx, ctx, attempt).await?;
+    tx.commit().await
+}
+
+/// Ends everything that wrong passwords led to, in the transaction in which a link by mail is used: whoever has
+/// it may come in, from the network where it was used and from elsewhere.
+pub async fn recovered(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+) -> onesql::Result<()> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
+    let keys = Keys::of(app, ctx, email, None);
+    sql::forget(tx, &keys.account).await?;
+    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await?;
+    know(tx, ctx, &keys).await
+}
+
+async fn know(tx: &mut Tx, ctx: &Ctx, keys: &Keys) -> onesql::Result<()> {
+    let fresh = Place { failures: 0, streak: 0, open_at: ctx.now };
+    sql::set_place(tx, &keys.network, &fresh, ctx.now + KNOWN_FOR).await.map(drop)
+}
+
+/// Writes down what a wrong password locks, if it does, in the transaction that says that it was wrong. The
+/// owner is told once until the next right password.
+pub async fn failed(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    attempt: &Attempt,
+    email: &EmailAddress,
+    owner: Option<Owner>,
+) -> onesql::Result<()> {
+    let Some(Counted { who, after, run, .. }) = &attempt.counted else { return Ok(()) };
+    let Some(lock) = rules::lock(after, *who, run.failures, &app.config.rate_limit) else {
+        return Ok(());
+    };
+    let locked = Event::AccountLocked {
+        user: owner.as_ref().map(|owner| owner.user),
+        email: email.as_str().to_owned(),
+        reason: lock.reason(),
+        failures: run.failures,
+        until: (!lock.is_for_good()).then_some(after.open_at),
+    };
+    audit::record(tx, app, ctx, &locked).await?;
+    if sql::tell(tx, &attempt.keys.account, ctx.now).await?
+        && let Some(to) = owner.and_then(|owner| owner.letters_to)
+    {
+        app.outbox.put(tx, &to, &Letter::AccountLocked, ctx.now).await?;
+        let app = app.clone();
+        tx.then(move || app.outbox.wake());
+    }
+    Ok(())
+}
+
+/// Takes an attempt back that nobody judged: a service that is busy must not lock anybody out. What others
+/// counted meanwhile stays.
+pub async fn take_back(app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
+    let Some(counted) = &attempt.counted else { return Ok(()) };
+    let mut tx = app.store.write().await?;
+    if sql::uncount(&mut tx, &attempt.keys.account, counted.run).await? {
+        sql::uncount_place(&mut tx, &counted.place, &counted.after, ctx.now).await?;
+    }
+    tx.commit().await
+}

@@ -1,0 +1,231 @@
+//! Wrong passwords: how many are judged, wherever they come from, and who gets in meanwhile.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::registration::{UNLIMITED, outside};
+use crate::support::{PASSWORD, Reply, TestApp};
+
+const WRONG: &str = "battery staple";
+const OTHER: &str = "seven herons under glass";
+
+/// Clients come from where a proxy says, so that a test can be in many places.
+const PROXY: (&str, &str) = ("trusted_proxies", "127.0.0.1/32");
+
+const HOME: &str = "192.0.2.1";
+const CAFE: &str = "198.51.100.7";
+
+/// Signs in from an address.
+async fn log_in(app: &TestApp, from: &str, email: &str, password: &str) -> Reply {
+    let request = app.request(Method::POST, "/api/v1/auth/login").header("x-forwarded-for", from);
+    app.send(request.json(&json!({ "email": email, "password": password }))).await
+}
+
+/// An address that nobody had before: no limit per client is in the way.
+fn elsewhere(n: usize) -> String {
+    format!("2001:db8:{:x}:{:x}::1", n / 1000 + 1, n % 1000)
+}
+
+/// Guesses from ever new places as often as it is allowed, waiting when it is told to, up to `times`; returns
+/// what was answered when it was no 429.
+async fn guess(app: &TestApp, email: &str, times: usize, seed: usize) -> Vec<Reply> {
+    let mut judged = Vec::new();
+    let mut asked = seed;
+    while judged.len() < times {
+        asked += 1;
+        let reply = log_in(app, &elsewhere(asked), email, WRONG).await;
+        if reply.status == 429 {
+            let wait: u64 = reply.header("retry-after").parse().unwrap();
+            app.advance(Duration::from_secs(wait));
+        } else {
+            judged.push(reply);
+        }
+    }
+    judged
+}
+
+async fn reset_from(app: &TestApp, from: &str, email: &str, password: &str) {
+    app.mails().await; // so that the next one is the last one
+    app.post("/api/v1/auth/forgot-password", json!({ "email": email })).await.ok(202);
+    let token = app.token_for(email).await;
+    let request = app.request(Method::POST, "/api/v1/auth/reset-password");
+    let body = json!({ "token": token, "new_password": password });
+    app.send(request.header("x-forwarded-for", from).json(&body)).await.ok(204);
+}
+
+/// The whole story of somebody who is guessed at: where she signed in before she still gets in, by mail from
+/// anywhere; she is told once; and an address that nobody has looks the same.
+///
+/// ASVS: V6.3.1
+/// Attack: A01, A05, A10
+#[tokio::test]
+async fn a05_who_guesses_from_elsewhere_shuts_himself_out_and_not_the_owner() {
+    let app = TestApp::with(&[PROXY]).await;
+    app.open_account("ann@example.org").await;
+    log_in(&app, HOME, "ann@example.org", PASSWORD).await.ok(200);
+
+    for email in ["ann@example.org", "nobody@example.org"] {
+        for reply in guess(&app, email, 10, 0).await {
+            reply.is(401, "AUTH_INVALID_CREDENTIALS");
+        }
+    }
+    let known = log_in(&app, &elsewhere(900), "ann@example.org", PASSWORD).await;
+    known.is(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!((known.body["limit"].as_u64(), known.header("retry-after")), (Some(10), "60"));
+    let unknown = log_in(&app, &elsewhere(901), "nobody@example.org", PASSWORD).await;
+    assert_eq!(outside(&known), outside(&unknown));
+
+    log_in(&app, HOME, "ann@example.org", PASSWORD).await.ok(200);
+    log_in(&app, CAFE, "ann@example.org", PASSWORD).await.is(429, "RATE_LIMIT_EXCEEDED");
+
+    // Ann's own sign-ins give strangers no guesses; and one that takes a quarter of an hour is a lock.
+    guess(&app, "ann@example.org", 6, 2000).await;
+    guess(&app, "nobody@example.org", 6, 2000).await;
+    let events = app.events().await;
+    let locks = events.iter().filter(|event| event.starts_with("ACCOUNT_LOCKED")).count();
+    assert_eq!(locks, 6, "three waits of a quarter of an hour and more for each: {events:?}");
+    assert!(events.contains(&"ACCOUNT_LOCKED/strangers_guess".to_owned()));
+    let is_warning = |subject: Option<String>| subject.is_some_and(|it| it.contains("trying"));
+    let told = app.mails().await.iter().filter(|mail| is_warning(mail.header("subject"))).count();
+    assert_eq!(told, 1, "the owner is told once");
+    assert_eq!(app.mails_to("nobody@example.org").await, 0);
+    log_in(&app, HOME, "ann@example.org", PASSWORD).await.ok(200);
+    log_in(&app, CAFE, "ann@example.org", PASSWORD).await.is(429, "RATE_LIMIT_EXCEEDED");
+
+    reset_from(&app, CAFE, "ann@example.org", OTHER).await;
+    guess(&app, "ann@example.org", 12, 5000).await;
+    log_in(&app, CAFE, "ann@example.org", OTHER).await.ok(200);
+    log_in(&app, HOME, "ann@example.org", OTHER).await.ok(200);
+}
+
+/// ASVS: V6.3.1
+/// Attack: A06
+#[tokio::test]
+async fn a06_neither_another_node_nor_a_restart_gives_more_guesses() {
+    let app = TestApp::with(&[PROXY]).await;
+    app.open_account("ann@example.org").await;
+    guess(&app, "ann@example.org", 4, 0).await;
+    let other = app.second_node(&[PROXY]).await;
+    guess(&other, "ann@example.org", 6, 100).await;
+    drop(other);
+    // It knows nothing but what the database does.
+    let reborn = app.second_node(&[PROXY]).await;
+    for (n, node) in [&app, &reborn].into_iter().enumerate() {
+        let reply = log_in(node, &elsewhere(200 + n), "ann@example.org", PASSWORD).await;
+        reply.is(429, "RATE_LIMIT_EXCEEDED");
+    }
+    app.advance(Duration::from_mins(1));
+    log_in(&reborn, CAFE, "ann@example.org", PASSWORD).await.ok(200);
+}
+
+/// Attack: A04
+#[tokio::test(flavor = "multi_thread")]
+async fn a04_many_guesses_at_once_on_two_nodes_do_not_exceed_the_budget() {
+    let one = TestApp::with(&[PROXY]).await;
+    let two = one.second_node(&[PROXY]).await;
+    one.open_account("ann@example.org").await;
+    let elsewhere: Vec<String> = (0..60).map(elsewhere).collect();
+    let all = elsewhere.iter().enumerate().map(|(n, from)| {
+        log_in(if n % 2 == 0 { &one } else { &two }, from, "ann@example.org", WRONG)
+    });
+    let replies = join_all(all).await;
+    let judged = replies.iter().filter(|reply| reply.status == 401).count();
+    let refused = replies.iter().filter(|reply| reply.status == 429).count();
+    assert_eq!((judged, refused), (10, 50));
+    assert_eq!(one.count("SELECT failures FROM password_failures").await, 10);
+
+    // Many right ones at once are no guesses.
+    one.advance(Duration::from_mins(1));
+    log_in(&one, HOME, "ann@example.org", PASSWORD).await.ok(200);
+    for reply in join_all((0..8).map(|_| log_in(&two, HOME, "ann@example.org", PASSWORD))).await {
+        reply.ok(200);
+    }
+    assert_eq!(one.count("SELECT failures FROM password_failures").await, 0);
+}
+
+/// Strangers get eighty, everybody together a hundred in a row (NIST SP 800-63B-4, 3.2.2); then only a link
+/// by mail helps, and whoever knows the password is told no more than whoever does not.
+///
+/// ASVS: V6.3.1
+/// Attack: A01, A05
+#[tokio::test]
+async fn a01_after_a_hundred_in_a_row_only_a_link_by_mail_helps() {
+    let app = TestApp::with(&[PROXY]).await;
+    app.open_account("ann@example.org").await;
+    log_in(&app, HOME, "ann@example.org", PASSWORD).await.ok(200);
+    for email in ["ann@example.org", "nobody@example.org"] {
+        guess(&app, email, 80, 0).await;
+    }
+    app.advance(Duration::from_hours(5));
+    let known = log_in(&app, CAFE, "ann@example.org", PASSWORD).await;
+    known.is(401, "AUTH_INVALID_CREDENTIALS");
+    let unknown = log_in(&app, CAFE, "nobody@example.org", PASSWORD).await;
+    assert_eq!(outside(&known), outside(&unknown));
+    let events = app.events().await;
+    assert_eq!(events[events.len() - 2..], ["LOGIN_FAILED/account_locked"; 2]);
+    assert!(events.contains(&"ACCOUNT_LOCKED/too_many_from_strangers".to_owned()));
+
+    // The last twenty are the owner's, who mistypes.
+    let mut mistyped = 0;
+    while mistyped < 20 {
+        let reply = log_in(&app, HOME, "ann@example.org", WRONG).await;
+        match reply.status.as_u16() {
+            401 => mistyped += 1,
+            _ => app.advance(Duration::from_secs(reply.header("retry-after").parse().unwrap())),
+        }
+    }
+    app.advance(Duration::from_hours(5));
+    let reply = log_in(&app, HOME, "ann@example.org", PASSWORD).await;
+    reply.is(401, "AUTH_INVALID_CREDENTIALS");
+    assert_eq!(app.count("SELECT MAX(failures) FROM password_failures").await, 100);
+    assert!(app.events().await.contains(&"ACCOUNT_LOCKED/too_many_in_a_row".to_owned()));
+
+    reset_from(&app, CAFE, "ann@example.org", OTHER).await;
+    log_in(&app, CAFE, "ann@example.org", OTHER).await.ok(200);
+}
+
+/// Attack: A05
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_nobody_judged_is_no_wrong_one() {
+    let app = TestApp::with(&[
+        PROXY,
+        ("password.hash_workers", "1"),
+        ("password.hash_memory_kib", "19456"),
+        ("password.hash_iterations", "4"),
+        ("password.hash_max_wait", "500ms"),
+    ])
+    .await;
+    for n in 0..3 {
+        app.open_account(&format!("bob{n}@example.org")).await;
+    }
+    let replies = join_all((0..24).map(|n| {
+        let (app, from, bob) = (&app, elsewhere(n), format!("bob{}@example.org", n % 3));
+        async move { log_in(app, &from, &bob, PASSWORD).await }
+    }))
+    .await;
+    let right = replies.iter().filter(|reply| reply.status == 200).count();
+    let shed = replies.iter().filter(|reply| reply.status == 503).count();
+    assert!(shed > 0 && right > 0 && right + shed == 24, "{right} were right, {shed} shed");
+    for sql in [
+        "SELECT CAST(SUM(failures) AS BIGINT) FROM password_failures",
+        "SELECT CAST(SUM(failures) AS BIGINT) FROM password_places",
+        "SELECT CAST(SUM(streak) AS BIGINT) FROM password_places",
+    ] {
+        assert_eq!(app.count(sql).await, 0, "{sql}");
+    }
+}
+
+/// Attack: A03
+#[tokio::test]
+async fn without_limits_nobody_is_counted() {
+    let app = TestApp::with(&[PROXY, UNLIMITED]).await;
+    app.open_account("ann@example.org").await;
+    for n in 0..12 {
+        log_in(&app, &elsewhere(n), "ann@example.org", WRONG).await.ok(401);
+    }
+    log_in(&app, CAFE, "ann@example.org", PASSWORD).await.ok(200);
+    assert_eq!(app.count("SELECT COUNT(*) FROM password_failures").await, 0);
+}
