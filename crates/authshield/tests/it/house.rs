@@ -30,7 +30,7 @@ const FEATURES: [&str; 17] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "audit",
     "config",
     "guessing",
