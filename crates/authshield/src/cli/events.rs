@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Failure, Global, context};
 use crate::app::{App, Ctx};
 use crate::audit::{self, By, Entry, Event, Search};
+use crate::exports::{self, Format};
 use crate::kernel::{EmailAddress, Timestamp, UserId};
 
 /// How many events are read at once.
@@ -53,7 +54,7 @@ pub(super) enum Events {
     },
     /// Prints events as they happen, until it is stopped.
     Tail,
-    /// Writes every event of a time out, oldest first, as one JSON object per line.
+    /// Writes every event of a time out, oldest first, each on a line.
     Export {
         /// From then on, as in 2026-11-25T08:00:00Z; from the beginning unless said.
         #[arg(long)]
@@ -61,6 +62,22 @@ pub(super) enum Events {
         /// Before then; until a moment ago unless said.
         #[arg(long)]
         until: Option<Timestamp>,
+        /// In which words.
+        #[arg(long = "as", value_enum, value_name = "FORMAT", default_value_t = Format::Json)]
+        format: Format,
+    },
+    /// Lists who else is given events, how far each is, and what it did not take.
+    Sinks,
+    /// Has a sink given events again.
+    Replay {
+        /// Which: `webhook` or `syslog`.
+        sink: String,
+        /// Those that it did not take.
+        #[arg(long, required_unless_present = "since", conflicts_with = "since")]
+        dead: bool,
+        /// All from then on.
+        #[arg(long)]
+        since: Option<Timestamp>,
     },
 }
 
@@ -99,7 +116,31 @@ pub(super) async fn run(global: &Global, command: Events) -> Result<(), Failure>
             Ok(())
         }
         Events::Tail => tail(&app, &ctx, global.json).await,
-        Events::Export { since, until } => export(&app, &ctx, since, until).await,
+        Events::Export { since, until, format } => export(&app, &ctx, since, until, format).await,
+        Events::Sinks => {
+            let standings = exports::standings(&app.store).await?;
+            if global.json {
+                println!("{}", serde_json::to_string(&standings)?);
+                return Ok(());
+            }
+            for it in standings {
+                let why = it.last_error.map(|why| format!("  fails: {why}")).unwrap_or_default();
+                println!("{:<8} {} behind, {} not taken{why}", it.sink, it.behind, it.dead_letters);
+            }
+            Ok(())
+        }
+        Events::Replay { sink, since: Some(since), .. } => {
+            if exports::rewind(&app.store, &sink, since).await? {
+                println!("{sink} is given everything since {since} again.");
+                return Ok(());
+            }
+            Err(Failure::Failed(format!("there is no sink {sink}; `events sinks` lists them")))
+        }
+        Events::Replay { sink, .. } => {
+            let count = exports::replay_dead(&app.store, &sink, ctx.now).await?;
+            println!("{sink} is given {count} events again.");
+            Ok(())
+        }
     }
 }
 
@@ -133,6 +174,7 @@ async fn export(
     ctx: &Ctx,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    format: Format,
 ) -> Result<(), Failure> {
     let since = since.unwrap_or(Timestamp::from_microsecond(0));
     // What is being written at this moment may come before what was written already.
@@ -146,7 +188,7 @@ async fn export(
         let Some(last) = entries.last() else { break };
         after = last.id.as_uuid();
         for entry in &entries {
-            println!("{}", serde_json::to_string(entry)?);
+            println!("{}", exports::write(format, entry));
             count += 1;
         }
         if super::out::lost().is_some() {

@@ -30,9 +30,10 @@ const FEATURES: [&str; 17] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 13] = [
     "audit",
     "config",
+    "exports",
     "guessing",
     "installation",
     "kernel",
