@@ -24,7 +24,7 @@ choice! {
 choice! {
     /// What events look like in syslog.
     SyslogFormat {
-        /// ArcSight Common Event Format.
+        /// Common Event Format.
         Cef = "cef",
         /// As they are, in JSON.
         Json = "json",

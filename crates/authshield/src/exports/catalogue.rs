@@ -37,8 +37,9 @@ pub(super) fn classify(code: &str, data: &serde_json::Value) -> Class {
         "LOGIN_SUCCEEDED" => signs_in(1, 1),
         "LOGIN_FAILED" => signs_in(1, 4),
         "REFRESH_ROTATED" => class((3002, OTHER), ("authentication", "info"), 0),
-        "REFRESH_REJECTED" => class((3002, OTHER), ("authentication", "info"), 4),
-        "PASSWORD_MISMATCH" => class((3002, OTHER), ("authentication", "info"), 4),
+        "REFRESH_REJECTED" | "PASSWORD_MISMATCH" => {
+            class((3002, OTHER), ("authentication", "info"), 4)
+        }
         "LOGOUT" | "SESSION_REVOKED" => class((3002, 2), ("authentication", "end"), 1),
         "REFRESH_REUSED" => class((2004, 1), ("intrusion_detection", "indicator"), 8),
         "REGISTER_SUCCEEDED" | "USER_CREATED" | "SETUP_COMPLETED" => account(1, "creation", 2),

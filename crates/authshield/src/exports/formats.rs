@@ -14,7 +14,7 @@ pub enum Format {
     Ocsf,
     /// Elastic Common Schema 8, in JSON.
     Ecs,
-    /// ArcSight Common Event Format 0, a line of text.
+    /// Common Event Format 0, a line of text.
     Cef,
 }
 
@@ -203,6 +203,8 @@ fn cef(entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use insta::assert_snapshot;
     use onesql::{Json, Timestamp};
     use uuid::Uuid;
@@ -262,8 +264,9 @@ mod tests {
                 "{code}"
             );
             assert!(write(Format::Cef, &entry).starts_with("CEF:0|"), "{code}");
-            page += &format!(
-                "{code} {} {}\n",
+            let _ = writeln!(
+                page,
+                "{code} {} {}",
                 ocsf["type_uid"],
                 ecs["event"]["outcome"].as_str().unwrap()
             );

@@ -24,6 +24,6 @@ mod webhook;
 
 pub use formats::{Format, write};
 pub use guard::Guard;
-pub use sender::{Sinks, Step, export, measure, run, step};
+pub use sender::{Sinks, Step, measure, run, step};
 pub use sql::{Standing, replay_dead, rewind, standings};
 pub use webhook::SetupError;

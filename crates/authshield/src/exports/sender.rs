@@ -26,7 +26,7 @@ const LEASE: Duration = Duration::from_secs(45);
 
 /// One that takes events.
 enum Sink {
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     Syslog(Box<Syslog>),
 }
 
@@ -64,8 +64,8 @@ pub struct Sinks(Vec<Sink>);
 impl Sinks {
     /// Returns those that are configured.
     pub fn from_config(config: &Config) -> Result<Self, SetupError> {
-        let webhook = Webhook::from_config(config)?.map(Sink::Webhook);
-        let syslog = Syslog::from_config(config)?.map(|syslog| Sink::Syslog(Box::new(syslog)));
+        let webhook = Webhook::from_config(config)?.map(|it| Sink::Webhook(Box::new(it)));
+        let syslog = Syslog::from_config(config)?.map(|it| Sink::Syslog(Box::new(it)));
         Ok(Self(webhook.into_iter().chain(syslog).collect()))
     }
 }
