@@ -17,10 +17,12 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const ALWAYS: [Need; 7] = [
+const ALWAYS: [Need; 8] = [
     // For libFuzzer, which is built from its source.
     Need { package: "g++", is_there: || found("c++").is_some() },
     Need { package: "openssl", is_there: || found("openssl").is_some() },
+    // An authenticator app by other hands, for the book.
+    Need { package: "oathtool", is_there: || found("oathtool").is_some() },
     Need { package: "curl", is_there: || found("curl").is_some() },
     Need { package: "python3-aiosmtpd", is_there: || python().is_some() },
     // Who has another mail server keeps it, and the one test that needs postfix is skipped.

@@ -40,6 +40,9 @@ pub struct Claims {
     /// How the user proved who they are (RFC 8176).
     #[serde(default)]
     pub amr: Vec<String>,
+    /// How sure that makes the issuer of who they are: `aal1` or `aal2`, by NIST SP 800-63B.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
     /// When they did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
@@ -80,6 +83,7 @@ impl Claims {
             roles: members.list("roles")?,
             scope: members.text("scope")?,
             amr: members.list("amr")?,
+            acr: members.text("acr")?,
             auth_time: members.time("auth_time")?,
             extra: members.0.into_iter().collect(),
         })

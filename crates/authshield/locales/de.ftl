@@ -64,6 +64,26 @@ email_changed = Ihre E-Mail-Adresse für { $service } wurde geändert
     .lead = dies ist nicht länger die Adresse Ihres Kontos bei { $service }; sie wurde am { $at } ersetzt.
     .note = Wenn Sie das nicht waren, benachrichtigen Sie sofort den Betreiber von { $service }.
 
+second_factor_added = Ihr { -account } bei { $service } hat jetzt einen zweiten Faktor
+    .lead = am { $at } wurde Ihrem { -account } bei { $service } eine Authenticator-App hinzugefügt. Von jetzt an braucht eine Anmeldung einen Code von ihr, und Sie wurden auf allen anderen Geräten abgemeldet.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Benachrichtigen Sie sofort den Betreiber von { $service }.
+
+second_factor_removed = Der zweite Faktor Ihres Kontos bei { $service } wurde entfernt
+    .lead = am { $at } wurde der zweite Faktor Ihres Kontos bei { $service } entfernt. Von jetzt an genügt das Passwort, um sich anzumelden.
+    .note = Wenn Sie das nicht waren, wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+
+second_factor_guessed = Jemand rät Codes für Ihr { -account } bei { $service }
+    .lead = am { $at } hat sich jemand bei { $service } mit dem richtigen Passwort Ihres Kontos angemeldet und dann immer wieder falsche Codes geschickt. Der zweite Faktor hat das aufgehalten.
+    .note = Wenn Sie das nicht waren, kennt jemand Ihr Passwort: Wählen Sie jetzt ein neues. Falls eine Zeit lang keine Codes angenommen werden, kommen Sie mit einem Wiederherstellungscode hinein.
+
+recovery_code_used = Ein Wiederherstellungscode Ihres Kontos bei { $service } wurde benutzt
+    .lead = am { $at } wurde einer Ihrer Wiederherstellungscodes anstelle der Authenticator-App benutzt. Unbenutzte Codes, die übrig sind: { $left }. Erzeugen Sie neue, bevor keiner mehr da ist.
+    .note = Wenn Sie das nicht waren, hat jemand Ihre Codes: Erzeugen Sie neue und wählen Sie jetzt ein neues Passwort.
+
+recovery_codes_renewed = Neue Wiederherstellungscodes für Ihr { -account } bei { $service }
+    .lead = am { $at } wurden neue Wiederherstellungscodes für Ihr { -account } bei { $service } erzeugt. Die bisherigen gelten nicht mehr.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+
 test = Testnachricht von { $service }
     .lead = diese Nachricht zeigt, dass { $service } Mail verschicken kann. Sie wurde am { $at } geschrieben.
     .note = Sie müssen nichts tun.
@@ -191,10 +211,18 @@ activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Anmeldung mit falschem Passwort
    *[other] Anmeldung abgelehnt
 }
+activity-SECOND_FACTOR_ASKED = Richtiges Passwort; nach dem zweiten Faktor wurde gefragt
+activity-SECOND_FACTOR_REFUSED = Falscher oder benutzter Code des zweiten Faktors
+activity-SECOND_FACTOR_ENABLED = Zweiter Faktor hinzugefügt
+activity-SECOND_FACTOR_DISABLED = Zweiter Faktor entfernt
+activity-SECOND_FACTOR_RESET = Zweiter Faktor vom Betreiber entfernt
+activity-RECOVERY_CODE_USED = Wiederherstellungscode benutzt
+activity-RECOVERY_CODES_RENEWED = Neue Wiederherstellungscodes erzeugt
 activity-ACCOUNT_LOCKED = So viele falsche Passwörter, dass eine Zeit lang niemand ein weiteres probieren darf, außer wo der Eigentümer sich früher angemeldet hat
 activity-REFRESH_REUSED = Sitzung beendet: Einer ihrer Schlüssel wurde zweimal benutzt, vielleicht von jemand anderem
 activity-LOGOUT = Abgemeldet
 activity-SESSION_REVOKED = { $reason ->
+    [second_factor_enabled] Andere Sitzungen beendet, weil ein zweiter Faktor hinzugefügt wurde
     [password_changed] Sitzungen beendet, weil das Passwort geändert wurde
     [password_reset] Sitzungen beendet, weil das Passwort geändert wurde
    *[other] Sitzungen beendet

@@ -69,6 +69,26 @@ email_changed = Your e-mail address for { $service } was changed
     .lead = This is no longer the address of your { -account } at { $service }; it was replaced on { $at }.
     .note = If it was not you, tell the operator of { $service } at once.
 
+second_factor_added = A second factor was added to your { -account } at { $service }
+    .lead = On { $at } an authenticator app was added to your { -account } at { $service }. From now on a sign-in needs a code of it, and you were signed out on every other device.
+    .note = If it was not you, somebody else has access: tell the operator of { $service } at once.
+
+second_factor_removed = The second factor was removed from your { -account } at { $service }
+    .lead = On { $at } the second factor of your { -account } at { $service } was removed. From now on the password alone is enough to sign in.
+    .note = If it was not you, choose a new password now, and tell the operator of { $service }.
+
+second_factor_guessed = Somebody is guessing codes for your { -account } at { $service }
+    .lead = On { $at } somebody signed in to your { -account } at { $service } with the right password and then sent wrong codes, again and again. The second factor kept them out.
+    .note = If it was not you, somebody knows your password: choose a new one now. If codes are refused for a while, a recovery code lets you in.
+
+recovery_code_used = A recovery code of your { -account } at { $service } was used
+    .lead = On { $at } one of your recovery codes was used in the place of your authenticator app. Unused codes that are left: { $left }. Make new ones before they run out.
+    .note = If it was not you, somebody has your codes: make new ones, and choose a new password now.
+
+recovery_codes_renewed = New recovery codes for your { -account } at { $service }
+    .lead = On { $at } new recovery codes were made for your { -account } at { $service }. The ones before are worth nothing any more.
+    .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
+
 test = Test message from { $service }
     .lead = This message shows that { $service } can send mail. It was written on { $at }.
     .note = There is nothing for you to do.
@@ -198,6 +218,13 @@ activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Sign-in with a wrong password
    *[other] Sign-in refused
 }
+activity-SECOND_FACTOR_ASKED = Right password; the second factor was asked for
+activity-SECOND_FACTOR_REFUSED = Wrong or used code of the second factor
+activity-SECOND_FACTOR_ENABLED = Second factor added
+activity-SECOND_FACTOR_DISABLED = Second factor removed
+activity-SECOND_FACTOR_RESET = Second factor removed by the operator
+activity-RECOVERY_CODE_USED = Recovery code used
+activity-RECOVERY_CODES_RENEWED = New recovery codes made
 activity-ACCOUNT_LOCKED = So many wrong passwords that nobody may try another for a while; where the owner signed in before, this does not hold
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out

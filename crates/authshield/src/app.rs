@@ -22,7 +22,7 @@ use crate::checks::Board;
 use crate::config::Config;
 use crate::health::Writes;
 use crate::installation::Installation;
-use crate::kernel::{ClientAddress, Device, SessionId, Timestamp};
+use crate::kernel::{ClientAddress, Device, MailId, SessionId, SuppressionId, Timestamp, UserId};
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
 use crate::passwords::Passwords;
@@ -31,7 +31,7 @@ use crate::screens::Pages;
 use crate::sessions::Present;
 use crate::telemetry::Metrics;
 use crate::tokens::Holder;
-use crate::vault::{Keyring, Secrets};
+use crate::vault::{Keyring, Secrets, Vault};
 use crate::world::{SharedWorld, World};
 
 /// The largest body that is read, in bytes.
@@ -59,6 +59,8 @@ pub struct Reach {
     pub store: Store,
     /// Hashing, on its own threads.
     pub passwords: Passwords,
+    /// Seals what must not be read in the database.
+    pub vault: Vault,
     /// The keys that sign access tokens.
     pub keyring: Keyring,
     /// Keys for hashes of what must not be stored.
@@ -335,30 +337,39 @@ fn sentence(error: &serde_json::Error) -> String {
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
-/// The segments of a path that must be ids: anything else names nothing, so it is 404.
+/// An id that a path may name.
+pub trait InPath: DeserializeOwned + Send {
+    /// What is said of one that names nothing.
+    const MISSING: Code;
+}
+
+impl InPath for UserId {
+    const MISSING: Code = Code::UserNotFound;
+}
+
+impl InPath for SessionId {
+    const MISSING: Code = Code::SessionNotFound;
+}
+
+impl InPath for MailId {
+    const MISSING: Code = Code::MailNotFound;
+}
+
+impl InPath for SuppressionId {
+    const MISSING: Code = Code::SuppressionNotFound;
+}
+
+/// The segment of a path that must be an id: anything else names nothing, so it is 404.
 pub struct PathId<T>(pub T);
 
-impl<T, S> FromRequestParts<S> for PathId<T>
-where
-    T: DeserializeOwned + Send,
-    S: Send + Sync,
-{
+impl<T: InPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = parts.uri.path();
-        let missing = match () {
-            () if path.contains("/sessions/") => Code::SessionNotFound,
-            () if path.contains("/mail/suppressions/") => Code::SuppressionNotFound,
-            () if path.contains("/admin/mail/") || path.contains("/auth/mails/") => {
-                Code::MailNotFound
-            }
-            () => Code::UserNotFound,
-        };
         axum::extract::Path::<T>::from_request_parts(parts, state)
             .await
             .map(|axum::extract::Path(id)| Self(id))
-            .map_err(|_| Problem::from(missing))
+            .map_err(|_| Problem::from(T::MISSING))
     }
 }
 

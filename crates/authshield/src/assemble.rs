@@ -238,7 +238,7 @@ async fn put_together(
         Limits::open(&config, &store, secrets.email_hash.hash("\0limits"), &*world).await?;
     let head = Letterhead::from_config(&config)?;
     let pages = Pages::load(&head, config.issuer());
-    let envelope = Envelope(vault, secrets.email_hash.clone());
+    let envelope = Envelope(vault.clone(), secrets.email_hash.clone());
     let outbox = Outbox::new(head, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
     let transport = Transport::from_config(&config, returns.as_ref())?;
@@ -262,6 +262,7 @@ async fn put_together(
         world,
         store,
         passwords,
+        vault,
         keyring,
         secrets,
         limits,

@@ -125,6 +125,9 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (remove!("password_failures", "account"), now),
         (remove!("password_places", "place"), now),
         (remove!("mail_webhooks", "id"), now),
+        (remove!("pending_sign_ins", "token_hash"), now),
+        // Only those that never counted have an end.
+        (remove!("totp_secrets", "user_id"), now),
     ] {
         loop {
             let mut tx: Tx = app.store.write().await?;
@@ -176,7 +179,8 @@ pub async fn measure(app: &App) {
     }
     let asked = async {
         let mut tx = app.store.glance().await?;
-        let (users,): (i64,) = tx.query("SELECT COUNT(*) FROM users").one().await?;
+        let (users, with_second_factor): (i64, i64) =
+            tx.query("SELECT COUNT(*), COUNT(second_factor_at) FROM users").one().await?;
         let (sessions,): (i64,) = tx
             .query("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND expires_at > $1")
             .bind(app.world.now())
@@ -195,6 +199,7 @@ pub async fn measure(app: &App) {
         metrics.audit_unsealed_age.set(waits.map_or(0.0, |at| now.since(at).as_secs_f64()));
         exports::measure(app, &mut tx).await?;
         metrics.users.set(users);
+        metrics.users_with_second_factor.set(with_second_factor);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);
         metrics.mail_suppressions.set(mail::suppressed_count(&mut tx, now).await?);

@@ -50,6 +50,7 @@ pub mod router;
 pub mod schema;
 pub mod screens;
 pub mod seals;
+pub mod second_factor;
 pub mod server;
 pub mod sessions;
 pub mod shutdown;

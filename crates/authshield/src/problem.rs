@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -65,6 +66,21 @@ codes! {
     EmailNotVerified = 403 "AUTH_EMAIL_NOT_VERIFIED" "The email address is not verified";
     /// Whoever this is proved it, but the account was disabled by an administrator.
     AccountDisabled = 403 "AUTH_ACCOUNT_DISABLED" "The account is disabled";
+    /// The password is right, and the account has a second factor. Send `mfa_token` with a code to
+    /// `POST /auth/2fa/verify`; it works once, for five minutes. `factors` says what may be shown.
+    SecondFactorRequired = 403 "AUTH_2FA_REQUIRED" "A second factor is needed";
+    /// The password is right, and the policy asks for a second factor that the account does not have. Send
+    /// `mfa_token` to `POST /auth/2fa/enrol` to add one; it works for five minutes.
+    SecondFactorEnrolmentRequired = 403 "AUTH_2FA_ENROLMENT_REQUIRED" "A second factor must be added";
+    /// This cannot be taken back, and you proved who you are too long ago. Prove it again with
+    /// `POST /auth/step-up`; `factors` says with what, `max_age` for how many seconds it counts.
+    StepUpRequired = 403 "AUTH_STEP_UP_REQUIRED" "Prove again who you are";
+    /// The code is wrong, was used before or has expired, or the `mfa_token` was used or has expired.
+    SecondFactorInvalid = 401 "AUTH_2FA_INVALID" "The code is not valid";
+    /// The account has no second factor, or nobody has begun to add one.
+    SecondFactorNotEnabled = 400 "AUTH_2FA_NOT_ENABLED" "There is no second factor";
+    /// The account has a second factor already. Disable it first.
+    SecondFactorAlreadyEnabled = 400 "AUTH_2FA_ALREADY_ENABLED" "There is a second factor already";
     /// The request carries no access token. Send `Authorization: Bearer …`.
     TokenMissing = 401 "AUTH_TOKEN_MISSING" "An access token is needed";
     /// The access token is malformed, or not signed by us, or not meant for this service.
@@ -181,6 +197,8 @@ pub struct Problem {
 struct More {
     detail: Option<String>,
     members: Map<String, Value>,
+    /// A member that is for the client alone: no `Debug` shows it.
+    secret: Option<(&'static str, SecretString)>,
     retry_after: Option<Duration>,
     /// For the log only.
     inner: Option<String>,
@@ -206,6 +224,13 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a member that nobody but the client may read.
+    #[must_use]
+    pub fn with_secret(mut self, name: &'static str, value: SecretString) -> Self {
+        self.more.secret = Some((name, value));
         self
     }
 
@@ -258,12 +283,15 @@ impl Problem {
         body.insert("type".into(), json!(format!("{public_url}/problems/{}", self.code.wire())));
         body.insert("title".into(), json!(self.code.title()));
         body.insert("status".into(), json!(self.code.status().as_u16()));
-        let More { detail, members, retry_after, inner, .. } = *self.more;
+        let More { detail, members, secret, retry_after, inner, .. } = *self.more;
         let detail = detail.unwrap_or_else(|| self.code.words().trim().replace('\n', " "));
         body.insert("detail".into(), json!(detail));
         body.insert("code".into(), json!(self.code.wire()));
         body.insert("request_id".into(), json!(request_id));
         body.extend(members);
+        if let Some((name, value)) = secret {
+            body.insert(name.into(), json!(value.expose_secret()));
+        }
         let mut response = (self.code.status(), Value::Object(body).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -441,6 +469,8 @@ pub fn document() -> String {
          | `request_id` | the name of the request in the log; also in the header `x-request-id` |\n\
          | `errors` | with `VALIDATION_FAILED`: a list of `pointer` (RFC 6901), `code` and `detail` |\n\
          | `required` | with `AUTH_INSUFFICIENT_PERMISSIONS`: the permission that is missing |\n\
+         | `mfa_token`, `factors` | with `AUTH_2FA_REQUIRED` and `AUTH_2FA_ENROLMENT_REQUIRED`: what to send back with the code, and which kinds of code there are |\n\
+         | `max_age`, `factors` | with `AUTH_STEP_UP_REQUIRED`: for how many seconds a proof counts, and what may be shown |\n\
          | `limit`, `window_seconds`, `retry_after` | with `RATE_LIMIT_EXCEEDED`: how much is allowed in how long, and when to come back |\n\n\
          A 401 has `WWW-Authenticate` (RFC 6750) where the access token is what is wrong. A 429, and a 503\n\
          that will pass, has `Retry-After` in seconds.\n",

@@ -19,7 +19,7 @@ use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
     accounts, activity, admin, checks, frame, health, login, recovery, registration, screens,
-    seals, sessions, tokens, vault, verification, webhooks,
+    seals, second_factor, sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -38,6 +38,7 @@ pub type Document = utoipa::openapi::OpenApi;
     tags(
         (name = "registration", description = "Open an account and prove its address."),
         (name = "sign-in", description = "Get tokens, keep them fresh, give them back."),
+        (name = "second factor", description = "Codes of an authenticator app, asked for at sign-in."),
         (name = "recovery", description = "A forgotten password."),
         (name = "account", description = "The own account."),
         (name = "sessions", description = "Where one is signed in."),
@@ -84,6 +85,20 @@ fn mount(
             group!(verification::http::resend, recovery::http::forgot),
         ))
         .merge(limited(&rules::LOGIN_PER_CLIENT, group!(login::http::log_in)))
+        .merge(limited(
+            &rules::SECOND_FACTOR_PER_CLIENT,
+            group!(
+                second_factor::http::verify_second_factor,
+                second_factor::http::enrol_second_factor,
+                second_factor::http::confirm_enrolment
+            ),
+        ))
+        .routes(routes!(second_factor::http::see_second_factor))
+        .routes(routes!(second_factor::http::enable_second_factor))
+        .routes(routes!(second_factor::http::confirm_second_factor))
+        .routes(routes!(second_factor::http::disable_second_factor))
+        .routes(routes!(second_factor::http::renew_recovery_codes))
+        .routes(routes!(second_factor::http::step_up))
         .routes(routes!(tokens::http::refresh))
         .routes(routes!(sessions::http::log_out))
         .routes(routes!(sessions::http::log_out_all))
@@ -97,6 +112,7 @@ fn mount(
         .routes(routes!(admin::see_user))
         .routes(routes!(admin::set_roles))
         .routes(routes!(admin::set_status))
+        .routes(routes!(second_factor::http::reset_second_factor))
         .routes(routes!(admin::list_sessions, admin::end_sessions))
         .routes(routes!(admin::events::list_events))
         .routes(routes!(checks::http::see_checks))

@@ -14,7 +14,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking::Parked;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -27,6 +27,10 @@ use crate::{Error, Result};
 /// How many transactions one flush may serve; more would make the first of them wait for long.
 const GROUP_AT_MOST: usize = 128;
 
+/// How long the first of a group waits for others at most: where one is always in line, a group would
+/// go on until it is full.
+const GROUP_FOR: Duration = Duration::from_millis(10);
+
 /// How long a statement waits for another process that writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -37,7 +41,7 @@ const GROUPS_PER_CHECKPOINT: usize = 64;
 ///
 /// The usual 2 MiB are too few where hundreds of people are signed in: each request would read the same
 /// pages from the system again.
-const CACHE: &str = "-16384";
+const CACHE: &str = "-8192";
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -169,6 +173,8 @@ pub(crate) struct Lane {
     unfinished: bool,
     /// Members that are done and wait for the flush.
     waiting: Vec<oneshot::Sender<Result<()>>>,
+    /// Since when the first of them does.
+    since: Option<Instant>,
     groups: usize,
 }
 
@@ -226,6 +232,7 @@ impl Writer {
             savepoint: None,
             unfinished: false,
             waiting: Vec::new(),
+            since: None,
             groups: 0,
         };
         Self {
@@ -267,7 +274,9 @@ impl Writer {
 
     /// Whether somebody in line will commit for all who wait.
     fn is_followed(&self, lane: &Lane) -> bool {
-        self.in_line.load(Ordering::SeqCst) > 0 && lane.waiting.len() < GROUP_AT_MOST
+        self.in_line.load(Ordering::SeqCst) > 0
+            && lane.waiting.len() < GROUP_AT_MOST
+            && lane.since.is_none_or(|since| since.elapsed() < GROUP_FOR)
     }
 
     /// Undoes what was not finished, and commits for all who wait, unless somebody in line will.
@@ -366,6 +375,7 @@ impl Lane {
         self.open = false;
         self.savepoint = None;
         self.unfinished = false;
+        self.since = None;
         self.groups = self.groups.wrapping_add(1);
         for member in self.waiting.drain(..) {
             // A member that went away does not want to know.
@@ -419,6 +429,7 @@ impl Member {
         let (done, outcome) = oneshot::channel();
         lane.unfinished = false;
         lane.waiting.push(done);
+        lane.since.get_or_insert_with(Instant::now);
         self.writer.leave(lane);
         outcome.await.unwrap_or_else(|_| Err(gone()))
     }

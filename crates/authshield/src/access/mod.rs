@@ -14,8 +14,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 pub use permission::{
-    ChangeRoles, ChangeStatus, EndSessions, Permission, SeeEvents, SeeHealth, SeeMail, SeeSessions,
-    SeeUsers, SendMail, grants,
+    ChangeRoles, ChangeStatus, EndSessions, Permission, ResetFactors, SeeEvents, SeeHealth,
+    SeeMail, SeeSessions, SeeUsers, SendMail, grants,
 };
 pub use tokens::VerifiedTokens;
 
@@ -23,9 +23,9 @@ use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::kernel::{SessionId, UserId};
 use crate::problem::{Code, Problem};
-use crate::sessions;
 use crate::telemetry::Notes;
 use crate::vault::FIRST_EPOCH;
+use crate::{second_factor, sessions};
 
 /// Somebody who proved who they are, in a session that goes on.
 pub struct Caller {
@@ -60,6 +60,21 @@ impl<P: Permission> FromRequestParts<App> for Can<P> {
             return Ok(Self(caller, PhantomData));
         }
         Err(lacks(P::NAME).because(format!("user {} lacks {}", caller.user.id, P::NAME)))
+    }
+}
+
+/// A caller that may do what `P` names, and proved not long ago who they are: for what cannot be taken
+/// back.
+pub struct Fresh<P>(pub Caller, pub(crate) PhantomData<P>);
+
+impl<P: Permission> FromRequestParts<App> for Fresh<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Can(caller, permission) = Can::<P>::from_request_parts(parts, app).await?;
+        let ctx = Ctx::from_request_parts(parts, app).await?;
+        second_factor::fresh(app, &ctx, &caller).await?;
+        Ok(Self(caller, permission))
     }
 }
 
@@ -112,6 +127,9 @@ async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Probl
     if found.user.disabled_at.is_some() {
         return Err(Problem::from(Code::AccountDisabled)
             .detail("The account is disabled. Ask an administrator."));
+    }
+    if second_factor::is_missing(app, &found.user) {
+        return Err(refused("the policy asks for a second factor"));
     }
     sessions::live(&found.session, &app.config.session, ctx.now)
         .map_err(|ended| refused(&ended.to_string()))?;

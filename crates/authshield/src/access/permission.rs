@@ -47,6 +47,8 @@ permissions! {
     SendMail = "mail:write" ["admin"];
     /// End the sessions of an account.
     EndSessions = "sessions:write" ["admin"];
+    /// Take the second factor from an account whose owner lost it.
+    ResetFactors = "factors:write" ["admin"];
     /// Read the audit trail.
     SeeEvents = "events:read" ["admin"];
     /// See every check with its evidence.

@@ -31,7 +31,8 @@ use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
 use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
-use crate::sessions;
+use crate::telemetry::to_the_end;
+use crate::{second_factor, sessions};
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,10 @@ pub enum ChangeError {
     /// The password was changed by somebody else at the same time.
     #[error("the account changed at the same time")]
     Raced,
+
+    /// The second factor was shown too long ago.
+    #[error("the second factor was shown too long ago")]
+    StepUp(#[from] second_factor::StepUp),
 
     /// There were too many tries.
     #[error("too many tries")]
@@ -136,6 +141,7 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
+    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
     let account = confirm(app, ctx, caller, &current, "change_password").await?;
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
@@ -155,7 +161,8 @@ pub async fn change_password(
     Ok(())
 }
 
-/// What follows every new password: other sessions end, open links die, the owner is told.
+/// What follows every new password: other sessions end, open links and sign-ins that wait for a second
+/// factor die, the owner is told.
 pub async fn password_was_set(
     tx: &mut Tx,
     app: &App,
@@ -177,6 +184,7 @@ pub async fn password_was_set(
     }
     links::withdraw(tx, user.id, Purpose::ResetPassword).await?;
     links::withdraw(tx, user.id, Purpose::ChangeEmail).await?;
+    second_factor::withdraw(tx, user.id).await?;
     // Who had no address that was proved has nobody to be warned.
     if user.email_verified_at.is_some() {
         app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;
@@ -193,6 +201,7 @@ pub async fn change_email(
     password: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
+    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
     let account = confirm(app, ctx, caller, &password, "change_email").await?;
     app.limits.spend(&MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
@@ -241,16 +250,30 @@ pub async fn change_email(
     Ok(())
 }
 
-/// Asks for the password again, before something that cannot be taken back.
-async fn confirm(
+/// Asks for the password again, before something that cannot be taken back; `reason` says what, for
+/// the audit trail.
+pub async fn confirm(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
     password: &SecretString,
     reason: &'static str,
 ) -> Result<Account, ChangeError> {
-    let user = &caller.user;
-    let attempt = guessing::begin(app, ctx, &user.email, true, Some(caller.session)).await?;
+    let (app, ctx, password) = (app.clone(), ctx.clone(), password.clone());
+    let (user, session) = (caller.user.clone(), caller.session);
+    // As where one signs in: what was counted is judged, and told.
+    to_the_end(async move { judge(&app, &ctx, &user, session, &password, reason).await }).await
+}
+
+async fn judge(
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    session: SessionId,
+    password: &SecretString,
+    reason: &'static str,
+) -> Result<Account, ChangeError> {
+    let attempt = guessing::begin(app, ctx, &user.email, true, Some(session)).await?;
     let account = sql::by_id(&mut app.store.glance().await?, user.id).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = match app.passwords.verify(password, hash.filter(|_| !attempt.is_locked())).await

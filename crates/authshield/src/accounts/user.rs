@@ -21,6 +21,8 @@ pub struct User {
     pub email_verified_at: Option<Timestamp>,
     /// When it was disabled.
     pub disabled_at: Option<Timestamp>,
+    /// Since when it has a second factor: from then on a password alone opens no session.
+    pub second_factor_at: Option<Timestamp>,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -61,6 +63,7 @@ where
             locale: row.try_get("locale")?,
             email_verified_at: row.try_get("email_verified_at")?,
             disabled_at: row.try_get("disabled_at")?,
+            second_factor_at: row.try_get("second_factor_at")?,
             created_at: row.try_get("user_created_at")?,
             updated_at: row.try_get("user_updated_at")?,
             roles,
@@ -84,6 +87,7 @@ where
 macro_rules! user_columns {
     () => {
         "u.id AS user_id, u.email, u.full_name, u.locale, u.email_verified_at, u.disabled_at,
+         u.second_factor_at,
          u.created_at AS user_created_at, u.updated_at AS user_updated_at,
          COALESCE((SELECT string_agg(r.role, ' ') FROM user_roles AS r WHERE r.user_id = u.id), '')
              AS roles"
@@ -121,7 +125,7 @@ impl From<User> for UserBody {
             full_name: user.full_name,
             is_verified: user.email_verified_at.is_some(),
             is_active: user.disabled_at.is_none(),
-            is_2fa_enabled: false,
+            is_2fa_enabled: user.second_factor_at.is_some(),
             roles: user.roles,
             locale: user.locale,
             created_at: user.created_at,

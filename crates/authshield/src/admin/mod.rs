@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{Can, ChangeRoles, ChangeStatus, EndSessions, SeeSessions, SeeUsers, lacks};
+use crate::access::{
+    Can, ChangeRoles, ChangeStatus, EndSessions, Fresh, SeeSessions, SeeUsers, lacks,
+};
 use crate::accounts::http::UserBody;
 use crate::accounts::{self, User};
 use crate::app::{App, Body, Ctx, Params, PathId};
@@ -32,7 +34,7 @@ problems!(
 problems!(
     /// What changing an account may answer.
     ChangeProblems = UserNotFound | CannotRemoveOwnRole | LastAdmin | TokenMissing | TokenInvalid
-        | TokenExpired | TokenRevoked | AccountDisabled | InsufficientPermissions
+        | TokenExpired | TokenRevoked | AccountDisabled | InsufficientPermissions | StepUpRequired
         | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 
@@ -146,7 +148,7 @@ pub struct SetRoles {
 pub async fn set_roles(
     State(app): State<App>,
     ctx: Ctx,
-    Can(caller, _): Can<ChangeRoles>,
+    Fresh(caller, _): Fresh<ChangeRoles>,
     PathId(user): PathId<UserId>,
     Body(body): Body<SetRoles>,
 ) -> Result<Json<UserBody>, Problem> {
@@ -174,7 +176,7 @@ pub struct SetStatus {
 pub async fn set_status(
     State(app): State<App>,
     ctx: Ctx,
-    Can(caller, _): Can<ChangeStatus>,
+    Fresh(caller, _): Fresh<ChangeStatus>,
     PathId(user): PathId<UserId>,
     Body(body): Body<SetStatus>,
 ) -> Result<Json<UserBody>, Problem> {

@@ -64,6 +64,56 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// Somebody showed the right password of an account with a second factor, and was asked for it.
+    SecondFactorAsked {
+        /// The account.
+        user: UserId,
+    },
+    /// A code was not taken, or what it was sent with.
+    SecondFactorRefused {
+        /// The account, if what was sent belongs to one.
+        user: Option<UserId>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Somebody added a second factor to their account; a sign-in needs it from now on.
+    SecondFactorEnabled {
+        /// The account.
+        user: UserId,
+    },
+    /// Somebody removed the second factor from their account.
+    SecondFactorDisabled {
+        /// The account.
+        user: UserId,
+    },
+    /// The second factor was taken from an account whose owner lost it.
+    SecondFactorReset {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// The account.
+        user: UserId,
+    },
+    /// A recovery code was used in the place of the second factor.
+    RecoveryCodeUsed {
+        /// The account.
+        user: UserId,
+        /// How many are left.
+        left: i64,
+    },
+    /// Somebody made new recovery codes; the ones before are worth nothing.
+    RecoveryCodesRenewed {
+        /// The account.
+        user: UserId,
+    },
+    /// Somebody who is signed in proved again who they are.
+    SteppedUp {
+        /// The account.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+        /// How it was signed in, and how it was proved since (RFC 8176).
+        amr: Vec<String>,
+    },
     /// So many passwords were wrong that an account is locked for a while.
     AccountLocked {
         /// The account, if one has the address.
@@ -453,6 +503,14 @@ impl Event {
             Self::LinkRejected { .. } => "LINK_REJECTED",
             Self::LoginSucceeded { .. } => "LOGIN_SUCCEEDED",
             Self::LoginFailed { .. } => "LOGIN_FAILED",
+            Self::SecondFactorAsked { .. } => "SECOND_FACTOR_ASKED",
+            Self::SecondFactorRefused { .. } => "SECOND_FACTOR_REFUSED",
+            Self::SecondFactorEnabled { .. } => "SECOND_FACTOR_ENABLED",
+            Self::SecondFactorDisabled { .. } => "SECOND_FACTOR_DISABLED",
+            Self::SecondFactorReset { .. } => "SECOND_FACTOR_RESET",
+            Self::RecoveryCodeUsed { .. } => "RECOVERY_CODE_USED",
+            Self::RecoveryCodesRenewed { .. } => "RECOVERY_CODES_RENEWED",
+            Self::SteppedUp { .. } => "STEPPED_UP",
             Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
             Self::RefreshRejected { .. } => "REFRESH_REJECTED",
@@ -503,6 +561,7 @@ impl Event {
             Self::RegisterFailed { reason, .. }
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
+            | Self::SecondFactorRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }

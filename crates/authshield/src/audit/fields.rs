@@ -47,6 +47,7 @@ impl Event {
                 Subject { session: *session, ..Subject::default() }
             }
             Self::LoginSucceeded { user, session, .. }
+            | Self::SteppedUp { user, session, .. }
             | Self::RefreshRotated { user, session, .. }
             | Self::RefreshReused { user, session, .. }
             | Self::Logout { user, session } => Subject {
@@ -58,7 +59,10 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
-            Self::RolesChanged { actor, user, .. }
+            Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
+            Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
+            Self::SecondFactorReset { actor, user }
+            | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
@@ -76,6 +80,10 @@ impl Event {
             | Self::EmailChangeRequested { user, .. }
             | Self::EmailChanged { user }
             | Self::ProfileChanged { user, .. }
+            | Self::SecondFactorEnabled { user }
+            | Self::SecondFactorDisabled { user }
+            | Self::RecoveryCodeUsed { user, .. }
+            | Self::RecoveryCodesRenewed { user }
             | Self::SetupCompleted { user } => {
                 Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
             }
@@ -86,7 +94,8 @@ impl Event {
     pub(super) fn data(&self) -> Value {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
-            Self::LoginSucceeded { amr, .. } => json!({ "amr": amr }),
+            Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
             }

@@ -82,8 +82,18 @@ fn count(metrics: &Metrics, event: &Event) {
     let refresh = |outcome| {
         metrics.refresh_rotations.get_or_create(&Outcome { outcome }).inc();
     };
+    let second_factor = |outcome| {
+        metrics.second_factor.get_or_create(&Outcome { outcome }).inc();
+    };
     match event {
-        Event::LoginSucceeded { .. } => login("succeeded"),
+        Event::LoginSucceeded { amr, .. } => {
+            login("succeeded");
+            if amr.len() > 1 {
+                second_factor("accepted");
+            }
+        }
+        Event::SecondFactorAsked { .. } => second_factor("asked"),
+        Event::SecondFactorRefused { .. } => second_factor("refused"),
         Event::LoginFailed { .. } => login("refused"),
         Event::RefreshRotated { reason: None, .. } => refresh("rotated"),
         Event::RefreshRotated { .. } => refresh("retried"),

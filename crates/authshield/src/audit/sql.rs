@@ -175,7 +175,10 @@ pub async fn of_owner(
                          'LOGIN_SUCCEEDED', 'LOGIN_FAILED', 'ACCOUNT_LOCKED', 'REFRESH_REUSED', 'LOGOUT',
                          'SESSION_REVOKED', 'PASSWORD_RESET_REQUESTED', 'PASSWORD_RESET_COMPLETED',
                          'PASSWORD_CHANGED', 'PASSWORD_MISMATCH', 'EMAIL_CHANGE_REQUESTED',
-                         'EMAIL_CHANGED', 'PROFILE_CHANGED', 'ROLES_CHANGED', 'STATUS_CHANGED')
+                         'EMAIL_CHANGED', 'PROFILE_CHANGED', 'ROLES_CHANGED', 'STATUS_CHANGED',
+                         'SECOND_FACTOR_ASKED', 'SECOND_FACTOR_REFUSED', 'SECOND_FACTOR_ENABLED',
+                         'SECOND_FACTOR_DISABLED', 'SECOND_FACTOR_RESET', 'RECOVERY_CODE_USED',
+                         'RECOVERY_CODES_RENEWED')
           ORDER BY id DESC LIMIT $3"
     ))
     .bind(owner)

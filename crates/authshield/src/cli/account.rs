@@ -12,7 +12,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, Locale, Paging, UserId};
 use crate::passwords::Rejected;
-use crate::{links, recovery, registration, roles, verification};
+use crate::{links, recovery, registration, roles, second_factor, verification};
 
 /// What to do with accounts.
 #[derive(Subcommand)]
@@ -91,6 +91,12 @@ pub(super) enum User {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Takes the second factor from an account whose owner lost it; every session ends.
+    #[command(name = "reset-2fa")]
+    ResetSecondFactor {
+        /// The account's address or id.
+        who: String,
+    },
     /// Takes the address of an account as proved.
     Verify {
         /// Its address or id.
@@ -133,6 +139,7 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 locale,
                 email_verified_at: verified.then_some(ctx.now),
                 disabled_at: None,
+                second_factor_at: None,
                 created_at: ctx.now,
                 updated_at: ctx.now,
                 roles,
@@ -174,6 +181,11 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 tx.commit().await?;
             }
             tell(json, &user, &words);
+        }
+        User::ResetSecondFactor { who } => {
+            let user = find(&app, &who).await?;
+            let user = second_factor::reset(&app, &ctx, None, user.id).await?;
+            tell(json, &user, &format!("{} has no second factor now.", user.email.as_str()));
         }
         User::Verify { who } => {
             let user = find(&app, &who).await?;
@@ -357,6 +369,7 @@ fn describe(user: &Found) -> Value {
         "locale": user.locale.as_str(),
         "is_verified": user.email_verified_at.is_some(),
         "is_active": user.disabled_at.is_none(),
+        "is_2fa_enabled": user.second_factor_at.is_some(),
         "roles": user.roles,
         "created_at": user.created_at.to_string(),
         "updated_at": user.updated_at.to_string(),

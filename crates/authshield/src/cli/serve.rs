@@ -22,10 +22,21 @@ use crate::server::Bounds;
 use crate::supervise::Keeper;
 use crate::telemetry::{self, Metrics};
 use crate::world::{Real, SharedWorld};
-use crate::{chores, exports, mail, router, seals, server, shutdown};
+use crate::{chores, exports, mail, router, seals, second_factor, server, shutdown};
 
 /// How long the link to make the first administrator works.
 const SETUP_LASTS: Duration = Duration::from_hours(24);
+
+/// Fails if the policy asks for a second factor of a role that does not exist.
+async fn second_factor_policy(app: &App) -> Result<(), Failure> {
+    if let Some(role) = second_factor::unknown_role(app).await? {
+        return Err(Failure::Failed(format!(
+            "second_factor.required_for names the role {role:?}, which does not exist, so nobody would \
+             need a second factor; correct it, or run `authshield role create {role}`"
+        )));
+    }
+    Ok(())
+}
 
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let loaded = context::configuration(global)?;
@@ -56,6 +67,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let bounds = Bounds::from(&config);
     let (app, post) =
         assemble(config, Arc::clone(&world), store, metrics).await.map_err(context::not_started)?;
+    second_factor_policy(&app).await?;
     banner(&app, tls.is_some());
     let ctx = Ctx::command(world);
     welcome(&app, &ctx).await?;

@@ -61,6 +61,29 @@ settings! {
 }
 
 settings! {
+    /// Second factors: who must have one, and for how long a proof is fresh.
+    SecondFactor at "second_factor" "." {
+        /// The roles whose holders must have a second factor; `user` is everybody. Whoever must and has
+        /// none can sign in to add one, and do nothing else.
+        required_for: Vec<String> {
+            fallback: Fallback::Always(""),
+            example: "admin,moderator",
+            mistaken: &["REQUIRE_2FA", "REQUIRE_MFA", "MFA_REQUIRED", "MFA_REQUIRED_ROLES"],
+        }
+        /// How long after somebody proved who they are they may do what cannot be taken back: change
+        /// the password or the address of an account with a second factor, roles, the status of an
+        /// account. Later they are asked again.
+        max_age: Duration {
+            reload: true,
+            fallback: Fallback::Always("15m"),
+            bounds: Some((MINUTE, DAY)),
+            example: "5m",
+            mistaken: &["STEP_UP_MAX_AGE", "REAUTH_AFTER", "SUDO_TIMEOUT"],
+        }
+    }
+}
+
+settings! {
     /// Passwords: which are good enough, and what hashing one costs. Memory for hashing is at most
     /// `hash_memory_kib` times `hash_workers`.
     Password at "password" "." {

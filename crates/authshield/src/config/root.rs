@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::accounts::{Password, Recovery, Registration, Verification};
+use super::accounts::{Password, Recovery, Registration, SecondFactor, Verification};
 use super::canary::Canary;
 use super::export::{ExportSyslog, ExportWebhook};
 use super::lints;
@@ -215,6 +215,8 @@ settings! {
         verification: Verification,
         /// `recovery.*`
         recovery: Recovery,
+        /// `second_factor.*`
+        second_factor: SecondFactor,
         /// `password.*`
         password: Password,
         /// `token.*`

@@ -103,6 +103,11 @@ settings! {
             fallback: Fallback::Always("20/1h"),
             example: "20/1h",
         }
+        /// Codes of a second factor that are sent with a sign-in, per client.
+        second_factor_per_client: Rate {
+            fallback: Fallback::Always("30/1m"),
+            example: "30/1m",
+        }
         /// Links of mails that are used, per client.
         redeem_per_client: Rate {
             fallback: Fallback::Always("30/1m"),

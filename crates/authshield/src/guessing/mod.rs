@@ -7,6 +7,7 @@
 //! succeeded    it was right: the row of wrong ones ends
 //! failed       it was wrong: an event and a letter, if that locks something
 //! take_back    nobody judged it: there was too much to do
+//! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
 //! ```
 //!
@@ -15,7 +16,9 @@
 //! elsewhere shuts himself out, and not the owner at home. Over all places there are at most 100 in a row
 //! (NIST SP 800-63B-4, 3.2.2), a fifth of which strangers cannot use up; then only a link by mail helps.
 //!
-//! Nobody learns whether an address has an account: those without one are counted alike.
+//! Addresses without an account are counted alike, so that a stranger elsewhere learns nothing of who has
+//! one. What that does not hide, for the sake of owners who are not to be locked out: who shares a network
+//! with an owner sees that it is known (the guide to abuse says so).
 
 mod rules;
 mod sql;
@@ -188,10 +191,22 @@ fn limited(app: &App, retry_after: Duration) -> GuessError {
 /// What strangers have to wait for stays: or each sign-in of the owner would give them guesses.
 pub async fn succeeded(tx: &mut Tx, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
     let Some(counted) = &attempt.counted else { return Ok(()) };
-    let keys = &attempt.keys;
-    sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &counted.place, &keys.strangers, ctx.now).await?;
-    know(tx, ctx, keys).await
+    forgive(tx, ctx, &attempt.keys, &counted.place).await
+}
+
+/// The same, where the password was right before, and something else shows now that it was the owner who
+/// knew it.
+pub async fn completed(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+) -> onesql::Result<()> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
+    let keys = Keys::of(app, ctx, email, None);
+    forgive(tx, ctx, &keys, &keys.network).await
 }
 
 /// The same, where a right password opens nothing.
@@ -216,12 +231,14 @@ pub async fn recovered(
         return Ok(());
     }
     let keys = Keys::of(app, ctx, email, None);
-    sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await?;
-    know(tx, ctx, &keys).await
+    forgive(tx, ctx, &keys, &keys.strangers).await
 }
 
-async fn know(tx: &mut Tx, ctx: &Ctx, keys: &Keys) -> onesql::Result<()> {
+/// Ends the row of wrong ones and what there is to wait for at `place`; from now on the client's network is
+/// the owner's.
+async fn forgive(tx: &mut Tx, ctx: &Ctx, keys: &Keys, place: &[u8]) -> onesql::Result<()> {
+    sql::forget(tx, &keys.account).await?;
+    sql::forget_places(tx, place, &keys.strangers, ctx.now).await?;
     let fresh = Place { failures: 0, streak: 0, open_at: ctx.now };
     sql::set_place(tx, &keys.network, &fresh, ctx.now + KNOWN_FOR).await.map(drop)
 }

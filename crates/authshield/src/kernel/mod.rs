@@ -8,6 +8,7 @@ mod invisible;
 mod json;
 mod page;
 mod person;
+mod recovery_code;
 mod token;
 
 pub use client_address::{ClientAddress, request_id_from};
@@ -21,4 +22,5 @@ pub use json::sorted;
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
-pub use token::{LinkToken, RefreshToken, SuccessorKey, TokenHashKey};
+pub use recovery_code::RecoveryCode;
+pub use token::{LinkToken, PendingToken, RefreshToken, SuccessorKey, TokenHashKey};

@@ -25,7 +25,7 @@ const LENGTH: usize = PREFIX_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
 
 /// The key under which tokens are hashed before they are stored: who reads the database cannot tell
 /// whether a token they guess is in it.
-pub struct TokenHashKey(hmac::Key);
+pub struct TokenHashKey(pub(super) hmac::Key);
 
 impl TokenHashKey {
     /// Makes the key.
@@ -212,6 +212,8 @@ opaque! {
     RefreshToken = "asr_";
     /// What a link in a mail carries: works once.
     LinkToken = "asl_";
+    /// What a sign-in carries that waits for a second factor: works once, and for minutes.
+    PendingToken = "asm_";
 }
 
 impl RefreshToken {

@@ -29,6 +29,11 @@ const HOUR: Duration = Duration::from_hours(1);
 /// passwords takes an hour for 1,200.
 pub const LOGIN_PER_CLIENT: Rule = Rule { name: "login-per-client", at_most: 20, within: MINUTE };
 
+/// Codes of a second factor that are sent with a sign-in, per client. How many are tried per account is
+/// counted in the database, whoever asks and on whichever node.
+pub const SECOND_FACTOR_PER_CLIENT: Rule =
+    Rule { name: "second-factor-per-client", at_most: 30, within: MINUTE };
+
 /// Registrations, per client.
 pub const REGISTER_PER_CLIENT: Rule =
     Rule { name: "register-per-client", at_most: 10, within: HOUR };
@@ -57,8 +62,9 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 8] = [
+pub const ALL: [&Rule; 9] = [
     &LOGIN_PER_CLIENT,
+    &SECOND_FACTOR_PER_CLIENT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
     &MAIL_PER_CLIENT,
@@ -73,6 +79,7 @@ pub const ALL: [&Rule; 8] = [
 pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
     [
         (LOGIN_PER_CLIENT, policy.login_per_client),
+        (SECOND_FACTOR_PER_CLIENT, policy.second_factor_per_client),
         (REGISTER_PER_CLIENT, policy.register_per_client),
         (MAIL_PER_RECIPIENT, policy.mail_per_recipient),
         (MAIL_PER_CLIENT, policy.mail_per_client),

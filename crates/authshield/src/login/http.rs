@@ -10,12 +10,13 @@ use super::{LoginError, Refusal};
 use crate::app::{App, Body, Ctx};
 use crate::kernel::EmailAddress;
 use crate::problem::{Code, Problem, problems};
+use crate::telemetry::to_the_end;
 use crate::tokens::TokenPair;
 
 problems!(
     /// What signing in may answer.
-    LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | ValidationFailed
-        | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+    LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | SecondFactorRequired
+        | SecondFactorEnrolmentRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
 impl From<LoginError> for Problem {
@@ -30,6 +31,7 @@ impl From<LoginError> for Problem {
             LoginError::Refused(refusal) => {
                 Self::from(Code::InvalidCredentials).because(refusal.reason())
             }
+            LoginError::SecondFactorDue(ticket) => ticket.into(),
             LoginError::Limited(exceeded) => exceeded.into(),
             LoginError::Overloaded(overloaded) => overloaded.into(),
             LoginError::Store(error) => error.into(),
@@ -48,7 +50,9 @@ pub struct LogIn {
 
 /// Sign in with a password.
 ///
-/// An unknown address and a wrong password get the same answer, in the same time.
+/// An unknown address and a wrong password get the same answer, in the same time. Where the account has
+/// a second factor, the right password is answered with `AUTH_2FA_REQUIRED`; go on with
+/// `POST /auth/2fa/verify`.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "sign-in", request_body = LogIn,
     responses((status = OK, body = TokenPair), LoginProblems),
@@ -58,6 +62,8 @@ pub async fn log_in(
     ctx: Ctx,
     Body(body): Body<LogIn>,
 ) -> Result<Json<TokenPair>, Problem> {
-    let pair = super::log_in(&app, &ctx, &body.email, &body.password).await?;
-    Ok(Json(pair))
+    // A password that was counted is judged, and what that leads to is told, even if its client hangs up.
+    let pair =
+        to_the_end(async move { super::log_in(&app, &ctx, &body.email, &body.password).await });
+    Ok(Json(pair.await?))
 }

@@ -9,12 +9,14 @@
 //!     rules::judge         may they come in?  (pure)
 //!     registration::waits  if not: is it the password of a registration that waits for proof?
 //!     one transaction      re-hash if the cost changed, open the session, its first refresh token,
-//!                          and what the audit trail is told
+//!                          and what the audit trail is told; or, where there is a second factor, a
+//!                          ticket that opens the session together with a code
 //! ```
 
 pub mod http;
 mod rules;
 
+use onesql::Tx;
 use secrecy::SecretString;
 
 pub use rules::Refusal;
@@ -27,6 +29,7 @@ use crate::kernel::{EmailAddress, SessionId};
 use crate::limits::rules::HASHES_PER_SITE;
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
+use crate::second_factor::{self, Ticket};
 use crate::sessions::{self, Session};
 use crate::tokens::{self, TokenPair};
 
@@ -36,6 +39,10 @@ pub enum LoginError {
     /// They may not come in.
     #[error("sign-in refused")]
     Refused(#[from] Refusal),
+
+    /// The password is right, and a second factor is due, or must be added.
+    #[error("a second factor is due")]
+    SecondFactorDue(Ticket),
 
     /// There were too many tries.
     #[error("too many tries")]
@@ -107,6 +114,7 @@ pub async fn log_in(
         };
         match open(app, ctx, &attempt, judged, upgraded).await? {
             Opened::Session(pair) => return Ok(*pair),
+            Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
             Opened::Changed(now) => account = now.map(|now| *now),
         }
     }
@@ -131,11 +139,13 @@ const ROUNDS: usize = 3;
 /// What came of a session that was to be opened.
 enum Opened {
     Session(Box<TokenPair>),
+    /// A second factor is due.
+    Pending(Ticket),
     /// The account is no longer what was judged, but this.
     Changed(Option<Box<Account>>),
 }
 
-/// Opens a session for `account`, if it is still what was judged.
+/// Opens a session for `account`, or asks for its second factor, if it is still what was judged.
 async fn open(
     app: &App,
     ctx: &Ctx,
@@ -144,17 +154,50 @@ async fn open(
     upgraded: Option<String>,
 ) -> onesql::Result<Opened> {
     let Account { user, password_hash } = account;
+    let id = user.id;
     let mut current = password_hash;
     let mut tx = app.store.write().await?;
     if let Some(upgraded) = upgraded
-        && accounts::upgrade_hash(&mut tx, user.id, current.as_deref(), &upgraded).await?
+        && accounts::upgrade_hash(&mut tx, id, current.as_deref(), &upgraded).await?
     {
         current = Some(upgraded);
     }
+    let opened = if user.second_factor_at.is_some() || second_factor::is_missing(app, &user) {
+        second_factor::ask(&mut tx, app, ctx, &user, current.as_deref()).await?.map(Opened::Pending)
+    } else {
+        let pair = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"]).await?;
+        if pair.is_some() {
+            guessing::succeeded(&mut tx, ctx, attempt).await?;
+        }
+        pair.map(|pair| Opened::Session(Box::new(pair)))
+    };
+    let Some(opened) = opened else {
+        // Read here, where the change shows even if it is not yet committed.
+        let now = accounts::by_id(&mut tx, id).await?;
+        return Ok(Opened::Changed(now.map(Box::new)));
+    };
+    tx.commit().await?;
+    if matches!(opened, Opened::Pending(_)) {
+        // It was not wrong; that it was the owner's shows with the second factor only.
+        guessing::take_back(app, ctx, attempt).await?;
+    }
+    Ok(opened)
+}
+
+/// Begins a session for somebody who proved who they are in the ways that `amr` names (RFC 8176);
+/// `None` if the account changed since: its password, its status, or that it has a second factor now.
+pub async fn begin(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: User,
+    password_hash: Option<&str>,
+    amr: &[&str],
+) -> onesql::Result<Option<TokenPair>> {
     let session = Session {
         id: SessionId::new(ctx.world()),
         user_id: user.id,
-        amr: onesql::Json(vec!["pwd".to_owned()]),
+        amr: onesql::Json(amr.iter().map(|&method| method.to_owned()).collect()),
         auth_time: ctx.now,
         ip_address: ctx.client.ip.to_string(),
         user_agent: ctx.device.user_agent.clone().unwrap_or_default(),
@@ -164,18 +207,14 @@ async fn open(
         expires_at: ctx.now + app.config.session.lifetime,
         ended_at: None,
     };
-    if !sessions::open(&mut tx, &session, current.as_deref()).await? {
-        // Read here, where the change shows even if it is not yet committed.
-        let now = accounts::by_id(&mut tx, user.id).await?;
-        return Ok(Opened::Changed(now.map(Box::new)));
+    if !sessions::open(tx, &session, password_hash, amr.len() > 1).await? {
+        return Ok(None);
     }
-    guessing::succeeded(&mut tx, ctx, attempt).await?;
-    let refresh = tokens::first(&mut tx, app, ctx, session.id, session.expires_at).await?;
+    let refresh = tokens::first(tx, app, ctx, session.id, session.expires_at).await?;
     let succeeded =
         Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };
-    audit::record(&mut tx, app, ctx, &succeeded).await?;
-    tx.commit().await?;
-    Ok(Opened::Session(Box::new(tokens::pair(app, ctx, user, &session, &refresh))))
+    audit::record(tx, app, ctx, &succeeded).await?;
+    Ok(Some(tokens::pair(app, ctx, user, &session, &refresh)))
 }
 
 /// What to say to somebody whose password is that of a registration which waits for proof. It is the
@@ -207,10 +246,8 @@ async fn refuse(
         Event::LoginFailed { user, email: email.as_str().to_owned(), reason: refusal.reason() };
     let mut tx = app.store.write().await?;
     audit::record(&mut tx, app, ctx, &failed).await?;
-    if refusal.is_a_guess() {
-        guessing::failed(&mut tx, app, ctx, attempt, email, owner.as_ref().map(Owner::from))
-            .await?;
-    }
+    // It was counted, whatever the reason: what that locks is told.
+    guessing::failed(&mut tx, app, ctx, attempt, email, owner.as_ref().map(Owner::from)).await?;
     tx.commit().await?;
     Ok(refusal.into())
 }

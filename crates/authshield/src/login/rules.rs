@@ -30,11 +30,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns whether who was refused may have guessed at the password.
-    pub(super) fn is_a_guess(self) -> bool {
-        matches!(self, Self::EmailNotFound | Self::NoPasswordSet | Self::WrongPassword)
-    }
-
     /// Returns its name in the audit trail.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -97,6 +92,7 @@ mod tests {
                 locale: "en".parse().unwrap(),
                 email_verified_at: Some(now),
                 disabled_at: None,
+                second_factor_at: None,
                 created_at: now,
                 updated_at: now,
                 roles: vec!["user".into()],

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::outbox::Outbox;
 use super::render::Rendered;
 use super::sql;
-use super::timeline::{self, State};
+use super::timeline::{self, EventKind, State};
 use crate::kernel::{MailId, Place, Timestamp, UserId};
 
 /// How far back it is looked for what was given up.
@@ -109,6 +109,15 @@ pub struct Story {
     pub false_bounce: bool,
     /// What happened to it, the oldest first.
     pub timeline: Vec<Entry>,
+}
+
+impl Story {
+    /// Returns what happened, as far as the state depends on it; what a newer version wrote down is not
+    /// for this one to judge.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (EventKind, Timestamp)> + '_ {
+        let known = |entry: &Entry| Some((EventKind::by_name(&entry.kind)?, entry.at));
+        self.timeline.iter().filter_map(known)
+    }
 }
 
 /// A message, with its words while they are known.
@@ -230,9 +239,10 @@ pub async fn story(tx: &mut Tx, id: MailId, now: Timestamp) -> Result<Option<Sto
         reply: None,
         remote_mta: None,
     };
-    let false_bounce = timeline::fold(sql::facts(tx, id).await?).false_bounce;
     let timeline = [queued].into_iter().chain(written).collect();
-    Ok(Some(Story { row, false_bounce, timeline }))
+    let mut story = Story { row, false_bounce: false, timeline };
+    story.false_bounce = timeline::fold(story.facts()).false_bounce;
+    Ok(Some(story))
 }
 
 /// Shows one message.

@@ -49,6 +49,19 @@ pub enum Letter {
     },
     /// To the former address, after the change.
     EmailChanged,
+    /// To the account's address, after a second factor was added.
+    SecondFactorAdded,
+    /// To the account's address, after its second factor was removed, by its owner or for them.
+    SecondFactorRemoved,
+    /// To the account's address, when somebody who knows the password shows wrong codes.
+    SecondFactorGuessed,
+    /// To the account's address, after a recovery code was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: i64,
+    },
+    /// To the account's address, after new recovery codes were made.
+    RecoveryCodesRenewed,
     /// To whoever an operator names, to see that mail works.
     Test,
     /// To ourselves, to see that mail arrives.
@@ -89,7 +102,7 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 16] = [
         "verify_email",
         "choose_password",
         "already_registered",
@@ -99,6 +112,11 @@ impl Letter {
         "confirm_new_email",
         "email_changing",
         "email_changed",
+        "second_factor_added",
+        "second_factor_removed",
+        "second_factor_guessed",
+        "recovery_code_used",
+        "recovery_codes_renewed",
         "test",
         "canary",
     ];
@@ -128,6 +146,11 @@ impl Letter {
             Self::ConfirmNewEmail { .. } => "confirm_new_email",
             Self::EmailChanging { .. } => "email_changing",
             Self::EmailChanged => "email_changed",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::SecondFactorGuessed => "second_factor_guessed",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::Test => "test",
             Self::Canary { .. } => "canary",
         }
@@ -139,15 +162,19 @@ impl Letter {
         match self {
             Self::VerifyEmail { .. }
             | Self::ChoosePassword { .. }
+            // As long as the others that a registration causes: when it ends can be seen from outside.
+            | Self::AlreadyRegistered { .. }
             | Self::ConfirmNewEmail { .. } => lives.verification,
-            Self::ResetPassword { .. } | Self::AlreadyRegistered { link: Some(_) } => {
-                lives.recovery
-            }
-            Self::AlreadyRegistered { link: None }
-            | Self::PasswordChanged
+            Self::ResetPassword { .. } => lives.recovery,
+            Self::PasswordChanged
             | Self::AccountLocked
             | Self::EmailChanging { .. }
             | Self::EmailChanged
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::SecondFactorGuessed
+            | Self::RecoveryCodeUsed { .. }
+            | Self::RecoveryCodesRenewed
             | Self::Test => lives.notice,
             Self::Canary { .. } => Lives::CANARY,
         }
@@ -167,6 +194,9 @@ impl Letter {
             Self::EmailChanging { new_email_masked } => {
                 variables.insert("new_email".to_owned(), new_email_masked.clone());
             }
+            Self::RecoveryCodeUsed { left } => {
+                variables.insert("left".to_owned(), left.to_string());
+            }
             Self::Canary { nonce } => {
                 variables.insert("nonce".to_owned(), nonce.expose_secret().to_owned());
             }
@@ -174,6 +204,10 @@ impl Letter {
             | Self::PasswordChanged
             | Self::AccountLocked
             | Self::EmailChanged
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::SecondFactorGuessed
+            | Self::RecoveryCodesRenewed
             | Self::Test => {}
         }
         variables
@@ -191,8 +225,8 @@ pub(super) fn silence(kind: &str) -> Duration {
     }
 }
 
-/// Returns whether a letter protects the account: news of its password or its address, or the way back
-/// in. Such go even to who called our mail unwanted.
+/// Returns whether a letter protects the account: news of its password, its address or its second
+/// factor, or the way back in. Such go even to who called our mail unwanted.
 pub(super) fn protects(kind: &str) -> bool {
     matches!(
         kind,
@@ -201,6 +235,11 @@ pub(super) fn protects(kind: &str) -> bool {
             | "email_changing"
             | "email_changed"
             | "reset_password"
+            | "second_factor_added"
+            | "second_factor_removed"
+            | "second_factor_guessed"
+            | "recovery_code_used"
+            | "recovery_codes_renewed"
     )
 }
 

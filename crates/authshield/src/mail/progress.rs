@@ -44,9 +44,7 @@ impl Progress {
     #[must_use]
     pub fn of(story: &Story) -> Self {
         let seen: Vec<(EventKind, Timestamp)> = story
-            .timeline
-            .iter()
-            .filter_map(|entry| Some((EventKind::by_name(&entry.kind)?, entry.at)))
+            .facts()
             .filter(|(kind, _)| {
                 use EventKind::{Complained, Confirmed, Resent};
                 !matches!(kind, Complained | Confirmed | Resent)

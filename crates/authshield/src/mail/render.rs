@@ -180,6 +180,11 @@ mod tests {
             Letter::ConfirmNewEmail { link: link() },
             Letter::EmailChanging { new_email_masked: "n***@example.net".to_owned() },
             Letter::EmailChanged,
+            Letter::SecondFactorAdded,
+            Letter::SecondFactorRemoved,
+            Letter::SecondFactorGuessed,
+            Letter::RecoveryCodeUsed { left: 3 },
+            Letter::RecoveryCodesRenewed,
             Letter::Test,
             Letter::Canary { nonce: "abcdefghijklmnopqrstuvwxyz234567abcdefg".into() },
         ]

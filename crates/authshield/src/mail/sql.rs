@@ -114,18 +114,28 @@ pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What is due is found by three indexes, one question each: with `OR` between them, either database
+/// reads and sorts the whole queue.
+const IS_DUE: Sql = Sql {
+    sqlite: "SELECT CAST(1 AS BIGINT)
+             WHERE EXISTS (SELECT 1 FROM mail_messages
+                           WHERE state = 'queued' AND next_attempt_at <= $1)
+                OR EXISTS (SELECT 1 FROM mail_messages INDEXED BY mail_messages_by_end
+                           WHERE state = 'queued' AND expires_at <= $1)
+                OR EXISTS (SELECT 1 FROM mail_messages
+                           WHERE state = 'sending' AND lease_until <= $1)",
+    postgres: "SELECT CAST(1 AS BIGINT)
+               WHERE EXISTS (SELECT 1 FROM mail_messages
+                             WHERE state = 'queued' AND next_attempt_at <= $1)
+                  OR EXISTS (SELECT 1 FROM mail_messages
+                             WHERE state = 'queued' AND expires_at <= $1)
+                  OR EXISTS (SELECT 1 FROM mail_messages
+                             WHERE state = 'sending' AND lease_until <= $1)",
+};
+
 /// Returns whether there is anything to claim or to expire: a look that takes no lock.
 pub(super) async fn is_due(tx: &mut Tx, now: Timestamp) -> Result<bool> {
-    let found: Option<(i64,)> = tx
-        .query(
-            "SELECT CAST(1 AS BIGINT) FROM mail_messages
-             WHERE (state = 'queued' AND (next_attempt_at <= $1 OR expires_at <= $1))
-                OR (state = 'sending' AND lease_until <= $1)
-             LIMIT 1",
-        )
-        .bind(now)
-        .optional()
-        .await?;
+    let found: Option<(i64,)> = tx.query(IS_DUE).bind(now).optional().await?;
     Ok(found.is_some())
 }
 
@@ -134,45 +144,70 @@ pub(super) async fn is_due(tx: &mut Tx, now: Timestamp) -> Result<bool> {
 const EXPIRE: Sql = Sql {
     sqlite: "UPDATE mail_messages
              SET state = 'expired', variables = NULL, lease_until = NULL, final_at = $1
-             WHERE expires_at <= $1
-               AND (state = 'queued' OR (state = 'sending' AND lease_until <= $1))
+             WHERE id IN (
+                 SELECT id FROM (SELECT id FROM mail_messages INDEXED BY mail_messages_by_end
+                                 WHERE state = 'queued' AND expires_at <= $1
+                                 ORDER BY expires_at LIMIT $2)
+                 UNION ALL
+                 SELECT id FROM (SELECT id FROM mail_messages
+                                 WHERE state = 'sending' AND lease_until <= $1 AND expires_at <= $1
+                                 LIMIT $2))
              RETURNING id, kind, created_at",
     postgres: "UPDATE mail_messages
                SET state = 'expired', variables = NULL, lease_until = NULL, final_at = $1
-               WHERE id IN (SELECT id FROM mail_messages
-                            WHERE expires_at <= $1
-                              AND (state = 'queued'
-                                   OR (state = 'sending' AND lease_until <= $1))
-                            FOR UPDATE SKIP LOCKED)
+               WHERE id IN (
+                   SELECT id FROM (SELECT id FROM mail_messages
+                                   WHERE state = 'queued' AND expires_at <= $1
+                                   ORDER BY expires_at LIMIT $2
+                                   FOR UPDATE SKIP LOCKED) AS waiting
+                   UNION ALL
+                   SELECT id FROM (SELECT id FROM mail_messages
+                                   WHERE state = 'sending' AND lease_until <= $1 AND expires_at <= $1
+                                   LIMIT $2
+                                   FOR UPDATE SKIP LOCKED) AS in_hand)
                RETURNING id, kind, created_at",
 };
 
-/// Ends what is too late to be of use, and returns it.
+/// Ends what is too late to be of use, some at a time, and returns it.
 pub(super) async fn expire(
     tx: &mut Tx,
     now: Timestamp,
 ) -> Result<Vec<(MailId, String, Timestamp)>> {
-    tx.query(EXPIRE).bind(now).all().await
+    tx.query(EXPIRE).bind(now).bind(EXPIRE_AT_ONCE).all().await
 }
+
+/// How many messages are ended in one transaction, of each of the two kinds.
+const EXPIRE_AT_ONCE: i64 = 100;
 
 /// PostgreSQL needs `SKIP LOCKED`, so that nodes do not wait for each other's batch; SQLite has one
 /// writer and no such words.
 const CLAIM: Sql = Sql {
     sqlite: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
                                       attempts = attempts + 1
-             WHERE id IN (SELECT id FROM mail_messages
-                          WHERE (state = 'queued' AND next_attempt_at <= $1)
-                             OR (state = 'sending' AND lease_until <= $1)
-                          ORDER BY next_attempt_at LIMIT $3)
+             WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id FROM (SELECT id FROM mail_messages
+                                     WHERE state = 'sending' AND lease_until <= $1 LIMIT $3)
+                     UNION ALL
+                     SELECT id FROM (SELECT id FROM mail_messages
+                                     WHERE state = 'queued' AND next_attempt_at <= $1
+                                     ORDER BY next_attempt_at LIMIT $3))
+                 LIMIT $3)
              RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
                        trace_context",
     postgres: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
                                       attempts = attempts + 1
-               WHERE id IN (SELECT id FROM mail_messages
-                            WHERE (state = 'queued' AND next_attempt_at <= $1)
-                               OR (state = 'sending' AND lease_until <= $1)
-                            ORDER BY next_attempt_at LIMIT $3
-                            FOR UPDATE SKIP LOCKED)
+               WHERE id IN (
+                   SELECT id FROM (
+                       SELECT id FROM (SELECT id FROM mail_messages
+                                       WHERE state = 'sending' AND lease_until <= $1 LIMIT $3
+                                       FOR UPDATE SKIP LOCKED) AS in_hand
+                       UNION ALL
+                       SELECT id FROM (SELECT id FROM mail_messages
+                                       WHERE state = 'queued' AND next_attempt_at <= $1
+                                       ORDER BY next_attempt_at LIMIT $3
+                                       FOR UPDATE SKIP LOCKED) AS waiting) AS due
+                   LIMIT $3)
                RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
                        trace_context",
 };

@@ -129,6 +129,7 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<MailId
         locale: locale.unwrap_or_else(|| default_locale(app)),
         email_verified_at: None,
         disabled_at: None,
+        second_factor_at: None,
         created_at: ctx.now,
         updated_at: ctx.now,
         roles: vec!["user".to_owned()],
@@ -271,7 +272,7 @@ async fn already_registered(
     ctx: &Ctx,
     user: User,
 ) -> onesql::Result<MailId> {
-    let (mail, lasts) = (app.outbox.next(), app.config.recovery.ttl);
+    let (mail, lasts) = (app.outbox.next(), app.config.verification.ttl);
     let link = if user.disabled_at.is_none() {
         let token = crate::recovery::issue(tx, app, ctx, &user, mail, lasts).await?;
         Some(links::url(&app.config.mail.link_reset_password, &token))
@@ -406,6 +407,7 @@ pub async fn set_up(
         locale: locale.unwrap_or_else(|| default_locale(app)),
         email_verified_at: Some(ctx.now),
         disabled_at: None,
+        second_factor_at: None,
         created_at: ctx.now,
         updated_at: ctx.now,
         roles: vec!["admin".to_owned(), "user".to_owned()],

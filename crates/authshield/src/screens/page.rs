@@ -97,7 +97,7 @@ impl Pages {
     }
 
     /// Returns the name of the service.
-    pub(super) fn service(&self) -> &str {
+    pub(crate) fn service(&self) -> &str {
         &self.service
     }
 

@@ -26,7 +26,6 @@ mod sql;
 mod tests;
 mod trail;
 
-pub(crate) use chain::written_at;
 pub use chain::{Checkpoint, Cut, End, Event, Hash, Link, Personal, Salt};
 pub use evidence::{EvidenceError, anchors, export, read};
 pub use keep::{KeepError, Pruned, erase, prune};

@@ -10,7 +10,9 @@ mod sql;
 use onesql::Tx;
 
 pub use rules::{Ended, live};
-pub use sql::{Found, Life, Present, Session, callers, end, end_all, find, list, open, use_again};
+pub use sql::{
+    Found, Life, Present, Session, callers, end, end_all, find, list, open, prove_again, use_again,
+};
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};

@@ -68,22 +68,30 @@ pub struct Present {
     pub user: User,
 }
 
-/// Opens a session for somebody whose password is still the one that was compared, and who is not
-/// disabled; `false` if that changed while the hash was computed.
+/// Opens a session for somebody whose password is still the one that was compared, who is not
+/// disabled, and who has no second factor unless it was `proven`; `false` if that changed while the
+/// hash was computed.
 ///
 /// PostgreSQL needs the row's lock: without it, a session could be opened between a reset's new
 /// password and its end of all sessions. SQLite has one writer.
-pub async fn open(tx: &mut Tx, session: &Session, password_hash: Option<&str>) -> Result<bool> {
+pub async fn open(
+    tx: &mut Tx,
+    session: &Session,
+    password_hash: Option<&str>,
+    proven: bool,
+) -> Result<bool> {
     const OPEN: Sql = Sql {
         sqlite: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                        created_at, last_active_at, expires_at)
                  SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
-                 WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $9",
+                 WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $9
+                   AND ($10 OR second_factor_at IS NULL)",
         postgres:
             "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                          created_at, last_active_at, expires_at)
                    SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
                    WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $9
+                     AND ($10 OR second_factor_at IS NULL)
                    FOR SHARE",
     };
     let opened = tx
@@ -97,9 +105,25 @@ pub async fn open(tx: &mut Tx, session: &Session, password_hash: Option<&str>) -
         .bind(session.device.clone())
         .bind(session.expires_at)
         .bind(password_hash.map(str::to_owned))
+        .bind(proven)
         .execute()
         .await?;
     Ok(opened == 1)
+}
+
+/// Notes that the owner of a session proved anew who they are, and how.
+pub async fn prove_again(
+    tx: &mut Tx,
+    session: SessionId,
+    amr: Vec<String>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.query("UPDATE sessions SET amr = $2, auth_time = $3 WHERE id = $1 AND ended_at IS NULL")
+        .bind(session)
+        .bind(Json(amr))
+        .bind(now)
+        .execute()
+        .await
 }
 
 /// Finds a session and its account.

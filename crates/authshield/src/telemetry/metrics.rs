@@ -225,6 +225,8 @@ metrics! {
     events: Counters<Event>;
     /// Sign-ins, by method and outcome.
     logins: Counters<Login>;
+    /// Second factors at sign-in: `asked`, `accepted`, or `refused` there and elsewhere.
+    second_factor: Counters<Outcome>;
     /// Tokens issued.
     tokens_issued: Counters<Token>;
     /// Refresh tokens presented: `rotated`, `retried` within the leeway, or `rejected`.
@@ -328,6 +330,8 @@ metrics! {
     signing_key_max_age: Level [Seconds "seconds"];
     /// Accounts there are; a sudden fall means a lost or wrong database.
     users: Gauge;
+    /// Accounts with a second factor.
+    users_with_second_factor: Gauge;
     /// Accounts that hold the role `admin`.
     admins: Gauge;
     /// Sessions that have neither ended nor expired.
@@ -380,6 +384,9 @@ impl Metrics {
         }
         for task in crate::supervise::TASKS {
             drop(metrics.task_restarts.get_or_create(&Task { task }));
+        }
+        for outcome in ["asked", "accepted", "refused"] {
+            drop(metrics.second_factor.get_or_create(&Outcome { outcome }));
         }
         for outcome in ["rotated", "retried", "rejected"] {
             drop(metrics.refresh_rotations.get_or_create(&Outcome { outcome }));

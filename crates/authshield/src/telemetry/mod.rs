@@ -35,7 +35,7 @@ use crate::world::SharedWorld;
 pub use line::Format;
 pub use metrics::Metrics;
 pub use queue::LineQueue;
-pub use request_line::{Asked, InnerReason, Notes, Part, ProblemCode, request_line};
+pub use request_line::{Asked, InnerReason, Notes, Part, ProblemCode, request_line, to_the_end};
 
 /// How long the end of the program waits for whoever reads the log, and for the collector.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -91,6 +91,24 @@ impl Notes {
     }
 }
 
+/// Does what has been begun to its end, even if the client goes away meanwhile: whoever hangs up must not
+/// leave half of it behind.
+pub async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let work = work.instrument(tracing::Span::current());
+    let task = match Notes::current() {
+        Some(notes) => tokio::spawn(NOTES.scope(notes, work)),
+        None => tokio::spawn(work),
+    };
+    match task.await {
+        Ok(done) => done,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Nobody ends it but the end of the program.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// Logs, counts and traces a request; for `axum::middleware::from_fn_with_state`.
 pub async fn request_line(
     State(metrics): State<Arc<Metrics>>,

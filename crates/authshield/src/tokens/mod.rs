@@ -31,6 +31,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{RefreshToken, SessionId, Timestamp};
 use crate::limits::rules::REFRESH_PER_SESSION;
+use crate::second_factor;
 use crate::sessions::{self, Found, Session};
 use crate::telemetry::metrics::Token;
 use crate::vault::{AccessClaims, FIRST_PARTY, TOKEN_TYPE};
@@ -108,6 +109,7 @@ pub fn pair(
         sid: session.id,
         roles: &user.roles,
         amr: &session.amr.0,
+        acr: rules::acr(&session.amr.0),
         auth_time: session.auth_time.as_second(),
         epoch: app.installation.token_epoch,
     };
@@ -145,6 +147,11 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     let holder = app.holders.find(rotation.hash.clone()).await?;
     if let Some(holder) = &holder {
         spend(app, ctx, holder).await?;
+        if second_factor::is_missing(app, &holder.found.user) {
+            let (session, reason) = (Some(holder.found.session.id), "second_factor_missing");
+            audit::record_alone(app, ctx, &Event::RefreshRejected { session, reason }).await?;
+            return Err(RefreshError::Invalid(reason));
+        }
     }
     let fresh = holder.filter(|holder| holder.used_at.is_none());
     if let Some(Holder { found: Found { session, user }, .. }) = fresh {

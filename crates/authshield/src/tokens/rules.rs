@@ -19,6 +19,13 @@ pub enum Verdict {
     Invalid(&'static str),
 }
 
+/// How sure the ways in which somebody signed in make us of who they are, by the levels of NIST SP
+/// 800-63B: a password alone is the first, with a one-time code it is the second.
+pub(super) fn acr(amr: &[String]) -> &'static str {
+    let has = |method: &str| amr.iter().any(|one| one == method);
+    if has("pwd") && has("otp") { "aal2" } else { "aal1" }
+}
+
 /// Judges a token that was not there to take: expired, already used, or of a session that does not go
 /// on.
 ///
@@ -48,6 +55,20 @@ pub(super) fn judge(known: &Known, leeway: Duration, now: Timestamp) -> Verdict 
 mod tests {
     use super::*;
     use crate::world::{Sandbox, World};
+
+    #[test]
+    fn two_factors_are_more_than_one() {
+        for (amr, expected) in [
+            (vec![], "aal1"),
+            (vec!["pwd"], "aal1"),
+            (vec!["otp"], "aal1"),
+            (vec!["pwd", "otp"], "aal2"),
+            (vec!["otp", "pwd"], "aal2"),
+        ] {
+            let amr: Vec<_> = amr.into_iter().map(str::to_owned).collect();
+            assert_eq!(acr(&amr), expected, "{amr:?}");
+        }
+    }
 
     #[test]
     fn a_retry_is_no_theft_and_a_theft_is_no_retry() {

@@ -31,6 +31,8 @@ pub struct AccessClaims<'a> {
     pub roles: &'a [String],
     /// How the user proved who they are, at the sign-in.
     pub amr: &'a [String],
+    /// How sure that makes us of who they are: `aal1` or `aal2`, by NIST SP 800-63B.
+    pub acr: &'a str,
     /// When they did: a refresh does not change it.
     pub auth_time: i64,
     /// Under which epoch it was issued: a restored backup raises it, and what is older is refused. The

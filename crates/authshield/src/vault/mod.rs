@@ -42,6 +42,7 @@ pub use signing::{
 pub use rotation::JWKS_MAX_AGE;
 
 use crate::config::{Config, Environment};
+use crate::kernel::UserId;
 use crate::world::{SharedWorld, World};
 
 /// The purpose under which the variables of a mail are sealed.
@@ -52,6 +53,12 @@ pub const SUPPRESSED_ADDRESS: &str = "mail_suppressions.address";
 
 /// The purpose under which reports of providers are sealed.
 pub const WEBHOOK_PAYLOAD: &str = "mail_webhooks.payload";
+
+/// Returns the purpose under which the secret of somebody's authenticator app is sealed.
+#[must_use]
+pub fn totp_secret_of(user: UserId) -> String {
+    sql::TOTP_SECRETS.purpose(&format!("{:X}", user.as_uuid().simple()))
+}
 
 /// How an envelope begins: AES-256-GCM-SIV, with a random nonce.
 const VERSION: u8 = 1;

@@ -76,8 +76,23 @@ const WEBHOOKS: Sealed = Sealed {
     replace: "UPDATE mail_webhooks SET payload = $2 WHERE payload = $1",
 };
 
+/// Each is sealed for its account, whose id both databases write as 32 digits.
+pub(super) const TOTP_SECRETS: Sealed = Sealed {
+    name: "totp_secrets.secret",
+    by_row: true,
+    all: Sql {
+        sqlite: "SELECT HEX(user_id), secret FROM totp_secrets",
+        postgres: "SELECT TRANSLATE(CAST(user_id AS TEXT), 'abcdef-', 'ABCDEF'), secret
+                   FROM totp_secrets",
+    },
+    heads: "SELECT SUBSTR(secret, 1, 9), COUNT(*) FROM totp_secrets
+            GROUP BY SUBSTR(secret, 1, 9)",
+    replace: "UPDATE totp_secrets SET secret = $2 WHERE secret = $1",
+};
+
 /// Every column of sealed values: a new one belongs here.
-pub(super) const SEALED: [Sealed; 5] = [SIGNING_KEYS, SECRETS, MAIL, SUPPRESSIONS, WEBHOOKS];
+pub(super) const SEALED: [Sealed; 6] =
+    [SIGNING_KEYS, SECRETS, MAIL, SUPPRESSIONS, WEBHOOKS, TOTP_SECRETS];
 
 /// A sealed value and the row it belongs to.
 #[derive(sqlx::FromRow)]

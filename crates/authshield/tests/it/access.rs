@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
-const ADMINISTRATION: [(&str, &str, &[&str]); 19] = [
+const ADMINISTRATION: [(&str, &str, &[&str]); 20] = [
     ("GET", "/api/v1/admin/users", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/users/{id}", &["moderator", "admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/roles", &["admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/status", &["admin"]),
     ("GET", "/api/v1/admin/users/{id}/sessions", &["moderator", "admin"]),
     ("DELETE", "/api/v1/admin/users/{id}/sessions", &["admin"]),
+    ("DELETE", "/api/v1/admin/users/{id}/2fa", &["admin"]),
     ("GET", "/api/v1/admin/events", &["admin"]),
     ("GET", "/api/v1/admin/health", &["admin"]),
     ("GET", "/api/v1/admin/mail", &["moderator", "admin"]),

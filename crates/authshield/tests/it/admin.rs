@@ -416,7 +416,8 @@ async fn reading_changes_nothing() {
         if methods.get("get").is_none() {
             continue;
         }
-        let id = if path.contains("/mail/") { &mail } else { &root.id };
+        let is_of_mail = path.contains("/mail/") || path.contains("/mails/");
+        let id = if is_of_mail { &mail } else { &root.id };
         let path = path.replace("{id}", id);
         for method in [Method::GET, Method::HEAD, Method::GET, Method::HEAD] {
             let request = app.request(method.clone(), &path).bearer_auth(&root.access);

@@ -5,9 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::registration::{UNLIMITED, outside};
-use crate::support::{PASSWORD, Reply, TestApp};
+use crate::support::{PASSWORD, Reply, TestApp, wait_until};
 
 const WRONG: &str = "battery staple";
 const OTHER: &str = "seven herons under glass";
@@ -228,4 +230,44 @@ async fn without_limits_nobody_is_counted() {
     }
     log_in(&app, CAFE, "ann@example.org", PASSWORD).await.ok(200);
     assert_eq!(app.count("SELECT COUNT(*) FROM password_failures").await, 0);
+}
+
+/// Who hangs up before the answer has guessed all the same: the password is judged, counted and told.
+#[tokio::test]
+async fn who_hangs_up_has_guessed_all_the_same() {
+    let slow = [
+        ("password.hash_memory_kib", "19456"),
+        ("password.hash_iterations", "10"),
+        ("rate_limit.password_wait", "15m"),
+    ];
+    let app = TestApp::with(&slow).await;
+    app.open_account("ann@example.org").await;
+    let address = app.base.trim_start_matches("http://");
+    let body = json!({ "email": "ann@example.org", "password": WRONG }).to_string();
+    for guess in 1..=10 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/auth/login HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        // Gone as soon as it is counted, which is before it is judged.
+        wait_until("it is counted", Duration::from_secs(10), async || {
+            let sum = "SELECT CAST(COALESCE(SUM(failures), 0) AS BIGINT) FROM password_failures";
+            let counted = app.count(sum).await;
+            (counted == guess).then_some(())
+        })
+        .await;
+        drop(stream);
+    }
+    wait_until("the lock is told", Duration::from_secs(20), async || {
+        let events = app.events().await;
+        let told = events.iter().any(|event| event.starts_with("ACCOUNT_LOCKED"));
+        let failed = events.iter().filter(|event| event.starts_with("LOGIN_FAILED")).count();
+        (told && failed == 10).then_some(())
+    })
+    .await;
+    let sent = app.mails().await;
+    assert!(sent.iter().any(|mail| mail.to.contains(&"ann@example.org".to_owned())), "{sent:?}");
 }

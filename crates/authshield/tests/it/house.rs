@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 17] = [
+const FEATURES: [&str; 18] = [
     "accounts",
     "activity",
     "admin",
@@ -23,6 +23,7 @@ const FEATURES: [&str; 17] = [
     "registration",
     "roles",
     "screens",
+    "second_factor",
     "sessions",
     "tokens",
     "verification",

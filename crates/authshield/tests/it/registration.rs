@@ -115,6 +115,21 @@ async fn who_registers_sees_what_becomes_of_the_mail_and_nothing_of_the_account(
     app.verify(&token).await.ok(200);
     assert_eq!(state(&ids[0]).await, "handed_over");
 
+    // Nor from how long it is tried, while nothing leaves.
+    app.relay.on(|heard| heard.is("RCPT").then(|| Reaction::say("451 4.3.0 later")));
+    let mut waiting = Vec::new();
+    for name in ["newer", "unverified", "verified", "disabled"] {
+        waiting.push(register(&format!("{name}@example.org")).await);
+    }
+    for hours in [2, 21] {
+        app.advance(Duration::from_hours(hours));
+        app.mails().await;
+        for id in &waiting {
+            assert_eq!(state(id).await, "waiting", "after {hours} more hours");
+        }
+    }
+    app.relay.behave();
+
     // A server that asks us to wait, and one that knows nobody of that name.
     app.relay.on(|heard| match heard.line.as_str() {
         "RCPT TO:<later@example.org>" => Some(Reaction::say("451 4.7.1 greylisted")),

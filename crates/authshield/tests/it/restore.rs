@@ -13,7 +13,7 @@ use crate::support::program::MASTER_KEY;
 use crate::support::{PASSWORD, Program, Script, Server, SmtpServer, on_postgres, text};
 
 /// The same program on an empty database of the same kind.
-async fn elsewhere(program: &Program) -> Program {
+pub(crate) async fn elsewhere(program: &Program) -> Program {
     let url = if program.database_url.starts_with("sqlite://") {
         embedded(program, "elsewhere")
     } else {

@@ -122,7 +122,12 @@ async fn who_asks_for_mail_to_a_suppressed_address_gets_the_answer_that_everybod
     }
     let known = app.register("ann@example.net", PASSWORD).await;
     let unknown = app.register("bob@example.net", PASSWORD).await;
-    assert_eq!(known.text.replace("ann", "bob"), unknown.text);
+    let without_id = |reply: &Reply| {
+        let mut body = reply.ok(202).body.clone();
+        body.as_object_mut().unwrap().remove("mail_id");
+        body.to_string()
+    };
+    assert_eq!(without_id(&known).replace("ann", "bob"), without_id(&unknown));
 }
 
 #[tokio::test]

@@ -183,6 +183,55 @@ async fn an_error_in_line_does_not_keep_the_others_waiting() {
     assert_eq!(notes(&store).await, [1]);
 }
 
+/// Somebody is always in line, and the first is answered all the same, before the last has begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_does_not_go_on_for_as_long_as_somebody_is_in_line() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+
+    let in_line = |store: &Store| {
+        let store = store.clone();
+        tokio::spawn(async move { store.write().await.unwrap() })
+    };
+    let mut first = store.write().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let second = in_line(&store);
+    until_in_line().await;
+    // It leaves its flush to the second.
+    let first = tokio::spawn(first.commit());
+    let mut second = second.await.unwrap();
+    let third = in_line(&store);
+    until_in_line().await;
+    // Which takes longer than the first should wait for others.
+    let began = std::time::Instant::now();
+    let mut id = 1;
+    while began.elapsed() < std::time::Duration::from_millis(30) {
+        id += 1;
+        insert(&mut second, id).await.unwrap();
+    }
+    let second = tokio::spawn(second.commit());
+    let mut third = third.await.unwrap();
+    // The third has its turn and does not end it: nothing but their own flush answers the two.
+    let patience = std::time::Duration::from_secs(10);
+    tokio::time::timeout(patience, async {
+        first.await.unwrap().unwrap();
+        second.await.unwrap().unwrap();
+    })
+    .await
+    .expect("both are on disk");
+    insert(&mut third, 0).await.unwrap();
+    third.commit().await.unwrap();
+    assert_eq!(notes(&store).await, (0..=id).collect::<Vec<_>>());
+}
+
+/// Lets the other tasks run until they wait for something.
+async fn until_in_line() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn the_first_statement_of_a_member_tells_what_it_touched() {
     let place = Place::sqlite();

@@ -113,10 +113,12 @@ pub async fn digest(app: &App, now: Timestamp) -> Result<Digest> {
     let (from, to) = (cells.from, cells.to);
     let deviations = furthest(cells.cells.iter().flat_map(worse).collect());
     let mut replies: BTreeMap<String, NewReply> = BTreeMap::new();
+    let mut counted = BTreeSet::new();
     each_answer(app, now - DAY, now, |answer| {
         let reply = shape_of(&answer.reply);
         let new = NewReply { reply: reply.clone(), count: 0, first_mail: answer.mail_id };
-        replies.entry(reply).or_insert(new).count += 1;
+        let is_first = counted.insert((answer.mail_id, reply.clone()));
+        replies.entry(reply).or_insert(new).count += u64::from(is_first);
     })
     .await?;
     if !replies.is_empty() {
@@ -145,13 +147,10 @@ pub async fn write_daily(app: &App) -> Result<bool> {
     }
     let digest = digest(app, ctx.now).await?;
     let Digest { from, to, deviations, new_replies, unknown } = digest;
-    let event = Event::MailDigest {
-        from,
-        to,
-        deviations: json!(deviations),
-        new_replies: json!(new_replies),
-        unknown: json!(unknown),
-    };
+    let (deviations, new_replies, unknown) =
+        (json!(deviations), json!(new_replies), json!(unknown));
+    tracing::info!(%from, %to, %deviations, %new_replies, %unknown, "mail of the day");
+    let event = Event::MailDigest { from, to, deviations, new_replies, unknown };
     audit::record_alone(app, &ctx, &event).await?;
     Ok(true)
 }

@@ -305,6 +305,10 @@ impl Post {
             _ => Vec::new(),
         };
         tx.commit().await?;
+        if !expired.is_empty() {
+            // There may be more: they are ended some at a time.
+            self.0.outbox.wake();
+        }
         for (id, kind, created_at) in expired {
             tracing::warn!(mail = %id, kind, "mail expired unsent");
             self.0.observer.outcome(&kind, Outcome::Expired, now.since(created_at));

@@ -1,6 +1,7 @@
 //! What scenes are made of.
 
 pub(crate) mod app;
+pub(crate) mod authenticator;
 pub(crate) mod certificate;
 pub(crate) mod detection;
 pub(crate) mod dns_server;
@@ -17,6 +18,7 @@ pub(crate) mod smtp_server;
 pub(crate) mod webhook;
 
 pub(crate) use app::{PASSWORD, Person, Reply, TestApp, on_postgres};
+pub(crate) use authenticator::{Authenticator, claims};
 pub(crate) use plain::plain;
 pub(crate) use program::{Client, Program, Server, text, token_from, wait_until};
 pub(crate) use proxy::{Proxy, Wire};

@@ -1,0 +1,416 @@
+//! The second factor, over HTTP.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{FactorError, Standing, StepUp, Ticket, rules};
+use crate::access::{Caller, Fresh, ResetFactors, lacks};
+use crate::accounts::http::CallerProblems;
+use crate::app::{App, Body, Ctx, PathId};
+use crate::kernel::{PendingToken, RecoveryCode, Timestamp, UserId};
+use crate::problem::{Code, Problem, problems, seconds_up};
+use crate::tokens::TokenPair;
+
+problems!(
+    /// What beginning to add a second factor may answer.
+    EnableProblems = PasswordMismatch | SecondFactorAlreadyEnabled | TokenMissing | TokenInvalid
+        | TokenExpired | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType
+        | BodyTooLarge | ServiceOverloaded
+);
+problems!(
+    /// What adding a second factor may answer.
+    ConfirmProblems = SecondFactorInvalid | SecondFactorNotEnabled | SecondFactorAlreadyEnabled
+        | TokenMissing | TokenInvalid | TokenExpired | TokenRevoked | AccountDisabled
+        | ValidationFailed | UnsupportedMediaType | BodyTooLarge
+);
+problems!(
+    /// What a sign-in with a code may answer.
+    VerifyProblems = SecondFactorInvalid | SecondFactorNotEnabled | AccountDisabled
+        | ValidationFailed | UnsupportedMediaType | BodyTooLarge
+);
+problems!(
+    /// What adding a second factor at sign-in may answer.
+    EnrolProblems = SecondFactorInvalid | SecondFactorNotEnabled | SecondFactorAlreadyEnabled
+        | AccountDisabled | ValidationFailed | UnsupportedMediaType | BodyTooLarge
+);
+problems!(
+    /// What proving again who one is may answer.
+    StepUpProblems = PasswordMismatch | SecondFactorInvalid | TokenMissing | TokenInvalid
+        | TokenExpired | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType
+        | BodyTooLarge | ServiceOverloaded
+);
+problems!(
+    /// What changing a second factor may answer.
+    FactorProblems = PasswordMismatch | SecondFactorInvalid | SecondFactorNotEnabled
+        | TokenMissing | TokenInvalid | TokenExpired | TokenRevoked | AccountDisabled
+        | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+);
+problems!(
+    /// What taking a second factor away may answer.
+    ResetProblems = UserNotFound | SecondFactorNotEnabled | TokenMissing | TokenInvalid
+        | TokenExpired | TokenRevoked | AccountDisabled | InsufficientPermissions | StepUpRequired
+);
+
+impl From<FactorError> for Problem {
+    fn from(error: FactorError) -> Self {
+        match error {
+            FactorError::Refused(reason) => Self::from(Code::SecondFactorInvalid)
+                .detail("The code is wrong or was used, or it took too long. Try the next one.")
+                .because(reason),
+            FactorError::Paused(pause) => {
+                let seconds = seconds_up(pause);
+                Self::from(Code::RateLimitExceeded)
+                    .detail(format!(
+                        "Too many wrong codes. Try again in {seconds} seconds, or use a recovery code."
+                    ))
+                    .with("limit", rules::TRIES_PER_TICKET)
+                    .with("window_seconds", seconds)
+                    .with("retry_after", seconds)
+                    .retry_after(pause)
+                    .because("second_factor_paused")
+            }
+            FactorError::AccountDisabled => Self::from(Code::AccountDisabled)
+                .detail("The account is disabled. Ask an administrator."),
+            FactorError::NotEnabled => Code::SecondFactorNotEnabled.into(),
+            FactorError::AlreadyEnabled => Code::SecondFactorAlreadyEnabled.into(),
+            FactorError::OwnFactor => lacks("another administrator")
+                .detail("Nobody resets the own second factor. Disable it with a code.")
+                .because(error.to_string()),
+            FactorError::NoSuchUser => Code::UserNotFound.into(),
+            FactorError::Password(error) => error.into(),
+            FactorError::Vault(error) => Self::internal(&error),
+            FactorError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Ticket> for Problem {
+    fn from(ticket: Ticket) -> Self {
+        let problem = if ticket.is_enrolment {
+            Self::from(Code::SecondFactorEnrolmentRequired)
+                .detail("You must add a second factor before you can go on.")
+        } else {
+            Self::from(Code::SecondFactorRequired)
+                .detail("Send a code of your authenticator app, or a recovery code.")
+        };
+        problem
+            .with("factors", ticket.factors)
+            .with_secret("mfa_token", SecretString::from(ticket.token.reveal()))
+    }
+}
+
+impl From<StepUp> for Problem {
+    fn from(step_up: StepUp) -> Self {
+        match step_up {
+            StepUp::Due { max_age, factors } => Self::from(Code::StepUpRequired)
+                .detail("Prove again who you are, then repeat the request.")
+                .with("max_age", max_age.as_secs())
+                .with("factors", factors),
+            StepUp::Store(error) => error.into(),
+        }
+    }
+}
+
+/// How the caller stands with a second factor.
+#[derive(Serialize, ToSchema)]
+pub struct SecondFactor {
+    /// Whether a second factor is asked for.
+    is_enabled: bool,
+    /// Since when.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    enabled_at: Option<Timestamp>,
+    /// How many recovery codes were not used.
+    recovery_codes_left: i64,
+    /// Whether it is time to make new ones.
+    recovery_codes_low: bool,
+}
+
+impl From<Standing> for SecondFactor {
+    fn from(standing: Standing) -> Self {
+        Self {
+            is_enabled: standing.since.is_some(),
+            enabled_at: standing.since,
+            recovery_codes_left: standing.codes_left,
+            recovery_codes_low: standing.codes_low,
+        }
+    }
+}
+
+/// See how the own account stands with a second factor.
+#[utoipa::path(
+    get, path = "/api/v1/auth/2fa", tag = "second factor", security(("access_token" = [])),
+    responses((status = OK, body = SecondFactor), CallerProblems),
+)]
+pub async fn see_second_factor(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<SecondFactor>, Problem> {
+    Ok(Json(super::standing(&app, &caller).await?.into()))
+}
+
+/// The password, once more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnableSecondFactor {
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// What an authenticator app is set up with.
+#[derive(Serialize, ToSchema)]
+pub struct Enrolment {
+    /// The secret in base 32, to be typed in.
+    secret: String,
+    /// The same as an `otpauth:` address.
+    otpauth_uri: String,
+    /// The same as a picture for the camera (SVG).
+    qr_svg: String,
+    /// How long the first code may take, in seconds.
+    expires_in: u64,
+}
+
+impl From<super::Enrolment> for Enrolment {
+    fn from(enrolment: super::Enrolment) -> Self {
+        Self {
+            secret: enrolment.secret.to_string(),
+            otpauth_uri: enrolment.uri.to_string(),
+            qr_svg: enrolment.qr_svg,
+            expires_in: enrolment.lasts.as_secs(),
+        }
+    }
+}
+
+/// Begin to add an authenticator app.
+///
+/// The secret is shown once, and counts when a code of it was sent to `/auth/2fa/confirm` in the same
+/// session.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/enable", tag = "second factor",
+    security(("access_token" = [])), request_body = EnableSecondFactor,
+    responses((status = OK, body = Enrolment), EnableProblems),
+)]
+pub async fn enable_second_factor(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+    Body(body): Body<EnableSecondFactor>,
+) -> Result<Json<Enrolment>, Problem> {
+    let enrolment = super::enable(&app, &ctx, &caller, &body.password).await?;
+    Ok(Json(enrolment.into()))
+}
+
+/// A code of the app.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmSecondFactor {
+    /// Six digits.
+    #[schema(value_type = String)]
+    code: SecretString,
+}
+
+/// Codes that work once each in the place of the second factor.
+#[derive(Serialize, ToSchema)]
+pub struct RecoveryCodes {
+    /// Shown once; to be kept on paper or in a password manager.
+    recovery_codes: Vec<String>,
+}
+
+impl From<Vec<RecoveryCode>> for RecoveryCodes {
+    fn from(codes: Vec<RecoveryCode>) -> Self {
+        Self { recovery_codes: codes.iter().map(|code| code.reveal().to_string()).collect() }
+    }
+}
+
+/// Add the authenticator app that the code is of.
+///
+/// From now on a sign-in needs a code, and every other session of the account ends. The owner gets a
+/// mail.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/confirm", tag = "second factor",
+    security(("access_token" = [])), request_body = ConfirmSecondFactor,
+    responses((status = OK, body = RecoveryCodes), ConfirmProblems),
+)]
+pub async fn confirm_second_factor(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+    Body(body): Body<ConfirmSecondFactor>,
+) -> Result<Json<RecoveryCodes>, Problem> {
+    Ok(Json(super::confirm(&app, &ctx, &caller, &body.code).await?.into()))
+}
+
+/// What the sign-in was answered with, and a code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifySecondFactor {
+    /// The member of `AUTH_2FA_REQUIRED`.
+    #[schema(value_type = String)]
+    mfa_token: SecretString,
+    /// Six digits of the app, or a recovery code.
+    #[schema(value_type = String)]
+    code: SecretString,
+}
+
+/// Sign in with the second factor.
+///
+/// A code works once. An `mfa_token` works once, for five minutes and five tries; after wrong codes in a
+/// row the account takes none for a while, longer each time. Recovery codes are taken all the same.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/verify", tag = "second factor",
+    request_body = VerifySecondFactor, responses((status = OK, body = TokenPair), VerifyProblems),
+)]
+pub async fn verify_second_factor(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<VerifySecondFactor>,
+) -> Result<Json<TokenPair>, Problem> {
+    let token = PendingToken::parse(body.mfa_token.expose_secret());
+    Ok(Json(super::verify(&app, &ctx, token.as_ref(), &body.code).await?))
+}
+
+/// The password and a code, once more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowAgain {
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// Six digits of the app, or a recovery code.
+    #[schema(value_type = String)]
+    code: SecretString,
+}
+
+/// Remove the second factor; the owner gets a mail.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/disable", tag = "second factor",
+    security(("access_token" = [])), request_body = ShowAgain,
+    responses((status = NO_CONTENT), FactorProblems),
+)]
+pub async fn disable_second_factor(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+    Body(body): Body<ShowAgain>,
+) -> Result<StatusCode, Problem> {
+    super::disable(&app, &ctx, &caller, &body.password, &body.code).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Make new recovery codes; the ones before are worth nothing then. The owner gets a mail.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/recovery-codes", tag = "second factor",
+    security(("access_token" = [])), request_body = ShowAgain,
+    responses((status = OK, body = RecoveryCodes), FactorProblems),
+)]
+pub async fn renew_recovery_codes(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+    Body(body): Body<ShowAgain>,
+) -> Result<Json<RecoveryCodes>, Problem> {
+    Ok(Json(super::renew_codes(&app, &ctx, &caller, &body.password, &body.code).await?.into()))
+}
+
+/// Take the second factor from somebody who lost it.
+///
+/// They are signed out everywhere and get a mail; the password alone lets them in again. Nobody does
+/// this to the own account.
+#[utoipa::path(
+    delete, path = "/api/v1/admin/users/{id}/2fa", tag = "administration",
+    security(("access_token" = [])),
+    params(("id" = UserId, Path, description = "The account.")),
+    responses((status = NO_CONTENT), ResetProblems),
+)]
+pub async fn reset_second_factor(
+    State(app): State<App>,
+    ctx: Ctx,
+    Fresh(caller, _): Fresh<ResetFactors>,
+    PathId(user): PathId<UserId>,
+) -> Result<StatusCode, Problem> {
+    super::reset(&app, &ctx, Some(caller.user.id), user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the sign-in was answered with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// The member of `AUTH_2FA_ENROLMENT_REQUIRED`.
+    #[schema(value_type = String)]
+    mfa_token: SecretString,
+}
+
+/// Begin to add a second factor at sign-in, where the policy asks for one.
+///
+/// The same as `/auth/2fa/enable` for an account that can do nothing else yet.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/enrol", tag = "second factor", request_body = Enrol,
+    responses((status = OK, body = Enrolment), EnrolProblems),
+)]
+pub async fn enrol_second_factor(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<Enrol>,
+) -> Result<Json<Enrolment>, Problem> {
+    let token = PendingToken::parse(body.mfa_token.expose_secret());
+    Ok(Json(super::enrol(&app, &ctx, token.as_ref()).await?.into()))
+}
+
+/// A second factor that was added at sign-in.
+#[derive(Serialize, ToSchema)]
+pub struct Enrolled {
+    /// Shown once; to be kept on paper or in a password manager.
+    recovery_codes: Vec<String>,
+    /// The session.
+    tokens: TokenPair,
+}
+
+/// Add the second factor that the code is of, and sign in.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/enrol/confirm", tag = "second factor",
+    request_body = VerifySecondFactor, responses((status = OK, body = Enrolled), EnrolProblems),
+)]
+pub async fn confirm_enrolment(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<VerifySecondFactor>,
+) -> Result<Json<Enrolled>, Problem> {
+    let token = PendingToken::parse(body.mfa_token.expose_secret());
+    let (codes, tokens) = super::confirm_enrolment(&app, &ctx, token.as_ref(), &body.code).await?;
+    Ok(Json(Enrolled { recovery_codes: RecoveryCodes::from(codes).recovery_codes, tokens }))
+}
+
+/// The second factor, once more; or the password, where there is none.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProveAgain {
+    /// Six digits of the app, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    code: Option<SecretString>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+}
+
+/// Prove again who you are.
+///
+/// An account with a second factor shows a code, others the password. The session counts as fresh from
+/// then on; the next access token says so in `auth_time` and `amr`.
+#[utoipa::path(
+    post, path = "/api/v1/auth/step-up", tag = "second factor",
+    security(("access_token" = [])), request_body = ProveAgain,
+    responses((status = NO_CONTENT), StepUpProblems),
+)]
+pub async fn step_up(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+    Body(body): Body<ProveAgain>,
+) -> Result<StatusCode, Problem> {
+    super::step_up(&app, &ctx, &caller, body.password.as_ref(), body.code.as_ref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,571 @@
+//! A second factor: codes of an authenticator app (RFC 6238), and recovery codes for the day when it is
+//! lost.
+//!
+//! ```text
+//! POST /auth/2fa/enable   the password again; a secret that counts once a code of it was shown
+//! POST /auth/2fa/confirm  that code, in the same session: recovery codes, shown once; every other
+//!                         session ends
+//! POST /auth/login        with the right password: a ticket instead of a session ─ ask
+//! POST /auth/2fa/verify   ticket and code: the session
+//!     sql::try_once       one of the ticket's tries is spent before the code is looked at
+//!     prove               the code works once, whoever shows it, where and for what
+//! POST /auth/2fa/disable, /auth/2fa/recovery-codes     password and code again
+//! POST /auth/2fa/enrol, /enrol/confirm    the same as enable and confirm, with a ticket, for who must
+//!                         have a second factor and has none
+//! POST /auth/step-up      the proof again, for what cannot be taken back ─ step_up
+//! DELETE /admin/users/{id}/2fa, `authshield user reset-2fa`    for who lost everything
+//! ```
+//!
+//! Nothing else removes a second factor, and nothing opens a session without it: not a new password, not
+//! a new address, not a command.
+
+pub mod http;
+mod rules;
+mod sql;
+mod step_up;
+mod totp;
+
+use std::time::Duration;
+
+use onesql::Tx;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+pub use sql::withdraw;
+pub use step_up::{StepUp, fresh, fresh_where_there_is_one, step_up};
+
+use crate::access::Caller;
+use crate::accounts::{self, Account, ChangeError, User};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::guessing;
+use crate::kernel::{PendingToken, RecoveryCode, SessionId, Timestamp, UserId};
+use crate::mail::Letter;
+use crate::tokens::TokenPair;
+use crate::vault::{VaultError, totp_secret_of};
+use crate::{login, roles, sessions};
+use rules::Shown;
+use totp::Secret;
+
+/// How long a ticket works.
+const TICKET: Duration = Duration::from_mins(5);
+/// How long somebody may take to set their app up.
+const ENROLMENT: Duration = Duration::from_mins(10);
+
+/// Why a second factor was not taken, or not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FactorError {
+    /// The ticket or the code is not worth anything.
+    #[error("the second factor is refused: {0}")]
+    Refused(&'static str),
+
+    /// There were too many wrong codes; none is looked at for so long.
+    #[error("too many wrong codes")]
+    Paused(Duration),
+
+    /// An administrator disabled the account.
+    #[error("the account is disabled")]
+    AccountDisabled,
+
+    /// There is none, or nobody has begun to add one.
+    #[error("there is no second factor")]
+    NotEnabled,
+
+    /// There is one.
+    #[error("there is a second factor")]
+    AlreadyEnabled,
+
+    /// Nobody takes the own second factor away as an administrator.
+    #[error("an administrator cannot reset the own second factor")]
+    OwnFactor,
+
+    /// There is no such account.
+    #[error("there is no such user")]
+    NoSuchUser,
+
+    /// The password was not shown again.
+    #[error("the password was not shown again")]
+    Password(#[from] ChangeError),
+
+    /// The secret cannot be opened.
+    #[error("the secret cannot be opened")]
+    Vault(#[from] VaultError),
+
+    /// We could not find out.
+    #[error("the store failed")]
+    Store(#[from] onesql::Error),
+}
+
+/// A sign-in that waits for a second factor.
+#[derive(Debug)]
+pub struct Ticket {
+    /// What has to come back together with a code.
+    pub token: PendingToken,
+    /// What may be shown: `totp`, `recovery_code`; or added.
+    pub factors: Vec<&'static str>,
+    /// Whether the account has none yet, and must.
+    pub is_enrolment: bool,
+}
+
+/// A secret that waits for its first code.
+pub struct Enrolment {
+    /// For who types it into an app.
+    pub secret: Zeroizing<String>,
+    /// For apps on the same device.
+    pub uri: Zeroizing<String>,
+    /// The same for a camera.
+    pub qr_svg: String,
+    /// How long the first code may take.
+    pub lasts: Duration,
+}
+
+impl Enrolment {
+    fn new(app: &App, user: &User, secret: &Secret) -> Self {
+        let uri = secret.uri(app.pages.service(), &user.email);
+        let qr_svg = totp::qr_svg(&uri);
+        Self { secret: secret.base32(), uri, qr_svg, lasts: ENROLMENT }
+    }
+}
+
+/// How somebody stands with their second factor.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Since when there is one.
+    pub since: Option<Timestamp>,
+    /// How many recovery codes were not used.
+    pub codes_left: i64,
+    /// Whether those are few.
+    pub codes_low: bool,
+}
+
+/// Why a code was not taken.
+enum Refusal {
+    Because(&'static str),
+    Paused(Duration),
+    NotEnabled,
+}
+
+impl Refusal {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Because(reason) => reason,
+            Self::Paused(_) => "paused",
+            Self::NotEnabled => "not_enabled",
+        }
+    }
+}
+
+impl From<Refusal> for FactorError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Because(reason) => Self::Refused(reason),
+            Refusal::Paused(pause) => Self::Paused(pause),
+            Refusal::NotEnabled => Self::NotEnabled,
+        }
+    }
+}
+
+/// Whether an account must have a second factor, and has none: then it can do nothing but add one.
+#[must_use]
+pub fn is_missing(app: &App, user: &User) -> bool {
+    user.second_factor_at.is_none()
+        && rules::is_due(&user.roles, &app.config.second_factor.required_for)
+}
+
+/// Returns a role that the policy names and that does not exist: nobody would have to have a second
+/// factor.
+pub async fn unknown_role(app: &App) -> onesql::Result<Option<String>> {
+    let known = roles::all(&mut app.store.glance().await?).await?;
+    let is_known = |role: &String| known.iter().any(|one| one.name == *role);
+    let mut required = app.config.second_factor.required_for.iter();
+    Ok(required.find(|role| !is_known(role)).cloned())
+}
+
+/// Tells how the caller stands.
+pub async fn standing(app: &App, caller: &Caller) -> onesql::Result<Standing> {
+    let since = caller.user.second_factor_at;
+    let codes_left = sql::codes_left(&mut app.store.glance().await?, caller.user.id).await?;
+    Ok(Standing { since, codes_left, codes_low: since.is_some() && codes_left <= rules::FEW })
+}
+
+/// Makes a secret for an app, for who shows the password again. It opens nothing before [`confirm`].
+pub async fn enable(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    password: &SecretString,
+) -> Result<Enrolment, FactorError> {
+    let user = &caller.user;
+    accounts::confirm(app, ctx, caller, password, "enable_2fa").await?;
+    let secret = Secret::new(ctx.world());
+    let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
+    let mut tx = app.store.write().await?;
+    let end = ctx.now + ENROLMENT;
+    if !sql::begin(&mut tx, user.id, of(caller.session), sealed, ctx.now, end).await? {
+        return Err(FactorError::AlreadyEnabled);
+    }
+    tx.commit().await?;
+    Ok(Enrolment::new(app, user, &secret))
+}
+
+/// Lets the secret count of which a code is shown, and returns the recovery codes. Every other session
+/// ends: it was opened without a second factor.
+pub async fn confirm(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    code: &SecretString,
+) -> Result<Vec<RecoveryCode>, FactorError> {
+    let user = &caller.user;
+    let mut tx = app.store.write().await?;
+    accounts::lock(&mut tx, user.id).await?;
+    let (by, kept) = (of(caller.session), Some(caller.session));
+    let codes = match settle(&mut tx, app, ctx, user, by, kept, code).await? {
+        Ok(codes) => codes,
+        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
+    };
+    // The password was shown to begin with, and the code just now.
+    let amr = vec!["pwd".to_owned(), "otp".to_owned()];
+    sessions::prove_again(&mut tx, caller.session, amr, ctx.now).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(codes)
+}
+
+/// Lets the secret count that `by` asked for and of which a code is shown, and does all that follows;
+/// the account is held.
+async fn settle(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    by: Vec<u8>,
+    kept: Option<SessionId>,
+    code: &SecretString,
+) -> Result<Result<Vec<RecoveryCode>, Refusal>, FactorError> {
+    let Some(sealed) = sql::begun(tx, user.id, by, ctx.now).await? else {
+        let is_there = sql::find(tx, user.id).await?.is_some();
+        return Err(if is_there { FactorError::AlreadyEnabled } else { FactorError::NotEnabled });
+    };
+    let secret = open(app, user.id, &sealed)?;
+    let step = match rules::read(code.expose_secret()) {
+        Some(Shown::Totp(code)) => secret.step_of(code, ctx.now),
+        _ => None,
+    };
+    let Some(step) = step else { return Ok(Err(Refusal::Because("wrong_code"))) };
+    if !sql::confirm(tx, user.id, sealed, step, ctx.now).await? {
+        return Err(FactorError::NotEnabled);
+    }
+    sql::mark(tx, user.id, Some(ctx.now), ctx.now).await?;
+    let codes = make_codes(tx, app, ctx, user.id).await?;
+    let reason = "second_factor_enabled";
+    let count = sessions::end_all(tx, user.id, kept, reason, ctx.now).await?;
+    if count > 0 {
+        let (actor, user) = (Some(user.id), user.id);
+        let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
+        audit::record(tx, app, ctx, &revoked).await?;
+    }
+    app.outbox.put(tx, &user.recipient(), &Letter::SecondFactorAdded, ctx.now).await?;
+    audit::record(tx, app, ctx, &Event::SecondFactorEnabled { user: user.id }).await?;
+    Ok(Ok(codes))
+}
+
+/// Makes a secret for who must have a second factor and has none: the ticket shows that the password
+/// was right just now.
+pub async fn enrol(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<Enrolment, FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user;
+    let secret = Secret::new(ctx.world());
+    let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
+    let end = ctx.now + ENROLMENT;
+    if !sql::begin(&mut tx, user.id, hash, sealed, ctx.now, end).await? {
+        return Err(FactorError::AlreadyEnabled);
+    }
+    tx.commit().await?;
+    Ok(Enrolment::new(app, &user, &secret))
+}
+
+/// Lets that secret count, and opens the session that the ticket waits for.
+pub async fn confirm_enrolment(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+    code: &SecretString,
+) -> Result<(Vec<RecoveryCode>, TokenPair), FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user;
+    let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
+        Ok(codes) => codes,
+        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
+    };
+    sql::used(&mut tx, hash, ctx.now).await?;
+    guessing::completed(&mut tx, app, ctx, &user.email).await?;
+    let (id, password) = (user.id, account.password_hash.as_deref());
+    let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
+    let begun = login::begin(&mut tx, app, ctx, user, password, &["pwd", "otp"]).await?;
+    let Some(pair) = begun else {
+        return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
+    };
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok((codes, pair))
+}
+
+/// Gives a ticket to who showed the right password of an account that has a second factor, or must add
+/// one; `None` if the account changed since.
+pub async fn ask(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    password_hash: Option<&str>,
+) -> onesql::Result<Option<Ticket>> {
+    let (is_there, user) = (user.second_factor_at.is_some(), user.id);
+    let token = PendingToken::new(ctx.world());
+    let (hash, end) = (hash(app, &token), ctx.now + TICKET);
+    if !sql::wait(tx, hash, user, password_hash, is_there, ctx.now, end).await? {
+        return Ok(None);
+    }
+    let mut factors = vec!["totp"];
+    if sql::codes_left(tx, user).await? > 0 {
+        factors.push("recovery_code");
+    }
+    audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
+    Ok(Some(Ticket { token, factors, is_enrolment: !is_there }))
+}
+
+/// Opens the session that a ticket waits for, if the code is right.
+pub async fn verify(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+    code: &SecretString,
+) -> Result<TokenPair, FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user.id;
+    if let Err(refusal) = prove(&mut tx, app, ctx, &account.user, code).await? {
+        return Err(refuse(tx, app, ctx, Some(user), refusal).await?);
+    }
+    sql::used(&mut tx, hash, ctx.now).await?;
+    guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
+    let password = account.password_hash.as_deref();
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, &["pwd", "otp"]).await?;
+    let Some(pair) = begun else {
+        return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
+    };
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(pair)
+}
+
+/// Spends one of a ticket's tries, and returns the transaction in which its account is held, what is
+/// stored of the ticket, and the account.
+async fn take(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<(Tx, Vec<u8>, Account), FactorError> {
+    let mut tx = app.store.write().await?;
+    let Some(token) = token else {
+        return Err(refuse(tx, app, ctx, None, Refusal::Because("malformed_ticket")).await?);
+    };
+    let hash = hash(app, token);
+    let tried = sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
+    let account = match tried {
+        Some(user) => accounts::by_id(&mut tx, user).await?,
+        None => None,
+    };
+    let Some(account) = account else {
+        let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
+        return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
+    };
+    let user = account.user.id;
+    if account.user.disabled_at.is_some() {
+        refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
+        return Err(FactorError::AccountDisabled);
+    }
+    Ok((tx, hash, account))
+}
+
+/// Removes the second factor of who shows it once more, and the password.
+pub async fn disable(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    password: &SecretString,
+    code: &SecretString,
+) -> Result<(), FactorError> {
+    let user = &caller.user;
+    let mut tx = shown_again(app, ctx, caller, password, code, "disable_2fa").await?;
+    sql::remove(&mut tx, user.id, ctx.now).await?;
+    app.outbox.put(&mut tx, &user.recipient(), &Letter::SecondFactorRemoved, ctx.now).await?;
+    audit::record(&mut tx, app, ctx, &Event::SecondFactorDisabled { user: user.id }).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(())
+}
+
+/// Makes new recovery codes for who shows the second factor once more, and the password; the ones
+/// before are worth nothing.
+pub async fn renew_codes(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    password: &SecretString,
+    code: &SecretString,
+) -> Result<Vec<RecoveryCode>, FactorError> {
+    let user = &caller.user;
+    let mut tx = shown_again(app, ctx, caller, password, code, "renew_recovery_codes").await?;
+    let codes = make_codes(&mut tx, app, ctx, user.id).await?;
+    app.outbox.put(&mut tx, &user.recipient(), &Letter::RecoveryCodesRenewed, ctx.now).await?;
+    audit::record(&mut tx, app, ctx, &Event::RecoveryCodesRenewed { user: user.id }).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(codes)
+}
+
+/// Takes the second factor from somebody who lost it, and signs them out everywhere; `actor` is the
+/// administrator, or nobody for a command.
+pub async fn reset(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    user: UserId,
+) -> Result<User, FactorError> {
+    // Or a stolen session of an administrator would be a way around the own second factor.
+    if actor == Some(user) {
+        let refused = Event::AdminRefused { actor, user, reason: "own_second_factor" };
+        audit::record_alone(app, ctx, &refused).await?;
+        return Err(FactorError::OwnFactor);
+    }
+    let mut tx = app.store.write().await?;
+    accounts::lock(&mut tx, user).await?;
+    let found = accounts::by_id(&mut tx, user).await?.ok_or(FactorError::NoSuchUser)?.user;
+    if !sql::remove(&mut tx, user, ctx.now).await? {
+        return Err(FactorError::NotEnabled);
+    }
+    let reason = "second_factor_reset";
+    let count = sessions::end_all(&mut tx, user, None, reason, ctx.now).await?;
+    let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
+    audit::record(&mut tx, app, ctx, &revoked).await?;
+    app.outbox.put(&mut tx, &found.recipient(), &Letter::SecondFactorRemoved, ctx.now).await?;
+    audit::record(&mut tx, app, ctx, &Event::SecondFactorReset { actor, user }).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(User { second_factor_at: None, updated_at: ctx.now, ..found })
+}
+
+/// Asks for password and second factor again, and returns the transaction in which the account is held
+/// and the code was used.
+async fn shown_again(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    password: &SecretString,
+    code: &SecretString,
+    reason: &'static str,
+) -> Result<Tx, FactorError> {
+    let user = &caller.user;
+    accounts::confirm(app, ctx, caller, password, reason).await?;
+    let mut tx = app.store.write().await?;
+    accounts::lock(&mut tx, user.id).await?;
+    match prove(&mut tx, app, ctx, user, code).await? {
+        Ok(()) => Ok(tx),
+        Err(refusal) => Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
+    }
+}
+
+/// Uses a code up. What a refusal leaves behind is in `tx`, too, and must last.
+async fn prove(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    code: &SecretString,
+) -> Result<Result<(), Refusal>, FactorError> {
+    let Some(known) = sql::find(tx, user.id).await? else {
+        return Ok(Err(Refusal::NotEnabled));
+    };
+    let shown = rules::read(code.expose_secret());
+    if let Some(Shown::RecoveryCode(code)) = shown {
+        // Nobody guesses 120 bits, so this is open to the owner while others guess the six digits.
+        let hash = code.hash(&app.secrets.token_hash).to_vec();
+        if !sql::use_code(tx, user.id, hash, ctx.now).await? {
+            return Ok(Err(Refusal::Because("wrong_recovery_code")));
+        }
+        let left = sql::codes_left(tx, user.id).await?;
+        let letter = Letter::RecoveryCodeUsed { left };
+        app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
+        audit::record(tx, app, ctx, &Event::RecoveryCodeUsed { user: user.id, left }).await?;
+        return Ok(Ok(()));
+    }
+    if let Some(until) = known.blocked_until.filter(|until| *until > ctx.now) {
+        return Ok(Err(Refusal::Paused(until.since(ctx.now))));
+    }
+    let step = match shown {
+        Some(Shown::Totp(code)) => open(app, user.id, &known.secret)?.step_of(code, ctx.now),
+        _ => None,
+    };
+    let Some(step) = step else {
+        let misses = sql::miss(tx, user.id).await?;
+        if let Some(pause) = rules::pause(misses) {
+            sql::block(tx, user.id, ctx.now + pause).await?;
+        }
+        if rules::warns(misses) {
+            app.outbox.put(tx, &user.recipient(), &Letter::SecondFactorGuessed, ctx.now).await?;
+        }
+        return Ok(Err(Refusal::Because("wrong_code")));
+    };
+    if !sql::take_step(tx, user.id, step).await? {
+        return Ok(Err(Refusal::Because("code_used")));
+    }
+    Ok(Ok(()))
+}
+
+/// Writes a refusal down, with all that it leaves behind.
+async fn refuse(
+    mut tx: Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: Option<UserId>,
+    refusal: Refusal,
+) -> onesql::Result<FactorError> {
+    let refused = Event::SecondFactorRefused { user, reason: refusal.reason() };
+    audit::record(&mut tx, app, ctx, &refused).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(refusal.into())
+}
+
+async fn make_codes(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: UserId,
+) -> onesql::Result<Vec<RecoveryCode>> {
+    let new = || RecoveryCode::new(ctx.world());
+    let codes: Vec<_> = std::iter::repeat_with(new).take(rules::RECOVERY_CODES).collect();
+    let key = &app.secrets.token_hash;
+    let hashes = codes.iter().map(|code| code.hash(key).to_vec()).collect();
+    sql::replace_codes(tx, user, hashes, ctx.now).await?;
+    Ok(codes)
+}
+
+fn open(app: &App, user: UserId, sealed: &[u8]) -> Result<Secret, VaultError> {
+    let purpose = totp_secret_of(user);
+    let opened = app.vault.open_sealed(&purpose, sealed)?;
+    Secret::from_bytes(&opened).ok_or(VaultError::Damaged { purpose })
+}
+
+/// How a session is written down as who asked for a secret.
+fn of(session: SessionId) -> Vec<u8> {
+    session.as_uuid().as_bytes().to_vec()
+}
+
+fn hash(app: &App, token: &PendingToken) -> Vec<u8> {
+    token.hash(&app.secrets.token_hash).to_vec()
+}

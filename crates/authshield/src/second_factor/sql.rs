@@ -1,0 +1,324 @@
+//! Second factors, as the database knows them.
+
+use onesql::{Result, Sql, Timestamp, Tx};
+use sqlx::FromRow;
+
+use crate::kernel::UserId;
+
+/// The secret of an authenticator app that counts.
+#[derive(FromRow)]
+pub(super) struct Totp {
+    /// Sealed for its account.
+    pub(super) secret: Vec<u8>,
+    pub(super) blocked_until: Option<Timestamp>,
+}
+
+/// Writes a secret that counts once a code of it was shown by who asked for it; it takes the place of
+/// one that never counted. `false` if there is one that does.
+pub(super) async fn begin(
+    tx: &mut Tx,
+    user: UserId,
+    by: Vec<u8>,
+    sealed: Vec<u8>,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<bool> {
+    let written = tx
+        .query(
+            "INSERT INTO totp_secrets (user_id, secret, begun_by, expires_at, created_at,
+                                       last_step, misses)
+             VALUES ($1, $2, $3, $4, $5, 0, 0)
+             ON CONFLICT (user_id) DO UPDATE
+             SET secret = excluded.secret, begun_by = excluded.begun_by,
+                 expires_at = excluded.expires_at, created_at = excluded.created_at
+             WHERE totp_secrets.confirmed_at IS NULL",
+        )
+        .bind(user)
+        .bind(sealed)
+        .bind(by)
+        .bind(expires_at)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(written == 1)
+}
+
+/// Finds the secret that waits for its first code by who asked for it.
+pub(super) async fn begun(
+    tx: &mut Tx,
+    user: UserId,
+    by: Vec<u8>,
+    now: Timestamp,
+) -> Result<Option<Vec<u8>>> {
+    let row: Option<(Vec<u8>,)> = tx
+        .query(
+            "SELECT secret FROM totp_secrets
+             WHERE user_id = $1 AND begun_by = $2 AND confirmed_at IS NULL AND expires_at > $3",
+        )
+        .bind(user)
+        .bind(by)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(row.map(|(secret,)| secret))
+}
+
+/// Lets a secret count, whose code for `step` was shown; `false` if it is no longer the one that waits.
+pub(super) async fn confirm(
+    tx: &mut Tx,
+    user: UserId,
+    sealed: Vec<u8>,
+    step: i64,
+    now: Timestamp,
+) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE totp_secrets
+             SET confirmed_at = $4, last_step = $3, begun_by = NULL, expires_at = NULL
+             WHERE user_id = $1 AND secret = $2 AND confirmed_at IS NULL AND expires_at > $4",
+        )
+        .bind(user)
+        .bind(sealed)
+        .bind(step)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Finds the secret that counts.
+pub(super) async fn find(tx: &mut Tx, user: UserId) -> Result<Option<Totp>> {
+    tx.query(
+        "SELECT secret, blocked_until FROM totp_secrets
+         WHERE user_id = $1 AND confirmed_at IS NOT NULL",
+    )
+    .bind(user)
+    .optional()
+    .await
+}
+
+/// Takes the code of a step, once: of two requests with one code, on whichever nodes and for whichever
+/// purposes, one gets `false` (RFC 6238, 5.2). A right code makes the wrong ones before it forgotten.
+pub(super) async fn take_step(tx: &mut Tx, user: UserId, step: i64) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE totp_secrets SET last_step = $2, misses = 0, blocked_until = NULL
+             WHERE user_id = $1 AND confirmed_at IS NOT NULL AND last_step < $2",
+        )
+        .bind(user)
+        .bind(step)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Counts a wrong code and returns how many there were since the last right one.
+pub(super) async fn miss(tx: &mut Tx, user: UserId) -> Result<i64> {
+    let row: Option<(i64,)> = tx
+        .query(
+            "UPDATE totp_secrets SET misses = misses + 1
+             WHERE user_id = $1 AND confirmed_at IS NOT NULL RETURNING misses",
+        )
+        .bind(user)
+        .optional()
+        .await?;
+    Ok(row.map_or(0, |(misses,)| misses))
+}
+
+/// Looks at no code until `until`.
+pub(super) async fn block(tx: &mut Tx, user: UserId, until: Timestamp) -> Result<u64> {
+    tx.query("UPDATE totp_secrets SET blocked_until = $2 WHERE user_id = $1")
+        .bind(user)
+        .bind(until)
+        .execute()
+        .await
+}
+
+/// Notes on the account whether it has a second factor.
+pub(super) async fn mark(
+    tx: &mut Tx,
+    user: UserId,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.query("UPDATE users SET second_factor_at = $2, updated_at = $3 WHERE id = $1")
+        .bind(user)
+        .bind(since)
+        .bind(now)
+        .execute()
+        .await
+}
+
+/// Removes every second factor; `false` if there was none that counted.
+pub(super) async fn remove(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool> {
+    let there: Option<(UserId,)> = tx
+        .query(
+            "UPDATE users SET second_factor_at = NULL, updated_at = $2
+             WHERE id = $1 AND second_factor_at IS NOT NULL RETURNING id",
+        )
+        .bind(user)
+        .bind(now)
+        .optional()
+        .await?;
+    for remove in [
+        "DELETE FROM totp_secrets WHERE user_id = $1",
+        "DELETE FROM recovery_codes WHERE user_id = $1",
+    ] {
+        tx.query(remove).bind(user).execute().await?;
+    }
+    withdraw(tx, user).await?;
+    Ok(there.is_some())
+}
+
+/// Puts new recovery codes in the place of all there are.
+pub(super) async fn replace_codes(
+    tx: &mut Tx,
+    user: UserId,
+    hashes: Vec<Vec<u8>>,
+    now: Timestamp,
+) -> Result<()> {
+    tx.query("DELETE FROM recovery_codes WHERE user_id = $1").bind(user).execute().await?;
+    for hash in hashes {
+        tx.query("INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES ($1, $2, $3)")
+            .bind(hash)
+            .bind(user)
+            .bind(now)
+            .execute()
+            .await?;
+    }
+    Ok(())
+}
+
+/// Uses a recovery code up, at most once.
+pub(super) async fn use_code(
+    tx: &mut Tx,
+    user: UserId,
+    hash: Vec<u8>,
+    now: Timestamp,
+) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE recovery_codes SET used_at = $3
+             WHERE code_hash = $1 AND user_id = $2 AND used_at IS NULL",
+        )
+        .bind(hash)
+        .bind(user)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Counts the recovery codes that were not used.
+pub(super) async fn codes_left(tx: &mut Tx, user: UserId) -> Result<i64> {
+    let (left,): (i64,) = tx
+        .query("SELECT COUNT(*) FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL")
+        .bind(user)
+        .one()
+        .await?;
+    Ok(left)
+}
+
+/// Writes a sign-in that waits for a second factor, if the password is still the one that was compared,
+/// the account is not disabled, and it still has a second factor or none; `false` if that changed.
+///
+/// PostgreSQL needs the row's lock, as where a session is opened; SQLite has one writer.
+pub(super) async fn wait(
+    tx: &mut Tx,
+    token_hash: Vec<u8>,
+    user: UserId,
+    password_hash: Option<&str>,
+    is_there: bool,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<bool> {
+    const WAIT: Sql = Sql {
+        sqlite: "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at)
+                 SELECT $1, id, 0, $4, $5 FROM users
+                 WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $3
+                   AND (second_factor_at IS NOT NULL) = $6",
+        postgres:
+            "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at)
+                   SELECT $1, id, 0, $4, $5 FROM users
+                   WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $3
+                     AND (second_factor_at IS NOT NULL) = $6
+                   FOR SHARE",
+    };
+    let written = tx
+        .query(WAIT)
+        .bind(token_hash)
+        .bind(user)
+        .bind(password_hash.map(str::to_owned))
+        .bind(now)
+        .bind(expires_at)
+        .bind(is_there)
+        .execute()
+        .await?;
+    Ok(written == 1)
+}
+
+/// Takes one of a waiting sign-in's tries, before its code is looked at, and returns whose it is. The
+/// account is held from then on, as by everything that ends such sign-ins.
+pub(super) async fn try_once(
+    tx: &mut Tx,
+    token_hash: Vec<u8>,
+    at_most: i64,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    const LOCK: Sql = Sql {
+        sqlite: "SELECT id FROM users
+                 WHERE id = (SELECT user_id FROM pending_sign_ins WHERE token_hash = $1)",
+        postgres: "SELECT id FROM users
+                   WHERE id = (SELECT user_id FROM pending_sign_ins WHERE token_hash = $1)
+                   FOR NO KEY UPDATE",
+    };
+    let _: Option<(UserId,)> = tx.query(LOCK).bind(token_hash.clone()).optional().await?;
+    let row: Option<(UserId,)> = tx
+        .query(
+            "UPDATE pending_sign_ins SET tries = tries + 1
+             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2
+             RETURNING user_id",
+        )
+        .bind(token_hash)
+        .bind(at_most)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(row.map(|(user,)| user))
+}
+
+/// Why a ticket was not taken, for the audit trail, and whose it is.
+pub(super) async fn why_not(
+    tx: &mut Tx,
+    token_hash: Vec<u8>,
+    now: Timestamp,
+) -> Result<(Option<UserId>, &'static str)> {
+    let row: Option<(UserId, Option<Timestamp>, Timestamp)> = tx
+        .query("SELECT user_id, used_at, expires_at FROM pending_sign_ins WHERE token_hash = $1")
+        .bind(token_hash)
+        .optional()
+        .await?;
+    Ok(match row {
+        None => (None, "unknown_ticket"),
+        Some((user, Some(_), _)) => (Some(user), "ticket_used"),
+        Some((user, None, end)) if end <= now => (Some(user), "ticket_expired"),
+        Some((user, None, _)) => (Some(user), "too_many_tries"),
+    })
+}
+
+/// Notes that a waiting sign-in became a session.
+pub(super) async fn used(tx: &mut Tx, token_hash: Vec<u8>, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE pending_sign_ins SET used_at = $2 WHERE token_hash = $1")
+        .bind(token_hash)
+        .bind(now)
+        .execute()
+        .await
+}
+
+/// Ends all of somebody's sign-ins that wait.
+pub async fn withdraw(tx: &mut Tx, user: UserId) -> Result<u64> {
+    tx.query("DELETE FROM pending_sign_ins WHERE user_id = $1 AND used_at IS NULL")
+        .bind(user)
+        .execute()
+        .await
+}
