@@ -14,7 +14,7 @@ use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
-use crate::exports::{self, Sinks};
+use crate::exports::{self, Senders};
 use crate::health::Writes;
 use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
@@ -248,7 +248,7 @@ async fn put_together(
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     let webhooks = Webhooks::from_config(&config)?;
     // Refused now, and made again by who sends.
-    Sinks::from_config(&config)?;
+    Senders::from_config(&config)?;
     metrics.describe(&config, "");
     // Policies for checks that do not exist were refused before.
     let overrides = checks::overrides(&config).unwrap_or_default();

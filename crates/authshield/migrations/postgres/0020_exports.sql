@@ -9,8 +9,7 @@ CREATE TABLE export_cursors (
     attempts        BIGINT NOT NULL,
     failing_since   TIMESTAMPTZ,
     next_attempt_at TIMESTAMPTZ,
-    last_error      TEXT,
-    updated_at      TIMESTAMPTZ NOT NULL
+    last_error      TEXT
 );
 
 CREATE TABLE export_dead_letters (

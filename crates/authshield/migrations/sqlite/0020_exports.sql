@@ -9,8 +9,7 @@ CREATE TABLE export_cursors (
     attempts        INTEGER NOT NULL,
     failing_since   TEXT,
     next_attempt_at TEXT,
-    last_error      TEXT,
-    updated_at      TEXT NOT NULL
+    last_error      TEXT
 ) STRICT;
 
 CREATE TABLE export_dead_letters (

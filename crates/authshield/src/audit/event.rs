@@ -465,6 +465,26 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// Somebody had a sink given events again.
+    ExportReplayed {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Which.
+        sink: &'static str,
+        /// From when on; nothing if it was what was not taken.
+        since: Option<Timestamp>,
+        /// How many.
+        count: u64,
+    },
+    /// Somebody gave up what a sink did not take.
+    ExportDeadLettersDropped {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Which.
+        sink: &'static str,
+        /// How many.
+        count: u64,
+    },
     /// What is personal of somebody was erased from what was sealed: addresses, user agents, typed
     /// addresses.
     PersonErased {
@@ -549,6 +569,8 @@ impl Event {
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
             Self::EventsExported { .. } => "EVENTS_EXPORTED",
+            Self::ExportReplayed { .. } => "EXPORT_REPLAYED",
+            Self::ExportDeadLettersDropped { .. } => "EXPORT_DEAD_LETTERS_DROPPED",
             Self::PersonErased { .. } => "PERSON_ERASED",
             Self::EventsPruned { .. } => "EVENTS_PRUNED",
         }

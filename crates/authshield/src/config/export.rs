@@ -8,30 +8,27 @@ use url::Url;
 
 use super::lints;
 use super::setting::{Fallback, choice, settings};
+use super::value::Value;
 
 choice! {
-    /// What events look like in a webhook.
-    WebhookFormat {
-        /// As they are.
+    /// What an event looks like.
+    EventFormat {
+        /// As it is, in JSON.
         Json = "json",
-        /// Open Cybersecurity Schema Framework.
+        /// Open Cybersecurity Schema Framework 1.3, in JSON.
         Ocsf = "ocsf",
-        /// Elastic Common Schema.
+        /// Elastic Common Schema 8, in JSON.
         Ecs = "ecs",
+        /// Common Event Format, a line of text.
+        Cef = "cef",
     }
 }
 
-choice! {
-    /// What events look like in syslog.
-    SyslogFormat {
-        /// Common Event Format.
-        Cef = "cef",
-        /// As they are, in JSON.
-        Json = "json",
-        /// Open Cybersecurity Schema Framework, in JSON.
-        Ocsf = "ocsf",
-        /// Elastic Common Schema, in JSON.
-        Ecs = "ecs",
+impl std::str::FromStr for EventFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Value::parse(text)
     }
 }
 
@@ -51,7 +48,7 @@ settings! {
             lints: &[lints::SHORT_SECRET],
         }
         /// What events look like.
-        format: WebhookFormat {
+        format: EventFormat {
             fallback: Fallback::Always("json"),
             example: "ocsf",
             mistaken: &["WEBHOOK_FORMAT", "EXPORT_FORMAT"],
@@ -80,7 +77,7 @@ settings! {
             mistaken: &["SYSLOG_CA", "SYSLOG_CA_FILE", "SYSLOG_TLS_CA"],
         }
         /// What events look like.
-        format: SyslogFormat {
+        format: EventFormat {
             fallback: Fallback::Always("cef"),
             example: "json",
             mistaken: &["SYSLOG_FORMAT"],

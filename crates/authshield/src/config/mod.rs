@@ -37,7 +37,7 @@ mod web;
 
 pub use accounts::{DuplicateEmail, Password, Recovery, Registration, Verification};
 pub use canary::{Canary, CanaryMailbox};
-pub use export::{ExportSyslog, ExportWebhook, SyslogFormat, WebhookFormat};
+pub use export::{EventFormat, ExportSyslog, ExportWebhook};
 pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};
 pub use finding::{Finding, Refused, Severity};
 pub use fingerprint::{Changes, FingerprintKey, Fingerprints};

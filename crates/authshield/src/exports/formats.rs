@@ -2,44 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::catalogue::{OCSF_CLASSES, classify, succeeded};
+use super::catalogue::{
+    ACCESS, ACCOUNT, API, APPLICATION, AUTHENTICATION, DETECTION, OTHER, class_name, classify,
+};
 use crate::audit::Entry;
-
-/// How events are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// As they are, in JSON.
-    Json,
-    /// Open Cybersecurity Schema Framework 1.3, in JSON.
-    Ocsf,
-    /// Elastic Common Schema 8, in JSON.
-    Ecs,
-    /// Common Event Format 0, a line of text.
-    Cef,
-}
-
-impl From<crate::config::WebhookFormat> for Format {
-    fn from(format: crate::config::WebhookFormat) -> Self {
-        use crate::config::WebhookFormat as Given;
-        match format {
-            Given::Json => Self::Json,
-            Given::Ocsf => Self::Ocsf,
-            Given::Ecs => Self::Ecs,
-        }
-    }
-}
-
-impl From<crate::config::SyslogFormat> for Format {
-    fn from(format: crate::config::SyslogFormat) -> Self {
-        use crate::config::SyslogFormat as Given;
-        match format {
-            Given::Cef => Self::Cef,
-            Given::Json => Self::Json,
-            Given::Ocsf => Self::Ocsf,
-            Given::Ecs => Self::Ecs,
-        }
-    }
-}
+use crate::config::EventFormat;
+use crate::kernel::UserId;
 
 /// The program, as others call it.
 const PRODUCT: &str = "AuthShield";
@@ -47,12 +15,20 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Writes `entry` as one line, without its end.
 #[must_use]
-pub fn write(format: Format, entry: &Entry) -> String {
+pub fn write(format: EventFormat, entry: &Entry) -> String {
+    match value(format, entry) {
+        Value::String(line) => line,
+        object => object.to_string(),
+    }
+}
+
+/// Writes `entry` as a JSON value: an object, or a string that holds a line.
+pub(super) fn value(format: EventFormat, entry: &Entry) -> Value {
     match format {
-        Format::Json => serde_json::to_string(entry).expect("an event is plain data"),
-        Format::Ocsf => ocsf(entry).to_string(),
-        Format::Ecs => ecs(entry).to_string(),
-        Format::Cef => cef(entry),
+        EventFormat::Json => serde_json::to_value(entry).expect("an event is plain data"),
+        EventFormat::Ocsf => ocsf(entry),
+        EventFormat::Ecs => ecs(entry),
+        EventFormat::Cef => Value::String(cef(entry)),
     }
 }
 
@@ -77,8 +53,6 @@ fn known(value: Value) -> Value {
 fn ocsf(entry: &Entry) -> Value {
     let class = classify(&entry.code, &entry.data.0);
     let (uid, activity) = class.ocsf;
-    let name = OCSF_CLASSES.iter().find(|(known, _)| *known == uid).map(|(_, name)| *name);
-    let good = succeeded(&entry.code);
     let severity = match class.severity {
         0..=1 => 1,
         2..=3 => 2,
@@ -86,38 +60,52 @@ fn ocsf(entry: &Entry) -> Value {
         6..=7 => 4,
         _ => 5,
     };
-    let user = |id: Option<crate::kernel::UserId>| json!({ "uid": id, "type_id": id.map(|_| 1) });
+    // 0 is "unknown", 1 is "user".
+    let user = |id: Option<UserId>| json!({ "uid": id, "type_id": u8::from(id.is_some()) });
+    let product = json!({ "name": PRODUCT, "vendor_name": PRODUCT, "version": VERSION });
     let mut event = known(json!({
         "metadata": {
             "version": "1.3.0",
             "uid": entry.id,
             "event_code": entry.code,
             "correlation_uid": entry.request_id,
-            "product": { "name": PRODUCT, "vendor_name": PRODUCT, "version": VERSION },
+            "product": product,
         },
         "class_uid": uid,
-        "class_name": name,
+        "class_name": class_name(uid),
         "category_uid": uid / 1000,
         "activity_id": activity,
-        "activity_name": (activity == 99).then_some(&entry.code),
+        "activity_name": (activity == OTHER).then_some(&entry.code),
         "type_uid": uid * 100 + activity,
         "severity_id": severity,
-        "status_id": if good { 1 } else { 2 },
+        "status_id": if class.succeeded { 1 } else { 2 },
         "status_detail": entry.reason,
         "time": entry.at.as_microsecond() / 1000,
-        "user": user(entry.user_id),
         "actor": { "user": user(entry.actor_id) },
         "session": { "uid": entry.session_id },
         "src_endpoint": { "ip": address(entry) },
         "http_request": { "user_agent": entry.user_agent.as_deref().filter(|it| !it.is_empty()) },
     }));
-    if uid == 2004 {
-        event["finding_info"] = json!({ "uid": entry.id, "title": entry.code });
+    // What a class asks for besides.
+    match uid {
+        ACCOUNT | AUTHENTICATION | ACCESS => event["user"] = known(user(entry.user_id)),
+        DETECTION => event["finding_info"] = json!({ "uid": entry.id, "title": entry.code }),
+        APPLICATION => event["app"] = product,
+        API => event["api"] = json!({ "operation": entry.code }),
+        _ => {}
+    }
+    if uid == AUTHENTICATION && entry.data.0["amr"].is_array() {
+        let several = entry.data.0["amr"].as_array().is_some_and(|amr| amr.contains(&json!("mfa")));
+        event["is_mfa"] = json!(several);
     }
     if entry.data.0 != json!({}) {
         event["unmapped"] = entry.data.0.clone();
     }
     event
+}
+
+fn outcome(succeeded: bool) -> &'static str {
+    if succeeded { "success" } else { "failure" }
 }
 
 fn ecs(entry: &Entry) -> Value {
@@ -132,7 +120,7 @@ fn ecs(entry: &Entry) -> Value {
             "reason": entry.reason,
             "category": [class.ecs.0],
             "type": [class.ecs.1],
-            "outcome": if succeeded(&entry.code) { "success" } else { "failure" },
+            "outcome": outcome(class.succeeded),
             "severity": class.severity,
             "provider": "authshield",
             "dataset": "authshield.audit",
@@ -158,8 +146,8 @@ fn head(text: &str) -> String {
     plain(text).replace('\\', "\\\\").replace('|', "\\|")
 }
 
-/// Escapes what has a meaning in a value.
-fn value(text: &str) -> String {
+/// Escapes what has a meaning in the rest of it.
+fn extension(text: &str) -> String {
     plain(text).replace('\\', "\\\\").replace('=', "\\=")
 }
 
@@ -178,11 +166,11 @@ fn cef(entry: &Entry) -> String {
         class.severity
     );
     let data = (entry.data.0 != json!({})).then(|| entry.data.0.to_string());
-    let id = |id: Option<crate::kernel::UserId>| id.map(|id| id.to_string());
+    let id = |id: Option<UserId>| id.map(|id| id.to_string());
     let fields = [
         ("rt", Some((entry.at.as_microsecond() / 1000).to_string())),
         ("externalId", Some(entry.id.to_string())),
-        ("outcome", Some(if succeeded(&entry.code) { "success" } else { "failure" }.to_owned())),
+        ("outcome", Some(outcome(class.succeeded).to_owned())),
         ("reason", entry.reason.clone()),
         ("src", address(entry).map(ToOwned::to_owned)),
         ("suid", id(entry.actor_id)),
@@ -195,7 +183,7 @@ fn cef(entry: &Entry) -> String {
         ("cs3Label", data.as_ref().map(|_| "data".to_owned())),
         ("cs3", data),
     ];
-    let fields = fields.into_iter().filter_map(|(name, text)| Some((name, value(&text?))));
+    let fields = fields.into_iter().filter_map(|(name, text)| Some((name, extension(&text?))));
     let fields: Vec<_> = fields.map(|(name, text)| format!("{name}={text}")).collect();
     line += &fields.join(" ");
     line
@@ -203,8 +191,6 @@ fn cef(entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
     use insta::assert_snapshot;
     use onesql::{Json, Timestamp};
     use uuid::Uuid;
@@ -235,47 +221,39 @@ mod tests {
             let value: Value = serde_json::from_str(&text).unwrap();
             format!("{:#}", crate::kernel::sorted(value)).replace(VERSION, "[version]")
         };
-        assert_snapshot!("login_failed_ocsf", pretty(write(Format::Ocsf, &entry)));
-        assert_snapshot!("login_failed_ecs", pretty(write(Format::Ecs, &entry)));
+        assert_snapshot!("login_failed_ocsf", pretty(write(EventFormat::Ocsf, &entry)));
+        assert_snapshot!("login_failed_ecs", pretty(write(EventFormat::Ecs, &entry)));
         assert_snapshot!(
-            write(Format::Cef, &entry).replace(VERSION, "[version]"),
+            write(EventFormat::Cef, &entry).replace(VERSION, "[version]"),
             @"CEF:0|AuthShield|AuthShield|[version]|LOGIN_FAILED|login failed|4|rt=1800000000123 externalId=00000000-0000-0000-0000-000000000001 outcome=failure reason=wrong_password src=192.0.2.1 duid=00000000-0000-0000-0000-000000000002 requestClientApplication=curl/8 cs2Label=request cs2=r1"
         );
     }
 
-    /// Which class each event has, in one place.
+    /// What OCSF and ECS ask of every event, whichever it is.
     #[test]
-    fn every_event_has_a_class() {
-        let mut page = String::new();
+    fn every_event_has_what_its_class_asks_for() {
         for code in CODES {
             let entry = entry(code);
-            let ocsf: Value = serde_json::from_str(&write(Format::Ocsf, &entry)).unwrap();
-            let ecs: Value = serde_json::from_str(&write(Format::Ecs, &entry)).unwrap();
-            for member in ["class_name", "type_uid", "severity_id", "status_id", "time", "metadata"]
-            {
-                assert!(!ocsf[member].is_null(), "{code}: {ocsf}");
+            let ocsf: Value = serde_json::from_str(&write(EventFormat::Ocsf, &entry)).unwrap();
+            let asked = match ocsf["class_uid"].as_u64().unwrap() {
+                2004 => "finding_info",
+                3001 | 3002 | 3005 => "user",
+                6002 => "app",
+                _ => "api",
+            };
+            for member in ["metadata", "type_uid", "severity_id", "status_id", "time", asked] {
+                assert!(!ocsf[member].is_null(), "{code} has no {member}: {ocsf}");
             }
-            assert_eq!(
-                ocsf["type_uid"],
-                ocsf["class_uid"].as_u64().unwrap() * 100 + ocsf["activity_id"].as_u64().unwrap()
-            );
-            assert!(
-                ecs["event"]["category"][0].is_string() && ecs["@timestamp"].is_string(),
-                "{code}"
-            );
-            assert!(write(Format::Cef, &entry).starts_with("CEF:0|"), "{code}");
-            let _ = writeln!(
-                page,
-                "{code} {} {}",
-                ocsf["type_uid"],
-                ecs["event"]["outcome"].as_str().unwrap()
-            );
+            let ecs: Value = serde_json::from_str(&write(EventFormat::Ecs, &entry)).unwrap();
+            assert!(ecs["@timestamp"].is_string() && ecs["event"]["category"][0].is_string());
+            assert!(write(EventFormat::Cef, &entry).starts_with("CEF:0|"), "{code}");
         }
-        assert!(
-            page.contains("LOGIN_SUCCEEDED 300201 success")
-                && page.contains("LOGOUT 300202 success")
-        );
-        assert!(page.contains("REFRESH_REUSED 200401 failure"), "{page}");
+        let mut signed_in = entry("LOGIN_SUCCEEDED");
+        for (amr, several) in [(json!(["pwd"]), false), (json!(["pwd", "otp", "mfa"]), true)] {
+            signed_in.data = Json(json!({ "amr": amr }));
+            let ocsf: Value = serde_json::from_str(&write(EventFormat::Ocsf, &signed_in)).unwrap();
+            assert_eq!((&ocsf["type_uid"], &ocsf["is_mfa"]), (&json!(300_201), &json!(several)));
+        }
     }
 
     /// J10: whatever somebody sends, an event is one line with its own fields.
@@ -285,14 +263,14 @@ mod tests {
             user_agent: Some("x src=6.6.6.6 | \\ \r\nCEF:0|Evil\u{1b}[2J".into()),
             ..entry("LOGIN|FAILED\n")
         };
-        let line = write(Format::Cef, &evil);
+        let line = write(EventFormat::Cef, &evil);
         assert!(!line.contains(['\n', '\r', '\u{1b}']), "{line}");
         assert!(
             line.contains("|LOGIN\\|FAILED |") && line.contains("x src\\=6.6.6.6 | \\\\ "),
             "{line}"
         );
         assert_eq!(line.matches(" src=").count(), 1, "{line}");
-        for format in [Format::Json, Format::Ocsf, Format::Ecs] {
+        for format in [EventFormat::Json, EventFormat::Ocsf, EventFormat::Ecs] {
             assert_eq!(write(format, &evil).lines().count(), 1);
         }
     }

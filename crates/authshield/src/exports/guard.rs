@@ -9,27 +9,27 @@ use url::{Host, Url};
 /// Lets requests go to public addresses and to those that were named, whatever a name resolves to at the
 /// moment: it looks at the addresses that are connected to.
 #[derive(Debug, Clone, Default)]
-pub struct Guard {
+pub(super) struct Guard {
     named: Vec<IpNet>,
 }
 
 impl Guard {
     /// Lets requests go to these networks as well.
     #[must_use]
-    pub fn new(named: Vec<IpNet>) -> Self {
+    pub(super) fn new(named: Vec<IpNet>) -> Self {
         Self { named }
     }
 
     /// Whether requests may go to `address`.
     #[must_use]
-    pub fn lets(&self, address: IpAddr) -> bool {
+    pub(super) fn lets(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         is_public(address) || self.named.iter().any(|network| network.contains(&address))
     }
 
     /// Whether requests may go to `url`, as far as its text tells: a name is looked at when it is resolved.
     #[must_use]
-    pub fn lets_url(&self, url: &Url) -> bool {
+    pub(super) fn lets_url(&self, url: &Url) -> bool {
         match url.host() {
             Some(Host::Ipv4(address)) => self.lets(address.into()),
             Some(Host::Ipv6(address)) => self.lets(address.into()),
@@ -46,11 +46,9 @@ impl Resolve for Guard {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let (good, bad): (Vec<_>, Vec<_>) = found.partition(|found| guard.lets(found.ip()));
             if good.is_empty() && !bad.is_empty() {
-                return Err(
-                    "it is an address inside, which export_webhook.private_networks does not \
-                            name"
-                        .into(),
-                );
+                let why =
+                    "it is an address inside, which export_webhook.private_networks does not name";
+                return Err(why.into());
             }
             Ok(Box::new(good.into_iter()) as Addrs)
         })

@@ -2,43 +2,44 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use tokio_util::sync::CancellationToken;
 
-use super::rules::{self, Failure, Next};
-use super::sql::{self, Cursor, Sealed};
+use super::rules::{self, Cursor, Failure, Next};
+use super::sql::{self, Sealed};
 use super::syslog::Syslog;
-use super::webhook::{SetupError, Webhook};
+use super::webhook::Webhook;
+use super::{SetupError, Sink};
 use crate::app::App;
 use crate::config::Config;
-use crate::kernel::Timestamp;
 use crate::leases;
-use crate::seals::written_at;
-use crate::telemetry::metrics::{ExportOutcome, Sink as SinkLabel};
+use crate::telemetry::metrics::ExportOutcome;
 
 /// How often it is looked for events.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many are read at once.
+/// How many are read at once: no more of them are ever in memory.
 const BATCH: i64 = 50;
-/// For how long one node sends without a look at the lease.
-const TURN: Duration = Duration::from_secs(10);
-/// How long a lease is: a turn, the event that was begun in it, and some more.
-const LEASE: Duration = Duration::from_secs(45);
+/// How many a webhook is sent at once, while it takes them.
+const AT_ONCE: usize = 8;
+/// For how long events are begun to be sent, and dead letters behind them, before it is looked again where
+/// the sink stands.
+const TURN: Duration = Duration::from_secs(5);
+/// How long one node does it for all. Where it takes longer than that, events may be given twice; where the
+/// sink stands is changed by one of two nodes only.
+const LEASE: Duration = Duration::from_secs(20);
 
-/// One that takes events.
-enum Sink {
+/// One that gives a sink its events.
+enum Sender {
     Webhook(Box<Webhook>),
     Syslog(Box<Syslog>),
 }
 
-/// The names of all, as metrics and rows have them.
-pub(super) const WEBHOOK: &str = "webhook";
-pub(super) const SYSLOG: &str = "syslog";
-
-impl Sink {
-    fn name(&self) -> &'static str {
+impl Sender {
+    fn sink(&self) -> Sink {
         match self {
-            Self::Webhook(_) => WEBHOOK,
-            Self::Syslog(_) => SYSLOG,
+            Self::Webhook(_) => Sink::Webhook,
+            Self::Syslog(_) => Sink::Syslog,
         }
     }
 
@@ -49,35 +50,63 @@ impl Sink {
         }
     }
 
-    async fn send(&mut self, sealed: &Sealed, now: Timestamp) -> Result<(), Failure> {
+    /// Gives `events` for a turn, and says of each whether it was taken, in their order.
+    fn give<'s>(
+        &'s mut self,
+        events: &'s [Sealed],
+        at_once: usize,
+        app: &'s App,
+        stop: &'s CancellationToken,
+    ) -> BoxStream<'s, (&'s Sealed, Result<(), Failure>)> {
+        let began = Instant::now();
+        let going = move |_: &&Sealed| began.elapsed() <= TURN && !stop.is_cancelled();
+        let events = events.iter().take_while(going);
         match self {
-            Self::Webhook(webhook) => webhook.send(&sealed.entry, now).await,
-            Self::Syslog(syslog) => syslog.send(&sealed.entry, sealed.seq, now).await,
+            Self::Webhook(webhook) => {
+                let webhook: &Webhook = webhook;
+                let give = move |sealed: &'s Sealed| async move {
+                    (sealed, webhook.send(&sealed.entry, app.world.now()).await)
+                };
+                stream::iter(events).map(give).buffered(at_once).boxed()
+            }
+            Self::Syslog(syslog) => {
+                let give = move |(syslog, mut events): (&'s mut Syslog, _)| async move {
+                    let sealed = Iterator::next(&mut events)?;
+                    let taken = syslog.send(sealed, app.world.now()).await;
+                    Some(((sealed, taken), (syslog, events)))
+                };
+                stream::unfold((&mut **syslog, events), give).boxed()
+            }
         }
     }
 }
 
-/// All that take events.
-#[derive(Default)]
-pub struct Sinks(Vec<Sink>);
+/// All that give events.
+pub struct Senders(Vec<Sender>);
 
-impl Sinks {
-    /// Returns those that are configured.
+impl Senders {
+    /// Returns one for each sink that is configured.
     pub fn from_config(config: &Config) -> Result<Self, SetupError> {
-        let webhook = Webhook::from_config(config)?.map(|it| Sink::Webhook(Box::new(it)));
-        let syslog = Syslog::from_config(config)?.map(|it| Sink::Syslog(Box::new(it)));
+        let webhook = Webhook::from_config(config)?.map(|it| Sender::Webhook(Box::new(it)));
+        let syslog = Syslog::from_config(config)?.map(|it| Sender::Syslog(Box::new(it)));
         Ok(Self(webhook.into_iter().chain(syslog).collect()))
+    }
+
+    /// Reaches every sink without giving it anything, and says what came of it.
+    pub async fn probe(&self) -> Vec<(Sink, Result<(), String>)> {
+        let mut found = Vec::new();
+        for sender in &self.0 {
+            let reached = match sender {
+                Sender::Webhook(webhook) => webhook.probe().await,
+                Sender::Syslog(syslog) => syslog.probe().await,
+            };
+            found.push((sender.sink(), reached));
+        }
+        found
     }
 }
 
-/// Which sinks are configured.
-fn configured(config: &Config) -> Vec<&'static str> {
-    let webhook = config.export_webhook.url.is_some().then_some(WEBHOOK);
-    let syslog = config.export_syslog.address.is_some().then_some(SYSLOG);
-    webhook.into_iter().chain(syslog).collect()
-}
-
-/// What one step of a sink came to.
+/// What one step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Nothing is due, or another node does it.
@@ -88,13 +117,20 @@ pub enum Step {
 
 /// Sends until `stop`.
 pub async fn run(app: App, stop: CancellationToken) {
-    // What cannot be set up was refused at the start.
-    let Ok(sinks) = Sinks::from_config(&app.config) else { return };
-    let going = sinks.0.into_iter().map(|sink| keep_sending(&app, sink, &stop));
-    futures_util::future::join_all(going).await;
+    match Senders::from_config(&app.config) {
+        Ok(senders) => {
+            let going = senders.0.into_iter().map(|sender| keep_sending(&app, sender, &stop));
+            futures_util::future::join_all(going).await;
+        }
+        // It was refused at the start; a file may be gone since.
+        Err(error) => tracing::error!(
+            error = %crate::problem::chain(&error),
+            "events are not exported until the next start"
+        ),
+    }
 }
 
-async fn keep_sending(app: &App, mut sink: Sink, stop: &CancellationToken) {
+async fn keep_sending(app: &App, mut sender: Sender, stop: &CancellationToken) {
     let mut interval = tokio::time::interval(EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -103,11 +139,11 @@ async fn keep_sending(app: &App, mut sink: Sink, stop: &CancellationToken) {
             _ = interval.tick() => {}
         }
         loop {
-            match send(app, &mut sink).await {
+            match send(app, &mut sender, stop).await {
                 Ok(Step::More) if !stop.is_cancelled() => continue,
                 Ok(_) => {}
                 Err(error) => tracing::warn!(
-                    sink = sink.name(),
+                    sink = sender.sink().as_str(),
                     error = %crate::problem::chain(&error),
                     "events could not be exported"
                 ),
@@ -118,138 +154,112 @@ async fn keep_sending(app: &App, mut sink: Sink, stop: &CancellationToken) {
 }
 
 /// Takes one step with every sink.
-pub async fn step(app: &App, sinks: &mut Sinks) -> onesql::Result<Step> {
-    let mut all = Step::Rest;
-    for sink in &mut sinks.0 {
-        if send(app, sink).await? == Step::More {
+pub async fn step(app: &App, senders: &mut Senders) -> onesql::Result<Step> {
+    let (mut all, stop) = (Step::Rest, CancellationToken::new());
+    for sender in &mut senders.0 {
+        if send(app, sender, &stop).await? == Step::More {
             all = Step::More;
         }
     }
     Ok(all)
 }
 
-async fn send(app: &App, sink: &mut Sink) -> onesql::Result<Step> {
-    let (name, now) = (sink.name(), app.world.now());
-    let cursor = sql::cursor(&app.store, name, now).await?;
+async fn send(app: &App, sender: &mut Sender, stop: &CancellationToken) -> onesql::Result<Step> {
+    let (sink, now) = (sender.sink(), app.world.now());
+    if let Sender::Syslog(syslog) = sender
+        && let Some(from) = syslog.lost_from(now)
+    {
+        sql::back(&app.store, sink, from).await?;
+        syslog.found();
+    }
+    let cursor = sql::cursor(&app.store, sink).await?;
     if cursor.next_attempt_at.is_some_and(|at| at > now) {
         return Ok(Step::Rest);
     }
-    let risen = sql::risen(&app.store, name, BATCH).await?;
     let due = sql::behind(&app.store, cursor.seq, BATCH).await?;
-    if risen.is_empty() && due.is_empty() || !leases::take(app, sink.lease(), LEASE).await? {
+    let risen = sql::risen(&app.store, sink, BATCH).await?;
+    if due.is_empty() && risen.is_empty() || !leases::take(app, sender.lease(), LEASE).await? {
         return Ok(Step::Rest);
     }
-    let began = Instant::now();
-    for sealed in &risen {
-        if began.elapsed() > TURN {
-            return Ok(Step::More);
-        }
-        raise(app, sink, sealed).await?;
+    // The node that had the lease may have gone on.
+    if sql::cursor(&app.store, sink).await? != cursor {
+        return Ok(Step::More);
     }
-    // Another node may have gone on since.
-    let mut cursor = sql::cursor(&app.store, name, now).await?;
-    let mut went = 0;
-    for sealed in due.iter().filter(|sealed| sealed.seq > cursor.seq) {
-        if began.elapsed() > TURN {
-            break;
-        }
-        let taken = sink.send(sealed, app.world.now()).await;
-        count(app, name, taken.is_ok());
-        if let Err(failure) = taken {
-            fail(app, name, sealed, &failure, &cursor, went).await?;
-            return Ok(Step::Rest);
-        }
-        went = sealed.seq;
+    let stands = give(app, sender, &due, cursor, stop).await?;
+    if stands.attempts > 0 {
+        return Ok(Step::Rest);
     }
-    if went > 0 {
-        cursor = Cursor {
-            seq: went,
-            attempts: 0,
-            failing_since: None,
-            next_attempt_at: None,
-            last_error: None,
-        };
-        let mut tx = app.store.write().await?;
-        sql::stand(&mut tx, name, &cursor, now).await?;
+    raise(app, sender, &risen, stop).await?;
+    Ok(Step::More)
+}
+
+/// Gives the events that are due, and returns where the sink stands then.
+async fn give(
+    app: &App,
+    sender: &mut Sender,
+    due: &[Sealed],
+    cursor: Cursor,
+    stop: &CancellationToken,
+) -> onesql::Result<Cursor> {
+    let sink = sender.sink();
+    let (mut stands, mut dead) = (cursor.clone(), Vec::new());
+    // Whoever has trouble is asked once.
+    let at_once = if cursor.attempts > 0 { 1 } else { AT_ONCE };
+    let mut given = sender.give(due, at_once, app, stop);
+    while let Some((sealed, taken)) = given.next().await {
+        count(app, sink, taken.is_ok());
+        if let Err(failure) = &taken {
+            let (event, why) = (sealed.entry.id, failure.why());
+            tracing::warn!(sink = sink.as_str(), %event, why, "an event was not taken");
+            match rules::judge(failure, &stands, app.world.now()) {
+                Next::Bury => dead.push((sealed.seq, why.to_owned())),
+                Next::Again(again) => {
+                    stands = again;
+                    break;
+                }
+            }
+        }
+        stands = Cursor::at(sealed.seq);
+    }
+    drop(given);
+    if stands == cursor {
+        return Ok(stands);
+    }
+    let mut tx = app.store.write().await?;
+    // Else somebody had events given again, and all of this is.
+    if sql::stand(&mut tx, sink, cursor.seq, &stands).await? {
+        for (seq, why) in dead {
+            sql::bury(&mut tx, sink, seq, &why, app.world.now()).await?;
+        }
         tx.commit().await?;
     }
-    Ok(if due.is_empty() { Step::Rest } else { Step::More })
+    Ok(stands)
 }
 
-/// Sends a dead letter again; if it is not taken now, it is dead again.
-async fn raise(app: &App, sink: &mut Sink, sealed: &Sealed) -> onesql::Result<()> {
-    let now = app.world.now();
-    let taken = sink.send(sealed, now).await;
-    count(app, sink.name(), taken.is_ok());
-    let mut tx = app.store.write().await?;
-    match taken {
-        Ok(()) => sql::forget(&mut tx, sink.name(), sealed.seq).await?,
-        Err(Failure::Refused(why) | Failure::Later(why) | Failure::Lost(why, _)) => {
-            sql::bury(&mut tx, sink.name(), sealed.seq, &why, now).await?;
-        }
-    }
-    tx.commit().await
-}
-
-/// Writes down what follows from a failure; `went` is the last link that was taken before it, or 0.
-async fn fail(
+/// Sends dead letters again; one that is not taken now is dead again.
+async fn raise(
     app: &App,
-    sink: &'static str,
-    sealed: &Sealed,
-    failure: &Failure,
-    before: &Cursor,
-    went: i64,
+    sender: &mut Sender,
+    risen: &[Sealed],
+    stop: &CancellationToken,
 ) -> onesql::Result<()> {
-    let now = app.world.now();
-    let first = went > 0;
-    let attempts = if first { 1 } else { before.attempts + 1 };
-    let since = if first { now } else { before.failing_since.unwrap_or(now) };
-    let mut tx = app.store.write().await?;
-    let (Failure::Refused(why) | Failure::Later(why) | Failure::Lost(why, _)) = failure;
-    tracing::warn!(sink, attempts, why, event = %sealed.entry.id, "an event was not taken");
-    let cursor = match rules::judge(failure, attempts, since, now) {
-        Next::Bury(why) => {
-            sql::bury(&mut tx, sink, sealed.seq, &why, now).await?;
-            Cursor {
-                seq: sealed.seq,
-                attempts: 0,
-                failing_since: None,
-                next_attempt_at: None,
-                last_error: None,
+    let sink = sender.sink();
+    let mut given = sender.give(risen, 1, app, stop);
+    while let Some((sealed, taken)) = given.next().await {
+        count(app, sink, taken.is_ok());
+        let mut tx = app.store.write().await?;
+        match taken {
+            Ok(()) => sql::forget(&mut tx, sink, sealed.seq).await?,
+            Err(failure) => {
+                sql::bury(&mut tx, sink, sealed.seq, failure.why(), app.world.now()).await?;
             }
         }
-        Next::Again(at) => {
-            let reached = if first { went } else { before.seq };
-            let seq = match failure {
-                Failure::Lost(_, from) => reached.min(from - 1),
-                _ => reached,
-            };
-            Cursor {
-                seq,
-                attempts,
-                failing_since: Some(since),
-                next_attempt_at: Some(at),
-                last_error: Some(why.clone()),
-            }
-        }
-    };
-    sql::stand(&mut tx, sink, &cursor, now).await?;
-    tx.commit().await
-}
-
-fn count(app: &App, sink: &'static str, taken: bool) {
-    let outcome = if taken { "taken" } else { "failed" };
-    app.metrics.exports.get_or_create(&ExportOutcome { sink, outcome }).inc();
-}
-
-/// Says how far each sink is behind, and how much it did not take.
-pub async fn measure(app: &App, tx: &mut onesql::Tx) -> onesql::Result<()> {
-    let now = app.world.now();
-    for sink in configured(&app.config) {
-        let Some((first, dead)) = sql::waits(tx, sink).await? else { continue };
-        let lag = first.map_or(0.0, |id| now.since(written_at(id)).as_secs_f64());
-        app.metrics.export_lag.get_or_create(&SinkLabel { sink }).set(lag);
-        app.metrics.export_dead_letters.get_or_create(&SinkLabel { sink }).set(dead);
+        tx.commit().await?;
     }
     Ok(())
+}
+
+fn count(app: &App, sink: Sink, taken: bool) {
+    let outcome = if taken { "taken" } else { "failed" };
+    app.metrics.exports.get_or_create(&ExportOutcome { sink: sink.as_str(), outcome }).inc();
 }

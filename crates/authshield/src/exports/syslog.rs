@@ -1,9 +1,11 @@
 //! Syslog (RFC 5424) over TLS (RFC 5425).
 //!
 //! Nobody says that a line arrived. So when a connection breaks, what was written in the last seconds is
-//! written again over the next one.
+//! written again over the next one; a connection over which nothing is acknowledged for so long breaks by
+//! itself.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,18 +19,21 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::SetupError;
 use super::catalogue::classify;
-use super::formats::{self, Format};
+use super::formats;
 use super::rules::Failure;
-use super::webhook::SetupError;
+use super::sql::Sealed;
 use crate::audit::Entry;
-use crate::config::Config;
+use crate::config::{Config, EventFormat};
 use crate::kernel::Timestamp;
 
 /// How long connecting and writing may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long what was written may be on its way.
-const ON_ITS_WAY: Duration = Duration::from_secs(10);
+/// How long what was written may be on its way before the connection is given up.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// What was written before then has arrived, as long as the connection stands.
+const ON_ITS_WAY: Duration = Duration::from_secs(15);
 /// The facility of what is about security and authorization.
 const FACILITY: u8 = 10;
 
@@ -39,10 +44,10 @@ pub(super) struct Syslog {
     name: ServerName<'static>,
     tls: TlsConnector,
     stream: Option<TlsStream<TcpStream>>,
-    format: Format,
+    format: EventFormat,
     /// Who says it.
     host: String,
-    /// What was written a short while ago.
+    /// The links that were written a short while ago.
     written: VecDeque<(Timestamp, i64)>,
 }
 
@@ -80,68 +85,80 @@ impl Syslog {
             name,
             tls: TlsConnector::from(Arc::new(tls)),
             stream: None,
-            format: settings.format.into(),
+            format: settings.format,
             host: config.public_url.host_str().unwrap_or("-").to_owned(),
             written: VecDeque::new(),
         }))
     }
 
-    /// Writes an event, which is the link `seq`.
-    pub(super) async fn send(
-        &mut self,
-        entry: &Entry,
-        seq: i64,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let line = frame(self.format, entry, &self.host);
-        match tokio::time::timeout(TIMEOUT, self.write(line.as_bytes())).await {
-            Ok(Ok(())) => {
-                self.written.push_back((now, seq));
+    /// Returns from which link on what was written may be lost, if the connection over which it was is gone.
+    pub(super) fn lost_from(&mut self, now: Timestamp) -> Option<i64> {
+        if let Some(stream) = &mut self.stream {
+            // A receiver says nothing: when there is something to read, it is the end.
+            if stream.read(&mut [0; 1]).now_or_never().is_none() {
                 while self.written.front().is_some_and(|(at, _)| now.since(*at) > ON_ITS_WAY) {
                     self.written.pop_front();
                 }
+                return None;
+            }
+            self.stream = None;
+        }
+        self.written.iter().map(|(_, seq)| *seq).min()
+    }
+
+    /// What was lost is going to be written again.
+    pub(super) fn found(&mut self) {
+        self.written.clear();
+    }
+
+    /// Writes an event.
+    pub(super) async fn send(&mut self, sealed: &Sealed, now: Timestamp) -> Result<(), Failure> {
+        let line = frame(self.format, &sealed.entry, &self.host);
+        match in_time(self.write(line.as_bytes())).await {
+            Ok(()) => {
+                self.written.push_back((now, sealed.seq));
                 Ok(())
             }
-            Ok(Err(error)) => Err(self.lost(error.to_string())),
-            Err(_) => Err(self.lost("it took too long".to_owned())),
-        }
-    }
-
-    /// Says from where on it is written again.
-    fn lost(&mut self, why: String) -> Failure {
-        self.stream = None;
-        let first = self.written.front().map(|(_, seq)| *seq);
-        self.written.clear();
-        match first {
-            Some(first) => Failure::Lost(why, first),
-            None => Failure::Later(why),
-        }
-    }
-
-    async fn write(&mut self, line: &[u8]) -> std::io::Result<()> {
-        if let Some(stream) = &mut self.stream {
-            // A receiver says nothing: when there is something to read, it is the end.
-            let mut byte = [0; 1];
-            if stream.read(&mut byte).now_or_never().is_some() {
+            Err(error) => {
                 self.stream = None;
-                return Err(std::io::Error::other("the connection was closed"));
+                Err(Failure::Away(crate::problem::chain(&error)))
             }
         }
-        let stream = match &mut self.stream {
+    }
+
+    /// Connects, and writes nothing.
+    pub(super) async fn probe(&self) -> Result<(), String> {
+        let connected = in_time(self.connect()).await;
+        connected.map(drop).map_err(|error| crate::problem::chain(&error))
+    }
+
+    async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
+        let tcp = TcpStream::connect(&self.address).await?;
+        tcp.set_nodelay(true)?;
+        let millis = u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX);
+        rustix::net::sockopt::set_tcp_user_timeout(&tcp, millis)?;
+        self.tls.connect(self.name.clone(), tcp).await
+    }
+
+    async fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let stream = match self.stream.take() {
             Some(stream) => stream,
-            none => {
-                let tcp = TcpStream::connect(&self.address).await?;
-                tcp.set_nodelay(true)?;
-                none.insert(self.tls.connect(self.name.clone(), tcp).await?)
-            }
+            None => self.connect().await?,
         };
+        // Gone if it does not end well, or in time.
+        let stream = self.stream.insert(stream);
         stream.write_all(line).await?;
         stream.flush().await
     }
 }
 
+async fn in_time<T>(doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let done = tokio::time::timeout(TIMEOUT, doing).await;
+    done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")))
+}
+
 /// Returns the line with its length before it (RFC 5425, 4.3).
-fn frame(format: Format, entry: &Entry, host: &str) -> String {
+fn frame(format: EventFormat, entry: &Entry, host: &str) -> String {
     let severity = match classify(&entry.code, &entry.data.0).severity {
         8.. => 2,
         6..=7 => 4,

@@ -7,53 +7,30 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
-use super::formats::{self, Format};
+use super::SetupError;
+use super::formats;
 use super::guard::Guard;
 use super::rules::Failure;
 use crate::audit::Entry;
-use crate::config::Config;
+use crate::config::{Config, EventFormat};
 use crate::kernel::Timestamp;
 
 /// How long a receiver may think.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why a sink cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The secret is none.
-    #[error(
-        "export_webhook.secret is not `whsec_` and base64 of 24 to 64 bytes; `echo whsec_$(openssl rand \
-         -base64 32)` makes one"
-    )]
-    Secret,
-    /// The address is inside, or not encrypted.
-    #[error(
-        "export_webhook.url is not allowed: it must be https, and an address inside must be in \
-         export_webhook.private_networks"
-    )]
-    Address,
-    /// The address of the syslog server is none.
-    #[error("export_syslog.address is not `host:port`")]
-    Server,
-    /// The certificates cannot be read.
-    #[error("export_syslog.ca_file cannot be used: {0}")]
-    Certificates(String),
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(String),
-}
+/// How much of its answer is read, in bytes.
+const ANSWER_AT_MOST: usize = 64 * 1024;
 
 /// Where events are posted.
 pub(super) struct Webhook {
     client: Client,
     url: Url,
     key: hmac::Key,
-    format: Format,
+    format: EventFormat,
 }
 
 impl Webhook {
@@ -64,8 +41,10 @@ impl Webhook {
         let guard = Guard::new(settings.private_networks.clone());
         let encrypted =
             url.scheme() == "https" || !config.is_production() && url.scheme() == "http";
-        if !encrypted || !guard.lets_url(url) {
-            return Err(SetupError::Address);
+        // A URL is shown where the configuration is.
+        let with_password = !url.username().is_empty() || url.password().is_some();
+        if !encrypted || with_password || !guard.lets_url(url) {
+            return Err(SetupError::Url);
         }
         let client = Client::builder()
             .timeout(TIMEOUT)
@@ -77,13 +56,12 @@ impl Webhook {
             .build()
             .map_err(|error| SetupError::Tls(crate::problem::chain(&error)))?;
         let key = key(secret.expose_secret()).ok_or(SetupError::Secret)?;
-        Ok(Some(Self { client, url: url.clone(), key, format: settings.format.into() }))
+        Ok(Some(Self { client, url: url.clone(), key, format: settings.format }))
     }
 
     /// Posts an event.
     pub(super) async fn send(&self, entry: &Entry, now: Timestamp) -> Result<(), Failure> {
-        let data: Value = serde_json::from_str(&formats::write(self.format, entry))
-            .expect("these formats are JSON");
+        let data = formats::value(self.format, entry);
         let body = json!({ "type": entry.code, "timestamp": entry.at, "data": data }).to_string();
         let (id, time) = (entry.id.to_string(), now.as_second().to_string());
         let signature = sign(&self.key, &id, &time, &body);
@@ -96,13 +74,36 @@ impl Webhook {
             .header("webhook-signature", signature)
             .body(body);
         match request.send().await {
-            Ok(answer) => judge(answer.status()),
-            Err(error) => Err(Failure::Later(crate::problem::chain(&error.without_url()))),
+            Ok(answer) => {
+                let judged = judge(answer.status());
+                drain(answer).await;
+                judged
+            }
+            Err(error) => Err(Failure::Away(crate::problem::chain(&error.without_url()))),
+        }
+    }
+
+    /// Asks for the head, which changes nothing: whatever the answer, somebody is there.
+    pub(super) async fn probe(&self) -> Result<(), String> {
+        match self.client.head(self.url.clone()).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(crate::problem::chain(&error.without_url())),
         }
     }
 }
 
-/// What the receiver says besides its status is of no interest.
+/// Reads what the receiver says besides its status, which is of no interest, so that the connection can be
+/// used again.
+async fn drain(mut answer: Response) {
+    let mut left = ANSWER_AT_MOST;
+    while let Ok(Some(piece)) = answer.chunk().await {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
 fn judge(status: StatusCode) -> Result<(), Failure> {
     let words = format!("it answered {}", status.as_u16());
     match status {
