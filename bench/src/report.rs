@@ -45,6 +45,8 @@ hashing is not what is measured.
   same generator, same connections.
 - **bare durable rotations**: a transaction that marks one row as used and inserts its successor, and
   is on disk when it returns, as many at once as there are connections; on SQLite they share flushes.
+- **bare flushes**: a page written to a file of the same disk fifty times a second, and `fdatasync`; each
+  refresh waits for one or two of them.
 - **idle**, of p99: the same light load of 200 `me` and 100 refreshes per second without the flood. Of
   memory: 15 seconds after nobody asked for anything any more.
 - **the program itself**: as `cargo xtask release` builds it; so is everything that is measured.

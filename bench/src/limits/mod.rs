@@ -1,5 +1,6 @@
 //! What the machine can do when nothing is in the way.
 
 pub(crate) mod argon;
+pub(crate) mod flush;
 pub(crate) mod http;
 pub(crate) mod rotation;

@@ -6,6 +6,7 @@ use super::{Bench, say};
 use crate::base::Kind;
 use crate::clients::{self, SignIn};
 use crate::limits::argon::Cost;
+use crate::limits::flush;
 use crate::load::{Lane, Outcome, Pace, Window, drive};
 use crate::service::Service;
 use crate::stats::percentile;
@@ -28,23 +29,27 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
         Lane::new(SignIn::many(64, USERS), Pace::AtOnce),
     ];
     let (mut me, mut refresh, mut sign_ins) = (Vec::new(), Vec::new(), Vec::new());
+    let mut flushes = Vec::new();
     for _ in 0..bench.runs {
-        let idle = drive_and_settle(service, &mut lanes[..2], window)?;
+        let (idle, calm) =
+            flush::beside(&bench.folder, || drive_and_settle(service, &mut lanes[..2], window))?;
         let alone = drive_and_settle(service, &mut lanes[2..], window)?;
-        let flood = drive_and_settle(service, &mut lanes, window)?;
+        let (flood, busy) =
+            flush::beside(&bench.folder, || drive_and_settle(service, &mut lanes, window))?;
         say(&format!(
             "p99 idle: me {:.2} ms, refresh {:.2} ms; in the flood: {:.2} ms, {:.2} ms; \
              {:.1} sign-ins alone, {:.1} beside the others, {} refused",
-            p99(&idle[0]),
-            p99(&idle[1]),
-            p99(&flood[0]),
-            p99(&flood[1]),
+            p99(&idle[0].served),
+            p99(&idle[1].served),
+            p99(&flood[0].served),
+            p99(&flood[1].served),
             alone[0].rate(),
             flood[2].rate(),
             flood[2].refused.len(),
         ));
-        me.push((p99(&flood[0]), p99(&idle[0])));
-        refresh.push((p99(&flood[1]), p99(&idle[1])));
+        me.push((p99(&flood[0].served), p99(&idle[0].served)));
+        refresh.push((p99(&flood[1].served), p99(&idle[1].served)));
+        flushes.push((p99(&busy), p99(&calm)));
         sign_ins.push((flood[2].rate(), alone[0].rate()));
     }
     let rows = [
@@ -61,6 +66,13 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
             refresh,
             "idle",
             Target::Below(3.0),
+        ),
+        (
+            "p99 of bare flushes in the same flood",
+            Unit::Milliseconds,
+            flushes,
+            "idle",
+            Target::None,
         ),
         (
             "sign-ins in the same flood",
@@ -85,6 +97,6 @@ fn drive_and_settle(service: &Service, lanes: &mut [Lane], window: Window) -> Re
 }
 
 /// In milliseconds.
-fn p99(outcome: &Outcome) -> f64 {
-    f64::from(percentile(&outcome.served, 0.99)) / 1000.0
+fn p99(microseconds: &[u32]) -> f64 {
+    f64::from(percentile(microseconds, 0.99)) / 1000.0
 }

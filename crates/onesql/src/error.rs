@@ -41,6 +41,13 @@ impl Error {
             if matches!(error.as_ref(), sqlx::Error::Database(database) if database.is_unique_violation()))
     }
 
+    /// Returns whether somebody else has the lock of the file (`SQLITE_BUSY`).
+    #[must_use]
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sql(error) if matches!(error.as_ref(), sqlx::Error::Database(database)
+            if database.code().is_some_and(|code| code.parse().is_ok_and(|code: i32| code & 0xff == 5))))
+    }
+
     /// Returns whether the connection ended under way: the server closed it, or the network did.
     #[must_use]
     pub(crate) fn is_lost_connection(&self) -> bool {

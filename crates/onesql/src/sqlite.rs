@@ -66,12 +66,13 @@ impl File {
     /// Opens or creates the file at `path`, with `readers` connections to read from.
     pub(crate) async fn open(path: &Path, readers: usize) -> Result<Self> {
         make_private(path)?;
-        let writer = options(path)
-            .create_if_missing(true)
-            // Copying the log back is somebody else's work; this is the limit if that one is late.
-            .pragma("wal_autocheckpoint", "20000")
-            .connect()
-            .await?;
+        let writer = patiently(
+            &options(path)
+                .create_if_missing(true)
+                // Copying the log back is somebody else's work; this is the limit if that one is late.
+                .pragma("wal_autocheckpoint", "20000"),
+        )
+        .await?;
         let reading = options(path).pragma("query_only", "ON");
         // One at once, to see that it works; the others when they are needed.
         let first = reading.connect().await?;
@@ -79,6 +80,20 @@ impl File {
         let writer = Arc::new(Writer::new(writer));
         tokio::spawn(checkpoint(checkpointer, Arc::downgrade(&writer)));
         Ok(Self { readers: Arc::new(parking::Lot::new(reading, first, readers)), writer })
+    }
+}
+
+/// Opens the connection that gives a new file its log. Where somebody else writes to the file at that
+/// moment, SQLite says so at once, whatever the timeout: it waits only where nothing was read before.
+async fn patiently(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match options.connect().await.map_err(Error::from) {
+            Err(error) if error.is_busy() && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            done => return done,
+        }
     }
 }
 

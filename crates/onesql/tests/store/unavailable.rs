@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use onesql::{Error, Options, Store};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Executor};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -116,6 +118,22 @@ async fn a_file_that_somebody_else_writes_to_is_busy_and_not_broken() {
     held.commit().await.unwrap();
     note(&other, 2).await.unwrap();
     assert_eq!(notes(&one).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_new_file_that_somebody_writes_to_is_opened_when_they_are_done() {
+    let place = Place::sqlite();
+    let file = SqliteConnectOptions::new().filename(place.folder.path().join("t.db"));
+    let mut other = file.create_if_missing(true).connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE; CREATE TABLE theirs (id INTEGER)").await.unwrap();
+
+    let done = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.execute("COMMIT").await.unwrap();
+    };
+    let (store, ()) = tokio::join!(place.open(), done);
+    with_notes(&store).await;
+    note(&store, 1).await.unwrap();
 }
 
 #[tokio::test]
