@@ -144,12 +144,7 @@ async fn replay(app: &TestApp, root: &Person, body: Value) -> Reply {
     app.post_as(root, "/api/v1/admin/exports/replay", body).await
 }
 
-/// L10: a webhook that is repeated bears the same id and a new time, and both are signed.
-///
-/// F55: the receiver is down, slow or refuses: users notice nothing, nothing is lost.
-#[tokio::test]
-async fn l10_webhooks_are_signed_tried_again_and_replayed_and_none_is_passed_over() {
-    let receiver = Receiver::start().await;
+async fn with_webhook(receiver: &Receiver) -> (TestApp, Senders) {
     let app = TestApp::with(&[
         ("rate_limit.enabled", "false"),
         ("export_webhook.url", &receiver.url),
@@ -157,8 +152,18 @@ async fn l10_webhooks_are_signed_tried_again_and_replayed_and_none_is_passed_ove
         ("export_webhook.private_networks", "127.0.0.0/8"),
     ])
     .await;
-    let mut senders = Senders::from_config(&app.app.config).unwrap();
-    let root = app.sign_up_admin("root@example.org").await;
+    let senders = Senders::from_config(&app.app.config).unwrap();
+    (app, senders)
+}
+
+/// L10: a webhook that is repeated bears the same id and a new time, and both are signed.
+///
+/// F55: the receiver is down, slow or refuses: users notice nothing, nothing is lost.
+#[tokio::test]
+async fn l10_webhooks_are_signed_and_tried_again_and_none_is_passed_over() {
+    let receiver = Receiver::start().await;
+    let (app, mut senders) = with_webhook(&receiver).await;
+    app.open_account("ann@example.org").await;
     seal(&app).await;
     let before = chain(&app).await.len();
     let new = async || chain(&app).await.split_off(before).into_iter().collect::<BTreeSet<_>>();
@@ -215,11 +220,23 @@ async fn l10_webhooks_are_signed_tried_again_and_replayed_and_none_is_passed_ove
     app.advance(Duration::from_mins(1));
     send(&other, &mut others).await;
     assert_eq!(ids(&receiver.taken()), new().await);
+}
 
-    // One that is refused is put aside, and the rest goes on.
+/// What a receiver refuses is put aside, and administrators see it, have it sent again, or give it up.
+#[tokio::test]
+async fn dead_letters_are_seen_sent_again_and_given_up_and_everything_can_be_replayed() {
+    let receiver = Receiver::start().await;
+    let (app, mut senders) = with_webhook(&receiver).await;
+    send(&app, &mut senders).await;
+    let new = async || chain(&app).await.into_iter().collect::<BTreeSet<_>>();
+    app.sign_up_admin("root@example.org").await;
+    failures(&app, 1).await;
+    send(&app, &mut senders).await;
+    assert_eq!(ids(&receiver.taken()), new().await);
+
+    // The rest goes on.
     receiver.answers(422);
     failures(&app, 1).await;
-    app.advance(Duration::from_mins(1));
     send(&app, &mut senders).await;
     receiver.answers(204);
     failures(&app, 1).await;
