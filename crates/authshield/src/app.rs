@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::access::VerifiedTokens;
 use crate::checks::Board;
 use crate::config::Config;
+use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::Installation;
 use crate::kernel::{ClientAddress, Device, MailId, SessionId, SuppressionId, Timestamp, UserId};
@@ -67,6 +68,8 @@ pub struct Reach {
     pub secrets: Secrets,
     /// Budgets.
     pub limits: Limits,
+    /// Attacks on many accounts, as this node sees them.
+    pub patterns: Patterns,
     /// Mail that waits to be sent.
     pub outbox: Outbox,
     /// Who sends it.

@@ -15,6 +15,7 @@ use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
 use crate::exports::{self, Senders};
+use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
@@ -266,6 +267,7 @@ async fn put_together(
         keyring,
         secrets,
         limits,
+        patterns: Patterns::default(),
         outbox,
         post: post.clone(),
         relay_credentials,

@@ -128,6 +128,21 @@ pub enum Event {
         /// Until when; nothing if only the way back by mail helps.
         until: Option<Timestamp>,
     },
+    /// Many accounts were tried from one place within ten minutes, and hardly anybody got in from there.
+    /// Strangers there are slowed down until an hour after. While it goes on it is told again whenever there are
+    /// twice as many accounts.
+    SignInAttackSeen {
+        /// `stuffing`: most addresses have no account here; `spraying`: most have one.
+        reason: &'static str,
+        /// The address of the client, or the /48 of an IPv6 address.
+        network: String,
+        /// How many accounts were tried in vain, each counted once in ten minutes.
+        accounts: usize,
+        /// How many of them do not exist.
+        unknown: usize,
+        /// How many accounts somebody got into from there meanwhile, whether or not by the attack.
+        entered: usize,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.
@@ -251,8 +266,29 @@ pub enum Event {
     UserDeleted {
         /// Which.
         user: UserId,
-        /// Set when nobody asked for it: somebody else proved the address.
+        /// Nothing when an operator did it; `owner` when its owner asked for it, otherwise why it had to
+        /// go: somebody else proved the address.
         reason: Option<&'static str>,
+    },
+    /// Somebody asked for the end of their account.
+    UserDeletionRequested {
+        /// Which.
+        user: UserId,
+        /// When it will be deleted.
+        due: Timestamp,
+    },
+    /// An account stays whose owner had asked for its end.
+    UserDeletionWithdrawn {
+        /// Which.
+        user: UserId,
+        /// Set when its owner did not take it back: `last_admin`, nobody else looks after the
+        /// installation.
+        reason: Option<&'static str>,
+    },
+    /// Somebody took all along that is kept of them.
+    DataExported {
+        /// Who.
+        user: UserId,
     },
     /// The first administrator was made with the link of an empty installation.
     SetupCompleted {
@@ -509,36 +545,4 @@ pub(super) struct Subject<'e> {
     pub(super) user: Option<UserId>,
     pub(super) session: Option<SessionId>,
     pub(super) email: Option<&'e str>,
-}
-
-impl Event {
-    /// Returns the true reason, which no client is told.
-    #[must_use]
-    pub fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::RegisterFailed { reason, .. }
-            | Self::LinkRejected { reason, .. }
-            | Self::LoginFailed { reason, .. }
-            | Self::SecondFactorRefused { reason, .. }
-            | Self::AccountLocked { reason, .. }
-            | Self::RefreshRejected { reason, .. }
-            | Self::SessionsRevoked { reason, .. }
-            | Self::PasswordMismatch { reason, .. }
-            | Self::AdminRefused { reason, .. }
-            | Self::KeyRotated { reason, .. }
-            | Self::ConfigChanged { reason, .. } => Some(reason),
-            Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
-            Self::MailCellDegraded { step, .. } | Self::MailCellRecovered { step, .. } => {
-                Some(step)
-            }
-            Self::ServiceTaskRestarted { task, .. } => Some(task),
-            Self::RegisterSucceeded { reason, .. }
-            | Self::VerificationRequested { reason, .. }
-            | Self::UserDeleted { reason, .. }
-            | Self::RefreshRotated { reason, .. }
-            | Self::PasswordResetRequested { reason, .. }
-            | Self::EmailChangeRequested { reason, .. } => *reason,
-            _ => None,
-        }
-    }
 }

@@ -1,10 +1,42 @@
-//! What an event says besides its code and its reason.
+//! What an event says besides its code: its reason, whom it is about, and the rest.
 
 use serde_json::{Value, json};
 
 use super::event::{Event, Subject};
 
 impl Event {
+    /// Returns the true reason, which no client is told.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::RegisterFailed { reason, .. }
+            | Self::LinkRejected { reason, .. }
+            | Self::LoginFailed { reason, .. }
+            | Self::SecondFactorRefused { reason, .. }
+            | Self::AccountLocked { reason, .. }
+            | Self::SignInAttackSeen { reason, .. }
+            | Self::RefreshRejected { reason, .. }
+            | Self::SessionsRevoked { reason, .. }
+            | Self::PasswordMismatch { reason, .. }
+            | Self::AdminRefused { reason, .. }
+            | Self::KeyRotated { reason, .. }
+            | Self::ConfigChanged { reason, .. } => Some(reason),
+            Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
+            Self::MailCellDegraded { step, .. } | Self::MailCellRecovered { step, .. } => {
+                Some(step)
+            }
+            Self::ServiceTaskRestarted { task, .. } => Some(task),
+            Self::RegisterSucceeded { reason, .. }
+            | Self::VerificationRequested { reason, .. }
+            | Self::UserDeleted { reason, .. }
+            | Self::UserDeletionWithdrawn { reason, .. }
+            | Self::RefreshRotated { reason, .. }
+            | Self::PasswordResetRequested { reason, .. }
+            | Self::EmailChangeRequested { reason, .. } => *reason,
+            _ => None,
+        }
+    }
+
     pub(super) fn subject(&self) -> Subject<'_> {
         match self {
             Self::RegisterFailed { user, email, .. }
@@ -15,6 +47,7 @@ impl Event {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
             Self::LinkRejected { .. }
+            | Self::SignInAttackSeen { .. }
             | Self::KeyRotated { .. }
             | Self::CheckFailed { .. }
             | Self::CheckRecovered { .. }
@@ -61,6 +94,11 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
+            Self::UserDeletionWithdrawn { user, reason } => Subject {
+                actor: reason.is_none().then_some(*user),
+                user: Some(*user),
+                ..Subject::default()
+            },
             Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
             Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
             Self::SecondFactorReset { actor, user }
@@ -86,6 +124,8 @@ impl Event {
             | Self::SecondFactorDisabled { user }
             | Self::RecoveryCodeUsed { user, .. }
             | Self::RecoveryCodesRenewed { user }
+            | Self::UserDeletionRequested { user, .. }
+            | Self::DataExported { user }
             | Self::SetupCompleted { user } => {
                 Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
             }
@@ -101,6 +141,9 @@ impl Event {
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
             }
+            Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
+                "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
+            }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
                 json!({ "count": count })
@@ -108,6 +151,7 @@ impl Event {
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
             Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
+            Self::UserDeletionRequested { due, .. } => json!({ "due": due }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
             Self::MailResent { mail, replaced_by, .. } => {
                 json!({ "mail": mail, "replaced_by": replaced_by })

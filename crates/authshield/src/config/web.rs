@@ -88,6 +88,12 @@ settings! {
             fallback: Fallback::Always("20/1m"),
             example: "20/1m",
         }
+        /// Sign-ins of strangers together, per place from which many accounts are attacked, until an hour after:
+        /// an IPv4 address or the /48 of an IPv6 address. Who signed in from there within 90 days is no stranger.
+        login_under_attack: Rate {
+            fallback: Fallback::Always("5/1m"),
+            example: "5/1m",
+        }
         /// Registrations, per client.
         register_per_client: Rate {
             fallback: Fallback::Always("10/1h"),

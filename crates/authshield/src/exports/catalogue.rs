@@ -61,6 +61,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "PASSWORD_RESET_REQUESTED" | "PASSWORD_RESET_COMPLETED" => {
             ((ACCOUNT, 4), ("iam", "change"), 3, true)
         }
+        "USER_DELETION_REQUESTED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, true),
         "USER_DELETED" => ((ACCOUNT, 6), ("iam", "deletion"), 4, true),
         "ACCOUNT_LOCKED" => ((ACCOUNT, 9), ("iam", "change"), 6, true),
         "SECOND_FACTOR_ENABLED" => ((ACCOUNT, 10), ("iam", "change"), 2, true),
@@ -72,6 +73,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "EMAIL_CHANGE_REQUESTED"
         | "EMAIL_CHANGED"
         | "PROFILE_CHANGED"
+        | "USER_DELETION_WITHDRAWN"
         | "RECOVERY_CODES_RENEWED"
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
@@ -85,6 +87,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "REFRESH_REJECTED" | "PASSWORD_MISMATCH" | "SECOND_FACTOR_REFUSED" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, false)
         }
+        "SIGN_IN_ATTACK_SEEN" => ((DETECTION, 1), ("intrusion_detection", "info"), 7, false),
         "REFRESH_REUSED" => ((DETECTION, 1), ("intrusion_detection", "denied"), 8, false),
         "ROLES_CHANGED" => ((ACCESS, 1), ("iam", "admin"), 6, true),
         "ADMIN_REFUSED" => ((ACCESS, OTHER), ("iam", "admin"), 6, false),
@@ -107,6 +110,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "MAIL_SUPPRESSIONS_IMPORTED"
         | "MAIL_SUPPRESSIONS_EXPORTED"
         | "EVENTS_EXPORTED"
+        | "DATA_EXPORTED"
         | "EXPORT_REPLAYED"
         | "EXPORT_DEAD_LETTERS_DROPPED" => ((API, OTHER), ("api", "admin"), 3, true),
         _ => return None,

@@ -9,6 +9,7 @@
 //! take_back    nobody judged it: there was too much to do
 //! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
+//! pattern      many accounts from one place: an event, and strangers there are slowed down
 //! ```
 //!
 //! Wrong passwords are counted by *place*: each network from which the owner signed in before has a count
@@ -20,6 +21,7 @@
 //! one. What that does not hide, for the sake of owners who are not to be locked out: who shares a network
 //! with an owner sees that it is known (the guide to abuse says so).
 
+mod pattern;
 mod rules;
 mod sql;
 
@@ -27,11 +29,14 @@ use std::time::Duration;
 
 use onesql::Tx;
 
+pub use self::pattern::Patterns;
+use self::pattern::Sighting;
 use self::rules::{Place, Refused, Who};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
-use crate::limits::{Exceeded, rules::password_per_account};
+use crate::limits::Exceeded;
+use crate::limits::rules::{LOGIN_UNDER_ATTACK, password_per_account};
 use crate::mail::{Letter, Recipient};
 
 /// For how long a network counts as the owner's after a sign-in.
@@ -131,6 +136,9 @@ pub async fn begin(
     if let Err(Refused::Wait(span)) = seen.next(app, 0, ctx.now) {
         return Err(limited(app, span));
     }
+    if seen.who == Who::Stranger {
+        slow_down(app, ctx).await?;
+    }
 
     let kept = ctx.now + KEPT[usize::from(!exists)];
     let mut tx = app.store.write().await?;
@@ -189,8 +197,9 @@ fn limited(app: &App, retry_after: Duration) -> GuessError {
 /// owner's from now on.
 ///
 /// What strangers have to wait for stays: or each sign-in of the owner would give them guesses.
-pub async fn succeeded(tx: &mut Tx, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
+pub async fn succeeded(tx: &mut Tx, app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
     let Some(counted) = &attempt.counted else { return Ok(()) };
+    app.patterns.succeeded(&ctx.client, &attempt.keys.account, ctx.now);
     forgive(tx, ctx, &attempt.keys, &counted.place).await
 }
 
@@ -206,6 +215,7 @@ pub async fn completed(
         return Ok(());
     }
     let keys = Keys::of(app, ctx, email, None);
+    app.patterns.succeeded(&ctx.client, &keys.account, ctx.now);
     forgive(tx, ctx, &keys, &keys.network).await
 }
 
@@ -215,7 +225,7 @@ pub async fn confirmed(app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Resul
         return Ok(());
     }
     let mut tx = app.store.write().await?;
-    succeeded(&mut tx, ctx, attempt).await?;
+    succeeded(&mut tx, app, ctx, attempt).await?;
     tx.commit().await
 }
 
@@ -273,6 +283,41 @@ pub async fn failed(
         tx.then(move || app.outbox.wake());
     }
     Ok(())
+}
+
+/// Looks at a wrong password together with those that came from the same place, and writes down an attack on
+/// many accounts that it makes visible. `exists` says whether the address has an account.
+pub async fn look_around(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    attempt: &Attempt,
+    exists: bool,
+) -> onesql::Result<()> {
+    if !app.limits.enabled() {
+        return Ok(());
+    }
+    let account = &attempt.keys.account;
+    let Some(sighting) = app.patterns.failed(&ctx.client, account, exists, ctx.now) else {
+        return Ok(());
+    };
+    let Sighting { pattern, tally, network } = sighting;
+    let seen = Event::SignInAttackSeen {
+        reason: pattern.reason(),
+        network,
+        accounts: tally.failed,
+        unknown: tally.unknown,
+        entered: tally.entered,
+    };
+    audit::record(tx, app, ctx, &seen).await
+}
+
+/// Slows strangers down where many accounts are attacked from. Whoever signed in there before is none: so it is
+/// no weapon against those who share an address with the attacker.
+async fn slow_down(app: &App, ctx: &Ctx) -> Result<(), GuessError> {
+    let Some(network) = app.patterns.slowed(&ctx.client, ctx.now) else { return Ok(()) };
+    let spent = app.limits.spend(&LOGIN_UNDER_ATTACK, &network, ctx.now).await;
+    spent.map(drop).map_err(GuessError::Limited)
 }
 
 /// Takes an attempt back that nobody judged: a service that is busy must not lock anybody out. What others

@@ -130,6 +130,62 @@ pub(super) fn lock(place: &Place, who: Who, failures: i64, policy: &RateLimit) -
     })
 }
 
+/// From how many accounts on failures from one place are an attack on all of them.
+const MANY: usize = 20;
+
+/// An attack on many accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pattern {
+    /// A list of addresses and passwords from elsewhere: most addresses have no account here.
+    Stuffing,
+    /// A few passwords, on many accounts.
+    Spraying,
+}
+
+impl Pattern {
+    /// Returns its name in the audit trail.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Stuffing => "stuffing",
+            Self::Spraying => "spraying",
+        }
+    }
+}
+
+/// What came of the sign-ins from one place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// How many accounts were tried, and did not open.
+    pub(super) failed: usize,
+    /// How many of them do not exist.
+    pub(super) unknown: usize,
+    /// How many opened.
+    pub(super) entered: usize,
+}
+
+impl Tally {
+    /// Returns whether it is an attack. Where people sign in, some mistype: as long as one account opens for every
+    /// three that do not, it is none. One account counts once, or an attacker's own would hide what he does.
+    pub(super) fn is_attack(self) -> bool {
+        self.failed >= MANY && self.entered.saturating_mul(3) < self.failed
+    }
+
+    /// Returns of which kind an attack is.
+    pub(super) fn pattern(self) -> Pattern {
+        let most_are_unknown = self.unknown.saturating_mul(2) >= self.failed;
+        if most_are_unknown { Pattern::Stuffing } else { Pattern::Spraying }
+    }
+
+    /// Returns both together.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            failed: self.failed.saturating_add(other.failed),
+            unknown: self.unknown.saturating_add(other.unknown),
+            entered: self.entered.saturating_add(other.entered),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -175,6 +231,22 @@ mod tests {
         let at = |streak| next(Some(&place(streak)), Who::Known, streak, &policy, earlier);
         assert_eq!(at(9).map(|place| place.streak), Ok(10));
         assert_eq!(at(10), Err(Refused::Wait(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn many_accounts_that_fail_are_a_pattern() {
+        for (failed, unknown, entered, expected) in [
+            (19, 19, 0, None),
+            (20, 20, 0, Some(Pattern::Stuffing)),
+            (20, 10, 6, Some(Pattern::Stuffing)),
+            (20, 9, 6, Some(Pattern::Spraying)),
+            (20, 20, 7, None),
+            (256, 0, 86, None),
+        ] {
+            let tally = Tally { failed, unknown, entered };
+            let judged = tally.is_attack().then(|| tally.pattern());
+            assert_eq!(judged, expected, "{tally:?}");
+        }
     }
 
     #[test]

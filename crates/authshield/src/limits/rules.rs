@@ -29,6 +29,11 @@ const HOUR: Duration = Duration::from_hours(1);
 /// passwords takes an hour for 1,200.
 pub const LOGIN_PER_CLIENT: Rule = Rule { name: "login-per-client", at_most: 20, within: MINUTE };
 
+/// Sign-ins of strangers, per neighbourhood from which many accounts are attacked: an IPv4 address, or the /48 of
+/// an IPv6 address. Who signed in from there before is no stranger. [`crate::guessing`] says when.
+pub const LOGIN_UNDER_ATTACK: Rule =
+    Rule { name: "login-under-attack", at_most: 5, within: MINUTE };
+
 /// Codes of a second factor that are sent with a sign-in, per client. How many are tried per account is
 /// counted in the database, whoever asks and on whichever node.
 pub const SECOND_FACTOR_PER_CLIENT: Rule =
@@ -62,8 +67,9 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 9] = [
+pub const ALL: [&Rule; 10] = [
     &LOGIN_PER_CLIENT,
+    &LOGIN_UNDER_ATTACK,
     &SECOND_FACTOR_PER_CLIENT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
@@ -79,6 +85,7 @@ pub const ALL: [&Rule; 9] = [
 pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
     [
         (LOGIN_PER_CLIENT, policy.login_per_client),
+        (LOGIN_UNDER_ATTACK, policy.login_under_attack),
         (SECOND_FACTOR_PER_CLIENT, policy.second_factor_per_client),
         (REGISTER_PER_CLIENT, policy.register_per_client),
         (MAIL_PER_RECIPIENT, policy.mail_per_recipient),

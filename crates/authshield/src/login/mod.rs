@@ -167,7 +167,7 @@ async fn open(
     } else {
         let pair = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"]).await?;
         if pair.is_some() {
-            guessing::succeeded(&mut tx, ctx, attempt).await?;
+            guessing::succeeded(&mut tx, app, ctx, attempt).await?;
         }
         pair.map(|pair| Opened::Session(Box::new(pair)))
     };
@@ -246,6 +246,9 @@ async fn refuse(
         Event::LoginFailed { user, email: email.as_str().to_owned(), reason: refusal.reason() };
     let mut tx = app.store.write().await?;
     audit::record(&mut tx, app, ctx, &failed).await?;
+    if refusal.is_guess() {
+        guessing::look_around(&mut tx, app, ctx, attempt, user.is_some()).await?;
+    }
     // It was counted, whatever the reason: what that locks is told.
     guessing::failed(&mut tx, app, ctx, attempt, email, owner.as_ref().map(Owner::from)).await?;
     tx.commit().await?;

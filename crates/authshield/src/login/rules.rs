@@ -43,6 +43,17 @@ impl Refusal {
             Self::EmailUnverified => "email_unverified",
         }
     }
+
+    /// Returns whether whoever tried may have guessed: they showed no right password.
+    pub(super) fn is_guess(self) -> bool {
+        match self {
+            Self::EmailNotFound
+            | Self::NoPasswordSet
+            | Self::WrongPassword
+            | Self::AccountLocked => true,
+            Self::Changed | Self::AccountDisabled | Self::EmailUnverified => false,
+        }
+    }
 }
 
 /// Decides whether somebody may come in.
@@ -93,6 +104,7 @@ mod tests {
                 email_verified_at: Some(now),
                 disabled_at: None,
                 second_factor_at: None,
+                deletion_due_at: None,
                 created_at: now,
                 updated_at: now,
                 roles: vec!["user".into()],
@@ -120,6 +132,8 @@ mod tests {
         ] {
             assert_eq!(judge(account.clone(), verdict, false).err(), expected);
             assert_eq!(judge(account, verdict, true).err(), Some(Refusal::AccountLocked));
+            let is_guess = expected.map(Refusal::is_guess);
+            assert_eq!(is_guess.unwrap_or(false), verdict == Verdict::Wrong && expected.is_some());
         }
     }
 }

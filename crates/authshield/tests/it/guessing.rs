@@ -271,3 +271,52 @@ async fn who_hangs_up_has_guessed_all_the_same() {
     let sent = app.mails().await;
     assert!(sent.iter().any(|mail| mail.to.contains(&"ann@example.org".to_owned())), "{sent:?}");
 }
+
+/// One place tries a list: it is seen, though the attacker signs in with an account of his own, and told again when
+/// it is twice as long. Strangers there are slowed down; those who were there before, and everybody elsewhere,
+/// are not.
+///
+/// ASVS: V6.3.1
+/// Attack: A07
+#[tokio::test]
+async fn a07_a_list_of_addresses_from_one_place_is_seen_and_slows_strangers_only() {
+    let app = TestApp::with(&[PROXY, ("rate_limit.login_per_client", "60/1m")]).await;
+    for email in ["ann@example.org", "bob@example.org", "eve@example.org"] {
+        app.open_account(email).await;
+    }
+    log_in(&app, CAFE, "ann@example.org", PASSWORD).await.ok(200);
+    let told = async || {
+        let events = app.events().await;
+        let is_seen = |event: &&String| event.starts_with("SIGN_IN_ATTACK_SEEN");
+        events.iter().filter(is_seen).cloned().collect::<Vec<_>>()
+    };
+    for n in 0..20 {
+        assert_eq!(told().await, [""; 0], "before {n}");
+        let email = format!("user{n}@example.org");
+        log_in(&app, CAFE, &email, WRONG).await.is(401, "AUTH_INVALID_CREDENTIALS");
+        if n % 3 == 0 {
+            log_in(&app, CAFE, "eve@example.org", PASSWORD).await.ok(200);
+        }
+    }
+    assert_eq!(told().await, ["SIGN_IN_ATTACK_SEEN/stuffing"]);
+
+    for n in 20..25 {
+        log_in(&app, CAFE, &format!("user{n}@example.org"), WRONG).await.ok(401);
+    }
+    let slowed = log_in(&app, CAFE, "user25@example.org", WRONG).await;
+    slowed.is(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!((slowed.body["limit"].as_u64(), slowed.header("retry-after")), (Some(5), "12"));
+    log_in(&app, CAFE, "bob@example.org", PASSWORD).await.is(429, "RATE_LIMIT_EXCEEDED");
+    log_in(&app, CAFE, "ann@example.org", PASSWORD).await.ok(200);
+    log_in(&app, HOME, "bob@example.org", PASSWORD).await.ok(200);
+
+    for n in 25..40 {
+        app.advance(Duration::from_secs(12));
+        log_in(&app, CAFE, &format!("user{n}@example.org"), WRONG).await.ok(401);
+    }
+    assert_eq!(told().await, ["SIGN_IN_ATTACK_SEEN/stuffing"; 2]);
+    app.advance(Duration::from_hours(1));
+    for n in 0..10 {
+        log_in(&app, CAFE, &format!("late{n}@example.org"), WRONG).await.ok(401);
+    }
+}
