@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
-const ADMINISTRATION: [(&str, &str, &[&str]); 20] = [
+const ADMINISTRATION: [(&str, &str, &[&str]); 24] = [
     ("GET", "/api/v1/admin/users", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/users/{id}", &["moderator", "admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/roles", &["admin"]),
