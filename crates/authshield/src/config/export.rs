@@ -44,7 +44,7 @@ settings! {
         /// What signs each request: `whsec_` and base64 of 24 to 64 bytes.
         secret: Option<SecretString> {
             example: "<output of: echo whsec_$(openssl rand -base64 32)>",
-            mistaken: &["WEBHOOK_SECRET", "EXPORT_SECRET", "AUDIT_WEBHOOK_SECRET"],
+            mistaken: &["EXPORT_SECRET", "AUDIT_WEBHOOK_SECRET"],
             lints: &[lints::SHORT_SECRET],
         }
         /// What events look like.
