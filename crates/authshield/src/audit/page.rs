@@ -1,5 +1,4 @@
-//! The page about every event, made from the words that stand beside them in `event.rs`, and their codes in
-//! `codes.rs`.
+//! The page about every event, made from the words that stand beside them in `event.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

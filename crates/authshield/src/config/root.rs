@@ -12,6 +12,7 @@ use super::accounts::{
     Deletion, Passkeys, Password, Recovery, Registration, SecondFactor, Verification,
 };
 use super::canary::Canary;
+use super::export::{ExportSyslog, ExportWebhook};
 use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
@@ -236,6 +237,10 @@ settings! {
         otel: Otel,
         /// `checks.*`
         checks: Checks,
+        /// `export_webhook.*`
+        export_webhook: ExportWebhook,
+        /// `export_syslog.*`
+        export_syslog: ExportSyslog,
         /// `config.*`
         config: Audit,
     }
