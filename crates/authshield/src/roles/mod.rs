@@ -211,6 +211,9 @@ async fn change_active(
     }
     if !is_active {
         sessions::end_all(tx, user, None, "user_disabled", ctx.now).await?;
+    }
+    if is_active {
+        // A sign-in that waited meanwhile for a second factor begins anew.
         second_factor::withdraw(tx, user).await?;
     }
     audit::record(tx, app, ctx, &Event::StatusChanged { actor, user, is_active }).await?;

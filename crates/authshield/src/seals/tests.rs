@@ -541,7 +541,7 @@ fn checkpoints_are_found_among_other_lines() {
     let quoted = serde_json::to_string(&line).unwrap();
     let in_words =
         format!("2026-11-25T00:00:00Z  INFO authshield::audit: sealed checkpoint={quoted} n=1");
-    assert_eq!(evidence::anchors(&in_words).unwrap(), [made.clone()]);
+    assert_eq!(evidence::anchors(&in_words).unwrap(), std::slice::from_ref(made));
     let other = "{\"message\":\"event\"}\nnot JSON {\n";
     let text = format!("{other}{line}\n2026-11-25 {log}\n");
     assert_eq!(evidence::anchors(&text).unwrap(), [made.clone(), made.clone()]);

@@ -17,11 +17,11 @@ use crate::support::{
 /// How long something may take that the program does by itself.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-const fn both(sql: &'static str) -> Sql {
+pub(crate) const fn both(sql: &'static str) -> Sql {
     Sql { sqlite: sql, postgres: sql }
 }
 
-async fn execute(store: &Store, sql: Sql) -> u64 {
+pub(crate) async fn execute(store: &Store, sql: Sql) -> u64 {
     let mut tx = store.write().await.unwrap();
     let rows = tx.query(sql).execute().await.unwrap();
     tx.commit().await.unwrap();
@@ -29,7 +29,7 @@ async fn execute(store: &Store, sql: Sql) -> u64 {
 }
 
 /// Seals all there is, with a checkpoint at the end.
-async fn seal(app: &TestApp, memory: &mut Memory) {
+pub(crate) async fn seal(app: &TestApp, memory: &mut Memory) {
     app.advance(Duration::from_secs(11));
     while let Pass::Sealed { more: true, .. } = seals::seal(&app.app, memory).await.unwrap() {}
 }
@@ -47,7 +47,7 @@ async fn refusal(store: &Store, sql: &'static str) -> String {
     words
 }
 
-async fn verify(app: &TestApp, anchors: Vec<Checkpoint>) -> Report {
+pub(crate) async fn verify(app: &TestApp, anchors: Vec<Checkpoint>) -> Report {
     let keys = app.app.secrets.seal.public();
     seals::verify(&app.app.store, &keys, app.app.installation.id, anchors).await.unwrap()
 }
@@ -58,7 +58,7 @@ async fn head(app: &TestApp) -> Checkpoint {
 }
 
 /// What somebody does who owns the tables.
-const UNGUARDED: [Sql; 4] = [
+pub(crate) const UNGUARDED: [Sql; 4] = [
     Sql {
         sqlite: "DROP TRIGGER audit_events_are_not_changed",
         postgres: "ALTER TABLE audit_events DISABLE TRIGGER USER",
@@ -250,74 +250,6 @@ async fn l05_what_is_sealed_cannot_be_changed_or_deleted_in_passing() {
         assert!(words.contains("are kept as they were written"), "{sql}: {words}");
     }
     assert!(verify(&app, Vec::new()).await.holds());
-}
-
-/// What whoever may write rows puts in is found, and our key signs none of it.
-#[tokio::test]
-async fn l05_rows_that_somebody_writes_hide_nothing_and_are_not_signed() {
-    let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;
-    let store = &app.app.store;
-    app.sign_up("ann@example.org").await;
-    seal(&app, &mut Memory::default()).await;
-    app.advance(Duration::from_hours(3));
-    app.log_in("ann@example.org", "battery staple").await.is(401, "AUTH_INVALID_CREDENTIALS");
-    seal(&app, &mut Memory::default()).await;
-    assert!(verify(&app, Vec::new()).await.holds());
-
-    // An event of long ago, and a link with a number at which nobody looks.
-    execute(
-        store,
-        Sql {
-            sqlite: "INSERT INTO audit_events (id, at, code, ip_address, data) VALUES
-                     (x'01900000000070008000000000000001', '2024-06-10T10:00:00.000000Z',
-                      'LOGIN_SUCCEEDED', '192.0.2.6', '{}')",
-            postgres: "INSERT INTO audit_events (id, at, code, ip_address, data) VALUES
-                       ('01900000-0000-7000-8000-000000000001', '2024-06-10T10:00:00.000000Z',
-                        'LOGIN_SUCCEEDED', '192.0.2.6', '{}')",
-        },
-    )
-    .await;
-    execute(
-        store,
-        Sql {
-            sqlite: "INSERT INTO audit_links (seq, event_id, commitment, salt, hash) VALUES
-                     (-1, x'01900000000070008000000000000001', zeroblob(32), NULL, zeroblob(32))",
-            postgres: "INSERT INTO audit_links (seq, event_id, commitment, salt, hash) VALUES
-                       (-1, '01900000-0000-7000-8000-000000000001', '\\x00', NULL, '\\x00')",
-        },
-    )
-    .await;
-    let report = verify(&app, Vec::new()).await;
-    assert!(matches!(report.breaks[..], [Break::Inserted { .. }]), "{report:?}");
-
-    for sql in UNGUARDED {
-        execute(store, sql).await;
-    }
-    // A checkpoint that says that all until 2099 is sealed.
-    let rows = "INSERT INTO audit_checkpoints
-                SELECT number + 1, seq, hash, at, '2099-01-01T00:00:00.000000Z', epoch, 'x', 'x'
-                FROM audit_checkpoints ORDER BY number DESC LIMIT 1";
-    execute(store, both(rows)).await;
-    let refused = seals::seal(&app.app, &mut Memory::default()).await;
-    app.advance(Duration::from_mins(11));
-    let refused = refused.and(seals::seal(&app.app, &mut Memory::default()).await);
-    assert!(matches!(refused, Err(SealError::Foreign(Break::UnknownKey { .. }))), "{refused:?}");
-    assert_eq!(app.app.metrics.audit_torn.get(), 1);
-    execute(store, both("DELETE FROM audit_checkpoints WHERE kid = 'x'")).await;
-    seal(&app, &mut Memory::default()).await;
-    assert_eq!(app.app.metrics.audit_torn.get(), 0);
-
-    // No checkpoint at all: whoever worked the links out anew has no other way.
-    execute(store, both("DELETE FROM audit_checkpoints")).await;
-    let report = verify(&app, Vec::new()).await;
-    assert!(
-        report.breaks.iter().any(|found| matches!(found, Break::Unsigned { .. })),
-        "{report:?}"
-    );
-    app.log_in("ann@example.org", "battery staple").await.is(401, "AUTH_INVALID_CREDENTIALS");
-    let refused = seals::seal(&app.app, &mut Memory::default()).await;
-    assert!(matches!(refused, Err(SealError::Foreign(Break::Unsigned { .. }))), "{refused:?}");
-    assert_eq!(app.count("SELECT COUNT(*) FROM audit_checkpoints").await, 0);
 }
 
 /// Two nodes that both think it is their turn, and transactions that end in another order than they began.
