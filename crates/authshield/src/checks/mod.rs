@@ -23,6 +23,7 @@ mod check;
 mod configuration;
 mod database;
 mod dns;
+mod exports;
 mod finding;
 mod host;
 pub mod http;
@@ -120,6 +121,8 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),
         Entry::of::<operations::Collector>(),
+        Entry::of::<exports::Receivers>(),
+        Entry::of::<exports::Progress>(),
     ]
 }
 

@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod drift;
 mod events;
+mod exports;
 mod faults;
 mod fuzz;
 mod guessing;
