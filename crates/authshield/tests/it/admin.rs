@@ -418,7 +418,13 @@ async fn reading_changes_nothing() {
         }
         let is_of_mail = path.contains("/mail/") || path.contains("/mails/");
         let id = if is_of_mail { &mail } else { &root.id };
-        let path = path.replace("{id}", id);
+        let mut path = path.replace("{id}", id);
+        // What has to be said is one of a few words.
+        let parameters = methods["get"]["parameters"].as_array().into_iter().flatten();
+        for asked in parameters.filter(|one| one["in"] == "query" && one["required"] == true) {
+            let (name, word) = (&asked["name"], &asked["schema"]["enum"][0]);
+            path += &format!("?{}={}", name.as_str().unwrap(), word.as_str().unwrap());
+        }
         for method in [Method::GET, Method::HEAD, Method::GET, Method::HEAD] {
             let request = app.request(method.clone(), &path).bearer_auth(&root.access);
             let reply = app.send(request).await;
