@@ -142,10 +142,9 @@ impl Event {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
             Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
-            Self::PasskeyAdded { passkey, .. } | Self::PasskeyRemoved { passkey, .. } => {
-                json!({ "passkey": passkey })
-            }
-            Self::PasskeyRefused { passkey: Some(passkey), .. } => json!({ "passkey": passkey }),
+            Self::PasskeyAdded { passkey, .. }
+            | Self::PasskeyRemoved { passkey, .. }
+            | Self::PasskeyRefused { passkey: Some(passkey), .. } => json!({ "passkey": passkey }),
             Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
@@ -202,10 +201,7 @@ impl Event {
             }),
             Self::ServiceTaskRestarted { task, node } => json!({ "task": task, "node": node }),
             Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
-                "provider": provider,
-                "step": step,
-                "smtp_code": smtp_code,
-                "reply": reply,
+                "provider": provider, "step": step, "smtp_code": smtp_code, "reply": reply,
                 "advice": advice,
             }),
             Self::MailConfigRecovered { provider, seconds } => {

@@ -424,7 +424,8 @@ async fn an_account_is_deleted_with_its_factors_and_all_that_waits_for_them() {
     let (totp, codes) = crate::second_factor::enable(&app, &ann).await;
     let ticket = crate::second_factor::ticket(&app, "ann@example.org", PASSWORD).await;
     let waits = phone.get(&second(&app, &ticket).await.ok(200).body);
-    let told = app.get_as(&ann, "/api/v1/users/me/export").await.ok(200).body["passkeys"].clone();
+    let told = app.post_as(&ann, "/api/v1/users/me/export", json!({})).await;
+    let told = told.ok(200).body["passkeys"].clone();
     assert_eq!((&told[0]["name"], told[0].as_object().unwrap().len()), (&json!("Phone"), 5));
     roles::delete_user(&app.app, &app.ctx(), ann.id.parse().unwrap()).await.unwrap();
     for rows in [
