@@ -197,6 +197,9 @@ fn tell(global: &Global, report: &Report) -> Result<(), Failure> {
         if let Some(cut) = cut {
             println!("What came before link {} is kept no longer.", cut + 1);
         }
+        if let Some(begun) = report.begun {
+            println!("The chain was begun on {begun}; what happened before was sealed then.");
+        }
         match &report.head {
             Some(head) => println!("The last checkpoint is number {} of {}.", head.number, head.at),
             None => println!("There is no checkpoint yet."),

@@ -41,6 +41,7 @@ mod returns;
 mod rotation_model;
 mod screens;
 mod seals;
+mod seals_written;
 mod second_factor;
 mod sessions;
 mod silent_failures;
