@@ -120,6 +120,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<audit::Chain>(),
         Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),
+        Entry::of::<operations::SecondFactorPolicy>(),
         Entry::of::<operations::Collector>(),
         Entry::of::<exports::Receivers>(),
         Entry::of::<exports::Progress>(),

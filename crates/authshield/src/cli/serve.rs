@@ -29,7 +29,8 @@ const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 /// Fails if the policy asks for a second factor of a role that does not exist.
 async fn second_factor_policy(app: &App) -> Result<(), Failure> {
-    if let Some(role) = second_factor::unknown_role(app).await? {
+    let required = &app.config.second_factor.required_for;
+    if let Some(role) = second_factor::unknown_role(&app.store, required).await? {
         return Err(Failure::Failed(format!(
             "second_factor.required_for names the role {role:?}, which does not exist, so nobody would \
              need a second factor; correct it, or run `authshield role create {role}`"

@@ -422,7 +422,8 @@ async fn reading_changes_nothing() {
         // What has to be said is one of a few words.
         let parameters = methods["get"]["parameters"].as_array().into_iter().flatten();
         let asked = parameters.filter(|one| one["in"] == "query" && one["required"] == true);
-        let said = asked.map(|one| (one["name"].as_str(), one["schema"]["enum"][0].as_str()));
+        let said =
+            asked.map(|one| (one["name"].as_str().unwrap(), one["schema"]["enum"][0].as_str()));
         let said: Vec<_> = said.collect();
         for method in [Method::GET, Method::HEAD, Method::GET, Method::HEAD] {
             let request = app.request(method.clone(), &path).query(&said);
