@@ -292,6 +292,30 @@ fn needs(config: &Config) -> Vec<Need> {
             config.canary.is_on(),
         ),
         (
+            "tls.certificate_file",
+            config.tls.certificate_file.is_some(),
+            "tls.private_key_file",
+            config.tls.private_key_file.is_some(),
+        ),
+        (
+            "tls.private_key_file",
+            config.tls.private_key_file.is_some(),
+            "tls.certificate_file",
+            config.tls.certificate_file.is_some(),
+        ),
+        (
+            "master_key_previous",
+            config.master_key_previous.is_some(),
+            "master_key",
+            config.master_key.is_some(),
+        ),
+    ]
+}
+
+/// The same, of who is given events.
+fn export_needs(config: &Config) -> Vec<Need> {
+    vec![
+        (
             "export_webhook.url",
             config.export_webhook.url.is_some(),
             "export_webhook.secret",
@@ -315,24 +339,6 @@ fn needs(config: &Config) -> Vec<Need> {
             "export_syslog.address",
             config.export_syslog.address.is_some(),
         ),
-        (
-            "tls.certificate_file",
-            config.tls.certificate_file.is_some(),
-            "tls.private_key_file",
-            config.tls.private_key_file.is_some(),
-        ),
-        (
-            "tls.private_key_file",
-            config.tls.private_key_file.is_some(),
-            "tls.certificate_file",
-            config.tls.certificate_file.is_some(),
-        ),
-        (
-            "master_key_previous",
-            config.master_key_previous.is_some(),
-            "master_key",
-            config.master_key.is_some(),
-        ),
     ]
 }
 
@@ -340,6 +346,7 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
     let smtp = &config.smtp;
     let mut findings: Vec<_> = needs(config)
         .into_iter()
+        .chain(export_needs(config))
         .filter(|(_, is_set, _, other_is_set)| *is_set && !other_is_set)
         .map(|(name, _, other, _)| {
             let env = setting(other).map(super::setting::Setting::env).unwrap_or_default();
