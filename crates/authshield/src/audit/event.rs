@@ -143,6 +143,22 @@ pub enum Event {
         /// How many accounts somebody got into from there meanwhile, whether or not by the attack.
         entered: usize,
     },
+    /// A new password was refused, since it was stolen elsewhere.
+    PasswordRefused {
+        /// The account, where it is known whose it is.
+        user: Option<UserId>,
+        /// The address it was for.
+        email: String,
+        /// Why: `breached`.
+        reason: &'static str,
+        /// Where: `registration`, `setup`, `reset`, `change`, `command`.
+        at: &'static str,
+    },
+    /// Somebody showed the right password at a sign-in, and it is one that was stolen elsewhere.
+    BreachedPasswordUsed {
+        /// The account.
+        user: UserId,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.
@@ -528,6 +544,8 @@ impl Event {
             Self::SteppedUp { .. } => "STEPPED_UP",
             Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
             Self::SignInAttackSeen { .. } => "SIGN_IN_ATTACK_SEEN",
+            Self::PasswordRefused { .. } => "PASSWORD_REFUSED",
+            Self::BreachedPasswordUsed { .. } => "BREACHED_PASSWORD_USED",
             Self::RefreshRotated { .. } => "REFRESH_ROTATED",
             Self::RefreshRejected { .. } => "REFRESH_REJECTED",
             Self::RefreshReused { .. } => "REFRESH_REUSED",

@@ -15,6 +15,7 @@ impl Event {
             | Self::SecondFactorRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
+            | Self::PasswordRefused { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
@@ -42,6 +43,7 @@ impl Event {
             | Self::VerificationRequested { user, email, .. }
             | Self::LoginFailed { user, email, .. }
             | Self::AccountLocked { user, email, .. }
+            | Self::PasswordRefused { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
@@ -91,7 +93,9 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
-            Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
+            Self::SecondFactorAsked { user } | Self::BreachedPasswordUsed { user } => {
+                Subject { user: Some(*user), ..Subject::default() }
+            }
             Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
             Self::SecondFactorReset { actor, user }
             | Self::RolesChanged { actor, user, .. }
@@ -134,6 +138,7 @@ impl Event {
             Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
                 "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
             }),
+            Self::PasswordRefused { at, .. } => json!({ "at": at }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
                 json!({ "count": count })
