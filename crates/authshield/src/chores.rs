@@ -89,11 +89,11 @@ pub async fn look_at_breached(app: App) {
     let entries = about.map_or(0, |about| about.entries);
     app.metrics.breached_passwords.set(i64::try_from(entries).unwrap_or(i64::MAX));
     match look {
-        Look::Same => {}
-        Look::Read(about) => {
+        None => {}
+        Some(Look::Read(about)) => {
             tracing::info!(entries = about.entries, made_at = %about.made_at, "stolen passwords were read");
         }
-        Look::Broken(why) => tracing::error!(
+        Some(Look::Broken(why)) => tracing::error!(
             error = why,
             entries,
             "password.breached_file cannot be used; what was read before still counts"

@@ -36,6 +36,8 @@ pub struct Breached {
 struct Seen {
     stamp: Stamp,
     trouble: Option<String>,
+    /// What nobody was told yet.
+    news: Option<Look>,
 }
 
 /// By what it is known that a file was replaced.
@@ -53,8 +55,6 @@ enum Stamp {
 /// What came of a look at the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
-    /// There is nothing new.
-    Same,
     /// It was read; what is in it counts from now on.
     Read(About),
     /// It cannot be used; what counted before still does.
@@ -66,33 +66,31 @@ impl Breached {
         Self { file, ..Self::default() }
     }
 
-    /// Reads the file if it was not read before, or if it is another one than that. It takes seconds, if it is
-    /// large; whoever comes meanwhile finds nothing new.
-    pub fn look(&self) -> Look {
-        match self.seen.try_lock() {
-            Ok(seen) => self.look_with(seen),
-            Err(_) => Look::Same,
-        }
+    /// Reads the file if it was not read before, or if it is another one than that, and returns what came of it; once,
+    /// whoever read it. It takes seconds, if it is large; whoever comes meanwhile finds nothing new.
+    pub fn look(&self) -> Option<Look> {
+        let mut seen = self.seen.try_lock().ok()?;
+        self.look_with(&mut seen);
+        seen.news.take()
     }
 
-    fn look_with(&self, mut seen: MutexGuard<'_, Seen>) -> Look {
-        let Some(file) = &self.file else { return Look::Same };
+    fn look_with(&self, seen: &mut Seen) {
+        let Some(file) = &self.file else { return };
         let stamp = stamp(file);
         if seen.stamp == stamp {
-            return Look::Same;
+            return;
         }
         seen.stamp = stamp;
         match Filter::read(file) {
             Ok(filter) => {
-                let about = filter.about;
+                seen.news = Some(Look::Read(filter.about));
                 self.filter.store(Some(Arc::new(filter)));
                 seen.trouble = None;
-                Look::Read(about)
             }
             Err(broken) => {
                 let why = crate::problem::chain(&broken);
-                seen.trouble = Some(why.clone());
-                Look::Broken(why)
+                seen.news = Some(Look::Broken(why.clone()));
+                seen.trouble = Some(why);
             }
         }
     }
@@ -100,9 +98,14 @@ impl Breached {
     /// Returns what counts at present, and what is wrong with the file that is there; looks first, and waits for
     /// who is looking.
     pub fn standing(&self) -> (Option<About>, Option<String>) {
-        self.look_with(self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
+        self.look_with(&mut seen);
         (self.about(), seen.trouble.clone())
+    }
+
+    /// The lock guards nothing that a panic could leave half done.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns what counts at present.
@@ -121,9 +124,9 @@ impl Breached {
     /// As [`Breached::knows`], where one can wait until the file was read for the first time.
     pub(super) fn knows_by_now(&self, password: &str) -> bool {
         if self.file.is_some() && self.filter.load().is_none() {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = self.seen();
             if seen.stamp == Stamp::Unknown {
-                self.look_with(seen);
+                self.look_with(&mut seen);
             }
         }
         self.knows(password)
