@@ -84,6 +84,18 @@ recovery_codes_renewed = Neue Wiederherstellungscodes für Ihr { -account } bei 
     .lead = am { $at } wurden neue Wiederherstellungscodes für Ihr { -account } bei { $service } erzeugt. Die bisherigen gelten nicht mehr.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
 
+account_deletion_requested = Ihr { -account } bei { $service } wird gelöscht
+    .lead = am { $at } hat jemand, hoffentlich Sie, verlangt, Ihr { -account } bei { $service } zu löschen. Es wird am { $due } gelöscht, mit allem, was dazu gehört. Bis dahin können Sie sich anmelden und das zurücknehmen; auf allen anderen Geräten wurden Sie abgemeldet.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Melden Sie sich an, behalten Sie das { -account } und wählen Sie jetzt ein neues Passwort.
+
+account_deletion_withdrawn = Ihr { -account } bei { $service } bleibt
+    .lead = Ihr { -account } bei { $service } wird nicht gelöscht: Das wurde am { $at } zurückgenommen.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort.
+
+account_deleted = Ihr { -account } bei { $service } wurde gelöscht
+    .lead = am { $at } wurde Ihr { -account } bei { $service } gelöscht, mit allem, was dazu gehörte, wie Sie es verlangt hatten.
+    .note = Sie müssen nichts tun. Wer möchte, kann mit dieser Adresse ein neues eröffnen.
+
 test = Testnachricht von { $service }
     .lead = diese Nachricht zeigt, dass { $service } Mail verschicken kann. Sie wurde am { $at } geschrieben.
     .note = Sie müssen nichts tun.
@@ -236,6 +248,9 @@ activity-PASSWORD_CHANGED = Passwort geändert
 activity-PASSWORD_MISMATCH = Falsches Passwort, wo noch einmal danach gefragt wurde
 activity-EMAIL_CHANGE_REQUESTED = Änderung der E-Mail-Adresse angefordert
 activity-EMAIL_CHANGED = E-Mail-Adresse geändert
+activity-USER_DELETION_REQUESTED = Löschung des Kontos verlangt
+activity-USER_DELETION_WITHDRAWN = Löschung des Kontos zurückgenommen
+activity-DATA_EXPORTED = Alle Daten des Kontos mitgenommen
 activity-PROFILE_CHANGED = Name oder Sprache geändert
 activity-ROLES_CHANGED = Rollen geändert
 activity-STATUS_CHANGED = { -account } gesperrt oder freigegeben

@@ -89,6 +89,18 @@ recovery_codes_renewed = New recovery codes for your { -account } at { $service 
     .lead = On { $at } new recovery codes were made for your { -account } at { $service }. The ones before are worth nothing any more.
     .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
 
+account_deletion_requested = Your { -account } at { $service } will be deleted
+    .lead = On { $at } somebody, we hope it was you, asked to delete your { -account } at { $service }. It will be deleted on { $due } with all that belongs to it. Until then you can sign in and take that back; on every other device you were signed out.
+    .note = If it was not you, somebody else has access: sign in, keep the { -account }, and choose a new password now.
+
+account_deletion_withdrawn = Your { -account } at { $service } stays
+    .lead = Your { -account } at { $service } will not be deleted: that was taken back on { $at }.
+    .note = If it was not you, somebody else has access: choose a new password now.
+
+account_deleted = Your { -account } at { $service } was deleted
+    .lead = On { $at } your { -account } at { $service } was deleted, with all that belonged to it, as you had asked.
+    .note = There is nothing for you to do. Whoever wants to can open a new one with this address.
+
 test = Test message from { $service }
     .lead = This message shows that { $service } can send mail. It was written on { $at }.
     .note = There is nothing for you to do.
@@ -242,6 +254,9 @@ activity-PASSWORD_CHANGED = Password changed
 activity-PASSWORD_MISMATCH = Wrong password where it was asked for again
 activity-EMAIL_CHANGE_REQUESTED = Change of the e-mail address asked for
 activity-EMAIL_CHANGED = E-mail address changed
+activity-USER_DELETION_REQUESTED = Deletion of the { -account } asked for
+activity-USER_DELETION_WITHDRAWN = Deletion of the { -account } taken back
+activity-DATA_EXPORTED = All data of the { -account } taken along
 activity-PROFILE_CHANGED = Name or language changed
 activity-ROLES_CHANGED = Roles changed
 activity-STATUS_CHANGED = Account disabled or enabled

@@ -12,6 +12,7 @@ use crate::checks;
 use crate::config;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
+use crate::own_data;
 use crate::passwords::breached::Look;
 use crate::schema;
 use crate::seals;
@@ -56,6 +57,10 @@ fn interval(every: Duration) -> tokio::time::Interval {
 async fn sweep(app: &App) {
     if let Err(error) = purge(app, app.world.now()).await {
         tracing::warn!(error = %crate::problem::chain(&error), "old rows could not be removed");
+    }
+    let ctx = Ctx::command(Arc::clone(&app.world));
+    if let Err(error) = own_data::carry_out(app, &ctx).await {
+        tracing::warn!(error = %crate::problem::chain(&error), "accounts that are due could not be deleted");
     }
     if let Err(error) = schema::beat(&app.store, app.checks.node, app.world.now()).await {
         tracing::debug!(error = %crate::problem::chain(&error), "nobody hears that this node lives");

@@ -40,6 +40,7 @@ pub mod limits;
 pub mod links;
 pub mod login;
 pub mod mail;
+pub mod own_data;
 pub mod passwords;
 pub mod problem;
 pub mod recovery;

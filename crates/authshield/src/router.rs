@@ -18,8 +18,8 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, activity, admin, checks, frame, health, login, recovery, registration, screens,
-    seals, second_factor, sessions, tokens, vault, verification, webhooks,
+    accounts, activity, admin, checks, frame, health, login, own_data, recovery, registration,
+    screens, seals, second_factor, sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -103,7 +103,13 @@ fn mount(
         .routes(routes!(sessions::http::log_out))
         .routes(routes!(sessions::http::log_out_all))
         .routes(routes!(accounts::http::change_password))
-        .routes(routes!(accounts::http::me, accounts::http::change_profile))
+        .routes(routes!(
+            accounts::http::me,
+            accounts::http::change_profile,
+            own_data::http::request_deletion
+        ))
+        .routes(routes!(own_data::http::withdraw_deletion))
+        .routes(routes!(own_data::http::export_own_data))
         .routes(routes!(accounts::http::change_email))
         .routes(routes!(activity::http::list_activity))
         .routes(routes!(sessions::http::list))

@@ -23,6 +23,8 @@ pub struct User {
     pub disabled_at: Option<Timestamp>,
     /// Since when it has a second factor: from then on a password alone opens no session.
     pub second_factor_at: Option<Timestamp>,
+    /// When it will be deleted, as its owner asked.
+    pub deletion_due_at: Option<Timestamp>,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -64,6 +66,7 @@ where
             email_verified_at: row.try_get("email_verified_at")?,
             disabled_at: row.try_get("disabled_at")?,
             second_factor_at: row.try_get("second_factor_at")?,
+            deletion_due_at: row.try_get("deletion_due_at")?,
             created_at: row.try_get("user_created_at")?,
             updated_at: row.try_get("user_updated_at")?,
             roles,
@@ -87,7 +90,7 @@ where
 macro_rules! user_columns {
     () => {
         "u.id AS user_id, u.email, u.full_name, u.locale, u.email_verified_at, u.disabled_at,
-         u.second_factor_at,
+         u.second_factor_at, u.deletion_due_at,
          u.created_at AS user_created_at, u.updated_at AS user_updated_at,
          COALESCE((SELECT string_agg(r.role, ' ') FROM user_roles AS r WHERE r.user_id = u.id), '')
              AS roles"
@@ -111,6 +114,9 @@ pub struct UserBody {
     /// Its roles, in order.
     roles: Vec<String>,
     locale: Locale,
+    /// When it will be deleted, as its owner asked; nothing if nobody did.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    deletion_due_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -128,6 +134,7 @@ impl From<User> for UserBody {
             is_2fa_enabled: user.second_factor_at.is_some(),
             roles: user.roles,
             locale: user.locale,
+            deletion_due_at: user.deletion_due_at,
             created_at: user.created_at,
             updated_at: user.updated_at,
         }

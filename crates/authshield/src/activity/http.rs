@@ -39,6 +39,32 @@ pub struct Activity {
     by_administrator: bool,
 }
 
+impl Activity {
+    /// Puts an event into words for the caller, whose it is.
+    pub(crate) fn new(app: &App, caller: &Caller, entry: Entry) -> Self {
+        let Entry { id, at, code, reason, actor_id, session_id, ip_address, user_agent, .. } =
+            entry;
+        let reason = reason.as_deref().unwrap_or_default();
+        let words = format!("activity-{code}");
+        let description =
+            app.pages.words_for(caller.user.locale.as_str(), &words, &[("reason", reason)]);
+        // A command has no address: it is not the network's.
+        let ip_address = ip_address.filter(|address| address != "0.0.0.0");
+        let device = user_agent.map(|text| Device::from_user_agent(&text).label());
+        Self {
+            id,
+            at,
+            description,
+            device: device.filter(|_| ip_address.is_some()),
+            ip_address,
+            session_id,
+            is_current_session: session_id == Some(caller.session),
+            by_administrator: actor_id.is_some_and(|actor| actor != caller.user.id),
+            code,
+        }
+    }
+}
+
 /// See what happened to the own account, newest first.
 ///
 /// What is in this list and was not done by the owner is a reason to change the password and to end
@@ -56,27 +82,5 @@ pub async fn list_activity(
     let mut tx = app.store.glance().await?;
     let entries = audit::of_owner(&mut tx, caller.user.id, after.id, at_most).await?;
     let place = |entry: &Entry| Place { at: entry.at, id: entry.id.as_uuid() };
-    Ok(Json(Page::cut(entries, at_most, place).map(|entry| tell(&app, &caller, entry))))
-}
-
-fn tell(app: &App, caller: &Caller, entry: Entry) -> Activity {
-    let Entry { id, at, code, reason, actor_id, session_id, ip_address, user_agent, .. } = entry;
-    let reason = reason.as_deref().unwrap_or_default();
-    let words = format!("activity-{code}");
-    let description =
-        app.pages.words_for(caller.user.locale.as_str(), &words, &[("reason", reason)]);
-    // A command has no address: it is not the network's.
-    let ip_address = ip_address.filter(|address| address != "0.0.0.0");
-    let device = user_agent.map(|text| Device::from_user_agent(&text).label());
-    Activity {
-        id,
-        at,
-        description,
-        device: device.filter(|_| ip_address.is_some()),
-        ip_address,
-        session_id,
-        is_current_session: session_id == Some(caller.session),
-        by_administrator: actor_id.is_some_and(|actor| actor != caller.user.id),
-        code,
-    }
+    Ok(Json(Page::cut(entries, at_most, place).map(|entry| Activity::new(&app, &caller, entry))))
 }

@@ -282,8 +282,29 @@ pub enum Event {
     UserDeleted {
         /// Which.
         user: UserId,
-        /// Set when nobody asked for it: somebody else proved the address.
+        /// Nothing when an operator did it; `owner` when its owner asked for it, otherwise why it had to
+        /// go: somebody else proved the address.
         reason: Option<&'static str>,
+    },
+    /// Somebody asked for the end of their account.
+    UserDeletionRequested {
+        /// Which.
+        user: UserId,
+        /// When it will be deleted.
+        due: Timestamp,
+    },
+    /// An account stays whose owner had asked for its end.
+    UserDeletionWithdrawn {
+        /// Which.
+        user: UserId,
+        /// Set when its owner did not take it back: `last_admin`, nobody else looks after the
+        /// installation.
+        reason: Option<&'static str>,
+    },
+    /// Somebody took all along that is kept of them.
+    DataExported {
+        /// Who.
+        user: UserId,
     },
     /// The first administrator was made with the link of an empty installation.
     SetupCompleted {
@@ -562,6 +583,9 @@ impl Event {
             Self::StatusChanged { .. } => "STATUS_CHANGED",
             Self::AdminRefused { .. } => "ADMIN_REFUSED",
             Self::UserDeleted { .. } => "USER_DELETED",
+            Self::UserDeletionRequested { .. } => "USER_DELETION_REQUESTED",
+            Self::UserDeletionWithdrawn { .. } => "USER_DELETION_WITHDRAWN",
+            Self::DataExported { .. } => "DATA_EXPORTED",
             Self::SetupCompleted { .. } => "SETUP_COMPLETED",
             Self::UserCreated { .. } => "USER_CREATED",
             Self::MailResent { .. } => "MAIL_RESENT",

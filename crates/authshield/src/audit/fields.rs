@@ -30,6 +30,7 @@ impl Event {
             Self::RegisterSucceeded { reason, .. }
             | Self::VerificationRequested { reason, .. }
             | Self::UserDeleted { reason, .. }
+            | Self::UserDeletionWithdrawn { reason, .. }
             | Self::RefreshRotated { reason, .. }
             | Self::PasswordResetRequested { reason, .. }
             | Self::EmailChangeRequested { reason, .. } => *reason,
@@ -93,6 +94,11 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
+            Self::UserDeletionWithdrawn { user, reason } => Subject {
+                actor: reason.is_none().then_some(*user),
+                user: Some(*user),
+                ..Subject::default()
+            },
             Self::SecondFactorAsked { user } | Self::BreachedPasswordUsed { user } => {
                 Subject { user: Some(*user), ..Subject::default() }
             }
@@ -120,6 +126,8 @@ impl Event {
             | Self::SecondFactorDisabled { user }
             | Self::RecoveryCodeUsed { user, .. }
             | Self::RecoveryCodesRenewed { user }
+            | Self::UserDeletionRequested { user, .. }
+            | Self::DataExported { user }
             | Self::SetupCompleted { user } => {
                 Subject { actor: Some(*user), user: Some(*user), ..Subject::default() }
             }
@@ -146,6 +154,7 @@ impl Event {
             Self::ProfileChanged { fields, .. } => json!({ "fields": fields }),
             Self::RolesChanged { before, after, .. } => json!({ "before": before, "after": after }),
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
+            Self::UserDeletionRequested { due, .. } => json!({ "due": due }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
             Self::MailResent { mail, replaced_by, .. } => {
                 json!({ "mail": mail, "replaced_by": replaced_by })

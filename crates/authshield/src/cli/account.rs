@@ -140,6 +140,7 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 email_verified_at: verified.then_some(ctx.now),
                 disabled_at: None,
                 second_factor_at: None,
+                deletion_due_at: None,
                 created_at: ctx.now,
                 updated_at: ctx.now,
                 roles,

@@ -62,6 +62,21 @@ settings! {
 }
 
 settings! {
+    /// Leaving: the end of an account that its owner asked for.
+    Deletion at "deletion" "." {
+        /// How long after its owner asked for it an account is deleted; until then that can be taken
+        /// back.
+        grace: Duration {
+            reload: true,
+            fallback: Fallback::Always("14d"),
+            bounds: Some((0, 365 * DAY)),
+            example: "30d",
+            mistaken: &["DELETION_GRACE_PERIOD", "ACCOUNT_DELETION_DELAY", "DELETE_AFTER"],
+        }
+    }
+}
+
+settings! {
     /// Second factors: who must have one, and for how long a proof is fresh.
     SecondFactor at "second_factor" "." {
         /// The roles whose holders must have a second factor; `user` is everybody. Whoever must and has

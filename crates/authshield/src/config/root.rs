@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::accounts::{Password, Recovery, Registration, SecondFactor, Verification};
+use super::accounts::{Deletion, Password, Recovery, Registration, SecondFactor, Verification};
 use super::canary::Canary;
 use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
@@ -216,6 +216,8 @@ settings! {
         recovery: Recovery,
         /// `second_factor.*`
         second_factor: SecondFactor,
+        /// `deletion.*`
+        deletion: Deletion,
         /// `password.*`
         password: Password,
         /// `token.*`

@@ -104,6 +104,7 @@ mod tests {
                 email_verified_at: Some(now),
                 disabled_at: None,
                 second_factor_at: None,
+                deletion_due_at: None,
                 created_at: now,
                 updated_at: now,
                 roles: vec!["user".into()],

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Config;
+use crate::kernel::Timestamp;
 
 /// Something to tell somebody by mail. The words are in `locales/`, under the name of the kind.
 #[derive(Clone)]
@@ -62,6 +63,15 @@ pub enum Letter {
     },
     /// To the account's address, after new recovery codes were made.
     RecoveryCodesRenewed,
+    /// To the account's address, after its owner asked for its end.
+    AccountDeletionRequested {
+        /// When it will be deleted.
+        due: Timestamp,
+    },
+    /// To the account's address, when it stays after all.
+    AccountDeletionWithdrawn,
+    /// To the former address of an account, after its end.
+    AccountDeleted,
     /// To whoever an operator names, to see that mail works.
     Test,
     /// To ourselves, to see that mail arrives.
@@ -102,7 +112,7 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 16] = [
+    pub const KINDS: [&'static str; 19] = [
         "verify_email",
         "choose_password",
         "already_registered",
@@ -117,6 +127,9 @@ impl Letter {
         "second_factor_guessed",
         "recovery_code_used",
         "recovery_codes_renewed",
+        "account_deletion_requested",
+        "account_deletion_withdrawn",
+        "account_deleted",
         "test",
         "canary",
     ];
@@ -151,6 +164,9 @@ impl Letter {
             Self::SecondFactorGuessed => "second_factor_guessed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::AccountDeletionRequested { .. } => "account_deletion_requested",
+            Self::AccountDeletionWithdrawn => "account_deletion_withdrawn",
+            Self::AccountDeleted => "account_deleted",
             Self::Test => "test",
             Self::Canary { .. } => "canary",
         }
@@ -175,6 +191,9 @@ impl Letter {
             | Self::SecondFactorGuessed
             | Self::RecoveryCodeUsed { .. }
             | Self::RecoveryCodesRenewed
+            | Self::AccountDeletionRequested { .. }
+            | Self::AccountDeletionWithdrawn
+            | Self::AccountDeleted
             | Self::Test => lives.notice,
             Self::Canary { .. } => Lives::CANARY,
         }
@@ -197,6 +216,9 @@ impl Letter {
             Self::RecoveryCodeUsed { left } => {
                 variables.insert("left".to_owned(), left.to_string());
             }
+            Self::AccountDeletionRequested { due } => {
+                variables.insert("due".to_owned(), due.to_minute());
+            }
             Self::Canary { nonce } => {
                 variables.insert("nonce".to_owned(), nonce.expose_secret().to_owned());
             }
@@ -208,6 +230,8 @@ impl Letter {
             | Self::SecondFactorRemoved
             | Self::SecondFactorGuessed
             | Self::RecoveryCodesRenewed
+            | Self::AccountDeletionWithdrawn
+            | Self::AccountDeleted
             | Self::Test => {}
         }
         variables
@@ -240,6 +264,9 @@ pub(super) fn protects(kind: &str) -> bool {
             | "second_factor_guessed"
             | "recovery_code_used"
             | "recovery_codes_renewed"
+            | "account_deletion_requested"
+            | "account_deletion_withdrawn"
+            | "account_deleted"
     )
 }
 

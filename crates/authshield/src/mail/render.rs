@@ -185,6 +185,9 @@ mod tests {
             Letter::SecondFactorGuessed,
             Letter::RecoveryCodeUsed { left: 3 },
             Letter::RecoveryCodesRenewed,
+            Letter::AccountDeletionRequested { due: Sandbox::default().now() },
+            Letter::AccountDeletionWithdrawn,
+            Letter::AccountDeleted,
             Letter::Test,
             Letter::Canary { nonce: "abcdefghijklmnopqrstuvwxyz234567abcdefg".into() },
         ]

@@ -203,10 +203,8 @@ async fn change_active(
     lock_admins(tx).await?;
     still_allowed(tx, actor, ChangeStatus::NAME).await?;
     let before = accounts::by_id(tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
-    let is_admin = before.roles.iter().any(|role| role == ADMIN);
-    if !is_active && is_admin && before.disabled_at.is_none() && other_admins(tx, user).await? == 0
-    {
-        return Err(AdminError::LastAdmin);
+    if !is_active {
+        may_go(tx, &before).await?;
     }
     if !accounts::set_disabled(tx, user, !is_active, ctx.now).await? {
         return Ok(before);
@@ -224,15 +222,34 @@ pub async fn delete_user(app: &App, ctx: &Ctx, user: UserId) -> Result<(), Admin
     let mut tx = app.store.write().await?;
     lock_admins(&mut tx).await?;
     let before = accounts::by_id(&mut tx, user).await?.ok_or(AdminError::NoSuchUser)?.user;
-    let is_admin = before.roles.iter().any(|role| role == ADMIN);
-    if is_admin && before.disabled_at.is_none() && other_admins(&mut tx, user).await? == 0 {
-        return Err(AdminError::LastAdmin);
-    }
-    accounts::delete(&mut tx, user).await?;
-    registration::forget(&mut tx, &before.email, ctx.now).await?;
-    audit::record(&mut tx, app, ctx, &Event::UserDeleted { user, reason: None }).await?;
+    may_go(&mut tx, &before).await?;
+    remove(&mut tx, app, ctx, &before, None).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Fails if nobody else would look after the installation without `user`. Only where the others who
+/// change administrators wait ([`lock_admins`]).
+pub async fn may_go(tx: &mut Tx, user: &User) -> Result<(), AdminError> {
+    let is_admin = user.roles.iter().any(|role| role == ADMIN) && user.disabled_at.is_none();
+    if is_admin && other_admins(tx, user.id).await? == 0 {
+        return Err(AdminError::LastAdmin);
+    }
+    Ok(())
+}
+
+/// Deletes an account and all that belongs to it; the audit trail stays. `reason` says who wanted it,
+/// unless an operator did.
+pub async fn remove(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    reason: Option<&'static str>,
+) -> onesql::Result<()> {
+    accounts::delete(tx, user.id).await?;
+    registration::forget(tx, &user.email, ctx.now).await?;
+    audit::record(tx, app, ctx, &Event::UserDeleted { user: user.id, reason }).await
 }
 
 /// Undoes what was begun, and notes who tried.

@@ -358,7 +358,7 @@ async fn answers_hold_the_fields_of_the_contract_and_no_others() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let set = |names: &str| names.split(' ').map(ToOwned::to_owned).collect::<BTreeSet<String>>();
     let user = set("id email full_name is_verified is_active is_2fa_enabled roles locale \
-                    created_at updated_at");
+                    deletion_due_at created_at updated_at");
     let session = set("id ip_address country user_agent device is_current created_at \
                        last_active_at expires_at amr");
     let pair = set("access_token refresh_token token_type expires_in refresh_expires_in user");

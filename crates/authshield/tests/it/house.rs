@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 18] = [
+const FEATURES: [&str; 19] = [
     "accounts",
     "activity",
     "admin",
@@ -19,6 +19,7 @@ const FEATURES: [&str; 18] = [
     "compose",
     "health",
     "login",
+    "own_data",
     "recovery",
     "registration",
     "roles",

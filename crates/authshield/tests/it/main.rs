@@ -29,6 +29,7 @@ mod migrations;
 mod negative;
 mod openapi;
 mod outcome;
+mod own_data;
 mod ownership;
 mod program;
 mod providers;
