@@ -1,4 +1,6 @@
-//! The codes of all events, for who asks for one by name.
+//! The codes of all events, and of each: for who asks for one by name.
+
+use super::event::Event;
 
 /// The codes of all events, as they stand in the audit trail.
 pub const CODES: &[&str] = &[
@@ -64,3 +66,73 @@ pub const CODES: &[&str] = &[
     "PERSON_ERASED",
     "EVENTS_PRUNED",
 ];
+
+impl Event {
+    /// Returns its name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RegisterSucceeded { .. } => "REGISTER_SUCCEEDED",
+            Self::RegisterFailed { .. } => "REGISTER_FAILED",
+            Self::EmailVerified { .. } => "EMAIL_VERIFIED",
+            Self::VerificationRequested { .. } => "VERIFICATION_REQUESTED",
+            Self::LinkRejected { .. } => "LINK_REJECTED",
+            Self::LoginSucceeded { .. } => "LOGIN_SUCCEEDED",
+            Self::LoginFailed { .. } => "LOGIN_FAILED",
+            Self::SecondFactorAsked { .. } => "SECOND_FACTOR_ASKED",
+            Self::SecondFactorRefused { .. } => "SECOND_FACTOR_REFUSED",
+            Self::SecondFactorEnabled { .. } => "SECOND_FACTOR_ENABLED",
+            Self::SecondFactorDisabled { .. } => "SECOND_FACTOR_DISABLED",
+            Self::SecondFactorReset { .. } => "SECOND_FACTOR_RESET",
+            Self::RecoveryCodeUsed { .. } => "RECOVERY_CODE_USED",
+            Self::RecoveryCodesRenewed { .. } => "RECOVERY_CODES_RENEWED",
+            Self::SteppedUp { .. } => "STEPPED_UP",
+            Self::AccountLocked { .. } => "ACCOUNT_LOCKED",
+            Self::SignInAttackSeen { .. } => "SIGN_IN_ATTACK_SEEN",
+            Self::PasswordRefused { .. } => "PASSWORD_REFUSED",
+            Self::BreachedPasswordUsed { .. } => "BREACHED_PASSWORD_USED",
+            Self::RefreshRotated { .. } => "REFRESH_ROTATED",
+            Self::RefreshRejected { .. } => "REFRESH_REJECTED",
+            Self::RefreshReused { .. } => "REFRESH_REUSED",
+            Self::Logout { .. } => "LOGOUT",
+            Self::SessionsRevoked { .. } => "SESSION_REVOKED",
+            Self::PasswordResetRequested { .. } => "PASSWORD_RESET_REQUESTED",
+            Self::PasswordResetCompleted { .. } => "PASSWORD_RESET_COMPLETED",
+            Self::PasswordChanged { .. } => "PASSWORD_CHANGED",
+            Self::PasswordMismatch { .. } => "PASSWORD_MISMATCH",
+            Self::EmailChangeRequested { .. } => "EMAIL_CHANGE_REQUESTED",
+            Self::EmailChanged { .. } => "EMAIL_CHANGED",
+            Self::ProfileChanged { .. } => "PROFILE_CHANGED",
+            Self::RolesChanged { .. } => "ROLES_CHANGED",
+            Self::StatusChanged { .. } => "STATUS_CHANGED",
+            Self::AdminRefused { .. } => "ADMIN_REFUSED",
+            Self::UserDeleted { .. } => "USER_DELETED",
+            Self::UserDeletionRequested { .. } => "USER_DELETION_REQUESTED",
+            Self::UserDeletionWithdrawn { .. } => "USER_DELETION_WITHDRAWN",
+            Self::DataExported { .. } => "DATA_EXPORTED",
+            Self::SetupCompleted { .. } => "SETUP_COMPLETED",
+            Self::UserCreated { .. } => "USER_CREATED",
+            Self::MailResent { .. } => "MAIL_RESENT",
+            Self::MailSuppressionAdded { .. } => "MAIL_SUPPRESSION_ADDED",
+            Self::MailSuppressionLifted { .. } => "MAIL_SUPPRESSION_LIFTED",
+            Self::MailSuppressionsImported { .. } => "MAIL_SUPPRESSIONS_IMPORTED",
+            Self::MailSuppressionsExported { .. } => "MAIL_SUPPRESSIONS_EXPORTED",
+            Self::MailCellDegraded { .. } => "MAIL_CELL_DEGRADED",
+            Self::MailCellRecovered { .. } => "MAIL_CELL_RECOVERED",
+            Self::MailDigest { .. } => "MAIL_DIGEST",
+            Self::ServiceTaskRestarted { .. } => "SERVICE_TASK_RESTARTED",
+            Self::MailConfigFault { .. } => "MAIL_CONFIG_FAULT",
+            Self::MailConfigRecovered { .. } => "MAIL_CONFIG_RECOVERED",
+            Self::KeyRotated { .. } => "KEY_ROTATED",
+            Self::CheckFailed { .. } => "CHECK_FAILED",
+            Self::CheckRecovered { .. } => "CHECK_RECOVERED",
+            Self::BackupRestored { .. } => "BACKUP_RESTORED",
+            Self::ConfigChanged { .. } => "CONFIG_CHANGED",
+            Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
+            Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
+            Self::EventsExported { .. } => "EVENTS_EXPORTED",
+            Self::PersonErased { .. } => "PERSON_ERASED",
+            Self::EventsPruned { .. } => "EVENTS_PRUNED",
+        }
+    }
+}

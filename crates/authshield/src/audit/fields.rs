@@ -99,9 +99,6 @@ impl Event {
                 user: Some(*user),
                 ..Subject::default()
             },
-            Self::SecondFactorAsked { user } | Self::BreachedPasswordUsed { user } => {
-                Subject { user: Some(*user), ..Subject::default() }
-            }
             Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
             Self::SecondFactorReset { actor, user }
             | Self::RolesChanged { actor, user, .. }
@@ -109,7 +106,9 @@ impl Event {
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
             }
-            Self::UserDeleted { user, .. }
+            Self::SecondFactorAsked { user }
+            | Self::BreachedPasswordUsed { user }
+            | Self::UserDeleted { user, .. }
             | Self::UserCreated { user, .. }
             | Self::PersonErased { user, .. } => {
                 Subject { user: Some(*user), ..Subject::default() }

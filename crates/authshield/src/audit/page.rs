@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 const SOURCE: &str = include_str!("event.rs");
+const CODES: &str = include_str!("codes.rs");
 
 /// One event: its variant, what it means, and its fields with their meaning.
 struct Entry<'s> {
@@ -33,7 +34,7 @@ fn entries() -> Vec<Entry<'static>> {
 
 /// Reads the names: `Self::Logout { .. } => "LOGOUT",`.
 fn codes() -> BTreeMap<&'static str, &'static str> {
-    let body = SOURCE.split_once("pub fn code(&self)").expect("the function is there").1;
+    let body = CODES.split_once("pub fn code(&self)").expect("the function is there").1;
     let body = body.split_once("\n    }\n").expect("it ends").0;
     body.lines()
         .filter_map(|line| {

@@ -36,7 +36,7 @@ pub(super) const MOST_BITS: u32 = 16;
 /// The longest segment that the filter makes.
 const LONGEST_SEGMENT: u32 = 1 << 18;
 /// How long the checksum is.
-const SEAL: u64 = 32;
+const SEAL: usize = 32;
 /// How many cells are read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -93,7 +93,7 @@ impl Filter {
 
     /// Reads `length` bytes.
     pub(super) fn parse(from: impl Read, length: u64) -> Result<Self, Broken> {
-        let left = length.checked_sub(SEAL).ok_or(Broken::Foreign)?;
+        let left = length.checked_sub(SEAL as u64).ok_or(Broken::Foreign)?;
         let mut from = Source { from, digest: Sha256::new(), left };
         if from.take::<8>().map_err(|_| Broken::Foreign)? != MAGIC {
             return Err(Broken::Foreign);
@@ -212,7 +212,7 @@ impl<R: Read> Source<R> {
 
     /// Compares the checksum behind all that was read.
     fn end(mut self) -> Result<(), Broken> {
-        let mut seal = [0; SEAL as usize];
+        let mut seal = [0; SEAL];
         if self.left > 0 || self.from.read_exact(&mut seal).is_err() {
             return Err(Broken::Damaged);
         }
@@ -375,7 +375,7 @@ mod tests {
             let seal = Sha256::digest(&bytes[..end]);
             bytes[end..].copy_from_slice(&seal);
             if let Ok(filter) = parse(&bytes) {
-                filter.knows(&password);
+                let _ = filter.knows(&password);
             }
         }
     }
