@@ -14,6 +14,7 @@ use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
+use crate::exports::{self, Senders};
 use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::{self, AdmitError};
@@ -86,6 +87,9 @@ pub enum StartError {
     /// Limits cannot be set up.
     #[error("limits cannot be set up")]
     Limits(#[from] limits::OpenError),
+    /// Events cannot be exported.
+    #[error("events cannot be exported")]
+    Export(#[from] exports::SetupError),
     /// The database failed while the keys were read.
     #[error("the database failed")]
     Store(#[from] onesql::Error),
@@ -244,6 +248,8 @@ async fn put_together(
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     let webhooks = Webhooks::from_config(&config)?;
+    // Refused now, and made again by who sends.
+    Senders::from_config(&config)?;
     metrics.describe(&config, "");
     // Policies for checks that do not exist were refused before.
     let overrides = checks::overrides(&config).unwrap_or_default();

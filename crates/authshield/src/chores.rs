@@ -10,6 +10,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::checks;
 use crate::config;
+use crate::exports;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::own_data;
@@ -230,6 +231,7 @@ pub async fn measure(app: &App) {
         }
         let waits = seals::oldest_unsealed(&mut tx, app.installation.id).await?;
         metrics.audit_unsealed_age.set(waits.map_or(0.0, |at| now.since(at).as_secs_f64()));
+        exports::measure(app, &mut tx).await?;
         metrics.users.set(users);
         metrics.users_with_second_factor.set(with_second_factor);
         metrics.admins.set(admins);

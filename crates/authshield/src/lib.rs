@@ -7,7 +7,7 @@
 //! features  registration verification login tokens sessions recovery accounts activity roles
 //!           admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit seals guessing limits leases links mail vault passwords telemetry
+//! services  audit seals exports guessing limits leases links mail vault passwords telemetry
 //!           chores installation words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
@@ -28,6 +28,7 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 pub mod dns;
+pub mod exports;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

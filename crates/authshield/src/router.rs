@@ -18,8 +18,8 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, activity, admin, checks, frame, health, login, own_data, recovery, registration,
-    screens, seals, second_factor, sessions, tokens, vault, verification, webhooks,
+    accounts, activity, admin, checks, exports, frame, health, login, own_data, recovery,
+    registration, screens, seals, second_factor, sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -121,6 +121,9 @@ fn mount(
         .routes(routes!(second_factor::http::reset_second_factor))
         .routes(routes!(admin::list_sessions, admin::end_sessions))
         .routes(routes!(admin::events::list_events))
+        .routes(routes!(exports::http::see_exports))
+        .routes(routes!(exports::http::list_dead_letters, exports::http::drop_dead_letters))
+        .routes(routes!(exports::http::replay))
         .routes(routes!(checks::http::see_checks))
         .routes(routes!(admin::mail::http::list_mail))
         .routes(routes!(admin::mail::canaries::see_canaries))

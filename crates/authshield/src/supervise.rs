@@ -13,7 +13,7 @@ use crate::audit::{self, Event};
 use crate::telemetry::metrics::Task;
 
 /// The names of all, as metrics have them; and of a mail that was in hand, which is never begun again.
-pub const TASKS: [&str; 9] = [
+pub const TASKS: [&str; 10] = [
     "mail",
     "mail_in_hand",
     "mail_faults",
@@ -21,6 +21,7 @@ pub const TASKS: [&str; 9] = [
     "canary",
     "outcome",
     "seals",
+    "exports",
     "checks",
     "chores",
 ];

@@ -14,8 +14,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 pub use permission::{
-    ChangeRoles, ChangeStatus, EndSessions, Permission, ResetFactors, SeeEvents, SeeHealth,
-    SeeMail, SeeSessions, SeeUsers, SendMail, grants,
+    ChangeRoles, ChangeStatus, EndSessions, ExportEvents, Permission, ResetFactors, SeeEvents,
+    SeeHealth, SeeMail, SeeSessions, SeeUsers, SendMail, grants,
 };
 pub use tokens::VerifiedTokens;
 

@@ -51,6 +51,8 @@ permissions! {
     ResetFactors = "factors:write" ["admin"];
     /// Read the audit trail.
     SeeEvents = "events:read" ["admin"];
+    /// Have others given events again.
+    ExportEvents = "events:export" ["admin"];
     /// See every check with its evidence.
     SeeHealth = "health:read" ["admin"];
 }

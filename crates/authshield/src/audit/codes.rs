@@ -1,4 +1,4 @@
-//! The codes of all events, and of each: for who asks for one by name.
+//! The codes of all events: which event has which, and a list of them for who asks for one by name.
 
 use super::event::Event;
 
@@ -63,6 +63,8 @@ pub const CODES: &[&str] = &[
     "CONFIG_RELOAD_REFUSED",
     "INSTALLATION_CREATED",
     "EVENTS_EXPORTED",
+    "EXPORT_REPLAYED",
+    "EXPORT_DEAD_LETTERS_DROPPED",
     "PERSON_ERASED",
     "EVENTS_PRUNED",
 ];
@@ -131,6 +133,8 @@ impl Event {
             Self::ConfigReloadRefused { .. } => "CONFIG_RELOAD_REFUSED",
             Self::InstallationCreated { .. } => "INSTALLATION_CREATED",
             Self::EventsExported { .. } => "EVENTS_EXPORTED",
+            Self::ExportReplayed { .. } => "EXPORT_REPLAYED",
+            Self::ExportDeadLettersDropped { .. } => "EXPORT_DEAD_LETTERS_DROPPED",
             Self::PersonErased { .. } => "PERSON_ERASED",
             Self::EventsPruned { .. } => "EVENTS_PRUNED",
         }

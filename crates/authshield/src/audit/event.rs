@@ -517,6 +517,26 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// Somebody had a sink given events again.
+    ExportReplayed {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Which.
+        sink: &'static str,
+        /// From when on; nothing if it was what was not taken.
+        since: Option<Timestamp>,
+        /// How many.
+        count: u64,
+    },
+    /// Somebody gave up what a sink did not take.
+    ExportDeadLettersDropped {
+        /// Who did it; nobody when a command did.
+        actor: Option<UserId>,
+        /// Which.
+        sink: &'static str,
+        /// How many.
+        count: u64,
+    },
     /// What is personal of somebody was erased from what was sealed: addresses, user agents, typed
     /// addresses.
     PersonErased {

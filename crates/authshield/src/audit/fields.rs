@@ -72,7 +72,9 @@ impl Event {
                 Subject { actor: *actor, email: email.as_deref(), ..Subject::default() }
             }
             Self::MailSuppressionsImported { actor, .. }
-            | Self::MailSuppressionsExported { actor, .. } => {
+            | Self::MailSuppressionsExported { actor, .. }
+            | Self::ExportReplayed { actor, .. }
+            | Self::ExportDeadLettersDropped { actor, .. } => {
                 Subject { actor: *actor, ..Subject::default() }
             }
             Self::MailResent { actor, user, .. } => {
@@ -224,6 +226,12 @@ impl Event {
             }
             Self::EventsExported { since, until, count } => {
                 json!({ "since": since, "until": until, "count": count })
+            }
+            Self::ExportReplayed { sink, since, count, .. } => {
+                json!({ "sink": sink, "since": since, "count": count })
+            }
+            Self::ExportDeadLettersDropped { sink, count, .. } => {
+                json!({ "sink": sink, "count": count })
             }
             Self::EventsPruned { before, seq } => json!({ "before": before, "seq": seq }),
             _ => json!({}),

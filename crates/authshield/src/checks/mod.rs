@@ -24,6 +24,7 @@ mod check;
 mod configuration;
 mod database;
 mod dns;
+mod exports;
 mod finding;
 mod host;
 pub mod http;
@@ -121,7 +122,10 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<audit::Chain>(),
         Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),
+        Entry::of::<operations::SecondFactorPolicy>(),
         Entry::of::<operations::Collector>(),
+        Entry::of::<exports::Receivers>(),
+        Entry::of::<exports::Progress>(),
     ]
 }
 

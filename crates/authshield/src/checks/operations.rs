@@ -1,4 +1,4 @@
-//! ADM-1, OBS-1: who can administer the service, and who is told about it.
+//! ADM-1, ADM-2, OBS-1: who can administer the service, who must have a second factor, and who is told.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use super::finding::Verdict;
 use super::policy::{Act, Policy};
 use super::round::Round;
 use super::sql;
+use crate::second_factor;
 
 /// Administrators.
 pub(super) struct Administrators;
@@ -43,6 +44,44 @@ async fn administrators(at: &Round) -> Result<Verdict, Verdict> {
         (_, _, 1..) => Verdict::warn("a link to make the first administrator still works")
             .remedy("Open it and see who gets in, or wait until it ends: it works for 24 hours."),
         (_, admins, _) => Verdict::pass(format!("{admins} can administer the service")),
+    })
+}
+
+/// Who must have a second factor.
+pub(super) struct SecondFactorPolicy;
+
+impl Check for SecondFactorPolicy {
+    const ABOUT: About = About {
+        id: "ADM-2",
+        title: "Second-factor policy",
+        verifies: "Every role that `second_factor.required_for` names exists: otherwise nobody must have a \
+                   second factor who should.",
+        expected: "roles that exist",
+        remedy: "Correct second_factor.required_for, or add the role: `authshield role create NAME`.",
+        settings: &["second_factor.required_for"],
+        parents: &["DB-2"],
+        effect: Effect::Network,
+        policy: Policy { gate: Act::Fail, start: Act::Fail, running: Act::Page },
+        every: Some(Duration::from_mins(10)),
+        scope: Scope::Service,
+        ..About::BASE
+    };
+
+    async fn look(at: &Round) -> Verdict {
+        match second_factor_policy(at).await {
+            Ok(verdict) | Err(verdict) => verdict,
+        }
+    }
+}
+
+async fn second_factor_policy(at: &Round) -> Result<Verdict, Verdict> {
+    super::database::has_tables(at).await?;
+    let required = &at.config().second_factor.required_for;
+    let unknown = second_factor::unknown_role(at.store().await?, required).await?;
+    Ok(match unknown {
+        Some(role) => Verdict::fail(format!("there is no role {role:?}")),
+        None if required.is_empty() => Verdict::pass("nobody must have a second factor"),
+        None => Verdict::pass(format!("asked for from {}", required.join(", "))),
     })
 }
 

@@ -15,6 +15,7 @@ use super::{Failure, Global, context};
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, open_store_for, ready_store};
 use crate::config::Environment;
+use crate::exports;
 use crate::kernel::{Timestamp, UserId};
 use crate::seals::{self, Checkpoint, KeepError, Report};
 use crate::telemetry::Metrics;
@@ -116,6 +117,14 @@ pub(super) async fn run(global: &Global, command: Audit) -> Result<(), Failure> 
         }
         Audit::Prune { before } => {
             let (app, ctx) = open(global).await?;
+            let standings = exports::standings(&app.config, &mut app.store.glance().await?).await?;
+            let waits = |it: &&exports::Standing| it.behind_since.is_some_and(|at| at < before);
+            if let Some(waiting) = standings.iter().find(waits) {
+                return Err(Failure::Failed(format!(
+                    "the {} was not given everything from before then: see `authshield events sinks`",
+                    waiting.sink.as_str()
+                )));
+            }
             let pruned = seals::prune(&app, &ctx, before).await.map_err(kept)?;
             let (seq, events) = pruned.map_or((None, 0), |gone| (Some(gone.seq), gone.events));
             if global.json {
@@ -187,6 +196,9 @@ fn tell(global: &Global, report: &Report) -> Result<(), Failure> {
         );
         if let Some(cut) = cut {
             println!("What came before link {} is kept no longer.", cut + 1);
+        }
+        if let Some(begun) = report.begun {
+            println!("The chain was begun on {begun}; what happened before was sealed then.");
         }
         match &report.head {
             Some(head) => println!("The last checkpoint is number {} of {}.", head.number, head.at),

@@ -11,6 +11,8 @@ use uuid::Uuid;
 use super::{Failure, Global, context};
 use crate::app::{App, Ctx};
 use crate::audit::{self, By, Entry, Event, Search};
+use crate::config::EventFormat;
+use crate::exports::{self, Sink};
 use crate::kernel::{EmailAddress, Timestamp, UserId};
 
 /// How many events are read at once.
@@ -53,7 +55,7 @@ pub(super) enum Events {
     },
     /// Prints events as they happen, until it is stopped.
     Tail,
-    /// Writes every event of a time out, oldest first, as one JSON object per line.
+    /// Writes every event of a time out, oldest first, each on a line.
     Export {
         /// From then on, as in 2026-11-25T08:00:00Z; from the beginning unless said.
         #[arg(long)]
@@ -61,6 +63,33 @@ pub(super) enum Events {
         /// Before then; until a moment ago unless said.
         #[arg(long)]
         until: Option<Timestamp>,
+        /// What they look like: json, ocsf, ecs or cef.
+        #[arg(long, default_value_t = EventFormat::Json)]
+        format: EventFormat,
+    },
+    /// Lists who else is given events, how far each is behind, and how much it did not take.
+    Sinks,
+    /// Lists the events that a sink did not take, newest first, with what it said.
+    DeadLetters {
+        /// Which.
+        sink: Sink,
+        /// How many, at most.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+        limit: u16,
+        /// Forgets all of them instead; they stay in the audit trail.
+        #[arg(long)]
+        drop: bool,
+    },
+    /// Has a sink given events again, under the same ids.
+    Replay {
+        /// Which.
+        sink: Sink,
+        /// Those that it did not take.
+        #[arg(long, required_unless_present = "since", conflicts_with = "since")]
+        dead: bool,
+        /// All from then on.
+        #[arg(long)]
+        since: Option<Timestamp>,
     },
 }
 
@@ -99,7 +128,55 @@ pub(super) async fn run(global: &Global, command: Events) -> Result<(), Failure>
             Ok(())
         }
         Events::Tail => tail(&app, &ctx, global.json).await,
-        Events::Export { since, until } => export(&app, &ctx, since, until).await,
+        Events::Export { since, until, format } => export(&app, &ctx, since, until, format).await,
+        Events::Sinks => {
+            let standings = exports::standings(&app.config, &mut app.store.glance().await?).await?;
+            if global.json {
+                println!("{}", serde_json::to_string(&standings)?);
+                return Ok(());
+            }
+            for it in standings {
+                let why = it.last_error.map(|why| format!("  fails: {why}")).unwrap_or_default();
+                let (sink, behind, dead) = (it.sink.as_str(), it.behind, it.dead_letters);
+                println!("{sink:<8} {behind} behind, {dead} not taken{why}");
+            }
+            Ok(())
+        }
+        Events::DeadLetters { sink, drop: true, .. } => {
+            let count = exports::drop_dead_letters(&app, &ctx, None, sink).await?;
+            tell_count(global, count, "events are forgotten.");
+            Ok(())
+        }
+        Events::DeadLetters { sink, limit, .. } => {
+            let mut tx = app.store.glance().await?;
+            let letters = exports::dead_letters(&mut tx, sink, Uuid::max(), limit.into()).await?;
+            if global.json {
+                println!("{}", serde_json::to_string(&letters)?);
+                return Ok(());
+            }
+            for it in letters {
+                let again = if it.again_at.is_some() { "  (is sent again)" } else { "" };
+                println!("{}  {:<24}  {}{again}", it.event_id, it.code, it.reason);
+            }
+            Ok(())
+        }
+        Events::Replay { sink, since, .. } => {
+            let count = exports::replay(&app, &ctx, None, sink, since).await?;
+            let count = count.ok_or_else(|| {
+                let words = "was never given an event; `events sinks` lists who is";
+                Failure::Failed(format!("{} {words}", sink.as_str()))
+            })?;
+            tell_count(global, count, "events are given again.");
+            Ok(())
+        }
+    }
+}
+
+fn tell_count(global: &Global, count: u64, words: &str) {
+    if global.json {
+        println!("{}", serde_json::json!({ "events": count }));
+    } else {
+        println!("{count} {words}");
     }
 }
 
@@ -133,6 +210,7 @@ async fn export(
     ctx: &Ctx,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    format: EventFormat,
 ) -> Result<(), Failure> {
     let since = since.unwrap_or(Timestamp::from_microsecond(0));
     // What is being written at this moment may come before what was written already.
@@ -146,7 +224,7 @@ async fn export(
         let Some(last) = entries.last() else { break };
         after = last.id.as_uuid();
         for entry in &entries {
-            println!("{}", serde_json::to_string(entry)?);
+            println!("{}", exports::write(format, entry));
             count += 1;
         }
         if super::out::lost().is_some() {

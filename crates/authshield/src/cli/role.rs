@@ -63,6 +63,12 @@ pub(super) async fn run(global: &Global, command: Role) -> Result<(), Failure> {
             tell(global, &name, &format!("Added the role {name}."));
         }
         Role::Delete { name } => {
+            if app.config.second_factor.required_for.contains(&name) {
+                return Err(Failure::Failed(format!(
+                    "second_factor.required_for names the role {name}: nobody could start with that; take \
+                     it out there first"
+                )));
+            }
             let mut tx = app.store.write().await?;
             // Whoever gives it to somebody at this instant comes before or after.
             roles::lock_admins(&mut tx).await?;

@@ -22,14 +22,15 @@ use crate::server::Bounds;
 use crate::supervise::Keeper;
 use crate::telemetry::{self, Metrics};
 use crate::world::{Real, SharedWorld};
-use crate::{chores, mail, router, seals, second_factor, server, shutdown};
+use crate::{chores, exports, mail, router, seals, second_factor, server, shutdown};
 
 /// How long the link to make the first administrator works.
 const SETUP_LASTS: Duration = Duration::from_hours(24);
 
 /// Fails if the policy asks for a second factor of a role that does not exist.
 async fn second_factor_policy(app: &App) -> Result<(), Failure> {
-    if let Some(role) = second_factor::unknown_role(app).await? {
+    let required = &app.config.second_factor.required_for;
+    if let Some(role) = second_factor::unknown_role(&app.store, required).await? {
         return Err(Failure::Failed(format!(
             "second_factor.required_for names the role {role:?}, which does not exist, so nobody would \
              need a second factor; correct it, or run `authshield role create {role}`"
@@ -164,6 +165,7 @@ fn keep_going(mut keep: Keeper<'_>, post: mail::Post, watched: (Arc<Subject>, Ov
     keep.going("canary", mail::canary::run);
     keep.going("outcome", mail::outcome::run);
     keep.going("seals", seals::run);
+    keep.going("exports", exports::run);
     keep.going("chores", chores::run);
 }
 

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod canary;
+mod export;
 mod faces;
 mod finding;
 mod fingerprint;
@@ -38,6 +39,7 @@ pub use accounts::{
     BreachedAtSignIn, DuplicateEmail, Password, Recovery, Registration, Verification,
 };
 pub use canary::{Canary, CanaryMailbox};
+pub use export::{EventFormat, ExportSyslog, ExportWebhook};
 pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};
 pub use finding::{Finding, Refused, Severity};
 pub use fingerprint::{Changes, FingerprintKey, Fingerprints};

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::accounts::{Deletion, Password, Recovery, Registration, SecondFactor, Verification};
 use super::canary::Canary;
+use super::export::{ExportSyslog, ExportWebhook};
 use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
@@ -232,6 +233,10 @@ settings! {
         otel: Otel,
         /// `checks.*`
         checks: Checks,
+        /// `export_webhook.*`
+        export_webhook: ExportWebhook,
+        /// `export_syslog.*`
+        export_syslog: ExportSyslog,
         /// `config.*`
         config: Audit,
     }

@@ -292,6 +292,24 @@ fn needs(config: &Config) -> Vec<Need> {
             config.canary.is_on(),
         ),
         (
+            "export_webhook.url",
+            config.export_webhook.url.is_some(),
+            "export_webhook.secret",
+            config.export_webhook.secret.is_some(),
+        ),
+        (
+            "export_webhook.secret",
+            config.export_webhook.secret.is_some(),
+            "export_webhook.url",
+            config.export_webhook.url.is_some(),
+        ),
+        (
+            "export_syslog.ca_file",
+            config.export_syslog.ca_file.is_some(),
+            "export_syslog.address",
+            config.export_syslog.address.is_some(),
+        ),
+        (
             "tls.certificate_file",
             config.tls.certificate_file.is_some(),
             "tls.private_key_file",
@@ -452,9 +470,10 @@ fn smtp_port(config: &Config, _: &GivenNames) -> Vec<Finding> {
 }
 
 fn equal_secrets(config: &Config, _: &GivenNames) -> Vec<Finding> {
-    let secrets: [(&'static str, Option<&SecretString>); 8] = [
+    let secrets: [(&'static str, Option<&SecretString>); 9] = [
         ("bounce.webhook_secret", config.bounce.webhook_secret.as_ref()),
         ("bounce.imap_password", config.bounce.imap_password.as_ref()),
+        ("export_webhook.secret", config.export_webhook.secret.as_ref()),
         ("master_key", config.master_key.as_ref()),
         ("master_key_previous", config.master_key_previous.as_ref()),
         ("operator_token", config.operator_token.as_ref()),

@@ -28,9 +28,10 @@ problems!(
 /// Take everything along that is kept of the own account.
 ///
 /// One JSON document: the account, its roles and sessions, what its second factor is, mails (without
-/// their texts) and what happened to it. Secrets are left out. It needs a fresh proof of who asks.
+/// their texts) and what happened to it. Secrets are left out. It needs a fresh proof of who asks, and is no
+/// `GET`, since it leaves an audit event.
 #[utoipa::path(
-    get, path = "/api/v1/users/me/export", tag = "account", security(("access_token" = [])),
+    post, path = "/api/v1/users/me/export", tag = "account", security(("access_token" = [])),
     responses((status = OK, body = Export), ExportProblems),
 )]
 pub async fn export_own_data(

@@ -1,7 +1,7 @@
 //! What somebody may do with all that is kept of them: take it along, or have it deleted.
 //!
 //! ```text
-//! GET    /users/me/export    everything, as one JSON document
+//! POST   /users/me/export    everything, as one JSON document
 //! DELETE /users/me           the account is deleted after `deletion.grace`; sessions end at once
 //! DELETE /users/me/deletion  that is taken back
 //! chores ─ carry_out         deletes what is due

@@ -196,7 +196,7 @@ impl Event {
 
 /// Returns when the event of this name was written.
 #[must_use]
-pub(super) fn written_at(id: AuditId) -> Timestamp {
+pub fn written_at(id: AuditId) -> Timestamp {
     let millis = id.as_uuid().as_u128() >> 80;
     Timestamp::from_microsecond(i64::try_from(millis * 1000).unwrap_or(i64::MAX))
 }

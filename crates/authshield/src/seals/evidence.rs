@@ -139,15 +139,22 @@ pub fn read(
     };
     let mut walk = Walk::whole(keys, begin.installation, cut.as_ref());
     walk.look_for(anchors);
+    let mut ended = None;
     for (line, number) in lines.zip(if cut.is_some() { 3.. } else { 2.. }) {
+        // Whatever is put behind the end is no part of it.
+        if ended.is_some() {
+            return Err(EvidenceError::Strange(number));
+        }
         match line? {
             Record::Sealed(sealed) => walk.take(Item::Link(sealed.link, sealed.event)),
             Record::Checkpoint(checkpoint) => walk.take(Item::Checkpoint(checkpoint)),
-            Record::End(end) => return Ok(walk.end_of_file(Some(&end))),
+            Record::End(end) => {
+                ended = Some(end);
+            }
             Record::Begin(_) | Record::Cut(_) => return Err(EvidenceError::Strange(number)),
         }
     }
-    Ok(walk.end_of_file(None))
+    Ok(walk.end_of_file(ended.as_ref()))
 }
 
 /// Reads checkpoints that were noted outside: each on a line of its own, as it was printed or as it
@@ -158,6 +165,11 @@ pub fn anchors(text: &str) -> Result<Vec<Checkpoint>, EvidenceError> {
 }
 
 fn anchor(line: &str) -> Option<Checkpoint> {
+    // A line of a log that is text.
+    if let Some((_, quoted)) = line.split_once("checkpoint=") {
+        let mut texts = serde_json::Deserializer::from_str(quoted).into_iter::<String>();
+        return serde_json::from_str(&texts.next()?.ok()?).ok();
+    }
     let line = &line[line.find('{')?..];
     if let Ok(checkpoint) = serde_json::from_str(line) {
         return Some(checkpoint);

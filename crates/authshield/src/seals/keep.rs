@@ -54,9 +54,10 @@ pub async fn prune(app: &App, ctx: &Ctx, before: Timestamp) -> Result<Option<Pru
     let last = sql::last_cut(&mut tx, installation).await?;
     let at = sql::checkpoint_before(&mut tx, installation, before).await?;
     let begun = last.as_ref().map_or(0, |cut| cut.seq);
-    let cut = match at.filter(|at| at.seq > begun) {
+    let at = at.filter(|at| at.seq > begun);
+    judge(app, &mut tx, at.as_ref().map_or(begun, |at| at.seq)).await?;
+    let cut = match at {
         Some(at) => {
-            judge(app, &mut tx, at.seq).await?;
             let (seq, number, hash): (i64, i64, Hash) = (at.seq, at.number, at.hash);
             let (kid, signature) = (String::new(), String::new());
             let cut = Cut { installation, number, seq, hash, at: ctx.now, kid, signature };
@@ -89,7 +90,7 @@ pub async fn prune(app: &App, ctx: &Ctx, before: Timestamp) -> Result<Option<Pru
     Ok((events > 0 || checkpoints > 0).then_some(Pruned { seq: cut.seq, events }))
 }
 
-/// Refuses to remove what does not hold.
+/// Refuses to remove what does not hold: a cut that nobody here signed, or what is behind it.
 async fn judge(app: &App, tx: &mut Tx, until: i64) -> Result<(), KeepError> {
     let keys = app.secrets.seal.public();
     let (mut reader, cut) = Reader::whole(tx, app.installation.id).await?;

@@ -26,7 +26,7 @@ mod sql;
 mod tests;
 mod trail;
 
-pub use chain::{Checkpoint, Cut, End, Event, Hash, Link, Personal, Salt};
+pub use chain::{Checkpoint, Cut, End, Event, Hash, Link, Personal, Salt, written_at};
 pub use evidence::{EvidenceError, anchors, export, read};
 pub use keep::{KeepError, Pruned, erase, prune};
 pub use rules::{Break, LATE_AT_MOST, Report, Walk};

@@ -10,9 +10,13 @@ use super::chain::{Checkpoint, Cut, End, Event, Hash, Link};
 use crate::kernel::{AuditId, InstallationId, Timestamp, UserId};
 use crate::vault::SealKeys;
 
-/// How long a transaction may take that writes an event: one that comes later than that to what is sealed
-/// was not written by the service.
-pub const LATE_AT_MOST: Duration = Duration::from_mins(5);
+/// How late an event may come to what is sealed: its transaction took long, or the clock of its machine is
+/// behind. One that comes later was not written by the service.
+pub const LATE_AT_MOST: Duration = Duration::from_hours(1);
+
+/// How many links there are behind the last checkpoint, at most: after a thousand one is signed, and five
+/// hundred are made at once.
+const UNSIGNED_AT_MOST: i64 = 1500;
 
 /// How far the time that an event says may lie before the time at which it was written: a request waits,
 /// and some commands work for long. What checks see while the database is away is written afterwards.
@@ -20,6 +24,9 @@ const OLD_AT_MOST: Duration = Duration::from_hours(1);
 
 /// The code of the event that says that a person was erased.
 pub(super) const ERASED: &str = "PERSON_ERASED";
+
+/// The code of the event that says that a backup was restored.
+pub(super) const RESTORED: &str = "BACKUP_RESTORED";
 
 /// How many breaks are told; the rest is counted.
 const TOLD: usize = 100;
@@ -81,6 +88,13 @@ pub enum Break {
         expected: i64,
         /// The one that came.
         found: i64,
+    },
+    /// There are links that no checkpoint covers, more than there can be.
+    Unsigned {
+        /// The last link that is covered.
+        behind: i64,
+        /// How many there are behind it.
+        links: i64,
     },
     /// A checkpoint says something else than the chain.
     CheckpointDiffers {
@@ -162,6 +176,10 @@ impl fmt::Display for Break {
             Self::CheckpointsMissing { expected, found } => {
                 write!(f, "checkpoint {found} follows where checkpoint {expected} should")
             }
+            Self::Unsigned { behind, links } => write!(
+                f,
+                "no checkpoint covers the {links} links behind link {behind}: checkpoints are gone"
+            ),
             Self::CheckpointDiffers { number, seq } => {
                 write!(f, "checkpoint {number} says another link {seq} than there is")
             }
@@ -182,6 +200,32 @@ impl fmt::Display for Break {
                 "checkpoint {number} (link {seq}) was noted outside and is not in the chain"
             ),
             Self::CutOff => f.write_str("the file ends before its end"),
+        }
+    }
+}
+
+impl Break {
+    /// Returns whether nothing can be sealed behind it: what would be signed is not a chain of this
+    /// installation. An event that was changed is pinned by its link and can be gone on from.
+    #[must_use]
+    pub fn is_of_the_chain(&self) -> bool {
+        match self {
+            Self::Changed { .. }
+            | Self::PersonalChanged { .. }
+            | Self::PersonalGone { .. }
+            | Self::Deleted { .. }
+            | Self::Backdated { .. }
+            | Self::Inserted { .. }
+            | Self::AnchorGone { .. } => false,
+            Self::LinksMissing { .. }
+            | Self::CheckpointsMissing { .. }
+            | Self::Unsigned { .. }
+            | Self::CheckpointDiffers { .. }
+            | Self::Forged { .. }
+            | Self::UnknownKey { .. }
+            | Self::OtherInstallation { .. }
+            | Self::Truncated { .. }
+            | Self::CutOff => true,
         }
     }
 }
@@ -210,6 +254,8 @@ pub struct Report {
     pub erased: u64,
     /// How many events wait to be sealed.
     pub unsealed: u64,
+    /// When the chain was begun, if that is in it: what happened before was sealed then.
+    pub begun: Option<Timestamp>,
     /// The last checkpoint.
     pub head: Option<Checkpoint>,
     /// Checkpoints that were noted outside, and went when a backup was restored.
@@ -240,12 +286,16 @@ pub struct Walk<'k> {
     through: Option<Timestamp>,
     /// Whether it goes to the end of all of it.
     whole: bool,
-    /// Whether it began at the very beginning.
-    first: bool,
-    /// Of whom what is personal is gone, and where; and who was erased.
-    gone: Vec<(i64, AuditId, [Option<UserId>; 2])>,
-    erased: BTreeSet<UserId>,
+    /// The number of the first checkpoint, if it is known.
+    first: Option<i64>,
+    /// Whose address is gone, and where; and who was erased, by which link at the latest.
+    gone: Vec<(i64, AuditId, Option<UserId>)>,
+    erased: BTreeMap<UserId, i64>,
     anchors: BTreeMap<i64, Vec<Checkpoint>>,
+    /// Of the anchors, what was something else; and the epoch of what stood in its place.
+    strange: Vec<(Checkpoint, i64)>,
+    /// The epochs that began with a backup.
+    restored: BTreeSet<i64>,
     epoch: i64,
 }
 
@@ -260,6 +310,7 @@ impl<'k> Walk<'k> {
                 checkpoints: 0,
                 erased: 0,
                 unsealed: 0,
+                begun: None,
                 head: None,
                 lost_by_restore: Vec::new(),
                 breaks: Vec::new(),
@@ -269,10 +320,12 @@ impl<'k> Walk<'k> {
             checkpoint: None,
             through: None,
             whole: true,
-            first: false,
+            first: None,
             gone: Vec::new(),
-            erased: BTreeSet::new(),
+            erased: BTreeMap::new(),
             anchors: BTreeMap::new(),
+            strange: Vec::new(),
+            restored: BTreeSet::new(),
             epoch: 0,
         }
     }
@@ -282,10 +335,12 @@ impl<'k> Walk<'k> {
     pub fn whole(keys: &'k SealKeys, installation: InstallationId, cut: Option<&Cut>) -> Self {
         let Some(cut) = cut else {
             let first = (0, Hash::first(installation));
-            return Self { first: true, ..Self::new(keys, installation, first) };
+            return Self { first: Some(1), ..Self::new(keys, installation, first) };
         };
         let mut walk = Self::new(keys, installation, (cut.seq, cut.hash));
         walk.report.cut = Some(cut.seq);
+        // The checkpoint at which it was cut off is kept.
+        walk.first = Some(cut.number);
         walk.signature("cut", cut.seq, (cut.installation, &cut.kid), &cut.words(), &cut.signature);
         walk
     }
@@ -366,7 +421,8 @@ impl<'k> Walk<'k> {
                 if event.personal != super::chain::Personal::default() {
                     self.broken(Break::PersonalChanged { seq, event: id });
                 }
-                self.gone.push((seq, id, [event.actor_id, event.user_id]));
+                // Where an administrator did something to a person, the address is the administrator's.
+                self.gone.push((seq, id, event.actor_id.or(event.user_id)));
             }
         }
         let written = event.written_at();
@@ -375,8 +431,12 @@ impl<'k> Walk<'k> {
         if late || old {
             self.broken(Break::Backdated { seq, event: id });
         }
-        if event.code == ERASED {
-            self.erased.extend(event.user_id);
+        match (event.code.as_str(), event.user_id) {
+            (ERASED, Some(person)) => {
+                self.erased.insert(person, seq);
+            }
+            (RESTORED, _) => self.restored.extend(event.data["token_epoch"].as_i64()),
+            _ => {}
         }
     }
 
@@ -396,9 +456,10 @@ impl<'k> Walk<'k> {
         {
             self.broken(Break::CheckpointsMissing { expected: before + 1, found: number });
         }
-        // The first of all has the number 1; where the chain was cut off, nobody knows.
-        if self.checkpoint.is_none() && self.first && number != 1 {
-            self.broken(Break::CheckpointsMissing { expected: 1, found: number });
+        if self.checkpoint.is_none()
+            && let Some(expected) = self.first.filter(|first| *first != number)
+        {
+            self.broken(Break::CheckpointsMissing { expected, found: number });
         }
         if (seq, hash) != self.last {
             if seq > self.last.0 {
@@ -409,16 +470,24 @@ impl<'k> Walk<'k> {
         }
         for anchor in self.anchors.remove(&number).into_iter().flatten() {
             if (anchor.seq, anchor.hash) != (seq, hash) {
-                self.anchor_gone(&anchor, epoch);
+                self.strange.push((anchor, epoch));
             }
         }
         if good {
             self.epoch = self.epoch.max(epoch);
-            // Time does not go back, whatever a clock says.
-            let through = self.checkpoint.map_or(through, |(_, before)| before.max(through));
+            if number == 1 {
+                self.report.begun = Some(checkpoint.at);
+            }
+            // It may go back: then a clock was put right.
             self.checkpoint = Some((number, through));
             self.report.head = Some(checkpoint);
         }
+    }
+
+    /// A checkpoint names another link than there is.
+    pub fn differs(&mut self, checkpoint: &Checkpoint) {
+        let Checkpoint { number, seq, .. } = *checkpoint;
+        self.broken(Break::CheckpointDiffers { number, seq });
     }
 
     /// An event that was never sealed; `None` of them may be older than what could still come.
@@ -428,7 +497,17 @@ impl<'k> Walk<'k> {
 
     /// People who were erased a moment ago: what tells of it is not sealed yet.
     pub fn erased(&mut self, people: Vec<UserId>) {
-        self.erased.extend(people);
+        self.erased.extend(people.into_iter().map(|person| (person, i64::MAX)));
+    }
+
+    /// There is nothing behind the last item.
+    pub fn ended(&mut self) {
+        let behind = self.report.head.as_ref().map(|head| head.seq);
+        let begun = self.report.cut.unwrap_or(0);
+        let links = self.last.0 - behind.unwrap_or(begun);
+        if links > UNSIGNED_AT_MOST || links > 0 && behind.is_none() {
+            self.broken(Break::Unsigned { behind: behind.unwrap_or(begun), links });
+        }
     }
 
     /// How many events wait to be sealed.
@@ -439,6 +518,7 @@ impl<'k> Walk<'k> {
     /// Ends at the end of a file, which says where that is.
     #[must_use]
     pub fn end_of_file(mut self, end: Option<&End>) -> Report {
+        self.ended();
         match end {
             None => self.broken(Break::CutOff),
             Some(end) => {
@@ -459,12 +539,16 @@ impl<'k> Walk<'k> {
         let before_the_cut = |anchor: &Checkpoint| Some(anchor.seq) <= self.report.cut;
         let left: Vec<_> = std::mem::take(&mut self.anchors).into_values().flatten().collect();
         let (_, left): (Vec<_>, Vec<_>) = left.into_iter().partition(before_the_cut);
+        for (anchor, epoch) in std::mem::take(&mut self.strange) {
+            self.anchor_gone(&anchor, epoch);
+        }
         for anchor in left {
             self.anchor_gone(&anchor, self.epoch);
         }
         if self.whole {
-            for (seq, event, people) in std::mem::take(&mut self.gone) {
-                if !people.iter().flatten().any(|person| self.erased.contains(person)) {
+            for (seq, event, person) in std::mem::take(&mut self.gone) {
+                let erased = person.and_then(|person| self.erased.get(&person));
+                if erased.is_none_or(|erased| *erased <= seq) {
                     self.broken(Break::PersonalGone { seq, event });
                 }
             }
@@ -472,8 +556,10 @@ impl<'k> Walk<'k> {
         self.report
     }
 
+    /// A restore explains it, if the chain tells of one.
     fn anchor_gone(&mut self, anchor: &Checkpoint, epoch: i64) {
-        if anchor.epoch < epoch {
+        let explains = |restored: &i64| anchor.epoch < *restored && *restored <= epoch;
+        if self.restored.iter().any(explains) {
             self.report.lost_by_restore.push(anchor.number);
         } else {
             self.broken(Break::AnchorGone { number: anchor.number, seq: anchor.seq });

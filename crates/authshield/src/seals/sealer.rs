@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::chain::{Checkpoint, Cut, Hash, Link, Salt, written_at};
-use super::rules::LATE_AT_MOST;
-use super::sql;
+use super::rules::{Break, LATE_AT_MOST};
+use super::{sql, trail};
 use crate::app::App;
 use crate::audit::first_id_of;
 use crate::installation;
@@ -30,10 +30,11 @@ const LINKS: i64 = 1000;
 const SIGN_EVERY: Duration = Duration::from_secs(10);
 /// After how long if there are none: that is how closely it is known when nothing happened.
 const BEAT: Duration = Duration::from_mins(10);
-/// How far back it is looked for events, which get their names before they are committed.
+/// How far back it is looked for events, which get their names before they are committed; and how often it is
+/// looked further: as far as a transaction can last, and as far as the clock of another machine can be behind.
 const NEAR: Duration = Duration::from_secs(15);
-/// How often it is looked as far back as a transaction can last.
-const FAR_EVERY: Duration = Duration::from_secs(30);
+const FAR: Glance = Glance { back: Duration::from_mins(5), every: Duration::from_secs(30) };
+const FARTHEST: Glance = Glance { back: LATE_AT_MOST, every: Duration::from_mins(10) };
 /// How long one node does it for all.
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -49,6 +50,24 @@ pub enum SealError {
          changed. Nothing is sealed until somebody has looked: run `authshield audit verify`"
     )]
     Torn(i64),
+    /// What is there is not what this installation signed, or goes on from it.
+    #[error(
+        "the chain of the audit trail was broken: {0}. Nothing is sealed until somebody has looked: run \
+         `authshield audit verify`"
+    )]
+    Foreign(Break),
+}
+
+impl SealError {
+    fn is_broken_chain(&self) -> bool {
+        matches!(self, Self::Torn(_) | Self::Foreign(_))
+    }
+}
+
+/// A look back for events that came late.
+struct Glance {
+    back: Duration,
+    every: Duration,
 }
 
 /// What a sealer remembers from one pass to the next.
@@ -56,8 +75,33 @@ pub enum SealError {
 pub struct Memory {
     /// The last link that was seen.
     last: Option<(i64, Hash)>,
-    /// When it was looked far back.
+    /// When it was looked far back, and when as far as can be.
     far: Option<Timestamp>,
+    farthest: Option<Timestamp>,
+}
+
+impl Memory {
+    /// Returns how far back it is looked at `now`.
+    fn back(&self, now: Timestamp) -> Duration {
+        let is_due = |last: Option<Timestamp>, glance: &Glance| {
+            last.is_none_or(|last| now.since(last) >= glance.every || last > now)
+        };
+        match () {
+            () if is_due(self.farthest, &FARTHEST) => FARTHEST.back,
+            () if is_due(self.far, &FAR) => FAR.back,
+            () => NEAR,
+        }
+    }
+
+    /// Notes that it was looked `back`, and all was seen.
+    fn looked(&mut self, back: Duration, now: Timestamp) {
+        if back >= FAR.back {
+            self.far = Some(now);
+        }
+        if back >= FARTHEST.back {
+            self.farthest = Some(now);
+        }
+    }
 }
 
 /// What a pass came to.
@@ -108,7 +152,12 @@ impl Head {
         let Some(checkpoint) = &self.checkpoint else { return true };
         let links = self.last.0 + added - checkpoint.seq;
         let age = now.since(checkpoint.at);
-        links >= LINKS || links > 0 && age >= SIGN_EVERY || age >= BEAT
+        links >= LINKS || links > 0 && age >= SIGN_EVERY || age >= BEAT || self.is_ahead(now)
+    }
+
+    /// Whether the clock was put back: what happens now would be older than all that is sealed.
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        self.checkpoint.as_ref().is_some_and(|before| before.through > now + LATE_AT_MOST)
     }
 }
 
@@ -141,19 +190,24 @@ pub async fn run(app: App, stop: CancellationToken) {
 
 /// Gives links to the events that have none, and signs a checkpoint if one is due.
 pub async fn seal(app: &App, memory: &mut Memory) -> Result<Pass, SealError> {
+    let pass = pass(app, memory).await;
+    let is_broken = pass.as_ref().is_err_and(SealError::is_broken_chain);
+    app.metrics.audit_torn.set(i64::from(is_broken));
+    pass
+}
+
+async fn pass(app: &App, memory: &mut Memory) -> Result<Pass, SealError> {
     let now = app.world.now();
     let mut tx = app.store.glance().await?;
     let head = Head::find(&mut tx, app).await?;
-    let stands = stands(&mut tx, &head, memory).await;
-    app.metrics.audit_torn.set(i64::from(matches!(stands, Err(SealError::Torn(_)))));
-    stands?;
-    let far = memory.far.is_none_or(|at| now.since(at) >= FAR_EVERY);
-    let from = head.from(if far { LATE_AT_MOST } else { NEAR });
+    stands(&mut tx, &head, memory).await?;
+    let back = memory.back(now);
+    let from = if head.is_ahead(now) { first_id_of(now - back) } else { head.from(back) };
     let events = sql::unsealed(&mut tx, from, BATCH).await?;
     drop(tx);
     let more = events.len() >= usize::try_from(BATCH).unwrap_or(usize::MAX);
-    if far && !more {
-        memory.far = Some(now);
+    if !more {
+        memory.looked(back, now);
     }
     let added = i64::try_from(events.len()).unwrap_or(i64::MAX);
     if events.is_empty() && !head.is_due(0, now) {
@@ -162,11 +216,15 @@ pub async fn seal(app: &App, memory: &mut Memory) -> Result<Pass, SealError> {
     if !leases::take(app, "audit_seal", LEASE).await? {
         return Ok(Pass::Elsewhere);
     }
+    if head.is_due(added, now) || memory.last != Some(head.last) {
+        goes_on(app, &head).await?;
+    }
 
     let mut links = Vec::with_capacity(events.len());
     let (mut seq, mut before) = head.last;
     for event in &events {
-        seq += 1;
+        // No chain has so many links: somebody wrote that number.
+        seq = seq.checked_add(1).ok_or(SealError::Torn(seq))?;
         let mut salt = [0; 16];
         app.world.fill(&mut salt);
         let link = Link::new(seq, &before, event, Salt::from(salt));
@@ -185,7 +243,16 @@ pub async fn seal(app: &App, memory: &mut Memory) -> Result<Pass, SealError> {
     if head.is_due(added, now) {
         // Events come in the order of their names: when there may be more, all before the last are there.
         let seen = events.last().filter(|_| more).map_or(now, |event| written_at(event.id));
-        let through = head.checkpoint.as_ref().map_or(seen, |before| before.through.max(seen));
+        let seen = seen.min(now);
+        let through = match &head.checkpoint {
+            Some(before) if !head.is_ahead(now) => before.through.max(seen),
+            _ => seen,
+        };
+        if head.is_ahead(now) {
+            tracing::warn!(
+                "the clock went back by more than an hour since the last checkpoint of the audit trail"
+            );
+        }
         let epoch = installation::in_database(&mut tx).await?.map_or(1, |known| known.token_epoch);
         let checkpoint = Checkpoint {
             installation: app.installation.id,
@@ -213,6 +280,25 @@ pub async fn seal(app: &App, memory: &mut Memory) -> Result<Pass, SealError> {
 fn tell(checkpoint: &Checkpoint) {
     let words = serde_json::to_string(checkpoint).expect("a checkpoint is plain data");
     tracing::info!(target: "authshield::audit", checkpoint = words, "sealed");
+}
+
+/// Makes sure that what the next checkpoint covers goes on from the last that this installation signed:
+/// whoever can write rows must not have us sign theirs.
+async fn goes_on(app: &App, head: &Head) -> Result<(), SealError> {
+    let begun = head.cut.as_ref().map_or(0, |cut| cut.seq);
+    let Some(checkpoint) = &head.checkpoint else {
+        return if head.last.0 == 0 && head.cut.is_none() {
+            Ok(())
+        } else {
+            Err(SealError::Foreign(Break::Unsigned { behind: begun, links: head.last.0 - begun }))
+        };
+    };
+    let mut tx = app.store.read().await?;
+    let report = trail::behind(&mut tx, &app.secrets.seal.public(), checkpoint).await?;
+    match report.breaks.into_iter().find(Break::is_of_the_chain) {
+        None => Ok(()),
+        Some(found) => Err(SealError::Foreign(found)),
+    }
 }
 
 /// Makes sure that what was there at the last pass is there still.

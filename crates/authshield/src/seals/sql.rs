@@ -88,19 +88,20 @@ pub(super) async fn unsealed(tx: &mut Tx, from: Uuid, at_most: i64) -> Result<Ve
     Ok(rows.into_iter().filter_map(Row::event).collect())
 }
 
-/// Lists the names of events that have no link, from `from` on and before `until`.
+/// Lists the names of events that have no link behind `seq`, from `from` on and before `until`.
 pub(super) async fn without_link(
     tx: &mut Tx,
+    seq: i64,
     from: Uuid,
     until: Uuid,
     at_most: i64,
 ) -> Result<Vec<AuditId>> {
     const WITHOUT: &str = "SELECT e.id FROM audit_events AS e
          WHERE e.id >= $1 AND e.id < $2 AND NOT EXISTS
-             (SELECT 1 FROM audit_links AS l WHERE l.event_id = e.id)
-         ORDER BY e.id LIMIT $3";
+             (SELECT 1 FROM audit_links AS l WHERE l.event_id = e.id AND l.seq > $3)
+         ORDER BY e.id LIMIT $4";
     let rows: Vec<(AuditId,)> =
-        tx.query(WITHOUT).bind(from).bind(until).bind(at_most).all().await?;
+        tx.query(WITHOUT).bind(from).bind(until).bind(seq).bind(at_most).all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 

@@ -318,10 +318,23 @@ fn a_restore_explains_what_is_gone_and_is_told() {
     let last = noted(&all, 4);
     let mut items = all[..8].to_vec();
     let Item::Checkpoint(before) = &items[7] else { panic!("a checkpoint") };
-    let restored = Checkpoint { number: 3, epoch: 2, ..before.clone() }.signed(&key());
-    items.push(Item::Checkpoint(restored));
+    let restored = Checkpoint { number: 3, epoch: 2, ..before.clone() };
+    let mut alone = items.clone();
+    alone.push(Item::Checkpoint(restored.clone().signed(&key())));
+    // An epoch by itself explains nothing: it is a number in the database.
+    assert_eq!(
+        walk_with(alone, vec![last.clone()]).breaks,
+        [Break::AnchorGone { number: 4, seq: 12 }]
+    );
+
+    let data = json!({ "token_epoch": 2 });
+    let told = Event { code: super::rules::RESTORED.into(), data, ..event(20) };
+    let link = Link::new(7, &restored.hash, &told, Salt::from([1; 16]));
+    items.push(Item::Link(link, Some(Box::new(told))));
+    let restored = Checkpoint { seq: 7, hash: link.hash, ..restored };
+    items.push(Item::Checkpoint(restored.signed(&key())));
     let report = walk_with(items, vec![last]);
-    assert!(report.holds());
+    assert!(report.holds(), "{report:?}");
     assert_eq!(report.lost_by_restore, [4]);
 }
 
@@ -333,17 +346,17 @@ fn an_event_that_claims_to_be_older_than_what_was_sealed_is_found() {
     else {
         panic!("a link")
     };
-    // Somebody looked until 1000: six minutes before is too late, four are not.
-    items.push(checkpoint(5, &last, 1000));
+    // Somebody looked until 9000: 61 minutes before is too late, 59 are not.
+    items.push(checkpoint(5, &last, 9000));
     let mut before = last.hash;
-    for (seq, second) in [(13, 1000 - 240), (14, 1000 - 360)] {
+    for (seq, second) in [(13, 9000 - 59 * 60), (14, 9000 - 61 * 60)] {
         let event = event(second);
         let link = Link::new(seq, &before, &event, Salt::from([1; 16]));
         before = link.hash;
         items.push(Item::Link(link, Some(Box::new(event))));
     }
     // A name of today, and a time of long ago.
-    let event = Event { at: instant(-9000), ..event(1001) };
+    let event = Event { at: instant(0), ..event(9001) };
     let id = event.id;
     items.push(Item::Link(
         Link::new(15, &before, &event, Salt::from([1; 16])),
@@ -352,10 +365,43 @@ fn an_event_that_claims_to_be_older_than_what_was_sealed_is_found() {
     assert_eq!(
         walk(items).breaks,
         [
-            Break::Backdated { seq: 14, event: named(640, 1) },
+            Break::Backdated { seq: 14, event: named(9000 - 61 * 60, 1) },
             Break::Backdated { seq: 15, event: id }
         ]
     );
+}
+
+/// A clock that was ahead by two hours, and was put right.
+#[test]
+fn a_clock_that_is_put_back_leaves_no_break_once_that_is_signed() {
+    let mut items = good();
+    let Some(Item::Checkpoint(ahead)) = items.last().cloned() else { panic!("a checkpoint") };
+    let mut before = ahead.hash;
+    for seq in 13..=14_i64 {
+        // The names of these are older than all that was sealed.
+        let event = event(-7200 + seq);
+        let link = Link::new(seq, &before, &event, Salt::from([1; 16]));
+        before = link.hash;
+        if seq == 14 {
+            let Some(Item::Link(last, _)) = items.last().cloned() else { panic!("a link") };
+            items.push(checkpoint(5, &last, -7186));
+        }
+        items.push(Item::Link(link, Some(Box::new(event))));
+    }
+    assert_eq!(walk(items).breaks, [Break::Backdated { seq: 13, event: named(-7187, 1) }]);
+}
+
+#[test]
+fn links_that_no_checkpoint_covers_are_told() {
+    let mut items = good();
+    items.retain(|item| matches!(item, Item::Link(..)));
+    let keys = key().public();
+    let mut walk = Walk::whole(&keys, house(), None);
+    for item in items {
+        walk.take(item);
+    }
+    walk.ended();
+    assert_eq!(walk.end().breaks, [Break::Unsigned { behind: 0, links: 12 }]);
 }
 
 #[test]
@@ -386,6 +432,18 @@ fn who_is_erased_leaves_no_break_if_it_is_written_down() {
     ));
     let report = walk(items.clone());
     assert_eq!((report.erased, report.broken), (12, 0));
+
+    // What was sealed after it is not covered, nor what an administrator did.
+    let mut later = items.clone();
+    let Some(Item::Link(last, _)) = later.last().cloned() else { panic!("a link") };
+    let personal = Personal::default();
+    let again = Event { personal, ..event(14) };
+    let link = Link { salt: None, ..Link::new(14, &last.hash, &again, Salt::from([1; 16])) };
+    later.push(Item::Link(link, Some(Box::new(again))));
+    assert_eq!(walk(later).breaks, [Break::PersonalGone { seq: 14, event: named(14, 1) }]);
+    let mut other = items.clone();
+    link_at(&mut other, 5).1.as_mut().unwrap().actor_id = Some(UserId::from(Uuid::from_u128(66)));
+    assert!(walk(other).breaks.contains(&Break::PersonalGone { seq: 5, event: named(5, 1) }));
 
     // What comes back in the place of what was erased was never sealed.
     link_at(&mut items, 5).1.as_mut().unwrap().personal.ip_address = Some("192.0.2.1".into());
@@ -468,6 +526,10 @@ fn a_file_is_read_without_anything_else_and_missed_when_it_is_cut_off() {
         assert!(length == lines.len() - 1 || !read(&ended, &keys).unwrap().holds(), "{length}");
     }
     assert!(matches!(read("", &keys), Err(EvidenceError::Strange(1))));
+    // Nor can anything be put behind the end.
+    for more in [lines[1], lines[lines.len() - 1], "hello"] {
+        assert!(matches!(read(&format!("{text}{more}\n"), &keys), Err(EvidenceError::Strange(_))));
+    }
     assert!(!read(&text, &SealKey::new(&[1; 32]).public()).unwrap().holds());
 }
 
@@ -476,6 +538,10 @@ fn checkpoints_are_found_among_other_lines() {
     let Item::Checkpoint(made) = &good()[3] else { panic!("a checkpoint") };
     let line = serde_json::to_string(made).unwrap();
     let log = json!({ "message": "sealed", "checkpoint": line }).to_string();
+    let quoted = serde_json::to_string(&line).unwrap();
+    let in_words =
+        format!("2026-11-25T00:00:00Z  INFO authshield::audit: sealed checkpoint={quoted} n=1");
+    assert_eq!(evidence::anchors(&in_words).unwrap(), std::slice::from_ref(made));
     let other = "{\"message\":\"event\"}\nnot JSON {\n";
     let text = format!("{other}{line}\n2026-11-25 {log}\n");
     assert_eq!(evidence::anchors(&text).unwrap(), [made.clone(), made.clone()]);

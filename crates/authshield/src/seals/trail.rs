@@ -1,5 +1,7 @@
 //! The chain in the database, along which [`super::rules::Walk`] goes.
 
+use std::time::Duration;
+
 use onesql::{Result, Store, Tx};
 use uuid::Uuid;
 
@@ -14,6 +16,8 @@ use crate::vault::SealKeys;
 const PIECE: i64 = 500;
 /// How many events without a link are told of each piece.
 const ODD: i64 = 100;
+/// How long it takes at most until what was cut off is gone.
+const PRUNE_AT_MOST: Duration = Duration::from_hours(1);
 /// How many events that wait are counted.
 const WAITING: i64 = 10_000;
 
@@ -82,13 +86,45 @@ pub async fn head(tx: &mut Tx, installation: InstallationId) -> Result<Option<Ch
     sql::last_checkpoint(tx, installation).await
 }
 
+/// Where it is looked for events that were never sealed.
+struct Ground {
+    /// What comes before can no longer be sealed: whoever wrote it came too late.
+    bound: Uuid,
+    /// Only links behind this one count.
+    seq: i64,
+}
+
+impl Ground {
+    async fn find(tx: &mut Tx, installation: InstallationId) -> Result<Self> {
+        let head = sql::last_checkpoint(tx, installation).await?;
+        let cut = sql::last_cut(tx, installation).await?;
+        let bound =
+            head.as_ref().map_or(Uuid::nil(), |head| first_id_of(head.through - LATE_AT_MOST));
+        // What was cut off goes in pieces, and counts until it is gone.
+        let gone = |cut: &Cut| head.is_some_and(|head| head.at.since(cut.at) > PRUNE_AT_MOST);
+        Ok(Self { bound, seq: cut.filter(gone).map_or(0, |cut| cut.seq) })
+    }
+
+    /// Looks for events between two names that were never sealed, and returns from where on to look next.
+    async fn odd(&self, tx: &mut Tx, walk: &mut Walk<'_>, from: Uuid, until: Uuid) -> Result<Uuid> {
+        let until = until.min(self.bound);
+        if until <= from {
+            return Ok(from);
+        }
+        for id in sql::without_link(tx, self.seq, from, until, ODD).await? {
+            walk.inserted(id);
+        }
+        Ok(until)
+    }
+}
+
 /// Returns since when the oldest event waits to be sealed, if one waits.
 pub async fn oldest_unsealed(
     tx: &mut Tx,
     installation: InstallationId,
 ) -> Result<Option<Timestamp>> {
-    let from = bound(sql::last_checkpoint(tx, installation).await?.as_ref());
-    let first = sql::without_link(tx, from, Uuid::max(), 1).await?;
+    let ground = Ground::find(tx, installation).await?;
+    let first = sql::without_link(tx, ground.seq, ground.bound, Uuid::max(), 1).await?;
     Ok(first.first().map(|id| written_at(*id)))
 }
 
@@ -97,13 +133,8 @@ pub(super) async fn erased_lately(
     tx: &mut Tx,
     installation: InstallationId,
 ) -> Result<Vec<UserId>> {
-    let from = bound(sql::last_checkpoint(tx, installation).await?.as_ref());
-    sql::erased_unsealed(tx, from).await
-}
-
-/// What comes before can no longer be sealed: whoever wrote it came too late.
-fn bound(head: Option<&Checkpoint>) -> Uuid {
-    head.map_or(Uuid::nil(), |head| first_id_of(head.through - LATE_AT_MOST))
+    let ground = Ground::find(tx, installation).await?;
+    sql::erased_unsealed(tx, ground.bound).await
 }
 
 /// Goes along all of it.
@@ -116,7 +147,7 @@ pub async fn verify(
     // One state throughout: what is sealed or cut off meanwhile is not seen.
     let mut tx = store.read().await?;
     let (mut reader, cut) = Reader::whole(&mut tx, installation).await?;
-    let bound = bound(sql::last_checkpoint(&mut tx, installation).await?.as_ref());
+    let ground = Ground::find(&mut tx, installation).await?;
     let mut walk = Walk::whole(keys, installation, cut.as_ref());
     walk.look_for(anchors);
     let mut from = Uuid::nil();
@@ -128,26 +159,44 @@ pub async fn verify(
         for item in items {
             walk.take(item);
         }
-        let until = reader.newest.map_or(from, AuditId::as_uuid).min(bound);
-        from = odd(&mut tx, &mut walk, from, until).await?;
+        let until = reader.newest.map_or(from, AuditId::as_uuid);
+        from = ground.odd(&mut tx, &mut walk, from, until).await?;
     }
-    odd(&mut tx, &mut walk, from, bound).await?;
-    let waiting = sql::without_link(&mut tx, bound, Uuid::max(), WAITING).await?;
+    walk.ended();
+    ground.odd(&mut tx, &mut walk, from, ground.bound).await?;
+    let waiting =
+        sql::without_link(&mut tx, ground.seq, ground.bound, Uuid::max(), WAITING).await?;
     walk.waiting(waiting.len() as u64);
     walk.erased(erased_lately(&mut tx, installation).await?);
     Ok(walk.end())
 }
 
-/// Looks for events between two names that were never sealed, and returns from where on to look next.
-async fn odd(tx: &mut Tx, walk: &mut Walk<'_>, from: Uuid, until: Uuid) -> Result<Uuid> {
-    if until <= from {
-        return Ok(from);
+/// Goes along what is behind `checkpoint`, and returns what it found: whoever signs the next must know what
+/// it covers.
+pub(super) async fn behind(
+    tx: &mut Tx,
+    keys: &SealKeys,
+    checkpoint: &Checkpoint,
+) -> Result<Report> {
+    let Checkpoint { installation, seq, number, .. } = *checkpoint;
+    let mut walk = Walk::behind(keys, checkpoint);
+    let mut reader = Reader::behind(installation, seq, number);
+    // The link that it names is there, if there were any since the last cut.
+    if sql::hash_of(tx, seq).await? != Some(checkpoint.hash) {
+        let cut = sql::last_cut(tx, installation).await?;
+        if cut.is_none_or(|cut| (cut.seq, cut.hash) != (seq, checkpoint.hash)) && seq > 0 {
+            walk.differs(checkpoint);
+        }
     }
-    let found = sql::without_link(tx, from, until, ODD).await?;
-    for id in found {
-        walk.inserted(id);
+    loop {
+        let items = reader.next(tx).await?;
+        if items.is_empty() {
+            return Ok(walk.end());
+        }
+        for item in items {
+            walk.take(item);
+        }
     }
-    Ok(until)
 }
 
 /// How far it was looked along a chain by and by.
@@ -168,7 +217,7 @@ pub async fn look(
 ) -> Result<(Report, Position)> {
     let mut tx = store.read().await?;
     let last = sql::last_link(&mut tx).await?.map_or(0, |(seq, _)| seq);
-    let bound = bound(sql::last_checkpoint(&mut tx, installation).await?.as_ref());
+    let ground = Ground::find(&mut tx, installation).await?;
     let wanted = from.map_or(last - links, |from| from.seq);
     let start = sql::checkpoint_up_to(&mut tx, installation, wanted).await?;
     let (mut reader, mut walk) = if let Some(start) = &start {
@@ -189,8 +238,11 @@ pub async fn look(
         for item in items {
             walk.take(item);
         }
-        let until = reader.newest.map_or(event, AuditId::as_uuid).min(bound);
-        event = odd(&mut tx, &mut walk, event, until).await?;
+        let until = reader.newest.map_or(event, AuditId::as_uuid);
+        event = ground.odd(&mut tx, &mut walk, event, until).await?;
+    }
+    if ended {
+        walk.ended();
     }
     let next = if ended { Position::default() } else { Position { seq: reader.seq, event } };
     Ok((walk.end(), next))

@@ -27,7 +27,7 @@ mod totp;
 
 use std::time::Duration;
 
-use onesql::Tx;
+use onesql::{Store, Tx};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -174,11 +174,10 @@ pub fn is_missing(app: &App, user: &User) -> bool {
 
 /// Returns a role that the policy names and that does not exist: nobody would have to have a second
 /// factor.
-pub async fn unknown_role(app: &App) -> onesql::Result<Option<String>> {
-    let known = roles::all(&mut app.store.glance().await?).await?;
+pub async fn unknown_role(store: &Store, required: &[String]) -> onesql::Result<Option<String>> {
+    let known = roles::all(&mut store.glance().await?).await?;
     let is_known = |role: &String| known.iter().any(|one| one.name == *role);
-    let mut required = app.config.second_factor.required_for.iter();
-    Ok(required.find(|role| !is_known(role)).cloned())
+    Ok(required.iter().find(|role| !is_known(role)).cloned())
 }
 
 /// Tells how the caller stands.

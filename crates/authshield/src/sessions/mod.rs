@@ -17,6 +17,7 @@ pub use sql::{
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{SessionId, UserId};
+use crate::second_factor;
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
@@ -67,7 +68,7 @@ pub async fn log_out(app: &App, ctx: &Ctx, user: UserId, session: SessionId) -> 
     tx.commit().await
 }
 
-/// Ends every session of somebody.
+/// Ends every session of somebody, and sign-ins that wait for a second factor.
 pub async fn revoke_all(
     app: &App,
     ctx: &Ctx,
@@ -77,6 +78,7 @@ pub async fn revoke_all(
 ) -> onesql::Result<u64> {
     let mut tx: Tx = app.store.write().await?;
     let count = sql::end_all(&mut tx, owner, None, reason, ctx.now).await?;
+    second_factor::withdraw(&mut tx, owner).await?;
     let revoked = Event::SessionsRevoked { actor, user: owner, session: None, count, reason };
     audit::record(&mut tx, app, ctx, &revoked).await?;
     tx.commit().await?;

@@ -104,6 +104,18 @@ labels! {
         /// Which letter.
         kind: &'static str,
     }
+    /// Of who is given events.
+    Sink {
+        /// `webhook` or `syslog`.
+        sink: &'static str,
+    }
+    /// Of an attempt to give somebody an event.
+    ExportOutcome {
+        /// `webhook` or `syslog`.
+        sink: &'static str,
+        /// `taken` or `failed`.
+        outcome: &'static str,
+    }
     /// Of where mail goes.
     MailPlace {
         /// What it is handed to; `none` while it is not.

@@ -312,6 +312,13 @@ metrics! {
     /// How long the oldest event waits to be sealed; 0 if none waits.
     audit_unsealed_age: Level [Seconds "seconds"];
 
+    /// Attempts to give somebody an event.
+    exports: Counters<ExportOutcome>;
+    /// How long ago the first event was written that a sink was not given; 0 if it has all.
+    export_lag: Levels<Sink> [Seconds "seconds"];
+    /// Events that a sink did not take.
+    export_dead_letters: Gauges<Sink>;
+
     /// Keys that Redis threw away for want of memory while this node looked.
     redis_evictions: Counter;
     /// Requests refused by a limit.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
-const ADMINISTRATION: [(&str, &str, &[&str]); 20] = [
+const ADMINISTRATION: [(&str, &str, &[&str]); 24] = [
     ("GET", "/api/v1/admin/users", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/users/{id}", &["moderator", "admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/roles", &["admin"]),
@@ -19,6 +19,10 @@ const ADMINISTRATION: [(&str, &str, &[&str]); 20] = [
     ("DELETE", "/api/v1/admin/users/{id}/sessions", &["admin"]),
     ("DELETE", "/api/v1/admin/users/{id}/2fa", &["admin"]),
     ("GET", "/api/v1/admin/events", &["admin"]),
+    ("GET", "/api/v1/admin/exports", &["admin"]),
+    ("GET", "/api/v1/admin/exports/dead-letters", &["admin"]),
+    ("DELETE", "/api/v1/admin/exports/dead-letters", &["admin"]),
+    ("POST", "/api/v1/admin/exports/replay", &["admin"]),
     ("GET", "/api/v1/admin/health", &["admin"]),
     ("GET", "/api/v1/admin/mail", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/mail/canary", &["moderator", "admin"]),

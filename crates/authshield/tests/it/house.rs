@@ -32,9 +32,10 @@ const FEATURES: [&str; 19] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 13] = [
     "audit",
     "config",
+    "exports",
     "guessing",
     "installation",
     "kernel",

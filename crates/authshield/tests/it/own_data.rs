@@ -159,7 +159,7 @@ async fn everything_can_be_taken_along_and_no_secret_is_in_it() {
     let (_, codes) = enable(&app, &ann).await;
     app.patch_as(&ann, ME, json!({ "full_name": "Ann Lee" })).await.ok(200);
 
-    let export = app.get_as(&ann, EXPORT).await;
+    let export = app.post_as(&ann, EXPORT, json!({})).await;
     assert_eq!(
         export.ok(200).header("content-disposition"),
         "attachment; filename=\"account.json\""
@@ -193,6 +193,6 @@ async fn everything_can_be_taken_along_and_no_secret_is_in_it() {
     app.advance(Duration::from_mins(14));
     let ann = Person::from_pair(&app.refresh(&ann.refresh).await.ok(200).body);
     app.advance(Duration::from_mins(2));
-    app.get_as(&ann, EXPORT).await.is(403, "AUTH_STEP_UP_REQUIRED");
+    app.post_as(&ann, EXPORT, json!({})).await.is(403, "AUTH_STEP_UP_REQUIRED");
     assert_eq!(app.count(taken).await, 1);
 }

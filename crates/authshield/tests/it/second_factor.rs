@@ -41,6 +41,24 @@ pub(crate) async fn verify(app: &TestApp, ticket: &str, code: &str) -> Reply {
     app.post("/api/v1/auth/2fa/verify", json!({ "mfa_token": ticket, "code": code })).await
 }
 
+#[tokio::test]
+async fn a_sign_in_that_waits_for_a_code_ends_with_the_sessions() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let ann = app.sign_up("ann@example.org").await;
+    let root = app.sign_up_admin("root@example.org").await;
+    let (phone, _) = enable(&app, &ann).await;
+    let waiting = ticket(&app, "ann@example.org", PASSWORD).await;
+    app.post_as(&ann, "/api/v1/auth/logout-all", json!({})).await.ok(204);
+    verify(&app, &waiting, &phone.code(&app)).await.is(401, "AUTH_2FA_INVALID");
+
+    let waiting = ticket(&app, "ann@example.org", PASSWORD).await;
+    for is_active in [false, true] {
+        let status = format!("/api/v1/admin/users/{}/status", ann.id);
+        app.patch_as(&root, &status, json!({ "is_active": is_active })).await.ok(200);
+    }
+    verify(&app, &waiting, &phone.code(&app)).await.is(401, "AUTH_2FA_INVALID");
+}
+
 fn again(code: &str) -> Value {
     json!({ "password": PASSWORD, "code": code })
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::registration::UNLIMITED;
 use crate::second_factor::{enable, ticket, verify};
+use crate::silent_failures::Gate;
 use crate::support::{Authenticator, PASSWORD, Person, Program, TestApp, claims};
 
 const OTHER: &str = "seven herons under glass";
@@ -164,6 +165,10 @@ async fn a_policy_for_a_role_that_does_not_exist_is_refused() {
         .run(&["serve"])
         .await
         .fails(1, &["second_factor.required_for", "admins", "role create"]);
+    let policy = ["--only", "ADM-2"];
+    Gate::of(&program, &policy).await.has("ADM-2", "fail", &["there is no role", "admins"]);
     program.run(&["role", "create", "admins"]).await.ok();
+    Gate::of(&program, &policy).await.has("ADM-2", "pass", &["asked for from admins"]);
+    program.run(&["role", "delete", "admins"]).await.fails(1, &["second_factor.required_for"]);
     program.serve().await.stop().await;
 }
