@@ -22,6 +22,8 @@ use crate::problem::Problem;
 pub struct Filter {
     /// Only those about this account.
     user_id: Option<UserId>,
+    /// Only what this account did to others, or to the service.
+    actor_id: Option<UserId>,
     /// Only those in which somebody typed this address, in full; it need not be anybody's.
     email: Option<EmailAddress>,
     /// Only those from this network address.
@@ -31,6 +33,9 @@ pub struct Filter {
     code: Option<String>,
     /// Only with this reason, as in `wrong_password`.
     reason: Option<String>,
+    /// Only of the request with this id, as answers and the log have it. Say `since` as well where there
+    /// are many events.
+    request_id: Option<String>,
     /// Only from then on.
     #[param(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
@@ -53,21 +58,33 @@ pub async fn list_events(
     _: Can<SeeEvents>,
     Params(filter): Params<Filter>,
 ) -> Result<Json<Page<Entry>>, Problem> {
-    let Filter { user_id, email, ip_address, code, reason, since, until, limit, cursor } = filter;
+    let Filter {
+        user_id,
+        actor_id,
+        email,
+        ip_address,
+        code,
+        reason,
+        request_id,
+        since,
+        until,
+        limit,
+        cursor,
+    } = filter;
     let (after, at_most) = Paging::new(limit, cursor).read()?;
     let wrong = |pointer, words: String| Problem::invalid_field(pointer, "invalid_filter", words);
-    let by = match (user_id, email, ip_address) {
-        (None, None, None) => By::Time,
-        (Some(user), None, None) => By::User(user),
-        (None, Some(email), None) => {
-            By::Email(app.secrets.email_hash.hash(email.as_str()).to_vec())
-        }
-        (None, None, Some(address)) => By::Address(address.to_string()),
-        _ => {
-            let words = "Give one of `user_id`, `email` and `ip_address`.";
-            return Err(wrong("", words.to_owned()));
-        }
-    };
+    let email = email.map(|email| app.secrets.email_hash.hash(email.as_str()).to_vec());
+    let mut given = user_id
+        .map(By::User)
+        .into_iter()
+        .chain(actor_id.map(By::Actor))
+        .chain(email.map(By::Email))
+        .chain(ip_address.map(|address| By::Address(address.to_string())));
+    let by = given.next().unwrap_or_default();
+    if given.next().is_some() {
+        let words = "Give one of `user_id`, `actor_id`, `email` and `ip_address`.";
+        return Err(wrong("", words.to_owned()));
+    }
     let code = code.map(|code| {
         let words = || wrong("/code", "There is no such code; the docs list them.".to_owned());
         audit::CODES.iter().copied().find(|known| *known == code).ok_or_else(words)
@@ -77,6 +94,7 @@ pub async fn list_events(
         code: code.transpose()?,
         // What is not the name of a reason is the name of none.
         reason: reason.map(|reason| reason.replace('\0', " ")),
+        request: request_id.map(|request| request.replace('\0', " ")),
         since: since.unwrap_or(Timestamp::from_microsecond(0)),
         until: until.unwrap_or(Timestamp::from_microsecond(i64::MAX)),
     };

@@ -60,6 +60,8 @@ pub enum By {
     Email(Vec<u8>),
     /// Those from a network address.
     Address(String),
+    /// What an account did to others, or to the service.
+    Actor(UserId),
 }
 
 /// Which events. Rotations of refresh tokens are left out unless an account and their code are asked for:
@@ -72,6 +74,8 @@ pub struct Search {
     pub code: Option<&'static str>,
     /// Only with this reason.
     pub reason: Option<String>,
+    /// Only of this request.
+    pub request: Option<String>,
     /// Only from then on.
     pub since: Timestamp,
     /// Only before then.
@@ -97,9 +101,10 @@ macro_rules! events {
             " FROM audit_events
               WHERE id < $1 AND id >= $2 AND at < $3 AND at >= $4
                 AND (CAST($5 AS TEXT) IS NULL OR reason = $5)
-                AND (CAST($6 AS TEXT) IS NULL OR code = $6) AND ",
+                AND (CAST($6 AS TEXT) IS NULL OR code = $6)
+                AND (CAST($7 AS TEXT) IS NULL OR request_id = $7) AND ",
             $which,
-            " ORDER BY id DESC LIMIT $7"
+            " ORDER BY id DESC LIMIT $8"
         )
     };
 }
@@ -120,11 +125,14 @@ pub async fn last_of(tx: &mut Tx, code: &'static str) -> Result<Option<Timestamp
 /// Finds events that are older than `before`, newest first.
 pub async fn find(tx: &mut Tx, search: &Search, before: Uuid, at_most: i64) -> Result<Vec<Entry>> {
     let which = match (&search.by, search.code) {
-        (By::User(_), Some(ROTATED)) => events!("user_id = $8"),
-        (By::User(_), _) => events!("code <> 'REFRESH_ROTATED' AND user_id = $8"),
-        (By::Email(_), _) => events!("email_hash = $8"),
-        (By::Address(_), _) => events!("code <> 'REFRESH_ROTATED' AND ip_address = $8"),
-        (By::Time, Some(_)) => events!("code <> 'REFRESH_ROTATED' AND code = $8"),
+        (By::User(_), Some(ROTATED)) => events!("user_id = $9"),
+        (By::User(_), _) => events!("code <> 'REFRESH_ROTATED' AND user_id = $9"),
+        (By::Email(_), _) => events!("email_hash = $9"),
+        (By::Address(_), _) => events!("code <> 'REFRESH_ROTATED' AND ip_address = $9"),
+        (By::Actor(_), _) => events!(
+            "actor_id IS NOT NULL AND (user_id IS NULL OR user_id <> actor_id) AND actor_id = $9"
+        ),
+        (By::Time, Some(_)) => events!("code <> 'REFRESH_ROTATED' AND code = $9"),
         (By::Time, None) => events!("code <> 'REFRESH_ROTATED'"),
     };
     let events = tx
@@ -135,9 +143,10 @@ pub async fn find(tx: &mut Tx, search: &Search, before: Uuid, at_most: i64) -> R
         .bind(search.since)
         .bind(search.reason.clone())
         .bind(search.code)
+        .bind(search.request.clone())
         .bind(at_most);
     match (&search.by, search.code) {
-        (By::User(user), _) => events.bind(*user).all().await,
+        (By::User(user) | By::Actor(user), _) => events.bind(*user).all().await,
         (By::Email(hash), _) => events.bind(hash.clone()).all().await,
         (By::Address(address), _) => events.bind(address.clone()).all().await,
         (By::Time, Some(code)) => events.bind(code).all().await,

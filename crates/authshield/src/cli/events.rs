@@ -31,11 +31,14 @@ pub(super) enum Events {
         /// Only those about this account.
         #[arg(long, value_name = "ID")]
         user: Option<UserId>,
+        /// Only what this account did to others, or to the service.
+        #[arg(long, value_name = "ID", conflicts_with = "user")]
+        actor: Option<UserId>,
         /// Only those in which somebody typed this address; it need not be anybody's.
-        #[arg(long, conflicts_with = "user")]
+        #[arg(long, conflicts_with_all = ["user", "actor"])]
         email: Option<EmailAddress>,
         /// Only those from this network address.
-        #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["user", "email"])]
+        #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["user", "actor", "email"])]
         ip: Option<IpAddr>,
         /// Only this code, as in `LOGIN_FAILED`.
         #[arg(long, value_parser = code)]
@@ -43,6 +46,9 @@ pub(super) enum Events {
         /// Only with this reason, as in `wrong_password`.
         #[arg(long)]
         reason: Option<String>,
+        /// Only of the request with this id.
+        #[arg(long, value_name = "ID")]
+        request: Option<String>,
         /// Only from then on, as in 2026-11-25T08:00:00Z.
         #[arg(long)]
         since: Option<Timestamp>,
@@ -101,19 +107,16 @@ fn code(text: &str) -> Result<&'static str, String> {
 pub(super) async fn run(global: &Global, command: Events) -> Result<(), Failure> {
     let (app, ctx) = context::open(global).await?;
     match command {
-        Events::List { user, email, ip, code, reason, since, until, limit } => {
-            let by = match (user, email, ip) {
-                (Some(user), ..) => By::User(user),
-                (_, Some(email), _) => {
-                    By::Email(app.secrets.email_hash.hash(email.as_str()).to_vec())
-                }
-                (.., Some(address)) => By::Address(address.to_string()),
-                _ => By::Time,
-            };
+        Events::List { user, actor, email, ip, code, reason, request, since, until, limit } => {
+            let email = email.map(|email| app.secrets.email_hash.hash(email.as_str()).to_vec());
+            let address = ip.map(|address| By::Address(address.to_string()));
+            let by = user.map(By::User).or(actor.map(By::Actor)).or(email.map(By::Email));
+            let by = by.or(address).unwrap_or_default();
             let search = Search {
                 by,
                 code,
                 reason,
+                request,
                 since: since.unwrap_or(Timestamp::from_microsecond(0)),
                 until: until.unwrap_or(Timestamp::from_microsecond(i64::MAX)),
             };

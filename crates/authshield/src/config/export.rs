@@ -47,6 +47,12 @@ settings! {
             mistaken: &["EXPORT_SECRET", "AUDIT_WEBHOOK_SECRET"],
             lints: &[lints::SHORT_SECRET],
         }
+        /// The secret before this one: each request is signed by both, until the receiver knows the new one.
+        secret_previous: Option<SecretString> {
+            example: "<the former export_webhook.secret>",
+            mistaken: &["EXPORT_SECRET_PREVIOUS"],
+            lints: &[lints::SHORT_SECRET],
+        }
         /// What events look like.
         format: EventFormat {
             fallback: Fallback::Always("json"),

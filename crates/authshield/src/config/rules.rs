@@ -292,24 +292,6 @@ fn needs(config: &Config) -> Vec<Need> {
             config.canary.is_on(),
         ),
         (
-            "export_webhook.url",
-            config.export_webhook.url.is_some(),
-            "export_webhook.secret",
-            config.export_webhook.secret.is_some(),
-        ),
-        (
-            "export_webhook.secret",
-            config.export_webhook.secret.is_some(),
-            "export_webhook.url",
-            config.export_webhook.url.is_some(),
-        ),
-        (
-            "export_syslog.ca_file",
-            config.export_syslog.ca_file.is_some(),
-            "export_syslog.address",
-            config.export_syslog.address.is_some(),
-        ),
-        (
             "tls.certificate_file",
             config.tls.certificate_file.is_some(),
             "tls.private_key_file",
@@ -330,10 +312,41 @@ fn needs(config: &Config) -> Vec<Need> {
     ]
 }
 
+/// The same, of who is given events.
+fn export_needs(config: &Config) -> Vec<Need> {
+    vec![
+        (
+            "export_webhook.url",
+            config.export_webhook.url.is_some(),
+            "export_webhook.secret",
+            config.export_webhook.secret.is_some(),
+        ),
+        (
+            "export_webhook.secret",
+            config.export_webhook.secret.is_some(),
+            "export_webhook.url",
+            config.export_webhook.url.is_some(),
+        ),
+        (
+            "export_webhook.secret_previous",
+            config.export_webhook.secret_previous.is_some(),
+            "export_webhook.secret",
+            config.export_webhook.secret.is_some(),
+        ),
+        (
+            "export_syslog.ca_file",
+            config.export_syslog.ca_file.is_some(),
+            "export_syslog.address",
+            config.export_syslog.address.is_some(),
+        ),
+    ]
+}
+
 fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
     let smtp = &config.smtp;
     let mut findings: Vec<_> = needs(config)
         .into_iter()
+        .chain(export_needs(config))
         .filter(|(_, is_set, _, other_is_set)| *is_set && !other_is_set)
         .map(|(name, _, other, _)| {
             let env = setting(other).map(super::setting::Setting::env).unwrap_or_default();
@@ -470,10 +483,11 @@ fn smtp_port(config: &Config, _: &GivenNames) -> Vec<Finding> {
 }
 
 fn equal_secrets(config: &Config, _: &GivenNames) -> Vec<Finding> {
-    let secrets: [(&'static str, Option<&SecretString>); 9] = [
+    let secrets: [(&'static str, Option<&SecretString>); 10] = [
         ("bounce.webhook_secret", config.bounce.webhook_secret.as_ref()),
         ("bounce.imap_password", config.bounce.imap_password.as_ref()),
         ("export_webhook.secret", config.export_webhook.secret.as_ref()),
+        ("export_webhook.secret_previous", config.export_webhook.secret_previous.as_ref()),
         ("master_key", config.master_key.as_ref()),
         ("master_key_previous", config.master_key_previous.as_ref()),
         ("operator_token", config.operator_token.as_ref()),

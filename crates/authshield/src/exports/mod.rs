@@ -73,7 +73,7 @@ impl Sink {
 pub enum SetupError {
     /// The secret is none.
     #[error(
-        "export_webhook.secret is not `whsec_` and base64 of 24 to 64 bytes; `echo whsec_$(openssl rand \
+        "export_webhook.secret (or secret_previous) is not `whsec_` and base64 of 24 to 64 bytes; `echo whsec_$(openssl rand \
          -base64 32)` makes one"
     )]
     Secret,

@@ -59,9 +59,8 @@ impl Sender {
         stop: &'s CancellationToken,
     ) -> BoxStream<'s, (&'s Sealed, Result<(), Failure>)> {
         let began = Instant::now();
-        let going = move |_: &&Sealed| began.elapsed() <= TURN && !stop.is_cancelled();
-        let events = events.iter().take_while(going);
-        match self {
+        let events = events.iter().take_while(move |_| began.elapsed() <= TURN);
+        let given = match self {
             Self::Webhook(webhook) => {
                 let webhook: &Webhook = webhook;
                 let give = move |sealed: &'s Sealed| async move {
@@ -77,7 +76,9 @@ impl Sender {
                 };
                 stream::unfold((&mut **syslog, events), give).boxed()
             }
-        }
+        };
+        // Whoever does not answer keeps nobody from ending.
+        given.take_until(stop.cancelled()).boxed()
     }
 }
 

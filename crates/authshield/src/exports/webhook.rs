@@ -29,7 +29,8 @@ const ANSWER_AT_MOST: usize = 64 * 1024;
 pub(super) struct Webhook {
     client: Client,
     url: Url,
-    key: hmac::Key,
+    /// The present one, and the one before as long as somebody needs it.
+    keys: Vec<hmac::Key>,
     format: EventFormat,
 }
 
@@ -55,8 +56,10 @@ impl Webhook {
             .user_agent(concat!("authshield/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| SetupError::Tls(crate::problem::chain(&error)))?;
-        let key = key(secret.expose_secret()).ok_or(SetupError::Secret)?;
-        Ok(Some(Self { client, url: url.clone(), key, format: settings.format }))
+        let secrets = [Some(secret), settings.secret_previous.as_ref()].into_iter().flatten();
+        let keys = secrets.map(|secret| key(secret.expose_secret())).collect::<Option<_>>();
+        let keys = keys.ok_or(SetupError::Secret)?;
+        Ok(Some(Self { client, url: url.clone(), keys, format: settings.format }))
     }
 
     /// Posts an event.
@@ -64,7 +67,7 @@ impl Webhook {
         let data = formats::value(self.format, entry);
         let body = json!({ "type": entry.code, "timestamp": entry.at, "data": data }).to_string();
         let (id, time) = (entry.id.to_string(), now.as_second().to_string());
-        let signature = sign(&self.key, &id, &time, &body);
+        let signature = sign(&self.keys, &id, &time, &body);
         let request = self
             .client
             .post(self.url.clone())
@@ -121,9 +124,11 @@ fn key(secret: &str) -> Option<hmac::Key> {
     (24..=64).contains(&bytes.len()).then(|| hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
-fn sign(key: &hmac::Key, id: &str, time: &str, body: &str) -> String {
-    let tag = hmac::sign(key, format!("{id}.{time}.{body}").as_bytes());
-    format!("v1,{}", BASE64.encode(tag))
+/// Signs by every key: whoever knows one of them is content.
+fn sign(keys: &[hmac::Key], id: &str, time: &str, body: &str) -> String {
+    let words = format!("{id}.{time}.{body}");
+    let tag = |key| format!("v1,{}", BASE64.encode(hmac::sign(key, words.as_bytes())));
+    keys.iter().map(tag).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -133,10 +138,14 @@ mod tests {
     /// The example of the specification (standard-webhooks, "Verifying signatures").
     #[test]
     fn the_signature_is_that_of_standard_webhooks() {
-        let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let known = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let newer = key("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
         let (id, time) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330");
-        let signature = sign(&key, id, time, r#"{"test": 2432232314}"#);
-        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let body = r#"{"test": 2432232314}"#;
+        let signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(sign(std::slice::from_ref(&known), id, time, body), signature);
+        let both = sign(&[newer, known], id, time, body);
+        assert!(both.split(' ').count() == 2 && both.ends_with(signature), "{both}");
         for secret in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAA", "whsec_?"] {
             assert!(super::key(secret).is_none(), "{secret}");
         }

@@ -50,6 +50,18 @@ async fn what_happened_is_found_by_whom_from_where_and_what() {
     assert!(listed(&app, &root, "ip_address=127.0.0.1").await.len() > 5);
     assert!(listed(&app, &root, "ip_address=192.0.2.1").await.is_empty());
 
+    // What somebody did to others is found by who did it, and what belongs together by its request.
+    let roles = json!({ "roles": ["user", "moderator"] });
+    let path = format!("/api/v1/admin/users/{}/roles", ann.id);
+    let changed = app.patch_as(&root, &path, roles).await;
+    changed.ok(200);
+    let by_root = format!("actor_id={}", root.id);
+    assert_eq!(listed(&app, &root, &by_root).await, ["ROLES_CHANGED"]);
+    assert!(listed(&app, &root, &format!("actor_id={}", ann.id)).await.is_empty());
+    let request = format!("request_id={}", changed.header("x-request-id"));
+    assert!(listed(&app, &root, &request).await.contains(&"ROLES_CHANGED".to_owned()));
+    assert!(listed(&app, &root, &format!("{request}x")).await.is_empty());
+
     let found = app.get_as(&root, "/api/v1/admin/events?reason=email_not_found").await;
     let event = &found.ok(200).body["items"][0];
     assert_eq!((&event["code"], &event["user_id"]), (&json!("LOGIN_FAILED"), &Value::Null));
