@@ -24,8 +24,8 @@ impl Check for File {
                    entries, and is not older than a year. The service goes on without it: new passwords are then \
                    held against what it read before, and against the lists that are built in.",
         expected: "a file of this year that is whole, or none",
-        remedy: "Make it anew with `authshield breach build --out breached.filter list.txt`; it takes the place of the old one at \
-                 once.",
+        remedy: "Make it anew with `authshield breach build --out breached.filter list.txt`; it takes the \
+                 place of the old one at once.",
         settings: &["password.breached_file"],
         parents: &["CFG-2"],
         timeout: Duration::from_mins(1),
