@@ -61,6 +61,15 @@ impl From<FactorError> for Problem {
             FactorError::Refused(reason) => Self::from(Code::SecondFactorInvalid)
                 .detail("The code is wrong or was used, or it took too long. Try the next one.")
                 .because(reason),
+            // Years of it are left, whenever somebody asks.
+            FactorError::Paused(pause) if pause > rules::FOR_EVER / 2 => {
+                Self::from(Code::SecondFactorInvalid)
+                    .detail(
+                        "There were a hundred wrong codes: codes of the app are taken no more. Use a recovery \
+                         code, or ask an administrator.",
+                    )
+                    .because("second_factor_locked")
+            }
             FactorError::Paused(pause) => {
                 let seconds = seconds_up(pause);
                 Self::from(Code::RateLimitExceeded)

@@ -277,6 +277,20 @@ async fn c02_guessing_ends_soon_on_every_ticket_and_node_and_the_owner_hears_of_
     verify(&app, &last, &phone.code(&app)).await.ok(200);
     let guessed = app.mails().await.iter().filter(|m| m.data.contains("guessing codes")).count();
     assert_eq!(guessed, 1);
+
+    // After a hundred in a row no code is taken any more, a year later either.
+    let mut tx = app.app.store.write().await.unwrap();
+    tx.query("UPDATE totp_secrets SET misses = 99").execute().await.unwrap();
+    tx.commit().await.unwrap();
+    app.advance(Duration::from_mins(1));
+    let last = ticket(&app, email, PASSWORD).await;
+    verify(&app, &last, &phone.wrong(&app)).await.is(401, "AUTH_2FA_INVALID");
+    app.advance(Duration::from_hours(24 * 366));
+    let last = ticket(&app, email, PASSWORD).await;
+    let locked = verify(&app, &last, &phone.code(&app)).await;
+    locked.is(401, "AUTH_2FA_INVALID");
+    assert!(locked.body["detail"].as_str().unwrap().contains("recovery code"), "{locked:?}");
+    verify(&app, &last, &codes[1]).await.ok(200);
 }
 
 /// Attack: C09, D14
