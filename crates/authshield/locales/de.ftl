@@ -84,6 +84,14 @@ recovery_codes_renewed = Neue Wiederherstellungscodes für Ihr { -account } bei 
     .lead = am { $at } wurden neue Wiederherstellungscodes für Ihr { -account } bei { $service } erzeugt. Die bisherigen gelten nicht mehr.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
 
+passkey_added = Ihr { -account } bei { $service } hat einen neuen Passkey
+    .lead = am { $at } wurde Ihrem { -account } bei { $service } ein Passkey hinzugefügt. Wer ihn hat, kann sich ohne Ihr Passwort anmelden.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Entfernen Sie den Passkey, wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+
+passkey_removed = Ein Passkey Ihres Kontos bei { $service } wurde entfernt
+    .lead = am { $at } wurde ein Passkey von Ihrem { -account } bei { $service } entfernt. Mit ihm kann sich niemand mehr anmelden.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+
 account_deletion_requested = Ihr { -account } bei { $service } wird gelöscht
     .lead = am { $at } hat jemand, hoffentlich Sie, verlangt, Ihr { -account } bei { $service } zu löschen. Es wird am { $due } gelöscht, mit allem, was dazu gehört. Bis dahin können Sie sich anmelden und das zurücknehmen; auf allen anderen Geräten wurden Sie abgemeldet.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Melden Sie sich an, behalten Sie das { -account } und wählen Sie jetzt ein neues Passwort.
@@ -234,6 +242,9 @@ activity-RECOVERY_CODES_RENEWED = Neue Wiederherstellungscodes erzeugt
 activity-ACCOUNT_LOCKED = So viele falsche Passwörter, dass eine Zeit lang niemand ein weiteres probieren darf, außer wo der Eigentümer sich früher angemeldet hat
 activity-PASSWORD_REFUSED = Ein neues Passwort wurde abgelehnt, weil es anderswo gestohlen wurde
 activity-BREACHED_PASSWORD_USED = Anmeldung mit einem Passwort, das anderswo gestohlen wurde: wählen Sie ein anderes
+activity-PASSKEY_ADDED = Passkey hinzugefügt
+activity-PASSKEY_REMOVED = Passkey entfernt
+activity-PASSKEY_REFUSED = Ein Passkey wurde abgelehnt
 activity-REFRESH_REUSED = Sitzung beendet: Einer ihrer Schlüssel wurde zweimal benutzt, vielleicht von jemand anderem
 activity-LOGOUT = Abgemeldet
 activity-SESSION_REVOKED = { $reason ->

@@ -89,6 +89,14 @@ recovery_codes_renewed = New recovery codes for your { -account } at { $service 
     .lead = On { $at } new recovery codes were made for your { -account } at { $service }. The ones before are worth nothing any more.
     .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
 
+passkey_added = A passkey was added to your { -account } at { $service }
+    .lead = On { $at } a passkey was added to your { -account } at { $service }. Whoever has it can sign in without your password.
+    .note = If it was not you, somebody else has access: remove the passkey, choose a new password now, and tell the operator of { $service }.
+
+passkey_removed = A passkey was removed from your { -account } at { $service }
+    .lead = On { $at } a passkey was removed from your { -account } at { $service }. It cannot be used to sign in any more.
+    .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
+
 account_deletion_requested = Your { -account } at { $service } will be deleted
     .lead = On { $at } somebody, we hope it was you, asked to delete your { -account } at { $service }. It will be deleted on { $due } with all that belongs to it. Until then you can sign in and take that back; on every other device you were signed out.
     .note = If it was not you, somebody else has access: sign in, keep the { -account }, and choose a new password now.
@@ -241,6 +249,9 @@ activity-RECOVERY_CODES_RENEWED = New recovery codes made
 activity-ACCOUNT_LOCKED = So many wrong passwords that nobody may try another for a while; where the owner signed in before, this does not hold
 activity-PASSWORD_REFUSED = A new password was refused, because it was stolen elsewhere
 activity-BREACHED_PASSWORD_USED = Signed in with a password that was stolen elsewhere: choose another
+activity-PASSKEY_ADDED = Passkey added
+activity-PASSKEY_REMOVED = Passkey removed
+activity-PASSKEY_REFUSED = A passkey was refused
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out
 activity-SESSION_REVOKED = { $reason ->

@@ -23,7 +23,9 @@ use crate::config::Config;
 use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::Installation;
-use crate::kernel::{ClientAddress, Device, MailId, SessionId, SuppressionId, Timestamp, UserId};
+use crate::kernel::{
+    ClientAddress, Device, MailId, PasskeyId, SessionId, SuppressionId, Timestamp, UserId,
+};
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
 use crate::passwords::Passwords;
@@ -360,6 +362,10 @@ impl InPath for MailId {
 
 impl InPath for SuppressionId {
     const MISSING: Code = Code::SuppressionNotFound;
+}
+
+impl InPath for PasskeyId {
+    const MISSING: Code = Code::PasskeyNotFound;
 }
 
 /// The segment of a path that must be an id: anything else names nothing, so it is 404.

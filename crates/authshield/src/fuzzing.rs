@@ -17,9 +17,10 @@ use crate::{checks, webhooks};
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("configuration", configuration),
     ("headers", headers),
+    ("passkeys", passkeys),
     ("providers", providers),
     ("report", report),
     ("tokens", tokens),
@@ -71,6 +72,11 @@ pub fn webhook(data: &[u8]) {
         }
     }
     mail::is_bounded(body);
+}
+
+/// What browsers and authenticators write.
+pub fn passkeys(data: &[u8]) {
+    crate::passkeys::read_anything(data);
 }
 
 /// Which provider, by its first byte, and what it reports.

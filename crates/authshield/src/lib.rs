@@ -42,6 +42,7 @@ pub mod links;
 pub mod login;
 pub mod mail;
 pub mod own_data;
+pub mod passkeys;
 pub mod passwords;
 pub mod problem;
 pub mod recovery;

@@ -72,6 +72,13 @@ codes! {
     /// The password is right, and the policy asks for a second factor that the account does not have. Send
     /// `mfa_token` to `POST /auth/2fa/enrol` to add one; it works for five minutes.
     SecondFactorEnrolmentRequired = 403 "AUTH_2FA_ENROLMENT_REQUIRED" "A second factor must be added";
+    /// The passkey is unknown, or what its authenticator or the browser says is not believed, or the
+    /// challenge was used or has expired. Ask for a new one.
+    PasskeyInvalid = 401 "AUTH_PASSKEY_INVALID" "The passkey is not valid";
+    /// The account has as many passkeys as it may have.
+    TooManyPasskeys = 409 "AUTH_TOO_MANY_PASSKEYS" "There are too many passkeys";
+    /// There is no such passkey, or it belongs to somebody else.
+    PasskeyNotFound = 404 "PASSKEY_NOT_FOUND" "There is no such passkey";
     /// This cannot be taken back, and you proved who you are too long ago. Prove it again with
     /// `POST /auth/step-up`; `factors` says with what, `max_age` for how many seconds it counts.
     StepUpRequired = 403 "AUTH_STEP_UP_REQUIRED" "Prove again who you are";
@@ -425,7 +432,7 @@ pub(crate) fn describe(
 
 /// Declares the codes of an operation, for its description.
 macro_rules! problems {
-    ($(#[$doc:meta])* $name:ident = $($code:ident)|+) => {
+    ($(#[$doc:meta])* $name:ident = $($code:ident)|*) => {
         $(#[$doc])*
         pub struct $name;
 
@@ -435,7 +442,7 @@ macro_rules! problems {
                 utoipa::openapi::RefOr<utoipa::openapi::Response>,
             > {
                 $crate::problem::describe(&[
-                    $($crate::problem::Code::$code,)+
+                    $($crate::problem::Code::$code,)*
                     // What any operation may answer.
                     $crate::problem::Code::RequestMalformed,
                     $crate::problem::Code::RateLimitExceeded,

@@ -18,7 +18,7 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, activity, admin, checks, exports, frame, health, login, own_data, recovery,
+    accounts, activity, admin, checks, exports, frame, health, login, own_data, passkeys, recovery,
     registration, screens, seals, second_factor, sessions, tokens, vault, verification, webhooks,
 };
 
@@ -39,6 +39,7 @@ pub type Document = utoipa::openapi::OpenApi;
         (name = "registration", description = "Open an account and prove its address."),
         (name = "sign-in", description = "Get tokens, keep them fresh, give them back."),
         (name = "second factor", description = "Codes of an authenticator app, asked for at sign-in."),
+        (name = "passkeys", description = "Signing in without a password."),
         (name = "recovery", description = "A forgotten password."),
         (name = "account", description = "The own account."),
         (name = "sessions", description = "Where one is signed in."),
@@ -89,16 +90,25 @@ fn mount(
             &rules::SECOND_FACTOR_PER_CLIENT,
             group!(
                 second_factor::http::verify_second_factor,
+                second_factor::http::ask_for_second_passkey,
                 second_factor::http::enrol_second_factor,
                 second_factor::http::confirm_enrolment
             ),
         ))
+        .merge(limited(
+            &rules::PASSKEY_PER_CLIENT,
+            group!(passkeys::http::ask_for_passkey, passkeys::http::sign_in_with_passkey),
+        ))
+        .routes(routes!(passkeys::http::begin_passkey))
+        .routes(routes!(passkeys::http::list_passkeys, passkeys::http::add_passkey))
+        .routes(routes!(passkeys::http::rename_passkey, passkeys::http::remove_passkey))
         .routes(routes!(second_factor::http::see_second_factor))
         .routes(routes!(second_factor::http::enable_second_factor))
         .routes(routes!(second_factor::http::confirm_second_factor))
         .routes(routes!(second_factor::http::disable_second_factor))
         .routes(routes!(second_factor::http::renew_recovery_codes))
         .routes(routes!(second_factor::http::step_up))
+        .routes(routes!(second_factor::http::ask_for_passkey_again))
         .routes(routes!(tokens::http::refresh))
         .routes(routes!(sessions::http::log_out))
         .routes(routes!(sessions::http::log_out_all))
@@ -142,6 +152,7 @@ fn mount(
         .merge(
             group!(webhooks::provider).layer(DefaultBodyLimit::max(crate::mail::PAYLOAD_AT_MOST)),
         )
+        .routes(routes!(passkeys::http::related_origins))
         .routes(routes!(vault::http::jwks))
         .routes(routes!(seals::http::audit_jwks))
         .routes(routes!(health::health))

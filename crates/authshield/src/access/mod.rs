@@ -63,6 +63,20 @@ impl<P: Permission> FromRequestParts<App> for Can<P> {
     }
 }
 
+/// A caller that proved not long ago who they are: for what opens the own account in another way.
+pub struct Proved(pub Caller);
+
+impl FromRequestParts<App> for Proved {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let ctx = Ctx::from_request_parts(parts, app).await?;
+        second_factor::fresh(app, &ctx, &caller).await?;
+        Ok(Self(caller))
+    }
+}
+
 /// A caller that may do what `P` names, and proved not long ago who they are: for what cannot be taken
 /// back.
 pub struct Fresh<P>(pub Caller, pub(crate) PhantomData<P>);
@@ -128,7 +142,7 @@ async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Probl
         return Err(Problem::from(Code::AccountDisabled)
             .detail("The account is disabled. Ask an administrator."));
     }
-    if second_factor::is_missing(app, &found.user) {
+    if second_factor::is_missing(app, &found.user, &claims.amr) {
         return Err(refused("the policy asks for a second factor"));
     }
     sessions::live(&found.session, &app.config.session, ctx.now)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::config::Changes;
-use crate::kernel::{InstallationId, MailId, NodeId, SessionId, Timestamp, UserId};
+use crate::kernel::{InstallationId, MailId, NodeId, PasskeyId, SessionId, Timestamp, UserId};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -104,6 +104,29 @@ pub enum Event {
     RecoveryCodesRenewed {
         /// The account.
         user: UserId,
+    },
+    /// Somebody added a passkey to their account.
+    PasskeyAdded {
+        /// The account.
+        user: UserId,
+        /// The passkey.
+        passkey: PasskeyId,
+    },
+    /// Somebody removed a passkey from their account.
+    PasskeyRemoved {
+        /// The account.
+        user: UserId,
+        /// The passkey.
+        passkey: PasskeyId,
+    },
+    /// What an authenticator brought was not believed.
+    PasskeyRefused {
+        /// The account, if it is known whose it would be.
+        user: Option<UserId>,
+        /// The passkey, if it is one.
+        passkey: Option<PasskeyId>,
+        /// Why; `counter_went_back` if there may be a copy of it.
+        reason: &'static str,
     },
     /// Somebody who is signed in proved again who they are.
     SteppedUp {

@@ -13,6 +13,7 @@ impl Event {
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
             | Self::SecondFactorRefused { reason, .. }
+            | Self::PasskeyRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
             | Self::PasswordRefused { reason, .. }
@@ -101,7 +102,9 @@ impl Event {
                 user: Some(*user),
                 ..Subject::default()
             },
-            Self::SecondFactorRefused { user, .. } => Subject { user: *user, ..Subject::default() },
+            Self::SecondFactorRefused { user, .. } | Self::PasskeyRefused { user, .. } => {
+                Subject { user: *user, ..Subject::default() }
+            }
             Self::SecondFactorReset { actor, user }
             | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
@@ -124,6 +127,8 @@ impl Event {
             | Self::EmailChanged { user }
             | Self::ProfileChanged { user, .. }
             | Self::SecondFactorEnabled { user }
+            | Self::PasskeyAdded { user, .. }
+            | Self::PasskeyRemoved { user, .. }
             | Self::SecondFactorDisabled { user }
             | Self::RecoveryCodeUsed { user, .. }
             | Self::RecoveryCodesRenewed { user }
@@ -140,6 +145,9 @@ impl Event {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
             Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::PasskeyAdded { passkey, .. }
+            | Self::PasskeyRemoved { passkey, .. }
+            | Self::PasskeyRefused { passkey: Some(passkey), .. } => json!({ "passkey": passkey }),
             Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })
@@ -197,10 +205,7 @@ impl Event {
             }),
             Self::ServiceTaskRestarted { task, node } => json!({ "task": task, "node": node }),
             Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
-                "provider": provider,
-                "step": step,
-                "smtp_code": smtp_code,
-                "reply": reply,
+                "provider": provider, "step": step, "smtp_code": smtp_code, "reply": reply,
                 "advice": advice,
             }),
             Self::MailConfigRecovered { provider, seconds } => {

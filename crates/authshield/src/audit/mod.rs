@@ -76,8 +76,8 @@ pub async fn record_alone(app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
 fn count(metrics: &Metrics, event: &Event) {
     let labels = EventLabels { code: event.code(), reason: event.reason().unwrap_or_default() };
     metrics.events.get_or_create(&labels).inc();
-    let login = |outcome| {
-        metrics.logins.get_or_create(&Login { method: "password", outcome }).inc();
+    let login = |method, outcome| {
+        metrics.logins.get_or_create(&Login { method, outcome }).inc();
     };
     let refresh = |outcome| {
         metrics.refresh_rotations.get_or_create(&Outcome { outcome }).inc();
@@ -87,14 +87,16 @@ fn count(metrics: &Metrics, event: &Event) {
     };
     match event {
         Event::LoginSucceeded { amr, .. } => {
-            login("succeeded");
-            if amr.len() > 1 {
+            let has = |method: &str| amr.iter().any(|one| one == method);
+            login(if has("pwd") { "password" } else { "passkey" }, "succeeded");
+            if has("pwd") && amr.len() > 1 {
                 second_factor("accepted");
             }
         }
+        Event::PasskeyRefused { .. } => login("passkey", "refused"),
         Event::SecondFactorAsked { .. } => second_factor("asked"),
         Event::SecondFactorRefused { .. } => second_factor("refused"),
-        Event::LoginFailed { .. } => login("refused"),
+        Event::LoginFailed { .. } => login("password", "refused"),
         Event::RefreshRotated { reason: None, .. } => refresh("rotated"),
         Event::RefreshRotated { .. } => refresh("retried"),
         Event::RefreshRejected { .. } => refresh("rejected"),

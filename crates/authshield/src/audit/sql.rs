@@ -188,7 +188,8 @@ pub async fn of_owner(
                          'EMAIL_CHANGED', 'PROFILE_CHANGED', 'ROLES_CHANGED', 'STATUS_CHANGED',
                          'SECOND_FACTOR_ASKED', 'SECOND_FACTOR_REFUSED', 'SECOND_FACTOR_ENABLED',
                          'SECOND_FACTOR_DISABLED', 'SECOND_FACTOR_RESET', 'RECOVERY_CODE_USED',
-                         'RECOVERY_CODES_RENEWED', 'USER_DELETION_REQUESTED',
+                         'RECOVERY_CODES_RENEWED', 'PASSKEY_ADDED', 'PASSKEY_REMOVED',
+                         'PASSKEY_REFUSED', 'USER_DELETION_REQUESTED',
                          'USER_DELETION_WITHDRAWN', 'DATA_EXPORTED')
           ORDER BY id DESC LIMIT $3"
     ))

@@ -44,6 +44,7 @@ pub(super) async fn undo_what_was_issued(tx: &mut Tx, now: Timestamp) -> Result<
         .await?;
     let links = tx.query("DELETE FROM link_tokens WHERE used_at IS NULL").execute().await?;
     tx.query("DELETE FROM pending_sign_ins").execute().await?;
+    tx.query("DELETE FROM passkey_challenges").execute().await?;
     let mails = tx
         .query(
             // The post ends it like all that is too late to be of use.

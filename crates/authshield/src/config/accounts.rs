@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::lints;
 use super::setting::{DAY, Fallback, MINUTE, choice, settings};
 
 choice! {
@@ -106,6 +107,25 @@ choice! {
         Record = "record",
         /// Nothing.
         Ignore = "ignore",
+    }
+}
+
+settings! {
+    /// Passkeys: for which domain, and on which pages.
+    Passkeys at "passkeys" "." {
+        /// The domain that passkeys are for; the host of `public_url` unless set, or a domain above it. Who
+        /// changes it makes every passkey worthless.
+        rp_id: Option<String> {
+            example: "example.org",
+            mistaken: &["RP_ID", "WEBAUTHN_RP_ID", "RELYING_PARTY", "PASSKEY_DOMAIN"],
+        }
+        /// The exact origins of pages that may use passkeys, besides that of `public_url`.
+        origins: Vec<String> {
+            fallback: Fallback::Always(""),
+            example: "https://app.example.org",
+            mistaken: &["RP_ORIGIN", "WEBAUTHN_ORIGIN", "WEBAUTHN_ORIGINS", "PASSKEY_ORIGINS"],
+            lints: &[lints::ORIGINS],
+        }
     }
 }
 

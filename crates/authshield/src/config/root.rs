@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::accounts::{Deletion, Password, Recovery, Registration, SecondFactor, Verification};
+use super::accounts::{
+    Deletion, Passkeys, Password, Recovery, Registration, SecondFactor, Verification,
+};
 use super::canary::Canary;
 use super::export::{ExportSyslog, ExportWebhook};
 use super::lints;
@@ -215,6 +217,8 @@ settings! {
         verification: Verification,
         /// `recovery.*`
         recovery: Recovery,
+        /// `passkeys.*`
+        passkeys: Passkeys,
         /// `second_factor.*`
         second_factor: SecondFactor,
         /// `deletion.*`

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::finding::{Finding, Severity};
 use super::lints;
@@ -47,6 +48,11 @@ pub(super) const ALL: &[Rule] = &[
         id: "long-recovery",
         about: "a link to reset a password that works for more than a day",
         check: recovery,
+    },
+    Rule {
+        id: "passkey-domain",
+        about: "passkeys for a domain that no page of theirs is under",
+        check: passkey_domain,
     },
     Rule {
         id: "hash-cost",
@@ -201,6 +207,25 @@ fn recovery(config: &Config, _: &GivenNames) -> Vec<Finding> {
     }
     let message = "`recovery.ttl` is more than a day: whoever reads an old mail gets the account";
     vec![warning(&["recovery.ttl"], message)]
+}
+
+/// Browsers make passkeys for the page's own domain and those above it (Web Authentication Level 3, 5.1.3), or
+/// ask at the passkeys' domain whether the page may use them; so at least one page must be there.
+fn passkey_domain(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    let passkeys = &config.passkeys;
+    let Some(domain) = &passkeys.rp_id else { return Vec::new() };
+    let given = passkeys.origins.iter().filter_map(|origin| Url::parse(origin).ok());
+    let is_under = |url: &Url| {
+        let host = url.host_str().unwrap_or_default();
+        host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    };
+    if is_under(&config.public_url) || given.into_iter().any(|url| is_under(&url)) {
+        return Vec::new();
+    }
+    let message = format!(
+        "`passkeys.rp_id` is `{domain}`, and neither `public_url` nor any of `passkeys.origins` is under it: no browser would make a passkey"
+    );
+    vec![refusal(&["passkeys.rp_id"], message)]
 }
 
 /// Memory in KiB and passes that OWASP's Password Storage Cheat Sheet takes for equally good.

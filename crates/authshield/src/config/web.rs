@@ -114,6 +114,11 @@ settings! {
             fallback: Fallback::Always("30/1m"),
             example: "30/1m",
         }
+        /// Challenges for passkeys and sign-ins with them, per client.
+        passkey_per_client: Rate {
+            fallback: Fallback::Always("60/1m"),
+            example: "60/1m",
+        }
         /// Links of mails that are used, per client.
         redeem_per_client: Rate {
             fallback: Fallback::Always("30/1m"),

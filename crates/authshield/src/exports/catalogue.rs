@@ -64,8 +64,8 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "USER_DELETION_REQUESTED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, true),
         "USER_DELETED" => ((ACCOUNT, 6), ("iam", "deletion"), 4, true),
         "ACCOUNT_LOCKED" => ((ACCOUNT, 9), ("iam", "change"), 6, true),
-        "SECOND_FACTOR_ENABLED" => ((ACCOUNT, 10), ("iam", "change"), 2, true),
-        "SECOND_FACTOR_DISABLED" | "SECOND_FACTOR_RESET" => {
+        "SECOND_FACTOR_ENABLED" | "PASSKEY_ADDED" => ((ACCOUNT, 10), ("iam", "change"), 2, true),
+        "SECOND_FACTOR_DISABLED" | "SECOND_FACTOR_RESET" | "PASSKEY_REMOVED" => {
             ((ACCOUNT, 11), ("iam", "change"), 5, true)
         }
         "EMAIL_VERIFIED"
@@ -78,7 +78,9 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
-        "LOGIN_FAILED" => ((AUTHENTICATION, 1), ("authentication", "start"), 4, false),
+        "LOGIN_FAILED" | "PASSKEY_REFUSED" => {
+            ((AUTHENTICATION, 1), ("authentication", "start"), 4, false)
+        }
         "LOGOUT" | "SESSION_REVOKED" => ((AUTHENTICATION, 2), ("authentication", "end"), 1, true),
         "REFRESH_ROTATED" | "SECOND_FACTOR_ASKED" | "STEPPED_UP" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true)

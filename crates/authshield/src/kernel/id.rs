@@ -87,6 +87,8 @@ id! {
     WebhookId = "The id of a webhook delivery (UUIDv7).";
     /// A line in the timeline of a message.
     MailEventId = "The id of a mail event (UUIDv7).";
+    /// A passkey.
+    PasskeyId = "The id of a passkey (UUIDv7).";
     /// A request, in logs and problems.
     RequestId = "The id of a request.";
 }

@@ -15,8 +15,8 @@ pub use client_address::{ClientAddress, request_id_from};
 pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{
-    AuditId, ChangeId, InstallationId, MailEventId, MailId, NodeId, RequestId, SessionId, StartId,
-    SuppressionId, UserId, WebhookId,
+    AuditId, ChangeId, InstallationId, MailEventId, MailId, NodeId, PasskeyId, RequestId,
+    SessionId, StartId, SuppressionId, UserId, WebhookId,
 };
 pub use json::sorted;
 pub use onesql::Timestamp;

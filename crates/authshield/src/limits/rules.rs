@@ -39,6 +39,10 @@ pub const LOGIN_UNDER_ATTACK: Rule =
 pub const SECOND_FACTOR_PER_CLIENT: Rule =
     Rule { name: "second-factor-per-client", at_most: 30, within: MINUTE };
 
+/// Challenges for passkeys and sign-ins with them, per client; each sign-in is one of each.
+pub const PASSKEY_PER_CLIENT: Rule =
+    Rule { name: "passkey-per-client", at_most: 60, within: MINUTE };
+
 /// Registrations, per client.
 pub const REGISTER_PER_CLIENT: Rule =
     Rule { name: "register-per-client", at_most: 10, within: HOUR };
@@ -67,7 +71,8 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 10] = [
+pub const ALL: [&Rule; 11] = [
+    &PASSKEY_PER_CLIENT,
     &LOGIN_PER_CLIENT,
     &LOGIN_UNDER_ATTACK,
     &SECOND_FACTOR_PER_CLIENT,
@@ -84,6 +89,7 @@ pub const ALL: [&Rule; 10] = [
 #[must_use]
 pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
     [
+        (PASSKEY_PER_CLIENT, policy.passkey_per_client),
         (LOGIN_PER_CLIENT, policy.login_per_client),
         (LOGIN_UNDER_ATTACK, policy.login_under_attack),
         (SECOND_FACTOR_PER_CLIENT, policy.second_factor_per_client),

@@ -174,7 +174,7 @@ async fn open(
     if is_breached {
         audit::record(&mut tx, app, ctx, &Event::BreachedPasswordUsed { user: id }).await?;
     }
-    let opened = if user.second_factor_at.is_some() || second_factor::is_missing(app, &user) {
+    let opened = if second_factor::is_asked(app, &user) {
         second_factor::ask(&mut tx, app, ctx, &user, current.as_deref()).await?.map(Opened::Pending)
     } else {
         let pair = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"]).await?;

@@ -63,6 +63,10 @@ pub enum Letter {
     },
     /// To the account's address, after new recovery codes were made.
     RecoveryCodesRenewed,
+    /// To the account's address, after a passkey was added.
+    PasskeyAdded,
+    /// To the account's address, after a passkey was removed.
+    PasskeyRemoved,
     /// To the account's address, after its owner asked for its end.
     AccountDeletionRequested {
         /// When it will be deleted.
@@ -112,7 +116,7 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 19] = [
+    pub const KINDS: [&'static str; 21] = [
         "verify_email",
         "choose_password",
         "already_registered",
@@ -127,6 +131,8 @@ impl Letter {
         "second_factor_guessed",
         "recovery_code_used",
         "recovery_codes_renewed",
+        "passkey_added",
+        "passkey_removed",
         "account_deletion_requested",
         "account_deletion_withdrawn",
         "account_deleted",
@@ -164,6 +170,8 @@ impl Letter {
             Self::SecondFactorGuessed => "second_factor_guessed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::PasskeyAdded => "passkey_added",
+            Self::PasskeyRemoved => "passkey_removed",
             Self::AccountDeletionRequested { .. } => "account_deletion_requested",
             Self::AccountDeletionWithdrawn => "account_deletion_withdrawn",
             Self::AccountDeleted => "account_deleted",
@@ -191,6 +199,8 @@ impl Letter {
             | Self::SecondFactorGuessed
             | Self::RecoveryCodeUsed { .. }
             | Self::RecoveryCodesRenewed
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::AccountDeletionRequested { .. }
             | Self::AccountDeletionWithdrawn
             | Self::AccountDeleted
@@ -230,6 +240,8 @@ impl Letter {
             | Self::SecondFactorRemoved
             | Self::SecondFactorGuessed
             | Self::RecoveryCodesRenewed
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::AccountDeletionWithdrawn
             | Self::AccountDeleted
             | Self::Test => {}
@@ -264,6 +276,8 @@ pub(super) fn protects(kind: &str) -> bool {
             | "second_factor_guessed"
             | "recovery_code_used"
             | "recovery_codes_renewed"
+            | "passkey_added"
+            | "passkey_removed"
             | "account_deletion_requested"
             | "account_deletion_withdrawn"
             | "account_deleted"

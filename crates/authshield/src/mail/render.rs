@@ -185,6 +185,8 @@ mod tests {
             Letter::SecondFactorGuessed,
             Letter::RecoveryCodeUsed { left: 3 },
             Letter::RecoveryCodesRenewed,
+            Letter::PasskeyAdded,
+            Letter::PasskeyRemoved,
             Letter::AccountDeletionRequested { due: Sandbox::default().now() },
             Letter::AccountDeletionWithdrawn,
             Letter::AccountDeleted,

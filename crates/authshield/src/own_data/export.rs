@@ -11,6 +11,7 @@ use crate::activity::http::Activity;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::Timestamp;
+use crate::passkeys::{self, http::PasskeyBody};
 use crate::second_factor;
 
 /// How many events are told, the newest first.
@@ -31,6 +32,7 @@ pub struct Export {
     password_changed_at: Option<Timestamp>,
     roles: Vec<ExportedRole>,
     second_factor: ExportedSecondFactor,
+    passkeys: Vec<PasskeyBody>,
     sessions: Vec<ExportedSession>,
     /// Mails to the present address of the account; their texts are not kept.
     mails: Vec<ExportedMail>,
@@ -53,6 +55,7 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<Exp
     let mut tx = app.store.read().await?;
     let password_changed_at = sql::password_changed_at(&mut tx, user.id).await?;
     let roles = sql::roles(&mut tx, user.id).await?;
+    let passkeys = passkeys::of(&mut tx, user.id).await?;
     // One more than is told, to know whether that is all.
     let mut sessions = sql::sessions(&mut tx, user.id, ROWS_AT_MOST + 1).await?;
     let mut mails = sql::mails(&mut tx, user.id, user.email.as_str(), ROWS_AT_MOST + 1).await?;
@@ -77,6 +80,7 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<Exp
             enabled_at: standing.since,
             recovery_codes_left: standing.codes_left,
         },
+        passkeys: passkeys.into_iter().map(PasskeyBody::from).collect(),
         sessions,
         mails,
         events,

@@ -7,11 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{FactorError, Standing, StepUp, Ticket, rules};
+use super::{Again, FactorError, Proof, Standing, StepUp, Ticket, rules};
 use crate::access::{Caller, Fresh, ResetFactors, lacks};
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Body, Ctx, PathId};
 use crate::kernel::{PendingToken, RecoveryCode, Timestamp, UserId};
+use crate::passkeys::http::{RequestOptions, UsedCredential};
 use crate::problem::{Code, Problem, problems, seconds_up};
 use crate::tokens::TokenPair;
 
@@ -39,9 +40,19 @@ problems!(
 );
 problems!(
     /// What proving again who one is may answer.
-    StepUpProblems = PasswordMismatch | SecondFactorInvalid | TokenMissing | TokenInvalid
+    StepUpProblems = PasswordMismatch | SecondFactorInvalid | SecondFactorNotEnabled | TokenMissing | TokenInvalid
         | TokenExpired | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType
         | BodyTooLarge | ServiceOverloaded
+);
+problems!(
+    /// What asking for a challenge to prove it again may answer.
+    AgainProblems = SecondFactorNotEnabled | TokenMissing | TokenInvalid | TokenExpired
+        | TokenRevoked | AccountDisabled
+);
+problems!(
+    /// What asking for a challenge at sign-in may answer.
+    SecondPasskeyProblems = SecondFactorInvalid | SecondFactorNotEnabled | ValidationFailed
+        | UnsupportedMediaType | BodyTooLarge
 );
 problems!(
     /// What changing a second factor may answer.
@@ -59,7 +70,7 @@ impl From<FactorError> for Problem {
     fn from(error: FactorError) -> Self {
         match error {
             FactorError::Refused(reason) => Self::from(Code::SecondFactorInvalid)
-                .detail("The code is wrong or was used, or it took too long. Try the next one.")
+                .detail("It is wrong or was used, or it took too long. Try the next code, or once more.")
                 .because(reason),
             // Years of it are left, whenever somebody asks.
             FactorError::Paused(pause) if pause > rules::FOR_EVER / 2 => {
@@ -104,7 +115,7 @@ impl From<Ticket> for Problem {
                 .detail("You must add a second factor before you can go on.")
         } else {
             Self::from(Code::SecondFactorRequired)
-                .detail("Send a code of your authenticator app, or a recovery code.")
+                .detail("Send a code of your authenticator app, a recovery code, or a passkey.")
         };
         problem
             .with("factors", ticket.factors)
@@ -252,7 +263,7 @@ pub async fn confirm_second_factor(
     Ok(Json(super::confirm(&app, &ctx, &caller, &body.code).await?.into()))
 }
 
-/// What the sign-in was answered with, and a code.
+/// What the sign-in was answered with, and a code or a passkey.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifySecondFactor {
@@ -260,14 +271,35 @@ pub struct VerifySecondFactor {
     #[schema(value_type = String)]
     mfa_token: SecretString,
     /// Six digits of the app, or a recovery code.
-    #[schema(value_type = String)]
-    code: SecretString,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    code: Option<SecretString>,
+    /// What a passkey signed, in the place of a code.
+    #[serde(default)]
+    credential: Option<UsedCredential>,
+}
+
+/// Returns the one thing that is shown.
+fn one_of(
+    code: Option<SecretString>,
+    credential: Option<UsedCredential>,
+) -> Result<Option<Proof>, Problem> {
+    match (code, credential) {
+        (Some(code), None) => Ok(Some(Proof::Code(code))),
+        (None, Some(credential)) => Ok(Some(Proof::Passkey(credential.into()))),
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => {
+            let words = "Send `code` or `credential`, not both.";
+            Err(Problem::invalid_field("/credential", "too_many", words))
+        }
+    }
 }
 
 /// Sign in with the second factor.
 ///
-/// A code works once. An `mfa_token` works once, for five minutes and five tries; after wrong codes in a
-/// row the account takes none for a while, longer each time. Recovery codes are taken all the same.
+/// A code works once, and so does what a passkey signed. An `mfa_token` works once, for five minutes and five
+/// tries; after wrong codes in a row the account takes none for a while, longer each time. Recovery codes and
+/// passkeys are taken all the same.
 #[utoipa::path(
     post, path = "/api/v1/auth/2fa/verify", tag = "second factor",
     request_body = VerifySecondFactor, responses((status = OK, body = TokenPair), VerifyProblems),
@@ -277,8 +309,38 @@ pub async fn verify_second_factor(
     ctx: Ctx,
     Body(body): Body<VerifySecondFactor>,
 ) -> Result<Json<TokenPair>, Problem> {
+    let Some(proof) = one_of(body.code, body.credential)? else {
+        return Err(Problem::invalid_field("/code", "missing", "Send `code` or `credential`."));
+    };
     let token = PendingToken::parse(body.mfa_token.expose_secret());
-    Ok(Json(super::verify(&app, &ctx, token.as_ref(), &body.code).await?))
+    Ok(Json(super::verify(&app, &ctx, token.as_ref(), &proof).await?))
+}
+
+/// What the sign-in was answered with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskForSecondPasskey {
+    /// The member of `AUTH_2FA_REQUIRED`.
+    #[schema(value_type = String)]
+    mfa_token: SecretString,
+}
+
+/// Ask for what a passkey signs in the place of a code.
+///
+/// The answer goes into `PublicKeyCredential.parseRequestOptionsFromJSON` in the browser, and what comes of it to
+/// `/auth/2fa/verify` as `credential`, with the same `mfa_token`.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/passkey", tag = "second factor",
+    request_body = AskForSecondPasskey,
+    responses((status = OK, body = RequestOptions), SecondPasskeyProblems),
+)]
+pub async fn ask_for_second_passkey(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<AskForSecondPasskey>,
+) -> Result<Json<RequestOptions>, Problem> {
+    let token = PendingToken::parse(body.mfa_token.expose_secret());
+    Ok(Json(super::challenge(&app, &ctx, token.as_ref()).await?.into()))
 }
 
 /// The password and a code, once more.
@@ -377,15 +439,27 @@ pub struct Enrolled {
     tokens: TokenPair,
 }
 
+/// What the sign-in was answered with, and the first code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmEnrolment {
+    /// The member of `AUTH_2FA_ENROLMENT_REQUIRED`.
+    #[schema(value_type = String)]
+    mfa_token: SecretString,
+    /// Six digits of the app.
+    #[schema(value_type = String)]
+    code: SecretString,
+}
+
 /// Add the second factor that the code is of, and sign in.
 #[utoipa::path(
     post, path = "/api/v1/auth/2fa/enrol/confirm", tag = "second factor",
-    request_body = VerifySecondFactor, responses((status = OK, body = Enrolled), EnrolProblems),
+    request_body = ConfirmEnrolment, responses((status = OK, body = Enrolled), EnrolProblems),
 )]
 pub async fn confirm_enrolment(
     State(app): State<App>,
     ctx: Ctx,
-    Body(body): Body<VerifySecondFactor>,
+    Body(body): Body<ConfirmEnrolment>,
 ) -> Result<Json<Enrolled>, Problem> {
     let token = PendingToken::parse(body.mfa_token.expose_secret());
     let (codes, tokens) = super::confirm_enrolment(&app, &ctx, token.as_ref(), &body.code).await?;
@@ -403,11 +477,14 @@ pub struct ProveAgain {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
+    /// What a passkey signed, in the place of both.
+    #[serde(default)]
+    credential: Option<UsedCredential>,
 }
 
 /// Prove again who you are.
 ///
-/// An account with a second factor shows a code, others the password. The session counts as fresh from
+/// An account with a second factor shows a code, others the password; whoever has a passkey may show that. The session counts as fresh from
 /// then on; the next access token says so in `auth_time` and `amr`.
 #[utoipa::path(
     post, path = "/api/v1/auth/step-up", tag = "second factor",
@@ -420,6 +497,23 @@ pub async fn step_up(
     caller: Caller,
     Body(body): Body<ProveAgain>,
 ) -> Result<StatusCode, Problem> {
-    super::step_up(&app, &ctx, &caller, body.password.as_ref(), body.code.as_ref()).await?;
+    let again = Again { proof: one_of(body.code, body.credential)?, password: body.password };
+    super::step_up(&app, &ctx, &caller, &again).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask for what a passkey signs to prove again who you are.
+///
+/// What comes of it goes to `/auth/step-up` as `credential`, in the same session.
+#[utoipa::path(
+    post, path = "/api/v1/auth/step-up/passkey", tag = "second factor",
+    security(("access_token" = [])),
+    responses((status = OK, body = RequestOptions), AgainProblems),
+)]
+pub async fn ask_for_passkey_again(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+) -> Result<Json<RequestOptions>, Problem> {
+    Ok(Json(super::challenge_again(&app, &ctx, &caller).await?.into()))
 }

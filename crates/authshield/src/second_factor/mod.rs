@@ -6,7 +6,8 @@
 //! POST /auth/2fa/confirm  that code, in the same session: recovery codes, shown once; every other
 //!                         session ends
 //! POST /auth/login        with the right password: a ticket instead of a session ─ ask
-//! POST /auth/2fa/verify   ticket and code: the session
+//! POST /auth/2fa/passkey  a challenge for a passkey in the place of a code ─ challenge
+//! POST /auth/2fa/verify   ticket and code, or ticket and passkey: the session
 //!     sql::try_once       one of the ticket's tries is spent before the code is looked at
 //!     prove               the code works once, whoever shows it, where and for what
 //! POST /auth/2fa/disable, /auth/2fa/recovery-codes     password and code again
@@ -23,6 +24,7 @@ pub mod http;
 mod rules;
 mod sql;
 mod step_up;
+mod ticket;
 mod totp;
 
 use std::time::Duration;
@@ -32,23 +34,21 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 pub use sql::withdraw;
-pub use step_up::{StepUp, fresh, fresh_where_there_is_one, step_up};
+pub use step_up::{Again, StepUp, challenge_again, fresh, fresh_where_there_is_one, step_up};
+pub use ticket::{Ticket, ask, challenge, confirm_enrolment, enrol, verify};
 
 use crate::access::Caller;
-use crate::accounts::{self, Account, ChangeError, User};
+use crate::accounts::{self, ChangeError, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::guessing;
-use crate::kernel::{PendingToken, RecoveryCode, SessionId, Timestamp, UserId};
+use crate::kernel::{RecoveryCode, SessionId, Timestamp, UserId};
 use crate::mail::Letter;
-use crate::tokens::TokenPair;
+use crate::passkeys::{self, Purpose};
 use crate::vault::{VaultError, totp_secret_of};
-use crate::{login, roles, sessions};
+use crate::{roles, sessions};
 use rules::Shown;
 use totp::Secret;
 
-/// How long a ticket works.
-const TICKET: Duration = Duration::from_mins(5);
 /// How long somebody may take to set their app up.
 const ENROLMENT: Duration = Duration::from_mins(10);
 
@@ -96,15 +96,12 @@ pub enum FactorError {
     Store(#[from] onesql::Error),
 }
 
-/// A sign-in that waits for a second factor.
-#[derive(Debug)]
-pub struct Ticket {
-    /// What has to come back together with a code.
-    pub token: PendingToken,
-    /// What may be shown: `totp`, `recovery_code`; or added.
-    pub factors: Vec<&'static str>,
-    /// Whether the account has none yet, and must.
-    pub is_enrolment: bool,
+/// What somebody shows as their second factor.
+pub enum Proof {
+    /// A code of the app, or a recovery code.
+    Code(SecretString),
+    /// What a passkey signed.
+    Passkey(passkeys::Shown),
 }
 
 /// A secret that waits for its first code.
@@ -165,11 +162,18 @@ impl From<Refusal> for FactorError {
     }
 }
 
-/// Whether an account must have a second factor, and has none: then it can do nothing but add one.
+/// Whether the password of an account is not enough: it has a second factor, or must have one.
 #[must_use]
-pub fn is_missing(app: &App, user: &User) -> bool {
-    user.second_factor_at.is_none()
-        && rules::is_due(&user.roles, &app.config.second_factor.required_for)
+pub fn is_asked(app: &App, user: &User) -> bool {
+    user.second_factor_at.is_some()
+        || rules::is_due(&user.roles, &app.config.second_factor.required_for)
+}
+
+/// Whether an account must have a second factor, and neither has one nor showed a passkey for the session
+/// that `amr` tells of: then it can do nothing but add one.
+#[must_use]
+pub fn is_missing(app: &App, user: &User, amr: &[String]) -> bool {
+    user.second_factor_at.is_none() && is_asked(app, user) && !passkeys::is_shown_in(amr)
 }
 
 /// Returns a role that the policy names and that does not exist: nobody would have to have a second
@@ -269,125 +273,24 @@ async fn settle(
     Ok(Ok(codes))
 }
 
-/// Makes a secret for who must have a second factor and has none: the ticket shows that the password
-/// was right just now.
-pub async fn enrol(
-    app: &App,
-    ctx: &Ctx,
-    token: Option<&PendingToken>,
-) -> Result<Enrolment, FactorError> {
-    let (mut tx, hash, account) = take(app, ctx, token).await?;
-    let user = account.user;
-    let secret = Secret::new(ctx.world());
-    let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
-    let end = ctx.now + ENROLMENT;
-    if !sql::begin(&mut tx, user.id, hash, sealed, ctx.now, end).await? {
-        return Err(FactorError::AlreadyEnabled);
-    }
-    tx.commit().await?;
-    Ok(Enrolment::new(app, &user, &secret))
-}
-
-/// Lets that secret count, and opens the session that the ticket waits for.
-pub async fn confirm_enrolment(
-    app: &App,
-    ctx: &Ctx,
-    token: Option<&PendingToken>,
-    code: &SecretString,
-) -> Result<(Vec<RecoveryCode>, TokenPair), FactorError> {
-    let (mut tx, hash, account) = take(app, ctx, token).await?;
-    let user = account.user;
-    let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
-        Ok(codes) => codes,
-        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
-    };
-    sql::used(&mut tx, hash, ctx.now).await?;
-    guessing::completed(&mut tx, app, ctx, &user.email).await?;
-    let (id, password) = (user.id, account.password_hash.as_deref());
-    let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
-    let begun = login::begin(&mut tx, app, ctx, user, password, &["pwd", "otp"]).await?;
-    let Some(pair) = begun else {
-        return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
-    };
-    tx.commit().await?;
-    app.outbox.wake();
-    Ok((codes, pair))
-}
-
-/// Gives a ticket to who showed the right password of an account that has a second factor, or must add
-/// one; `None` if the account changed since.
-pub async fn ask(
+/// Uses up what is shown, and returns the ways of proof that it stands for (RFC 8176); the account is held.
+async fn show(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
-    password_hash: Option<&str>,
-) -> onesql::Result<Option<Ticket>> {
-    let (is_there, user) = (user.second_factor_at.is_some(), user.id);
-    let token = PendingToken::new(ctx.world());
-    let (hash, end) = (hash(app, &token), ctx.now + TICKET);
-    if !sql::wait(tx, hash, user, password_hash, is_there, ctx.now, end).await? {
-        return Ok(None);
+    purpose: &Purpose,
+    proof: &Proof,
+) -> Result<Result<Vec<&'static str>, Refusal>, FactorError> {
+    match proof {
+        Proof::Code(code) => Ok(prove(tx, app, ctx, user, code).await?.map(|()| vec!["otp"])),
+        Proof::Passkey(shown) => {
+            let proved = passkeys::prove(tx, app, ctx, purpose, Some(user.id), shown).await?;
+            Ok(proved
+                .map(|proof| proof.methods.to_vec())
+                .map_err(|unproven| Refusal::Because(unproven.reason)))
+        }
     }
-    let mut factors = vec!["totp"];
-    if sql::codes_left(tx, user).await? > 0 {
-        factors.push("recovery_code");
-    }
-    audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
-    Ok(Some(Ticket { token, factors, is_enrolment: !is_there }))
-}
-
-/// Opens the session that a ticket waits for, if the code is right.
-pub async fn verify(
-    app: &App,
-    ctx: &Ctx,
-    token: Option<&PendingToken>,
-    code: &SecretString,
-) -> Result<TokenPair, FactorError> {
-    let (mut tx, hash, account) = take(app, ctx, token).await?;
-    let user = account.user.id;
-    if let Err(refusal) = prove(&mut tx, app, ctx, &account.user, code).await? {
-        return Err(refuse(tx, app, ctx, Some(user), refusal).await?);
-    }
-    sql::used(&mut tx, hash, ctx.now).await?;
-    guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
-    let password = account.password_hash.as_deref();
-    let begun = login::begin(&mut tx, app, ctx, account.user, password, &["pwd", "otp"]).await?;
-    let Some(pair) = begun else {
-        return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
-    };
-    tx.commit().await?;
-    app.outbox.wake();
-    Ok(pair)
-}
-
-/// Spends one of a ticket's tries, and returns the transaction in which its account is held, what is
-/// stored of the ticket, and the account.
-async fn take(
-    app: &App,
-    ctx: &Ctx,
-    token: Option<&PendingToken>,
-) -> Result<(Tx, Vec<u8>, Account), FactorError> {
-    let mut tx = app.store.write().await?;
-    let Some(token) = token else {
-        return Err(refuse(tx, app, ctx, None, Refusal::Because("malformed_ticket")).await?);
-    };
-    let hash = hash(app, token);
-    let tried = sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
-    let account = match tried {
-        Some(user) => accounts::by_id(&mut tx, user).await?,
-        None => None,
-    };
-    let Some(account) = account else {
-        let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
-        return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
-    };
-    let user = account.user.id;
-    if account.user.disabled_at.is_some() {
-        refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
-        return Err(FactorError::AccountDisabled);
-    }
-    Ok((tx, hash, account))
 }
 
 /// Removes the second factor of who shows it once more, and the password.
@@ -427,7 +330,7 @@ pub async fn renew_codes(
     Ok(codes)
 }
 
-/// Takes the second factor from somebody who lost it, and signs them out everywhere; `actor` is the
+/// Takes second factor and passkeys from somebody who lost them, and signs them out everywhere; `actor` is the
 /// administrator, or nobody for a command.
 pub async fn reset(
     app: &App,
@@ -444,7 +347,8 @@ pub async fn reset(
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user).await?;
     let found = accounts::by_id(&mut tx, user).await?.ok_or(FactorError::NoSuchUser)?.user;
-    if !sql::remove(&mut tx, user, ctx.now).await? {
+    let had_passkeys = passkeys::delete_all(&mut tx, user).await? > 0;
+    if !sql::remove(&mut tx, user, ctx.now).await? && !had_passkeys {
         return Err(FactorError::NotEnabled);
     }
     let reason = "second_factor_reset";
@@ -563,8 +467,4 @@ fn open(app: &App, user: UserId, sealed: &[u8]) -> Result<Secret, VaultError> {
 /// How a session is written down as who asked for a secret.
 fn of(session: SessionId) -> Vec<u8> {
     session.as_uuid().as_bytes().to_vec()
-}
-
-fn hash(app: &App, token: &PendingToken) -> Vec<u8> {
-    token.hash(&app.secrets.token_hash).to_vec()
 }

@@ -287,6 +287,26 @@ pub(super) async fn try_once(
     Ok(row.map(|(user,)| user))
 }
 
+/// Returns whose a sign-in is that waits and has tries left.
+pub(super) async fn waits(
+    tx: &mut Tx,
+    token_hash: Vec<u8>,
+    at_most: i64,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    let row: Option<(UserId,)> = tx
+        .query(
+            "SELECT user_id FROM pending_sign_ins
+             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2",
+        )
+        .bind(token_hash)
+        .bind(at_most)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(row.map(|(user,)| user))
+}
+
 /// Why a ticket was not taken, for the audit trail, and whose it is.
 pub(super) async fn why_not(
     tx: &mut Tx,

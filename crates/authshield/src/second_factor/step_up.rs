@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{FactorError, Refusal, prove, refuse, rules};
+use super::{FactorError, Proof, Refusal, is_asked, refuse, rules, show};
 use crate::access::Caller;
 use crate::accounts::{self, ChangeError};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::passkeys::{self, Challenge, Purpose};
 use crate::sessions;
 
 /// Why something that cannot be taken back was not done.
@@ -19,7 +20,7 @@ pub enum StepUp {
     Due {
         /// How old it may be.
         max_age: Duration,
-        /// What may be shown: `totp` and `recovery_code`, or `password`.
+        /// What may be shown: `totp` and `recovery_code`, or `password`; and `passkey`.
         factors: Vec<&'static str>,
     },
 
@@ -35,48 +36,77 @@ pub async fn fresh(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> 
     if found.is_some_and(|found| rules::is_fresh(found.session.auth_time, max_age, ctx.now)) {
         return Ok(());
     }
-    let factors = match caller.user.second_factor_at {
+    let mut factors = match caller.user.second_factor_at {
         Some(_) => vec!["totp", "recovery_code"],
+        None if is_asked(app, &caller.user) => Vec::new(),
         None => vec!["password"],
     };
+    if passkeys::has_any(&mut app.store.glance().await?, caller.user.id).await? {
+        factors.push("passkey");
+    }
     Err(StepUp::Due { max_age, factors })
 }
 
 /// The same, for what asks for the password anyway: without a second factor that is enough.
 pub async fn fresh_where_there_is_one(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> {
-    match caller.user.second_factor_at {
-        Some(_) => fresh(app, ctx, caller).await,
-        None => Ok(()),
-    }
+    if is_asked(app, &caller.user) { fresh(app, ctx, caller).await } else { Ok(()) }
 }
 
-/// Takes the proof again: the second factor where there is one, else the password.
+/// What somebody shows who proves again who they are.
+pub struct Again {
+    /// The second factor, or a passkey.
+    pub proof: Option<Proof>,
+    /// The password, where that is enough to sign in.
+    pub password: Option<SecretString>,
+}
+
+/// Makes a challenge for the caller's passkeys.
+pub async fn challenge_again(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+) -> Result<Challenge, FactorError> {
+    let mut tx = app.store.write().await?;
+    let (purpose, owner) = (Purpose::StepUp(caller.session), Some(caller.user.id));
+    let challenge = passkeys::challenge(&mut tx, app, ctx, &purpose, owner).await?;
+    if challenge.known.is_empty() {
+        return Err(FactorError::NotEnabled);
+    }
+    tx.commit().await?;
+    Ok(challenge)
+}
+
+/// Takes the proof again: the second factor where there is one or must be one, else the password; or a passkey.
 pub async fn step_up(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
-    password: Option<&SecretString>,
-    code: Option<&SecretString>,
+    again: &Again,
 ) -> Result<(), FactorError> {
     let user = &caller.user;
-    let has_factor = user.second_factor_at.is_some();
-    if !has_factor {
-        let Some(password) = password else { return Err(ChangeError::WrongPassword.into()) };
+    // Whoever cannot sign in with the password alone proves nothing with it alone.
+    let needs_factor = is_asked(app, user);
+    let by_passkey = matches!(again.proof, Some(Proof::Passkey(_)));
+    if !needs_factor && !by_passkey {
+        let Some(password) = &again.password else { return Err(ChangeError::WrongPassword.into()) };
         accounts::confirm(app, ctx, caller, password, "step_up").await?;
     }
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user.id).await?;
-    let mut amr = vec!["pwd".to_owned()];
-    if has_factor {
-        let proved = match code {
-            Some(code) => prove(&mut tx, app, ctx, user, code).await?,
-            None => Err(Refusal::Because("no_code")),
-        };
-        if let Err(refusal) = proved {
-            return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?);
+    let purpose = Purpose::StepUp(caller.session);
+    let proved = match &again.proof {
+        Some(proof) if needs_factor || by_passkey => {
+            show(&mut tx, app, ctx, user, &purpose, proof).await?
         }
-        amr.push("otp".to_owned());
-    }
+        None if needs_factor => Err(Refusal::Because("no_code")),
+        _ => Ok(Vec::new()),
+    };
+    let methods = match proved {
+        Ok(methods) => methods,
+        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
+    };
+    let password = if by_passkey { None } else { Some("pwd") };
+    let amr: Vec<_> = password.into_iter().chain(methods).map(str::to_owned).collect();
     sessions::prove_again(&mut tx, caller.session, amr.clone(), ctx.now).await?;
     let stepped_up = Event::SteppedUp { user: user.id, session: caller.session, amr };
     audit::record(&mut tx, app, ctx, &stepped_up).await?;

@@ -382,7 +382,9 @@ impl Metrics {
         metrics.build_info.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         // What alerts compare with zero must be there before the first of it happened.
         for outcome in ["succeeded", "refused"] {
-            drop(metrics.logins.get_or_create(&Login { method: "password", outcome }));
+            for method in ["password", "passkey"] {
+                drop(metrics.logins.get_or_create(&Login { method, outcome }));
+            }
         }
         for task in crate::supervise::TASKS {
             drop(metrics.task_restarts.get_or_create(&Task { task }));

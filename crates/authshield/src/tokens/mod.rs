@@ -147,7 +147,7 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     let holder = app.holders.find(rotation.hash.clone()).await?;
     if let Some(holder) = &holder {
         spend(app, ctx, holder).await?;
-        if second_factor::is_missing(app, &holder.found.user) {
+        if second_factor::is_missing(app, &holder.found.user, &holder.found.session.amr.0) {
             let (session, reason) = (Some(holder.found.session.id), "second_factor_missing");
             audit::record_alone(app, ctx, &Event::RefreshRejected { session, reason }).await?;
             return Err(RefreshError::Invalid(reason));

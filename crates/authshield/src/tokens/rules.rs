@@ -20,10 +20,11 @@ pub enum Verdict {
 }
 
 /// How sure the ways in which somebody signed in make us of who they are, by the levels of NIST SP
-/// 800-63B: a password alone is the first, with a one-time code it is the second.
+/// 800-63B: a password alone is the first, with a one-time code it is the second, and so is a passkey
+/// whose owner showed a finger or a PIN.
 pub(super) fn acr(amr: &[String]) -> &'static str {
     let has = |method: &str| amr.iter().any(|one| one == method);
-    if has("pwd") && has("otp") { "aal2" } else { "aal1" }
+    if has("mfa") || has("pwd") && has("otp") { "aal2" } else { "aal1" }
 }
 
 /// Judges a token that was not there to take: expired, already used, or of a session that does not go
@@ -62,6 +63,7 @@ mod tests {
             (vec![], "aal1"),
             (vec!["pwd"], "aal1"),
             (vec!["otp"], "aal1"),
+            (vec!["swk", "user", "mfa"], "aal2"),
             (vec!["pwd", "otp"], "aal2"),
             (vec!["otp", "pwd"], "aal2"),
         ] {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 19] = [
+const FEATURES: [&str; 20] = [
     "accounts",
     "activity",
     "admin",
@@ -20,6 +20,7 @@ const FEATURES: [&str; 19] = [
     "health",
     "login",
     "own_data",
+    "passkeys",
     "recovery",
     "registration",
     "roles",

@@ -32,6 +32,7 @@ mod openapi;
 mod outcome;
 mod own_data;
 mod ownership;
+mod passkeys;
 mod program;
 mod providers;
 mod races;

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::support::{Program, TestApp};
 
 /// Operations without a body and without a caller have few ways to fail.
-const PLAIN: [&str; 5] = [
+const PLAIN: [&str; 6] = [
     "/.well-known/audit-jwks.json",
     "/.well-known/jwks.json",
+    "/.well-known/webauthn",
     "/api/v1/health",
     "/api/v1/health/live",
     "/api/v1/health/ready",

@@ -120,6 +120,26 @@ fn lifetimes_are_in_order() {
 }
 
 #[test]
+fn passkeys_are_for_a_domain_that_has_a_page() {
+    for (domain, origins, expected) in [
+        ("auth.example.org", "", &[][..]),
+        ("example.org", "", &[]),
+        ("example.com", "https://app.example.com", &[]),
+        ("example.com", "https://app.badexample.com", &["passkey-domain"]),
+        ("xample.org", "", &["passkey-domain"]),
+        ("org.example", "", &["passkey-domain"]),
+        ("app.auth.example.org", "", &["passkey-domain"]),
+    ] {
+        let pairs = [
+            ("PUBLIC_URL", "https://auth.example.org"),
+            ("PASSKEYS_RP_ID", domain),
+            ("PASSKEYS_ORIGINS", origins),
+        ];
+        assert_eq!(refused(load_env(&pairs)), expected, "{domain} {origins}");
+    }
+}
+
+#[test]
 fn bounds_are_kept() {
     for (name, value) in [
         ("TOKEN_ACCESS_TTL", "0s"),

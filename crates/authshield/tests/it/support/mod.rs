@@ -9,6 +9,7 @@ pub(crate) mod front;
 pub(crate) mod leaks;
 pub(crate) mod mail_system;
 pub(crate) mod marked_secrets;
+pub(crate) mod passkey;
 pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod provider;

@@ -1,0 +1,202 @@
+//! Sign-ins where the password was right, which wait for a second factor or for one to be added.
+
+use std::time::Duration;
+
+use onesql::Tx;
+use secrecy::SecretString;
+
+use super::{
+    ENROLMENT, Enrolment, FactorError, Proof, Refusal, Secret, refuse, rules, settle, show, sql,
+};
+use crate::accounts::{self, Account, User};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{PendingToken, RecoveryCode, UserId};
+use crate::passkeys::{self, Challenge, Purpose};
+use crate::tokens::TokenPair;
+use crate::vault::totp_secret_of;
+use crate::{guessing, login};
+
+/// How long a ticket works.
+const TICKET: Duration = Duration::from_mins(5);
+
+/// A sign-in that waits for a second factor.
+#[derive(Debug)]
+pub struct Ticket {
+    /// What has to come back together with a code.
+    pub token: PendingToken,
+    /// What may be shown: `totp`, `passkey`, `recovery_code`; or added.
+    pub factors: Vec<&'static str>,
+    /// Whether the account has none yet, and must.
+    pub is_enrolment: bool,
+}
+
+/// Gives a ticket to who showed the right password of an account that has a second factor, or must add
+/// one; `None` if the account changed since.
+pub async fn ask(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    password_hash: Option<&str>,
+) -> onesql::Result<Option<Ticket>> {
+    let (is_there, user) = (user.second_factor_at.is_some(), user.id);
+    let has_passkey = passkeys::has_any(tx, user).await?;
+    let token = PendingToken::new(ctx.world());
+    let (hash, end) = (hash(app, &token), ctx.now + TICKET);
+    if !sql::wait(tx, hash, user, password_hash, is_there, ctx.now, end).await? {
+        return Ok(None);
+    }
+    let mut factors = Vec::new();
+    if is_there || !has_passkey {
+        factors.push("totp");
+    }
+    if has_passkey {
+        factors.push("passkey");
+    }
+    if sql::codes_left(tx, user).await? > 0 {
+        factors.push("recovery_code");
+    }
+    audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
+    Ok(Some(Ticket { token, factors, is_enrolment: !is_there && !has_passkey }))
+}
+
+/// Makes a challenge for the passkeys of the account whose ticket it is.
+pub async fn challenge(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<Challenge, FactorError> {
+    let mut tx = app.store.write().await?;
+    let Some(token) = token else {
+        return Err(refuse(tx, app, ctx, None, Refusal::Because("malformed_ticket")).await?);
+    };
+    let hash = hash(app, token);
+    let waits = sql::waits(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
+    let Some(user) = waits else {
+        let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
+        return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
+    };
+    let purpose = Purpose::SecondFactor(hash);
+    let challenge = passkeys::challenge(&mut tx, app, ctx, &purpose, Some(user)).await?;
+    if challenge.known.is_empty() {
+        return Err(FactorError::NotEnabled);
+    }
+    tx.commit().await?;
+    Ok(challenge)
+}
+
+/// Opens the session that a ticket waits for, if what is shown is right.
+pub async fn verify(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+    proof: &Proof,
+) -> Result<TokenPair, FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user.id;
+    let purpose = Purpose::SecondFactor(hash.clone());
+    let amr = match show(&mut tx, app, ctx, &account.user, &purpose, proof).await? {
+        Ok(amr) => amr,
+        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user), refusal).await?),
+    };
+    sql::used(&mut tx, hash, ctx.now).await?;
+    guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
+    let password = account.password_hash.as_deref();
+    let amr = [&["pwd"], amr.as_slice()].concat();
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr).await?;
+    let Some(pair) = begun else {
+        return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
+    };
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(pair)
+}
+
+/// Makes a secret for who must have a second factor and has none: the ticket shows that the password
+/// was right just now.
+pub async fn enrol(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<Enrolment, FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user;
+    has_no_passkey(&mut tx, user.id).await?;
+    let secret = Secret::new(ctx.world());
+    let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
+    let end = ctx.now + ENROLMENT;
+    if !sql::begin(&mut tx, user.id, hash, sealed, ctx.now, end).await? {
+        return Err(FactorError::AlreadyEnabled);
+    }
+    tx.commit().await?;
+    Ok(Enrolment::new(app, &user, &secret))
+}
+
+/// Lets that secret count, and opens the session that the ticket waits for.
+pub async fn confirm_enrolment(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+    code: &SecretString,
+) -> Result<(Vec<RecoveryCode>, TokenPair), FactorError> {
+    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let user = account.user;
+    has_no_passkey(&mut tx, user.id).await?;
+    let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
+        Ok(codes) => codes,
+        Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
+    };
+    sql::used(&mut tx, hash, ctx.now).await?;
+    guessing::completed(&mut tx, app, ctx, &user.email).await?;
+    let (id, password) = (user.id, account.password_hash.as_deref());
+    let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
+    let begun = login::begin(&mut tx, app, ctx, user, password, &["pwd", "otp"]).await?;
+    let Some(pair) = begun else {
+        return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
+    };
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok((codes, pair))
+}
+
+/// Fails where there is a passkey: or the password alone would lead around it to a new factor.
+async fn has_no_passkey(tx: &mut Tx, user: UserId) -> Result<(), FactorError> {
+    if passkeys::has_any(tx, user).await? {
+        return Err(FactorError::AlreadyEnabled);
+    }
+    Ok(())
+}
+
+/// Spends one of a ticket's tries, and returns the transaction in which its account is held, what is
+/// stored of the ticket, and the account.
+async fn take(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<(Tx, Vec<u8>, Account), FactorError> {
+    let mut tx = app.store.write().await?;
+    let Some(token) = token else {
+        return Err(refuse(tx, app, ctx, None, Refusal::Because("malformed_ticket")).await?);
+    };
+    let hash = hash(app, token);
+    let tried = sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
+    let account = match tried {
+        Some(user) => accounts::by_id(&mut tx, user).await?,
+        None => None,
+    };
+    let Some(account) = account else {
+        let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
+        return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
+    };
+    let user = account.user.id;
+    if account.user.disabled_at.is_some() {
+        refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
+        return Err(FactorError::AccountDisabled);
+    }
+    Ok((tx, hash, account))
+}
+
+fn hash(app: &App, token: &PendingToken) -> Vec<u8> {
+    token.hash(&app.secrets.token_hash).to_vec()
+}
