@@ -76,6 +76,8 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "USER_DELETION_WITHDRAWN"
         | "RECOVERY_CODES_RENEWED"
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
+        "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
+        "BREACHED_PASSWORD_USED" => ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, true),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
         "LOGIN_FAILED" | "PASSKEY_REFUSED" => {
