@@ -170,6 +170,7 @@ page-link = Dieser Link funktioniert nicht
 weakness-too_short = Verwenden Sie mindestens { $min } Zeichen.
 weakness-too_long = Verwenden Sie höchstens { $max } Zeichen.
 weakness-common = Das ist eines der Passwörter, die zuerst probiert werden, weil viele Menschen es oder ein ähnliches benutzen.
+weakness-breached = Dieses Passwort steht in Listen anderswo gestohlener Passwörter und gehört damit zu denen, die zuerst probiert werden. Wählen Sie ein anderes, und ändern Sie es überall, wo Sie es sonst noch benutzen.
 weakness-contains_context = Ihr Name, Ihre E-Mail-Adresse und der Name dieses Dienstes sind leicht zu erraten. Wählen Sie ein Passwort, das nicht davon abhängt.
 weakness-too_weak = Dieses Passwort ist zu leicht zu erraten. { $advice }
 
@@ -239,6 +240,8 @@ activity-SECOND_FACTOR_RESET = Zweiter Faktor vom Betreiber entfernt
 activity-RECOVERY_CODE_USED = Wiederherstellungscode benutzt
 activity-RECOVERY_CODES_RENEWED = Neue Wiederherstellungscodes erzeugt
 activity-ACCOUNT_LOCKED = So viele falsche Passwörter, dass eine Zeit lang niemand ein weiteres probieren darf, außer wo der Eigentümer sich früher angemeldet hat
+activity-PASSWORD_REFUSED = Ein neues Passwort wurde abgelehnt, weil es anderswo gestohlen wurde
+activity-BREACHED_PASSWORD_USED = Anmeldung mit einem Passwort, das anderswo gestohlen wurde: wählen Sie ein anderes
 activity-PASSKEY_ADDED = Passkey hinzugefügt
 activity-PASSKEY_REMOVED = Passkey entfernt
 activity-PASSKEY_REFUSED = Ein Passkey wurde abgelehnt

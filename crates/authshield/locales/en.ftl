@@ -175,6 +175,7 @@ page-link = This link does not work
 weakness-too_short = Use at least { $min } characters.
 weakness-too_long = Use at most { $max } characters.
 weakness-common = This is one of the passwords that are tried first, because many people use it or one like it.
+weakness-breached = This password is in lists of passwords that were stolen elsewhere, so it is among those that are tried first. Choose another, and change it wherever else you use it.
 weakness-contains_context = Your name, your email address and the name of this service are easy to guess. Choose a password that does not depend on them.
 weakness-too_weak = This password is too easy to guess. { $advice }
 
@@ -246,6 +247,8 @@ activity-SECOND_FACTOR_RESET = Second factor removed by the operator
 activity-RECOVERY_CODE_USED = Recovery code used
 activity-RECOVERY_CODES_RENEWED = New recovery codes made
 activity-ACCOUNT_LOCKED = So many wrong passwords that nobody may try another for a while; where the owner signed in before, this does not hold
+activity-PASSWORD_REFUSED = A new password was refused, because it was stolen elsewhere
+activity-BREACHED_PASSWORD_USED = Signed in with a password that was stolen elsewhere: choose another
 activity-PASSKEY_ADDED = Passkey added
 activity-PASSKEY_REMOVED = Passkey removed
 activity-PASSKEY_REFUSED = A passkey was refused

@@ -14,6 +14,7 @@ use crate::exports;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::own_data;
+use crate::passwords::breached::Look;
 use crate::schema;
 use crate::seals;
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
@@ -23,6 +24,8 @@ use crate::vault::KeyringError;
 const EVERY: Duration = Duration::from_mins(1);
 /// How often the keys are looked at: that is how long a node may go on with one that leaked.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether the file of stolen passwords was replaced.
+const BREACHED_EVERY: Duration = Duration::from_secs(5);
 /// How long what ended is kept, to tell "used" from "unknown".
 const KEEP: Duration = Duration::from_hours(30 * 24);
 /// How many rows one transaction removes: others wait for it.
@@ -31,11 +34,14 @@ const BATCH: i64 = 500;
 /// Does the chores until `stop`.
 pub async fn run(app: App, stop: CancellationToken) {
     let (mut all, mut keys) = (interval(EVERY), interval(KEYS_EVERY));
+    let mut breached = interval(BREACHED_EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = all.tick() => sweep(&app).await,
             _ = keys.tick() => look_at_keys(&app).await,
+            // A large file takes seconds, for which nothing else waits.
+            _ = breached.tick() => drop(tokio::spawn(look_at_breached(app.clone()))),
         }
     }
     // Who cannot say good-bye is taken for dead a little later.
@@ -75,6 +81,29 @@ pub async fn look_at_keys(app: &App) {
     };
     if let Err(error) = outcome.await {
         tracing::error!(error = %crate::problem::chain(&error), "the signing keys could not be looked at");
+    }
+}
+
+/// Reads the file of stolen passwords if it was replaced, and says what came of it.
+pub async fn look_at_breached(app: App) {
+    let passwords = app.passwords.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        let look = passwords.breached().look();
+        (look, passwords.breached().about())
+    });
+    let Ok((look, about)) = looked.await else { return };
+    let entries = about.map_or(0, |about| about.entries);
+    app.metrics.breached_passwords.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    match look {
+        None => {}
+        Some(Look::Read(about)) => {
+            tracing::info!(entries = about.entries, made_at = %about.made_at, "stolen passwords were read");
+        }
+        Some(Look::Broken(why)) => tracing::error!(
+            error = why,
+            entries,
+            "password.breached_file cannot be used; what was read before still counts"
+        ),
     }
 }
 

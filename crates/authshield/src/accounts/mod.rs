@@ -30,7 +30,7 @@ use crate::kernel::{EmailAddress, FullName, Locale, SessionId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
-use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
+use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 use crate::telemetry::to_the_end;
 use crate::{second_factor, sessions};
 
@@ -146,7 +146,7 @@ pub async fn change_password(
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
     }
-    let hash = crate::passwords::choose(app, &new, &user.email, user.full_name.as_ref()).await?;
+    let hash = passwords::choose(app, ctx, &new, user.chooser("change")).await?;
 
     let mut tx = app.store.write().await?;
     if !sql::replace_password(&mut tx, user.id, account.password_hash.as_deref(), &hash, ctx.now)
@@ -295,8 +295,14 @@ async fn judge(
     Err(ChangeError::WrongPassword)
 }
 
-/// Where mail for somebody goes.
 impl User {
+    /// Returns who chooses a password for this account.
+    #[must_use]
+    pub fn chooser(&self, at: &'static str) -> Chooser<'_> {
+        let (email, full_name) = (&self.email, self.full_name.as_ref());
+        Chooser { at, user: Some(self.id), email, full_name }
+    }
+
     /// Returns the stored address, and how to speak to its owner.
     #[must_use]
     pub fn recipient(&self) -> Recipient {

@@ -166,6 +166,22 @@ pub enum Event {
         /// How many accounts somebody got into from there meanwhile, whether or not by the attack.
         entered: usize,
     },
+    /// A new password was refused, since it was stolen elsewhere.
+    PasswordRefused {
+        /// The account, where it is known whose it is.
+        user: Option<UserId>,
+        /// The address it was for.
+        email: String,
+        /// Why: `breached`.
+        reason: &'static str,
+        /// Where: `registration`, `setup`, `reset`, `change`, `command`.
+        at: &'static str,
+    },
+    /// Somebody showed the right password at a sign-in, and it is one that was stolen elsewhere.
+    BreachedPasswordUsed {
+        /// The account.
+        user: UserId,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.

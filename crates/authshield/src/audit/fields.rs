@@ -16,6 +16,7 @@ impl Event {
             | Self::PasskeyRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
+            | Self::PasswordRefused { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
@@ -44,6 +45,7 @@ impl Event {
             | Self::VerificationRequested { user, email, .. }
             | Self::LoginFailed { user, email, .. }
             | Self::AccountLocked { user, email, .. }
+            | Self::PasswordRefused { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
@@ -100,7 +102,6 @@ impl Event {
                 user: Some(*user),
                 ..Subject::default()
             },
-            Self::SecondFactorAsked { user } => Subject { user: Some(*user), ..Subject::default() },
             Self::SecondFactorRefused { user, .. } | Self::PasskeyRefused { user, .. } => {
                 Subject { user: *user, ..Subject::default() }
             }
@@ -110,7 +111,9 @@ impl Event {
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
             }
-            Self::UserDeleted { user, .. }
+            Self::SecondFactorAsked { user }
+            | Self::BreachedPasswordUsed { user }
+            | Self::UserDeleted { user, .. }
             | Self::UserCreated { user, .. }
             | Self::PersonErased { user, .. } => {
                 Subject { user: Some(*user), ..Subject::default() }
@@ -152,6 +155,7 @@ impl Event {
             Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
                 "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
             }),
+            Self::PasswordRefused { at, .. } => json!({ "at": at }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
                 json!({ "count": count })

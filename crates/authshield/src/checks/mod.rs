@@ -17,6 +17,7 @@
 
 mod audit;
 mod board;
+mod breached;
 mod canary;
 mod capacity;
 mod check;
@@ -117,6 +118,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<web::Proxies>(),
         Entry::of::<web::Issuer>(),
         Entry::of::<host::Hashing>(),
+        Entry::of::<breached::File>(),
         Entry::of::<audit::Chain>(),
         Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),

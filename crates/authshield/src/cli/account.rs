@@ -255,7 +255,7 @@ async fn create(
 ) -> Result<Found, Failure> {
     let hash = match &credential {
         Credential::Password(password) => Some(
-            crate::passwords::choose(app, password, &user.email, user.full_name.as_ref())
+            crate::passwords::choose(app, ctx, password, user.chooser("command"))
                 .await
                 .map_err(explain)?,
         ),
@@ -302,7 +302,7 @@ async fn set_password(
     user: &Found,
     password: &SecretString,
 ) -> Result<(), Failure> {
-    let hash = crate::passwords::choose(app, password, &user.email, user.full_name.as_ref())
+    let hash = crate::passwords::choose(app, ctx, password, user.chooser("command"))
         .await
         .map_err(explain)?;
     let mut tx = app.store.write().await?;

@@ -9,6 +9,7 @@ mod out;
 mod account;
 mod audit;
 mod backup;
+mod breach;
 mod canaries;
 mod cells;
 mod compose;
@@ -71,6 +72,9 @@ enum Command {
     Backup(backup::Backup),
     /// Restores a backup into an empty database; everybody has to sign in again.
     Restore(backup::Restore),
+    /// Passwords that were stolen elsewhere: the file that says which.
+    #[command(subcommand)]
+    Breach(breach::Breach),
     /// Compose files.
     #[command(subcommand)]
     Compose(compose::Compose),
@@ -183,6 +187,7 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
         Command::Init(command) => context::runtime()?.block_on(init::run(global, command)),
         Command::Backup(command) => context::runtime()?.block_on(backup::run(global, command)),
         Command::Restore(command) => context::runtime()?.block_on(backup::restore(global, command)),
+        Command::Breach(command) => breach::run(global, command),
         Command::Compose(command) => compose::run(global, command),
         Command::Status => context::runtime()?.block_on(status::run(global)),
         Command::Preflight(command) => preflight::run(global, &command),

@@ -1,5 +1,6 @@
 //! Accounts: opening them, proving them, their passwords.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::lints;
@@ -99,6 +100,16 @@ settings! {
     }
 }
 
+choice! {
+    /// What follows when somebody signs in with a password that was stolen elsewhere.
+    BreachedAtSignIn {
+        /// An event says so; they get in.
+        Record = "record",
+        /// Nothing.
+        Ignore = "ignore",
+    }
+}
+
 settings! {
     /// Passkeys: for which domain, and on which pages.
     Passkeys at "passkeys" "." {
@@ -137,6 +148,19 @@ settings! {
             bounds: Some((0, 4)),
             example: "3",
             mistaken: &["PASSWORD_STRENGTH", "PASSWORD_SCORE"],
+        }
+        /// The file of passwords that were stolen elsewhere, as `authshield breach build` makes it: none of them
+        /// may be chosen. When it is replaced it is read anew.
+        breached_file: Option<PathBuf> {
+            reread: true,
+            example: "/var/lib/authshield/breached.filter",
+            mistaken: &["PWNED_PASSWORDS_FILE", "HIBP_FILE", "BREACHED_PASSWORDS_FILE", "BREACH_FILE"],
+        }
+        /// What follows when somebody signs in with one of them: an event, or nothing. They get in.
+        breached_at_sign_in: BreachedAtSignIn {
+            reload: true,
+            fallback: Fallback::Always("record"),
+            example: "ignore",
         }
         /// Argon2id's memory for one hash.
         hash_memory_kib: u32 {

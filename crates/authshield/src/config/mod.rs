@@ -35,7 +35,9 @@ mod tokens;
 mod value;
 mod web;
 
-pub use accounts::{DuplicateEmail, Password, Recovery, Registration, Verification};
+pub use accounts::{
+    BreachedAtSignIn, DuplicateEmail, Password, Recovery, Registration, Verification,
+};
 pub use canary::{Canary, CanaryMailbox};
 pub use export::{EventFormat, ExportSyslog, ExportWebhook};
 pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};

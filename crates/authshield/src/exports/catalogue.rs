@@ -76,6 +76,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "USER_DELETION_WITHDRAWN"
         | "RECOVERY_CODES_RENEWED"
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
+        "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
         "LOGIN_FAILED" | "PASSKEY_REFUSED" => {
@@ -85,7 +86,9 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "REFRESH_ROTATED" | "SECOND_FACTOR_ASKED" | "STEPPED_UP" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true)
         }
-        "RECOVERY_CODE_USED" => ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, true),
+        "RECOVERY_CODE_USED" | "BREACHED_PASSWORD_USED" => {
+            ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, true)
+        }
         "REFRESH_REJECTED" | "PASSWORD_MISMATCH" | "SECOND_FACTOR_REFUSED" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, false)
         }

@@ -17,13 +17,14 @@ pub mod http;
 mod rules;
 
 use onesql::Tx;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use rules::Refusal;
 
 use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::config::BreachedAtSignIn;
 use crate::guessing::{self, Attempt, GuessError, Owner};
 use crate::kernel::{EmailAddress, SessionId};
 use crate::limits::rules::HASHES_PER_SITE;
@@ -112,7 +113,8 @@ pub async fn log_in(
             Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
             _ => None,
         };
-        match open(app, ctx, &attempt, judged, upgraded).await? {
+        let is_breached = is_breached(app, password);
+        match open(app, ctx, &attempt, judged, upgraded, is_breached).await? {
             Opened::Session(pair) => return Ok(*pair),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
             Opened::Changed(now) => account = now.map(|now| *now),
@@ -120,6 +122,12 @@ pub async fn log_in(
     }
     let owner = account.map(|account| account.user);
     Err(refuse(app, ctx, tried, owner, Refusal::Changed).await?)
+}
+
+/// Returns whether a password that is right was stolen elsewhere, and somebody wants to know.
+fn is_breached(app: &App, password: &SecretString) -> bool {
+    app.live.load().password.breached_at_sign_in == BreachedAtSignIn::Record
+        && app.passwords.breached().knows(password.expose_secret())
 }
 
 /// How many hashes a sign-in costs: that of the account, and that of a registration which waits.
@@ -152,6 +160,7 @@ async fn open(
     attempt: &Attempt,
     account: Account,
     upgraded: Option<String>,
+    is_breached: bool,
 ) -> onesql::Result<Opened> {
     let Account { user, password_hash } = account;
     let id = user.id;
@@ -161,6 +170,9 @@ async fn open(
         && accounts::upgrade_hash(&mut tx, id, current.as_deref(), &upgraded).await?
     {
         current = Some(upgraded);
+    }
+    if is_breached {
+        audit::record(&mut tx, app, ctx, &Event::BreachedPasswordUsed { user: id }).await?;
     }
     let opened = if second_factor::is_asked(app, &user) {
         second_factor::ask(&mut tx, app, ctx, &user, current.as_deref()).await?.map(Opened::Pending)

@@ -4,23 +4,50 @@ use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Rejected, Weakness, policy};
-use crate::app::App;
-use crate::kernel::{EmailAddress, FullName};
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::kernel::{EmailAddress, FullName, UserId};
 use crate::problem::{Invalid, Problem};
 
-/// Judges a new password against its owner's own words, and hashes it if it will do.
+/// Who chooses a password, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Chooser<'c> {
+    /// `registration`, `setup`, `reset`, `change` or `command`.
+    pub at: &'static str,
+    /// The account, where it is known whose it is.
+    pub user: Option<UserId>,
+    /// Its address.
+    pub email: &'c EmailAddress,
+    /// What they are called.
+    pub full_name: Option<&'c FullName>,
+}
+
+/// Judges a new password against its owner's own words, and hashes it if it will do. The audit trail is told of
+/// one that was stolen elsewhere.
 pub async fn choose(
     app: &App,
+    ctx: &Ctx,
     password: &SecretString,
-    email: &EmailAddress,
-    full_name: Option<&FullName>,
+    chooser: Chooser<'_>,
 ) -> Result<String, Rejected> {
+    let Chooser { at, user, email, full_name } = chooser;
     let context = policy::Context {
         email: Some(email.as_str()),
         full_name: full_name.map(FullName::as_str),
         host: app.config.public_url.host_str(),
     };
-    app.passwords.choose(password, &context).await
+    let chosen = app.passwords.choose(password, &context).await;
+    if let Err(Rejected::Weak(found)) = &chosen
+        && found.contains(&Weakness::Breached)
+    {
+        let email = email.as_str().to_owned();
+        let refused = Event::PasswordRefused { user, email, reason: "breached", at };
+        if let Err(error) = audit::record_alone(app, ctx, &refused).await {
+            // It is refused all the same.
+            tracing::error!(error = %crate::problem::chain(&error), "a refused password was not noted");
+        }
+    }
+    chosen
 }
 
 /// Returns whether two passwords are one, as hashing would see them.

@@ -7,6 +7,7 @@
 //!        └ Verdict     wrong, or right and perhaps to be hashed anew
 //! choose ─ pool
 //!        ├ policy      may this be a password at all?  (pure)
+//!        ├ breached    was it stolen elsewhere?
 //!        └ phc         hash it
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! the pool sends. Whatever hashes goes through it.
 
 mod advice;
+pub mod breached;
 mod common;
 mod door;
 mod imported;
@@ -36,11 +38,12 @@ use crate::config;
 use crate::world::SharedWorld;
 
 pub use advice::Advice;
-pub use door::{choose, same, weaknesses};
+pub use door::{Chooser, choose, same, weaknesses};
 pub use imported::{NotAHash, Scheme, recognise};
 pub use policy::Weakness;
 pub use pool::{Observation, Overloaded, Stats};
 
+use breached::Breached;
 use imported::Stored;
 use memory::{Memory, NoMemory};
 use phc::{Cost, SALT_LENGTH};
@@ -64,6 +67,8 @@ struct Judging {
     cost: Cost,
     /// A hash at our cost that no password has.
     decoy: String,
+    /// Which passwords were stolen elsewhere.
+    breached: Breached,
 }
 
 /// Whether a password was the right one.
@@ -113,7 +118,12 @@ impl Passwords {
         });
         Self(Arc::new(Inner {
             pool,
-            judging: Arc::new(Judging { config: config.clone(), cost, decoy }),
+            judging: Arc::new(Judging {
+                config: config.clone(),
+                cost,
+                decoy,
+                breached: Breached::new(config.breached_file.clone()),
+            }),
             world,
         }))
     }
@@ -146,7 +156,7 @@ impl Passwords {
         let words = policy::words(context);
         let (judging, world) = (Arc::clone(&self.0.judging), Arc::clone(&self.0.world));
         let chosen = self.0.pool.run(move |memory| {
-            policy::judge_with(&password, &words, &judging.config).map_err(Rejected::Weak)?;
+            judging.judge(&password, &words).map_err(Rejected::Weak)?;
             judging.hash(&password, &world, memory).map_err(|error| out_of_memory(error).into())
         });
         chosen.await?
@@ -175,6 +185,12 @@ impl Passwords {
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
+    /// Returns the list of passwords that were stolen elsewhere.
+    #[must_use]
+    pub fn breached(&self) -> &Breached {
+        &self.0.judging.breached
+    }
+
     /// Tells how the hashing threads are doing.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -194,6 +210,18 @@ impl Passwords {
 }
 
 impl Judging {
+    /// Decides whether `password` may be used, on a hashing thread.
+    fn judge(&self, password: &str, words: &[String]) -> Result<(), Vec<Weakness>> {
+        let mut found = policy::judge_with(password, words, &self.config).err().unwrap_or_default();
+        // Of a common one, and of one that is too long to look at, enough was said.
+        let is_told =
+            |weakness: &Weakness| matches!(weakness, Weakness::Common | Weakness::TooLong { .. });
+        if !found.iter().any(is_told) && self.breached.knows_by_now(password) {
+            found.push(Weakness::Breached);
+        }
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+
     /// Hashes `password`, on a hashing thread.
     fn hash(
         &self,
@@ -266,6 +294,8 @@ mod tests {
             hash_parallelism: 1,
             hash_workers: 1,
             hash_max_wait: Duration::from_mins(1),
+            breached_file: None,
+            breached_at_sign_in: config::BreachedAtSignIn::Record,
         }
     }
 
@@ -383,7 +413,12 @@ mod tests {
     fn what_is_not_a_hash_of_ours_still_fills_the_memory_once() {
         let cost = Cost::new(&tiny());
         let decoy = cost.decoy(&[1; SALT_LENGTH], &[2; 32]);
-        let judging = Judging { config: tiny(), cost: cost.clone(), decoy: decoy.clone() };
+        let judging = Judging {
+            config: tiny(),
+            cost: cost.clone(),
+            decoy: decoy.clone(),
+            breached: Breached::default(),
+        };
         for stored in ["", "$2b$04$", &decoy] {
             let mut memory = Memory::new(cost.blocks(), Arc::default());
             assert_eq!(judging.compare("password", stored, &mut memory), Ok(Verdict::Wrong));

@@ -80,6 +80,12 @@ pub enum Weakness {
     )]
     Common,
 
+    /// It was stolen elsewhere, and stands in lists that are for sale.
+    #[error(
+        "This password is in lists of passwords that were stolen elsewhere, so it is among those that are tried first. Choose another, and change it wherever else you use it."
+    )]
+    Breached,
+
     /// Not enough is left of it without the owner's name, the address or the name of this service.
     #[error(
         "Your name, your email address and the name of this service are easy to guess. Choose a password that does not depend on them."
@@ -106,6 +112,7 @@ impl Weakness {
             Self::TooShort { .. } => "too_short",
             Self::TooLong { .. } => "too_long",
             Self::Common => "common",
+            Self::Breached => "breached",
             Self::ContainsContext => "contains_context",
             Self::TooWeak { .. } => "too_weak",
         }

@@ -24,7 +24,7 @@ use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
-use crate::passwords::{Overloaded, Rejected, Weakness};
+use crate::passwords::{self, Overloaded, Rejected, Weakness};
 use crate::registration;
 
 /// Why no new password was set.
@@ -143,7 +143,7 @@ pub async fn reset(
     let (Some(token), Some(user)) = (token, user) else {
         return Err(reject(app, ctx, token).await?);
     };
-    let hash = crate::passwords::choose(app, &new, &user.email, user.full_name.as_ref()).await?;
+    let hash = passwords::choose(app, ctx, &new, user.chooser("reset")).await?;
 
     let mut tx = app.store.write().await?;
     let only = [Purpose::ResetPassword, Purpose::ResetPassword];

@@ -38,7 +38,7 @@ use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp
 use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
 use crate::mail::{self, Letter, Progress};
-use crate::passwords::{Overloaded, Rejected, Verdict, Weakness};
+use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 
 use self::sql::Waiting;
 
@@ -121,7 +121,9 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<MailId
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
         .map_err(RegisterError::Limited)?;
-    let hash = crate::passwords::choose(app, &password, &email, full_name.as_ref()).await?;
+    let chooser =
+        Chooser { at: "registration", user: None, email: &email, full_name: full_name.as_ref() };
+    let hash = passwords::choose(app, ctx, &password, chooser).await?;
     let user = User {
         id: UserId::new(ctx.world()),
         email,
@@ -400,7 +402,8 @@ pub async fn set_up(
     newcomer: Newcomer,
 ) -> Result<User, RegisterError> {
     let Newcomer { email, password, full_name, locale } = newcomer;
-    let hash = crate::passwords::choose(app, &password, &email, full_name.as_ref()).await?;
+    let chooser = Chooser { at: "setup", user: None, email: &email, full_name: full_name.as_ref() };
+    let hash = passwords::choose(app, ctx, &password, chooser).await?;
     let user = User {
         id: UserId::new(ctx.world()),
         email,

@@ -78,6 +78,8 @@ fn words(pages: &Pages, visit: &Visit, weakness: &Weakness) -> String {
                 advice.iter().map(|one| pages.say(visit, one.words(), &[])).collect();
             pages.say(visit, &id, &[("advice", &advice.join(" "))])
         }
-        Weakness::Common | Weakness::ContainsContext => pages.say(visit, &id, &[]),
+        Weakness::Common | Weakness::Breached | Weakness::ContainsContext => {
+            pages.say(visit, &id, &[])
+        }
     }
 }

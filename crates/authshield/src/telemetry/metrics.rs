@@ -234,6 +234,8 @@ metrics! {
     /// Refresh tokens used again after their rotation; each ended a session.
     refresh_reuse: Counter;
 
+    /// Passwords that were stolen elsewhere, which new ones are held against; 0 without a file that can be read.
+    breached_passwords: Gauge;
     /// Password hashes that wait for a worker.
     hash_queue_depth: Gauge;
     /// How long a password hash waited for a worker.

@@ -8,6 +8,7 @@ mod access;
 mod accounts;
 mod admin;
 mod asvs;
+mod breached;
 mod browser;
 mod cli;
 mod crash;
