@@ -27,7 +27,7 @@ pub struct Activity {
     code: String,
     /// The same, in the language of the account.
     description: String,
-    /// From where, if somebody on the network did it.
+    /// From where, if somebody on the network did it, and no administrator.
     ip_address: Option<String>,
     /// By what, for people.
     device: Option<String>,
@@ -48,8 +48,9 @@ impl Activity {
         let words = format!("activity-{code}");
         let description =
             app.pages.words_for(caller.user.locale.as_str(), &words, &[("reason", reason)]);
-        // A command has no address: it is not the network's.
-        let ip_address = ip_address.filter(|address| address != "0.0.0.0");
+        // A command has no address: it is not the network's. That of an administrator is the administrator's.
+        let by_administrator = actor_id.is_some_and(|actor| actor != caller.user.id);
+        let ip_address = ip_address.filter(|address| address != "0.0.0.0" && !by_administrator);
         let device = user_agent.map(|text| Device::from_user_agent(&text).label());
         Self {
             id,
@@ -59,7 +60,7 @@ impl Activity {
             ip_address,
             session_id,
             is_current_session: session_id == Some(caller.session),
-            by_administrator: actor_id.is_some_and(|actor| actor != caller.user.id),
+            by_administrator,
             code,
         }
     }

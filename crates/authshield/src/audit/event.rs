@@ -321,7 +321,7 @@ pub enum Event {
         /// Which.
         user: UserId,
         /// Set when its owner did not take it back: `last_admin`, nobody else looks after the
-        /// installation.
+        /// installation; `user_disabled`, it was disabled.
         reason: Option<&'static str>,
     },
     /// Somebody took all along that is kept of them.

@@ -75,6 +75,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let standing = Fingerprints::of(&loaded.effective, &app.secrets.fingerprint);
     history::note(&app, &ctx, "start", standing.clone()).await?;
 
+    // Before anybody is served: a large file takes seconds, and no hash should wait for it.
+    chores::look_at_breached(app.clone()).await;
     // Development is reached by nobody else.
     app.opening.store(app.config.is_production(), Ordering::Relaxed);
     let drain = CancellationToken::new();

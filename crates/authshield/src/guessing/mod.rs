@@ -244,6 +244,13 @@ pub async fn recovered(
     forgive(tx, ctx, &keys, &keys.strangers).await
 }
 
+/// Ends what was counted of an address for everybody: whoever has it next begins anew.
+pub async fn forget(tx: &mut Tx, app: &App, ctx: &Ctx, email: &EmailAddress) -> onesql::Result<()> {
+    let keys = Keys::of(app, ctx, email, None);
+    sql::forget(tx, &keys.account).await?;
+    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await.map(drop)
+}
+
 /// Ends the row of wrong ones and what there is to wait for at `place`; from now on the client's network is
 /// the owner's.
 async fn forgive(tx: &mut Tx, ctx: &Ctx, keys: &Keys, place: &[u8]) -> onesql::Result<()> {

@@ -104,14 +104,27 @@ async fn carry_out_one(app: &App, ctx: &Ctx, user: UserId) -> onesql::Result<boo
             app.outbox.put(&mut tx, &goodbye, &Letter::AccountDeleted, ctx.now).await?;
         }
     } else {
-        sql::set_due(&mut tx, user, None, ctx.now).await?;
-        let kept = Event::UserDeletionWithdrawn { user, reason: Some("last_admin") };
-        audit::record(&mut tx, app, ctx, &kept).await?;
-        tell(&mut tx, app, ctx, &account, &Letter::AccountDeletionWithdrawn).await?;
+        keep(&mut tx, app, ctx, &account, "last_admin").await?;
     }
     tx.commit().await?;
     app.outbox.wake();
     Ok(may_go)
+}
+
+/// Keeps an account whose owner asked for its deletion, if they did; `reason` says why.
+pub async fn keep(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    reason: &'static str,
+) -> onesql::Result<()> {
+    if sql::set_due(tx, user.id, None, ctx.now).await? {
+        let kept = Event::UserDeletionWithdrawn { user: user.id, reason: Some(reason) };
+        audit::record(tx, app, ctx, &kept).await?;
+        tell(tx, app, ctx, user, &Letter::AccountDeletionWithdrawn).await?;
+    }
+    Ok(())
 }
 
 /// Writes to the owner of an account, if the address was proved.

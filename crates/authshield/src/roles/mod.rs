@@ -15,7 +15,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
-use crate::{links, registration, second_factor, sessions};
+use crate::{guessing, links, own_data, registration, second_factor, sessions};
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -211,6 +211,7 @@ async fn change_active(
     }
     if !is_active {
         sessions::end_all(tx, user, None, "user_disabled", ctx.now).await?;
+        own_data::keep(tx, app, ctx, &before, "user_disabled").await?;
     }
     if is_active {
         // A sign-in that waited meanwhile for a second factor begins anew.
@@ -253,6 +254,7 @@ pub async fn remove(
 ) -> onesql::Result<()> {
     accounts::delete(tx, user.id).await?;
     registration::forget(tx, &user.email, ctx.now).await?;
+    guessing::forget(tx, app, ctx, &user.email).await?;
     audit::record(tx, app, ctx, &Event::UserDeleted { user: user.id, reason }).await
 }
 

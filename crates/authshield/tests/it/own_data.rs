@@ -126,6 +126,43 @@ async fn of_a_deletion_and_its_withdrawal_at_once_one_counts_and_both_say_so() {
     assert_eq!(app.count(deleted).await, gone);
 }
 
+/// Whoever asked may be a thief: an account that is disabled is looked at by somebody, and stays.
+#[tokio::test]
+async fn an_account_that_is_disabled_meanwhile_stays() {
+    let app = TestApp::with(&[]).await;
+    let root = app.sign_up_admin("root@example.org").await;
+    let ann = app.sign_up("ann@example.org").await;
+    app.delete_as(&ann, ME).await.ok(202);
+    let status = format!("/api/v1/admin/users/{}/status", ann.id);
+    let disabled = app.patch_as(&root, &status, json!({ "is_active": false })).await;
+    assert_eq!(disabled.ok(200).body["is_active"], false);
+    assert!(letter(&app, "stays").await.is_some());
+    app.advance(14 * DAY);
+    assert_eq!(carry_out(&app).await, 0);
+    let kept = "SELECT COUNT(*) FROM audit_events
+                WHERE code = 'USER_DELETION_WITHDRAWN' AND reason = 'user_disabled'";
+    assert_eq!(app.count(kept).await, 1);
+
+    // Its owner is not told from where an administrator works.
+    let root = app.sign_in("root@example.org").await;
+    app.patch_as(&root, &status, json!({ "is_active": true })).await.ok(200);
+    let ann = app.sign_in("ann@example.org").await;
+    let told = app.get_as(&ann, "/api/v1/users/me/events").await;
+    let by_others = told.ok(200).body["items"].as_array().unwrap().iter();
+    let mut by_others = by_others.filter(|event| event["by_administrator"] == true).peekable();
+    assert!(by_others.peek().is_some(), "{}", told.body);
+    assert!(by_others.all(|event| event["ip_address"].is_null() && event["device"].is_null()));
+
+    // What was counted of an address ends with its account.
+    for _ in 0..10 {
+        app.log_in("ann@example.org", "battery staple").await.is(401, "AUTH_INVALID_CREDENTIALS");
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM password_failures WHERE failures > 0").await, 1);
+    let user = ann.id.parse().unwrap();
+    authshield::roles::delete_user(&app.app, &app.ctx(), user).await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM password_failures WHERE failures > 0").await, 0);
+}
+
 #[tokio::test]
 async fn the_last_administrator_stays() {
     let app = TestApp::with(&[UNLIMITED]).await;

@@ -83,11 +83,12 @@ pub struct Filter {
 impl Filter {
     /// Reads a file, all of it, and proves that it is whole and finds what is in it.
     pub fn read(file: &Path) -> Result<Self, Broken> {
-        let file = File::open(file)?;
-        let about = file.metadata()?;
+        // Before it is opened: that waits for ever where somebody put a pipe.
+        let about = std::fs::metadata(file)?;
         if !about.is_file() {
             return Err(Broken::Foreign);
         }
+        let file = File::open(file)?;
         Self::parse(BufReader::with_capacity(CHUNK, file), about.len())
     }
 
@@ -319,6 +320,17 @@ mod tests {
 
     fn parse(bytes: &[u8]) -> Result<Filter, Broken> {
         Filter::parse(bytes, bytes.len() as u64)
+    }
+
+    /// Opening a pipe that nobody writes to never ends.
+    #[test]
+    fn what_is_no_file_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for what in [pipe.as_path(), folder.path()] {
+            assert!(matches!(Filter::read(what), Err(Broken::Foreign)), "{}", what.display());
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Breached {
 #[derive(Debug, Default)]
 struct Seen {
     stamp: Stamp,
+    /// Whether somebody looked at all.
+    looked: bool,
     trouble: Option<String>,
     /// What nobody was told yet.
     news: Option<Look>,
@@ -81,6 +83,7 @@ impl Breached {
             return;
         }
         seen.stamp = stamp;
+        seen.looked = true;
         match Filter::read(file) {
             Ok(filter) => {
                 seen.news = Some(Look::Read(filter.about));
@@ -89,8 +92,14 @@ impl Breached {
             }
             Err(broken) => {
                 let why = crate::problem::chain(&broken);
-                seen.news = Some(Look::Broken(why.clone()));
+                if seen.trouble.as_ref() != Some(&why) {
+                    seen.news = Some(Look::Broken(why.clone()));
+                }
                 seen.trouble = Some(why);
+                // It can be read at another time without being another file: it got other permissions.
+                if matches!(broken, Broken::Unreadable(_)) {
+                    seen.stamp = Stamp::Unknown;
+                }
             }
         }
     }
@@ -121,13 +130,15 @@ impl Breached {
         filter.as_ref().is_some_and(|filter| filter.knows(&nfc(password)))
     }
 
-    /// As [`Breached::knows`], where one can wait until the file was read for the first time.
+    /// As [`Breached::knows`], where nobody read the file before, as in a command. Whoever comes while somebody
+    /// reads does not wait.
     pub(super) fn knows_by_now(&self, password: &str) -> bool {
-        if self.file.is_some() && self.filter.load().is_none() {
-            let mut seen = self.seen();
-            if seen.stamp == Stamp::Unknown {
-                self.look_with(&mut seen);
-            }
+        if self.file.is_some()
+            && self.filter.load().is_none()
+            && let Ok(mut seen) = self.seen.try_lock()
+            && !seen.looked
+        {
+            self.look_with(&mut seen);
         }
         self.knows(password)
     }
