@@ -58,11 +58,7 @@ pub async fn withdraw(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<b
     if accounts::by_id(&mut tx, user.id).await?.is_none() {
         return Ok(false);
     }
-    if sql::set_due(&mut tx, user.id, None, ctx.now).await? {
-        let withdrawn = Event::UserDeletionWithdrawn { user: user.id, reason: None };
-        audit::record(&mut tx, app, ctx, &withdrawn).await?;
-        tell(&mut tx, app, ctx, user, &Letter::AccountDeletionWithdrawn).await?;
-    }
+    keep(&mut tx, app, ctx, user, None).await?;
     tx.commit().await?;
     app.outbox.wake();
     Ok(true)
@@ -104,23 +100,24 @@ async fn carry_out_one(app: &App, ctx: &Ctx, user: UserId) -> onesql::Result<boo
             app.outbox.put(&mut tx, &goodbye, &Letter::AccountDeleted, ctx.now).await?;
         }
     } else {
-        keep(&mut tx, app, ctx, &account, "last_admin").await?;
+        keep(&mut tx, app, ctx, &account, Some("last_admin")).await?;
     }
     tx.commit().await?;
     app.outbox.wake();
     Ok(may_go)
 }
 
-/// Keeps an account whose owner asked for its deletion, if they did; `reason` says why.
+/// Keeps an account whose owner asked for its deletion, if they did; `reason` says why, unless they took it
+/// back.
 pub async fn keep(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
-    reason: &'static str,
+    reason: Option<&'static str>,
 ) -> onesql::Result<()> {
     if sql::set_due(tx, user.id, None, ctx.now).await? {
-        let kept = Event::UserDeletionWithdrawn { user: user.id, reason: Some(reason) };
+        let kept = Event::UserDeletionWithdrawn { user: user.id, reason };
         audit::record(tx, app, ctx, &kept).await?;
         tell(tx, app, ctx, user, &Letter::AccountDeletionWithdrawn).await?;
     }

@@ -211,7 +211,7 @@ async fn change_active(
     }
     if !is_active {
         sessions::end_all(tx, user, None, "user_disabled", ctx.now).await?;
-        own_data::keep(tx, app, ctx, &before, "user_disabled").await?;
+        own_data::keep(tx, app, ctx, &before, Some("user_disabled")).await?;
     }
     if is_active {
         // A sign-in that waited meanwhile for a second factor begins anew.

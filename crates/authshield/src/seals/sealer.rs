@@ -86,10 +86,12 @@ impl Memory {
         let is_due = |last: Option<Timestamp>, glance: &Glance| {
             last.is_none_or(|last| now.since(last) >= glance.every || last > now)
         };
-        match () {
-            () if is_due(self.farthest, &FARTHEST) => FARTHEST.back,
-            () if is_due(self.far, &FAR) => FAR.back,
-            () => NEAR,
+        if is_due(self.farthest, &FARTHEST) {
+            FARTHEST.back
+        } else if is_due(self.far, &FAR) {
+            FAR.back
+        } else {
+            NEAR
         }
     }
 
