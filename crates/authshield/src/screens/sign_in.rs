@@ -134,8 +134,8 @@ pub(super) async fn resend(
     Form(Address { email }): Form<Address>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    match verification::resend(&app, &ctx, &email).await {
-        Ok(()) => {}
+    match verification::resend(&app, &ctx, &email, None).await {
+        Ok(_) => {}
         Err(VerifyError::Limited(exceeded)) => {
             let wrong = Wrong::wait(&app.pages, &visit, exceeded);
             return Ok(show(&app, &visit, email.as_str(), None, true, &wrong));
