@@ -181,6 +181,7 @@ page-second-factor = Zeigen Sie, dass Sie es sind
 
 page-enrol = Fügen Sie einen zweiten Faktor hinzu
     .lead = Hier genügt ein Passwort nicht. Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon; von da an zeigt die App für jede Anmeldung einen Code.
+    .own = Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon; von da an zeigt die App für jede Anmeldung einen Code.
     .picture = QR-Code für Ihre Authenticator-App
     .by-hand = Ohne Kamera geben Sie diesen Schlüssel in die App ein:
     .same-device = In einer App auf diesem Gerät öffnen
@@ -227,6 +228,56 @@ page-account = Ihr Konto
     .ended = Dort sind Sie abgemeldet.
     .ended-others = Überall sonst sind Sie abgemeldet.
     .more = Es gibt mehr, als hier gezeigt werden.
+    .wrong-password = Das Passwort ist falsch.
+
+page-prove = Zeigen Sie noch einmal, dass Sie es sind
+    .lead = Was jetzt kommt, lässt sich nicht zurücknehmen oder würde Ihr Konto auf andere Weise öffnen.
+
+page-password = Passwort
+    .current = Jetziges Passwort
+    .note = Wenn Sie ein neues setzen, werden Sie auf allen anderen Geräten abgemeldet.
+    .same = Das ist das jetzige Passwort. Wählen Sie ein anderes.
+    .done = Ihr Passwort wurde geändert, und überall sonst sind Sie abgemeldet.
+
+page-factor = Zweiter Faktor
+    .off = Mit einem zweiten Faktor öffnet ein gestohlenes Passwort nichts: Bei jeder Anmeldung zeigen Sie einen Code einer App auf Ihrem Telefon. Geben Sie Ihr Passwort ein, um eine hinzuzufügen.
+    .add = Eine App hinzufügen
+    .confirm = Hinzufügen
+    .on = Seit { $since } wird nach einer Authenticator-App gefragt.
+    .left = { $left ->
+        [0] Es ist kein Wiederherstellungscode übrig. Machen Sie neue, sonst sperrt Sie ein verlorenes Telefon aus.
+        [one] Ein Wiederherstellungscode ist übrig. Machen Sie neue, sonst sperrt Sie ein verlorenes Telefon vielleicht aus.
+       *[other] { $left } Wiederherstellungscodes sind übrig.
+    }
+    .renew = Neue Wiederherstellungscodes
+    .renew-note = Die Codes, die Sie haben, sind dann nichts mehr wert.
+    .renew-action = Neue Codes machen
+    .remove = Entfernen
+    .remove-note = Von da an öffnet Ihr Passwort allein Ihr Konto.
+    .remove-action = Zweiten Faktor entfernen
+    .removed = Der zweite Faktor wurde entfernt.
+    .changed = Das hat sich inzwischen geändert. Bitte sehen Sie noch einmal nach.
+
+page-activity = Was geschehen ist
+    .lead = Wenn Sie etwas in dieser Liste nicht waren, ändern Sie Ihr Passwort.
+    .operator = durch den Betreiber
+    .next = Älteres
+
+page-data = Ihre Daten
+    .export = Alles mitnehmen
+    .export-note = Alles, was über Sie gespeichert ist, in einer Datei (JSON).
+    .export-action = Herunterladen
+    .delete = Gehen
+    .delete-note = { $days ->
+        [one] Ihr Konto wird mit allem, was dazugehört, nach einem Tag gelöscht. Bis dahin können Sie das hier zurücknehmen. Überall sonst sind Sie sofort abgemeldet.
+       *[other] Ihr Konto wird mit allem, was dazugehört, nach { $days } Tagen gelöscht. Bis dahin können Sie das hier zurücknehmen. Überall sonst sind Sie sofort abgemeldet.
+    }
+    .delete-action = Mein Konto löschen
+    .deletion = Sie gehen. Bis dahin ist nichts verloren.
+    .due = Ihr Konto wird am { $at } gelöscht.
+    .keep = Mein Konto behalten
+    .kept = Ihr Konto bleibt.
+    .last-admin = Sie sind der einzige Administrator. Machen Sie zuerst jemand anderen dazu.
 
 page-password-rule = Mindestens { $min } Zeichen. Ein paar Wörter, die nichts miteinander zu tun haben, sind lang und leicht zu merken.
 page-busy = Im Moment ist viel los. Es wurde nichts geändert: Bitte geben Sie das Passwort gleich noch einmal ein.

@@ -186,6 +186,7 @@ page-second-factor = Show that it is you
 
 page-enrol = Add a second factor
     .lead = Here a password is not enough. Scan this picture with an authenticator app on your phone; from then on the app shows a code for every sign-in.
+    .own = Scan this picture with an authenticator app on your phone; from then on the app shows a code for every sign-in.
     .picture = QR code for your authenticator app
     .by-hand = Without a camera, type this key into the app:
     .same-device = Open it in an app on this device
@@ -232,6 +233,56 @@ page-account = Your { -account }
     .ended = You are signed out there.
     .ended-others = You are signed out everywhere else.
     .more = There are more than are shown here.
+    .wrong-password = The password is wrong.
+
+page-prove = Show again that it is you
+    .lead = What comes next cannot be taken back, or would open your { -account } in another way.
+
+page-password = Password
+    .current = Current password
+    .note = When you set a new one, you are signed out on every other device.
+    .same = This is the current password. Choose another.
+    .done = Your password was changed, and you are signed out everywhere else.
+
+page-factor = Second factor
+    .off = With a second factor, a stolen password opens nothing: at every sign-in you show a code of an app on your phone. Enter your password to add one.
+    .add = Add an app
+    .confirm = Add it
+    .on = An authenticator app is asked for since { $since }.
+    .left = { $left ->
+        [0] No recovery code is left. Make new ones, or losing your phone locks you out.
+        [one] One recovery code is left. Make new ones, or losing your phone may lock you out.
+       *[other] { $left } recovery codes are left.
+    }
+    .renew = New recovery codes
+    .renew-note = The ones that you have are worth nothing then.
+    .renew-action = Make new codes
+    .remove = Remove it
+    .remove-note = From then on your password alone opens your { -account }.
+    .remove-action = Remove the second factor
+    .removed = The second factor was removed.
+    .changed = That changed in the meantime. Please look again.
+
+page-activity = What happened
+    .lead = If something in this list was not you, change your password.
+    .operator = by the operator
+    .next = Older
+
+page-data = Your data
+    .export = Take everything along
+    .export-note = Everything that is kept of you, as one file (JSON).
+    .export-action = Download
+    .delete = Leave
+    .delete-note = { $days ->
+        [one] Your { -account } is deleted, with all that belongs to it, after one day. Until then you can take that back here. Everywhere else you are signed out at once.
+       *[other] Your { -account } is deleted, with all that belongs to it, after { $days } days. Until then you can take that back here. Everywhere else you are signed out at once.
+    }
+    .delete-action = Delete my { -account }
+    .deletion = You are leaving. Until then nothing is lost.
+    .due = Your { -account } will be deleted on { $at }.
+    .keep = Keep my { -account }
+    .kept = Your { -account } is kept.
+    .last-admin = You are the only administrator. Make somebody else one first.
 
 page-password-rule = At least { $min } characters. A few words that have nothing to do with each other are long and easy to remember.
 page-busy = A lot is going on just now. Nothing was changed: please enter the password again in a moment.

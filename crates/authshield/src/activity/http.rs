@@ -22,21 +22,21 @@ problems!(
 pub struct Activity {
     id: AuditId,
     #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+    pub(crate) at: Timestamp,
     /// What happened, for programs.
     code: String,
     /// The same, in the language of the account.
-    description: String,
+    pub(crate) description: String,
     /// From where, if somebody on the network did it, and no administrator.
-    ip_address: Option<String>,
+    pub(crate) ip_address: Option<String>,
     /// By what, for people.
-    device: Option<String>,
+    pub(crate) device: Option<String>,
     /// The session that it is about.
     session_id: Option<SessionId>,
     /// Whether that is the session that asks.
-    is_current_session: bool,
+    pub(crate) is_current_session: bool,
     /// Whether somebody else did it, with the rights of an administrator.
-    by_administrator: bool,
+    pub(crate) by_administrator: bool,
 }
 
 impl Activity {
@@ -79,9 +79,18 @@ pub async fn list_activity(
     caller: Caller,
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<Activity>>, Problem> {
+    page(&app, &caller, &paging).await.map(Json)
+}
+
+/// Reads a piece of what happened to the caller's account.
+pub(crate) async fn page(
+    app: &App,
+    caller: &Caller,
+    paging: &Paging,
+) -> Result<Page<Activity>, Problem> {
     let (after, at_most) = paging.read()?;
     let mut tx = app.store.glance().await?;
     let entries = audit::of_owner(&mut tx, caller.user.id, after.id, at_most).await?;
     let place = |entry: &Entry| Place { at: entry.at, id: entry.id.as_uuid() };
-    Ok(Json(Page::cut(entries, at_most, place).map(|entry| Activity::new(&app, &caller, entry))))
+    Ok(Page::cut(entries, at_most, place).map(|entry| Activity::new(app, caller, entry)))
 }

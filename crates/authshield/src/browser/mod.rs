@@ -5,6 +5,7 @@
 //!                              transaction that opens the session
 //! every page    find           whose cookie is it, and does its session go on?  (access::admit)
 //! every form    Browser::sent_by_us    does it carry what only our page could know?
+//! proving more  renew          another secret for the same session
 //! ```
 //!
 //! The secret is made at every sign-in and never taken from a browser, so nobody can lay one under that
@@ -24,7 +25,7 @@ use self::sql::Held;
 use crate::access::{self, Caller};
 use crate::accounts::User;
 use crate::app::{App, Ctx};
-use crate::kernel::BrowserToken;
+use crate::kernel::{BrowserToken, SessionId};
 use crate::problem::Problem;
 use crate::sessions::{Carrier, Session};
 
@@ -73,6 +74,18 @@ impl Browser {
         let carried = URL_SAFE_NO_PAD.decode(guard.expose_secret()).unwrap_or_default();
         verify_slices_are_equal(&carried, &self.guard).is_ok()
     }
+}
+
+/// Makes the cookie of a session anew, after its owner proved more than before: what was good for less is
+/// good for nothing from then on. Nothing, if no browser carries the session.
+pub async fn renew(app: &App, ctx: &Ctx, session: SessionId) -> onesql::Result<Option<Cookie>> {
+    let token = BrowserToken::new(ctx.world());
+    let mut tx = app.store.write().await?;
+    if sql::replace(&mut tx, hash(app, &token), session).await? == 0 {
+        return Ok(None);
+    }
+    tx.commit().await?;
+    Ok(Some(Cookie(token)))
 }
 
 /// Finds who is signed in with a cookie; nobody, if its session has ended, its account is disabled, or must

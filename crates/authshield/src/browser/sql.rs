@@ -34,6 +34,15 @@ pub(super) async fn insert(
     .await
 }
 
+/// Puts another cookie into the place of that of a session.
+pub(super) async fn replace(tx: &mut Tx, hash: Vec<u8>, session: SessionId) -> Result<u64> {
+    tx.query("UPDATE browser_sessions SET token_hash = $2 WHERE session_id = $1")
+        .bind(session)
+        .bind(hash)
+        .execute()
+        .await
+}
+
 /// Finds the session of a cookie.
 pub(super) async fn find(tx: &mut Tx, hash: Vec<u8>) -> Result<Option<Held>> {
     tx.query(concat!(

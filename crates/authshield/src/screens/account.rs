@@ -7,16 +7,17 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::page::NAMES;
-use super::setup;
 use super::sign_in::{Pressed, SIGN_OUT};
 use super::signed_in::{Guarded, Own, SignedIn, to};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use crate::accounts::{self, Change};
+use super::{activity, data, factor, password, setup};
+use crate::accounts::{self, Change, ChangeError};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
-use crate::kernel::{FullName, Locale, Place, SessionId};
+use crate::kernel::{FullName, Locale, Place, SessionId, Timestamp};
 use crate::problem::{Code, Problem};
+use crate::second_factor::StepUp;
 use crate::sessions::{self, Session};
 
 pub(super) const PATH: &str = "/account";
@@ -34,6 +35,10 @@ pub(super) enum Done {
     Profile,
     Ended,
     EndedOthers,
+    Password,
+    FactorRemoved,
+    Deletion,
+    Kept,
 }
 
 /// What the address may say.
@@ -79,6 +84,10 @@ async fn show(
         Done::Profile => "page-account.saved",
         Done::Ended => "page-account.ended",
         Done::EndedOthers => "page-account.ended-others",
+        Done::Password => "page-password.done",
+        Done::FactorRemoved => "page-factor.removed",
+        Done::Deletion => "page-data.deletion",
+        Done::Kept => "page-data.kept",
     });
     let known = app.pages.words().known(user.locale.as_str());
     let languages: Vec<Value> = NAMES
@@ -87,8 +96,6 @@ async fn show(
         .collect();
     let name = user.full_name.as_ref().map(FullName::as_str).unwrap_or_default();
     let context = context! {
-        guard => browser.guard(),
-        sign_out => visit.action(app, SIGN_OUT),
         save => visit.action(app, PROFILE),
         end => visit.action(app, END),
         end_others => visit.action(app, END_OTHERS),
@@ -102,8 +109,52 @@ async fn show(
         more => more,
         done => done.map(|id| app.pages.say(visit, id, &[])),
         wrong_name => &wrong.alert,
+        due => user.deletion_due_at.map(Timestamp::to_minute),
+        keep => visit.action(app, data::KEEP),
+        ..frame(app, visit, browser, PATH)
     };
     Ok(wrong.mark(app, app.pages.show(wrong.status(), "account.html", visit, context)))
+}
+
+/// What stands around every page of the account, that at `here` among them.
+pub(super) fn frame(app: &App, visit: &Visit, browser: &Browser, here: &str) -> Value {
+    let places: Vec<Value> = [
+        (PATH, "page-account"),
+        (password::PATH, "page-password"),
+        (factor::PATH, "page-factor"),
+        (activity::PATH, "page-activity"),
+        (data::PATH, "page-data"),
+    ]
+    .into_iter()
+    .map(|(path, id)| {
+        let (link, words) = (visit.action(app, path), app.pages.say(visit, id, &[]));
+        context! { link, words, here => path == here }
+    })
+    .collect();
+    context! {
+        guard => browser.guard(),
+        places => places,
+        sign_out => visit.action(app, SIGN_OUT),
+    }
+}
+
+/// Puts into words why something was not done that asks for the password; or says that another proof is
+/// due first.
+pub(super) fn why(
+    app: &App,
+    visit: &Visit,
+    error: ChangeError,
+) -> Result<Result<Wrong, StepUp>, Problem> {
+    Ok(Ok(match error {
+        ChangeError::StepUp(why) => return Ok(Err(why)),
+        ChangeError::WrongPassword => {
+            let words = app.pages.say(visit, "page-account.wrong-password", &[]);
+            Wrong::because(error, words)
+        }
+        ChangeError::Limited(exceeded) => Wrong::wait(&app.pages, visit, exceeded),
+        ChangeError::Overloaded(busy) => Wrong::busy(&app.pages, visit, busy),
+        error => return Err(error.into()),
+    }))
 }
 
 fn describe(session: &Session, current: SessionId) -> Value {
@@ -191,6 +242,7 @@ pub(super) async fn end_others(
     Ok(done(&app, &visit, "ended-others"))
 }
 
-fn done(app: &App, visit: &Visit, what: &str) -> Response {
+/// Goes back to the account, where it is said `what` was done.
+pub(super) fn done(app: &App, visit: &Visit, what: &str) -> Response {
     to(&format!("{}&done={what}", visit.action(app, PATH)))
 }

@@ -7,7 +7,7 @@
 //! POST /sign-out                        ─ sessions::log_out
 //! GET  /register, POST                  ─ registration::register
 //! GET  /forgot-password, POST           ─ recovery::forgot
-//! GET  /account, POST /account/…        ─ accounts, sessions
+//! GET  /account, POST /account/…        ─ accounts, sessions, second_factor, activity, own_data
 //! GET  /verify-email ─ verify::ask      a button; looking at a link uses nothing up
 //! POST /verify-email ─ verify::confirm  ─ verification::verify
 //! GET  /reset-password, POST            ─ recovery::reset
@@ -25,15 +25,20 @@
 //! with what such a page carries: [`signed_in`] says how.
 
 mod account;
+mod activity;
 mod assets;
 mod cookie;
+mod data;
 mod docs;
+mod factor;
 mod forgot;
 mod form;
 mod home;
 mod link;
 mod page;
+mod password;
 mod problems;
+mod prove;
 mod register;
 mod reset;
 mod rules;
@@ -130,5 +135,17 @@ fn people(app: &App) -> Router<App> {
         .route(account::PROFILE, post(account::save))
         .route(account::END, post(account::end))
         .route(account::END_OTHERS, post(account::end_others))
+        .route(prove::PATH, post(prove::prove).layer(limited(&SECOND_FACTOR_PER_CLIENT)))
+        .route(password::PATH, get(password::ask).post(password::change))
+        .route(factor::PATH, get(factor::see))
+        .route(factor::ADD, get(factor::anew).post(factor::add))
+        .route(factor::CONFIRM, get(factor::anew).post(factor::confirm))
+        .route(factor::CODES, get(factor::anew).post(factor::renew_codes))
+        .route(factor::REMOVE, get(factor::anew).post(factor::remove))
+        .route(activity::PATH, get(activity::see))
+        .route(data::PATH, get(data::ask))
+        .route(data::EXPORT, post(data::export))
+        .route(data::DELETE, post(data::delete))
+        .route(data::KEEP, post(data::keep))
         .layer(from_fn_with_state(app.clone(), signed_in::own_forms))
 }

@@ -89,7 +89,7 @@ pub(super) async fn confirm(
     let token = PendingToken::parse(ticket.expose_secret());
     match second_factor::confirm_enrolment::<Cookie>(&app, &ctx, token.as_ref(), &code).await {
         Ok((codes, cookie)) => {
-            let response = show_codes(&app, &visit, &codes);
+            let response = show_codes(&app, &visit, &codes, &visit.action(&app, account::PATH));
             signed_in::enter(&app, &ctx, before, &cookie, response).await
         }
         Err(error) => match (token, again(&app, &visit, error)?) {
@@ -157,6 +157,7 @@ fn show_enrolment(
         action => visit.action(app, CONFIRM),
         anew => visit.action(app, sign_in::PATH),
         ticket => token.reveal(),
+        guard => (),
         secret => enrolment.map(|enrolment| in_groups(&enrolment.secret)),
         uri => enrolment.map(|enrolment| enrolment.uri.as_str()),
         picture => enrolment.map(|enrolment| BASE64_STANDARD.encode(&enrolment.qr_svg)),
@@ -166,14 +167,15 @@ fn show_enrolment(
 }
 
 /// Four letters at a time are easy to type.
-fn in_groups(secret: &str) -> String {
+pub(super) fn in_groups(secret: &str) -> String {
     let letters: Vec<char> = secret.chars().collect();
     letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join(" ")
 }
 
-fn show_codes(app: &App, visit: &Visit, codes: &[RecoveryCode]) -> Response {
+/// Shows recovery codes, once; then one goes on to `next`.
+pub(super) fn show_codes(app: &App, visit: &Visit, codes: &[RecoveryCode], next: &str) -> Response {
     let codes: Vec<String> = codes.iter().map(|code| code.reveal().to_string()).collect();
-    let context = context! { codes => codes, next => visit.action(app, account::PATH) };
+    let context = context! { codes => codes, next => next };
     app.pages.show(StatusCode::OK, "recovery-codes.html", visit, context)
 }
 

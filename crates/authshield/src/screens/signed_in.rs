@@ -125,6 +125,19 @@ pub(super) async fn enter(
     Ok(response)
 }
 
+/// Gives a browser another cookie, whose owner proved more than before.
+pub(super) async fn renew(
+    app: &App,
+    ctx: &Ctx,
+    browser: &Browser,
+    mut response: Response,
+) -> Result<Response, Problem> {
+    if let Some(cookie) = browser::renew(app, ctx, browser.caller.session).await? {
+        cookie::give(app, &mut response, &cookie);
+    }
+    Ok(response)
+}
+
 /// Sends a browser elsewhere, with a GET (RFC 9110, 15.4.4).
 pub(super) fn to(address: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();

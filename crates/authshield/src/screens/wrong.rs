@@ -50,6 +50,12 @@ impl Wrong {
         Self { problem: Some(problem.into()), ..Self::nothing() }
     }
 
+    /// Says besides what is wrong with the new password.
+    pub(super) fn with_password(mut self, words: String) -> Self {
+        self.password.push(words);
+        self
+    }
+
     /// The same, where somebody has to wait.
     pub(super) fn wait(pages: &Pages, visit: &Visit, problem: impl Into<Problem>) -> Self {
         let problem = problem.into();

@@ -431,6 +431,18 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.says("It was saved.").await;
     browser.is_sound("account").await;
 
+    for place in ["Password", "Second factor", "What happened", "Your data"] {
+        let link = Locator::LinkText(place);
+        browser.client.find(link).await.unwrap().click().await.unwrap();
+        browser.heading(place).await;
+        browser.is_sound(&format!("account-{}", place.to_lowercase().replace(' ', "-"))).await;
+    }
+    browser.press_on("Delete my account").await;
+    browser.says("will be deleted on").await;
+    browser.is_sound("account-leaving").await;
+    browser.press_on("Keep my account").await;
+    browser.says("is kept").await;
+
     // What scripts see of it: nothing.
     let cookies = browser.client.execute("return document.cookie", Vec::new()).await.unwrap();
     assert_eq!(cookies, "");
