@@ -112,6 +112,7 @@ pub fn pair(
         acr: rules::acr(&session.amr.0),
         auth_time: session.auth_time.as_second(),
         epoch: app.installation.token_epoch,
+        user_epoch: user.epoch,
     };
     let refresh_ends = (ctx.now + app.config.refresh.ttl).min(session.expires_at);
     for kind in ["access", "refresh"] {

@@ -33,7 +33,7 @@ const FEATURES: [&str; 20] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 13] = [
+const SERVICES: [&str; 14] = [
     "audit",
     "config",
     "exports",
@@ -44,6 +44,7 @@ const SERVICES: [&str; 13] = [
     "links.rs",
     "mail",
     "passwords",
+    "revocations",
     "seals",
     "telemetry",
     "vault",

@@ -40,6 +40,7 @@ mod recovery;
 mod registration;
 mod restore;
 mod returns;
+mod revocations;
 mod rotation_model;
 mod screens;
 mod seals;
