@@ -7,6 +7,7 @@ mod growth;
 mod mail;
 mod overload;
 mod rates;
+mod timing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(crate) enum Measure {
     Register,
     /// How long until a service that checks tokens by itself refuses a session that ended, at 1,000 a second
     Feed,
+    /// Whether the time of an answer tells who has an account
+    Timing,
 }
 
 /// Where and how to measure.
@@ -68,6 +71,7 @@ impl Bench {
             Measure::Mail => mail::drain(self, kind),
             Measure::Register => mail::register(self, kind),
             Measure::Feed => feed::measure(self, kind),
+            Measure::Timing => timing::measure(self, kind),
         }
     }
 
