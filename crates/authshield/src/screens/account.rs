@@ -133,6 +133,7 @@ pub(super) fn frame(app: &App, visit: &Visit, browser: &Browser, here: &str) -> 
     .collect();
     context! {
         guard => browser.guard(),
+        owned_by => browser.caller.user.email.as_str(),
         places => places,
         sign_out => visit.action(app, SIGN_OUT),
     }
