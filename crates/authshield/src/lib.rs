@@ -4,8 +4,8 @@
 //! pages     what the outside can see, one kind per file
 //!           router  problem  config  audit::event  access::permission  limits::rules
 //!           mail::letter  telemetry::metrics
-//! features  registration verification login tokens sessions recovery accounts activity roles
-//!           admin health checks screens backup compose cli
+//! features  registration verification login tokens sessions browser recovery accounts activity
+//!           roles admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
 //! services  audit seals exports guessing limits leases links mail vault passwords telemetry
 //!           chores installation words
@@ -22,6 +22,7 @@ pub mod app;
 pub mod assemble;
 pub mod audit;
 pub mod backup;
+pub mod browser;
 pub mod checks;
 pub mod chores;
 pub mod cli;

@@ -23,4 +23,4 @@ pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
 pub use recovery_code::RecoveryCode;
-pub use token::{LinkToken, PendingToken, RefreshToken, SuccessorKey, TokenHashKey};
+pub use token::{BrowserToken, LinkToken, PendingToken, RefreshToken, SuccessorKey, TokenHashKey};

@@ -13,7 +13,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{PendingToken, RecoveryCode, UserId};
 use crate::passkeys::{self, Challenge, Purpose};
-use crate::tokens::TokenPair;
+use crate::sessions::Carrier;
 use crate::vault::totp_secret_of;
 use crate::{guessing, login};
 
@@ -87,12 +87,12 @@ pub async fn challenge(
 }
 
 /// Opens the session that a ticket waits for, if what is shown is right.
-pub async fn verify(
+pub async fn verify<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     token: Option<&PendingToken>,
     proof: &Proof,
-) -> Result<TokenPair, FactorError> {
+) -> Result<C, FactorError> {
     let (mut tx, hash, account) = take(app, ctx, token).await?;
     let user = account.user.id;
     let purpose = Purpose::SecondFactor(hash.clone());
@@ -105,12 +105,12 @@ pub async fn verify(
     let password = account.password_hash.as_deref();
     let amr = [&["pwd"], amr.as_slice()].concat();
     let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr).await?;
-    let Some(pair) = begun else {
+    let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
     };
     tx.commit().await?;
     app.outbox.wake();
-    Ok(pair)
+    Ok(carrier)
 }
 
 /// Makes a secret for who must have a second factor and has none: the ticket shows that the password
@@ -134,12 +134,12 @@ pub async fn enrol(
 }
 
 /// Lets that secret count, and opens the session that the ticket waits for.
-pub async fn confirm_enrolment(
+pub async fn confirm_enrolment<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     token: Option<&PendingToken>,
     code: &SecretString,
-) -> Result<(Vec<RecoveryCode>, TokenPair), FactorError> {
+) -> Result<(Vec<RecoveryCode>, C), FactorError> {
     let (mut tx, hash, account) = take(app, ctx, token).await?;
     let user = account.user;
     has_no_passkey(&mut tx, user.id).await?;
@@ -152,12 +152,12 @@ pub async fn confirm_enrolment(
     let (id, password) = (user.id, account.password_hash.as_deref());
     let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
     let begun = login::begin(&mut tx, app, ctx, user, password, &["pwd", "otp"]).await?;
-    let Some(pair) = begun else {
+    let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
     };
     tx.commit().await?;
     app.outbox.wake();
-    Ok((codes, pair))
+    Ok((codes, carrier))
 }
 
 /// Fails where there is a passkey: or the password alone would lead around it to a new factor.

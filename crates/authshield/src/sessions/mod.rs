@@ -14,6 +14,7 @@ pub use sql::{
     Found, Life, Present, Session, callers, end, end_all, find, list, open, prove_again, use_again,
 };
 
+use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{SessionId, UserId};
@@ -21,6 +22,18 @@ use crate::second_factor;
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// What carries a session to its owner: a pair of tokens, or the cookie of a browser.
+pub trait Carrier: Sized + Send {
+    /// Makes it, in the transaction that opens the session.
+    fn carry(
+        tx: &mut Tx,
+        app: &App,
+        ctx: &Ctx,
+        user: User,
+        session: &Session,
+    ) -> impl Future<Output = onesql::Result<Self>> + Send;
+}
 
 /// Remembers that a session is in use. A failure costs some exactness, not the request.
 pub async fn touch(app: &App, ctx: &Ctx, session: &Life) {
@@ -76,8 +89,20 @@ pub async fn revoke_all(
     owner: UserId,
     reason: &'static str,
 ) -> onesql::Result<u64> {
+    revoke_all_but(app, ctx, actor, owner, None, reason).await
+}
+
+/// The same, but for the session `kept`.
+pub async fn revoke_all_but(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    owner: UserId,
+    kept: Option<SessionId>,
+    reason: &'static str,
+) -> onesql::Result<u64> {
     let mut tx: Tx = app.store.write().await?;
-    let count = sql::end_all(&mut tx, owner, None, reason, ctx.now).await?;
+    let count = sql::end_all(&mut tx, owner, kept, reason, ctx.now).await?;
     second_factor::withdraw(&mut tx, owner).await?;
     let revoked = Event::SessionsRevoked { actor, user: owner, session: None, count, reason };
     audit::record(&mut tx, app, ctx, &revoked).await?;

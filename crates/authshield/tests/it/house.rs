@@ -9,11 +9,12 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 20] = [
+const FEATURES: [&str; 21] = [
     "accounts",
     "activity",
     "admin",
     "backup",
+    "browser",
     "checks",
     "cli",
     "compose",

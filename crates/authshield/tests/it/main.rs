@@ -33,6 +33,7 @@ mod openapi;
 mod outcome;
 mod own_data;
 mod ownership;
+mod pages;
 mod passkeys;
 mod program;
 mod providers;
