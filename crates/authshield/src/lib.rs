@@ -7,8 +7,8 @@
 //! features  registration verification login tokens sessions browser recovery accounts activity
 //!           roles admin health checks screens backup compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit seals exports guessing limits leases links mail vault passwords telemetry
-//!           chores installation words
+//! services  audit seals exports revocations guessing limits leases links mail vault passwords
+//!           telemetry chores installation words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
 //!
@@ -48,6 +48,7 @@ pub mod passwords;
 pub mod problem;
 pub mod recovery;
 pub mod registration;
+pub mod revocations;
 pub mod roles;
 pub mod router;
 pub mod schema;

@@ -197,7 +197,8 @@ async fn open<C: Carrier>(
 }
 
 /// Begins a session for somebody who proved who they are in the ways that `amr` names (RFC 8176);
-/// `None` if the account changed since: its password, its status, or that it has a second factor now.
+/// `None` if the account changed since: its password, its status, its roles, or that it has a second factor
+/// now.
 pub async fn begin<C: Carrier>(
     tx: &mut Tx,
     app: &App,
@@ -219,7 +220,7 @@ pub async fn begin<C: Carrier>(
         expires_at: ctx.now + app.config.session.lifetime,
         ended_at: None,
     };
-    if !sessions::open(tx, &session, password_hash, amr.len() > 1).await? {
+    if !sessions::open(tx, &session, password_hash, user.epoch, amr.len() > 1).await? {
         return Ok(None);
     }
     let succeeded =

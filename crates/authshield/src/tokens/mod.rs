@@ -118,6 +118,7 @@ fn pair(app: &App, ctx: &Ctx, user: User, session: &Session, refresh: &RefreshTo
         acr: rules::acr(&session.amr.0),
         auth_time: session.auth_time.as_second(),
         epoch: app.installation.token_epoch,
+        user_epoch: user.epoch,
     };
     let refresh_ends = (ctx.now + app.config.refresh.ttl).min(session.expires_at);
     for kind in ["access", "refresh"] {

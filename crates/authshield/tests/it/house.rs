@@ -34,7 +34,7 @@ const FEATURES: [&str; 21] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 13] = [
+const SERVICES: [&str; 14] = [
     "audit",
     "config",
     "exports",
@@ -45,6 +45,7 @@ const SERVICES: [&str; 13] = [
     "links.rs",
     "mail",
     "passwords",
+    "revocations",
     "seals",
     "telemetry",
     "vault",

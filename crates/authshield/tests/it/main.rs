@@ -42,6 +42,7 @@ mod recovery;
 mod registration;
 mod restore;
 mod returns;
+mod revocations;
 mod rotation_model;
 mod screens;
 mod seals;
