@@ -140,6 +140,7 @@ struct Answer {
 
 /// What arrived of a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one answer of its own")]
 pub(super) struct Report {
     nonce: String,
     /// Which installation; none is set up yet if nothing.
