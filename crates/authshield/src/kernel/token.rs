@@ -214,6 +214,8 @@ opaque! {
     LinkToken = "asl_";
     /// What a sign-in carries that waits for a second factor: works once, and for minutes.
     PendingToken = "asm_";
+    /// What an application gets after a sign-in at a provider, to exchange it once for tokens.
+    FederationToken = "asf_";
 }
 
 impl RefreshToken {

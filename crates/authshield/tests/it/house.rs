@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 20] = [
+const FEATURES: [&str; 21] = [
     "accounts",
     "activity",
     "admin",
@@ -17,6 +17,7 @@ const FEATURES: [&str; 20] = [
     "checks",
     "cli",
     "compose",
+    "federation",
     "health",
     "login",
     "own_data",

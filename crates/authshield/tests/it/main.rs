@@ -16,6 +16,7 @@ mod drift;
 mod events;
 mod exports;
 mod faults;
+mod federation;
 mod fuzz;
 mod guessing;
 mod house;
