@@ -64,6 +64,8 @@ impl Providers {
             .timeout(config.oauth.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            // A connection that the provider closes just then would cost somebody their sign-in.
+            .pool_max_idle_per_host(0)
             .dns_resolver(Arc::new(guard.clone()))
             .user_agent(concat!("authshield/", env!("CARGO_PKG_VERSION")))
             .build()

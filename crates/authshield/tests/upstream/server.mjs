@@ -35,6 +35,8 @@ server.listen(0, "127.0.0.1", () => {
   const handle = provider.callback();
   server.on("request", async (request, response) => {
     const now = /(?:^|; )now=(\d+)/.exec(request.headers.cookie)?.[1];
+    // Nobody comes back on a connection that is being closed.
+    response.setHeader("connection", "close");
     if (now !== undefined) {
       ahead = Number(now) * 1000 - real();
     }

@@ -158,7 +158,10 @@ async fn token(
         let inner = hostile.state.lock().unwrap();
         (inner.behaviour.clone(), inner.id_token(&hostile.issuer(&tenant)))
     };
-    assert!(form.contains("client_id=us&client_secret=secret") && form.contains("code_verifier="));
+    assert!(
+        form.contains("client_id=us&client_secret=tarragon-41-kettle")
+            && form.contains("code_verifier=")
+    );
     if behaviour.is_silent {
         return std::future::pending().await;
     }
