@@ -49,6 +49,8 @@ hashing is not what is measured.
   refresh waits for one or two of them.
 - **idle**, of p99: the same light load of 200 `me` and 100 refreshes per second without the flood. Of
   memory: 15 seconds after nobody asked for anything any more.
+- **by chance**: of a thousand answers each, in turn on one connection, the two-sided test of Mann and
+  Whitney; a stranger who asks so often has learnt nothing if it is not small.
 - **the program itself**: as `cargo xtask release` builds it; so is everything that is measured.
 "
     )

@@ -16,6 +16,9 @@ use crate::tally::Tally;
 const SERVICE: &str = "it";
 /// The variable that names it.
 const DATABASE: &str = "AUTHSHIELD_TEST_DATABASE";
+/// How many tests of the service run at once for each core. They wait more than they count: for mail,
+/// for leases to end, for what happens every second.
+const AT_ONCE: usize = 2;
 /// Of how many tests of a part that failed beside all others it is asked whether they fail alone.
 const TRIED_ALONE: usize = 2;
 
@@ -163,7 +166,9 @@ fn call(servers: &mut Servers, part: &Part, filter: &[String]) -> Result<(Tally,
     command.arg("--").args(filter);
     command.envs(&servers.environment).stdin(Stdio::null()).stdout(Stdio::piped());
     if let Some(database) = part.database {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         command.env(DATABASE, database.name());
+        command.env("RUST_TEST_THREADS", (AT_ONCE * cores).to_string());
     }
     servers.with_child(&mut command, |child| {
         let mut said = BufReader::new(child.stdout.take().expect("it was asked for"));

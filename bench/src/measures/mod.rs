@@ -6,6 +6,7 @@ mod growth;
 mod mail;
 mod overload;
 mod rates;
+mod timing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(crate) enum Measure {
     Mail,
     /// Registrations while the relay is gone, slow or silent
     Register,
+    /// Whether the time of an answer tells who has an account
+    Timing,
 }
 
 /// Where and how to measure.
@@ -64,6 +67,7 @@ impl Bench {
             Measure::Growth => growth::measure(self, kind),
             Measure::Mail => mail::drain(self, kind),
             Measure::Register => mail::register(self, kind),
+            Measure::Timing => timing::measure(self, kind),
         }
     }
 

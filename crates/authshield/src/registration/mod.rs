@@ -37,7 +37,7 @@ use crate::config::DuplicateEmail;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
-use crate::mail::{self, Letter, Progress};
+use crate::mail::{self, Letter, Progress, Story};
 use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 
 use self::sql::Waiting;
@@ -149,7 +149,13 @@ pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<MailId
     let is_somebodys =
         account.user.email_verified_at.is_some() || account.user.disabled_at.is_some();
     let mail = if is_somebodys {
-        already_registered(&mut tx, app, ctx, account.user).await?
+        let failed = Event::RegisterFailed {
+            user: Some(account.user.id),
+            email: account.user.email.as_str().to_owned(),
+            reason: "already_registered",
+        };
+        audit::record(&mut tx, app, ctx, &failed).await?;
+        already_registered(&mut tx, app, ctx, &account.user).await?
     } else {
         let user = describe(&mut tx, ctx, account.user, user, contested).await?;
         if !is_same {
@@ -179,10 +185,23 @@ const HASHES: u32 = 2;
 /// account: there is a mail for each registration, whatever it says.
 pub async fn progress(app: &App, ctx: &Ctx, id: MailId) -> onesql::Result<Option<Progress>> {
     let story = mail::story(&mut app.store.read().await?, id, ctx.now).await?;
-    Ok(story
-        .filter(|story| Letter::is_of_registration(&story.row.kind))
-        .filter(|story| ctx.now.since(story.row.created_at) < TOLD_FOR)
-        .map(|story| Progress::of(&story)))
+    Ok(story.filter(|story| is_told(story, ctx)).map(|story| Progress::of(&story)))
+}
+
+/// Tells whether the story of a mail is for whoever registered.
+fn is_told(story: &Story, ctx: &Ctx) -> bool {
+    Letter::is_of_registration(&story.row.kind) && ctx.now.since(story.row.created_at) < TOLD_FOR
+}
+
+/// Tells whether `id` is the mail of a registration of `email` of which [`progress`] is told still.
+pub async fn is_of_own(
+    app: &App,
+    ctx: &Ctx,
+    id: MailId,
+    email: &EmailAddress,
+) -> onesql::Result<bool> {
+    let story = mail::story(&mut app.store.read().await?, id, ctx.now).await?;
+    Ok(story.is_some_and(|story| is_told(&story, ctx) && story.row.recipient == email.as_str()))
 }
 
 /// How long it is told what became of the mail of a registration.
@@ -269,27 +288,21 @@ async fn describe(
 
 /// Tells the owner of an account that somebody wanted to open it again. One that is disabled is told
 /// without a link, but told: else what becomes of the mail would tell them apart.
-async fn already_registered(
+pub async fn already_registered(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
-    user: User,
+    user: &User,
 ) -> onesql::Result<MailId> {
     let (mail, lasts) = (app.outbox.next(), app.config.verification.ttl);
     let link = if user.disabled_at.is_none() {
-        let token = crate::recovery::issue(tx, app, ctx, &user, mail, lasts).await?;
+        let token = crate::recovery::issue(tx, app, ctx, user, mail, lasts).await?;
         Some(links::url(&app.config.mail.link_reset_password, &token))
     } else {
         None
     };
     let letter = Letter::AlreadyRegistered { link };
     app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
-    let failed = Event::RegisterFailed {
-        user: Some(user.id),
-        email: user.email.as_str().to_owned(),
-        reason: "already_registered",
-    };
-    audit::record(tx, app, ctx, &failed).await?;
     Ok(mail)
 }
 

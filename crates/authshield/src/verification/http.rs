@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::VerifyError;
 use crate::app::{App, Body, Ctx};
-use crate::kernel::{EmailAddress, LinkToken, UserId};
+use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::problem::{Code, Problem, problems};
 
 problems!(
@@ -78,17 +78,36 @@ pub struct Message {
     pub(crate) message: &'static str,
 }
 
-/// Ask for a new verification mail; the answer is always the same.
+/// Whose proof is still to come.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resend {
+    email: EmailAddress,
+    /// The mail of the registration, or of the last time that another was asked for.
+    mail_id: Option<MailId>,
+}
+
+/// Another mail was asked for.
+#[derive(Serialize, ToSchema)]
+pub struct Resent {
+    message: &'static str,
+    /// The new mail, for who named that of a registration of the last day: ask `GET /auth/mails/{id}`
+    /// what becomes of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_id: Option<MailId>,
+}
+
+/// Ask for a new verification mail; the answer tells nothing of the account.
 #[utoipa::path(
-    post, path = "/api/v1/auth/resend-verification", tag = "registration", request_body = Address,
-    responses((status = ACCEPTED, body = Message), MailProblems),
+    post, path = "/api/v1/auth/resend-verification", tag = "registration", request_body = Resend,
+    responses((status = ACCEPTED, body = Resent), MailProblems),
 )]
 pub async fn resend(
     State(app): State<App>,
     ctx: Ctx,
-    Body(body): Body<Address>,
-) -> Result<(StatusCode, Json<Message>), Problem> {
-    super::resend(&app, &ctx, &body.email).await?;
+    Body(body): Body<Resend>,
+) -> Result<(StatusCode, Json<Resent>), Problem> {
+    let mail_id = super::resend(&app, &ctx, &body.email, body.mail_id).await?;
     let message = "If the address has an account that is not verified, a mail is on its way.";
-    Ok((StatusCode::ACCEPTED, Json(Message { message })))
+    Ok((StatusCode::ACCEPTED, Json(Resent { message, mail_id })))
 }

@@ -10,10 +10,10 @@
 
 pub mod http;
 
-use crate::accounts;
+use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::kernel::{EmailAddress, LinkToken, UserId};
+use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
@@ -171,31 +171,53 @@ async fn take_address(
 }
 
 /// Sends a new link to an account that is not verified; the answer tells nothing.
-pub async fn resend(app: &App, ctx: &Ctx, email: &EmailAddress) -> Result<(), VerifyError> {
+///
+/// Who registered in the last day and names the mail of that, `of`, is told of the new mail as they were
+/// of the first: there is one whatever the account is, as there was then.
+pub async fn resend(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    of: Option<MailId>,
+) -> Result<Option<MailId>, VerifyError> {
     app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
         .map_err(VerifyError::Limited)?;
+    let registered = match of {
+        Some(id) => registration::is_of_own(app, ctx, id, email).await?,
+        None => false,
+    };
     let mut tx = app.store.write().await?;
     let account = accounts::hold_by_email(&mut tx, email).await?;
     registration::prolong(&mut tx, app, ctx, email).await?;
-    let reason = match &account {
-        None => Some("no_such_user"),
-        Some(account) if account.user.email_verified_at.is_some() => Some("already_verified"),
-        Some(account) if account.user.disabled_at.is_some() => Some("user_disabled"),
-        Some(account) => {
-            let (user, has_password) = (&account.user, account.password_hash.is_some());
-            registration::send_again(&mut tx, app, ctx, user, has_password).await?;
-            None
+    let user = account.as_ref().map(|account| account.user.id);
+    let (mail, reason) = match account {
+        None => (None, Some("no_such_user")),
+        Some(Account { user, password_hash, .. }) => {
+            let reason = if user.email_verified_at.is_some() {
+                Some("already_verified")
+            } else if user.disabled_at.is_some() {
+                Some("user_disabled")
+            } else {
+                None
+            };
+            let mail = match reason {
+                None => {
+                    let has_password = password_hash.is_some();
+                    Some(registration::send_again(&mut tx, app, ctx, &user, has_password).await?)
+                }
+                Some(_) if registered => {
+                    Some(registration::already_registered(&mut tx, app, ctx, &user).await?)
+                }
+                Some(_) => None,
+            };
+            (mail, reason)
         }
     };
-    let requested = Event::VerificationRequested {
-        user: account.map(|account| account.user.id),
-        email: email.as_str().to_owned(),
-        reason,
-    };
+    let requested = Event::VerificationRequested { user, email: email.as_str().to_owned(), reason };
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
     app.outbox.wake();
-    Ok(())
+    Ok(mail.filter(|_| registered))
 }

@@ -29,9 +29,10 @@ pub(crate) struct Server {
     pub(crate) addresses: [String; 3],
 }
 
-/// Returns an address that was free a moment ago.
-pub(crate) fn free_address() -> String {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
+/// Returns addresses that were free a moment ago, all of them others.
+pub(crate) fn free_addresses<const COUNT: usize>() -> [String; COUNT] {
+    let held = [(); COUNT].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    held.map(|listener| listener.local_addr().unwrap().to_string())
 }
 
 /// A command without the settings and the cargo variables of whoever runs the tests.
@@ -81,7 +82,7 @@ impl Server {
     /// Starts one; with the example service, if that is asked for.
     pub(crate) fn start(with_orders: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let addresses = [free_address(), free_address(), free_address()];
+        let addresses = free_addresses();
         let mut serve = clean(AUTHSHIELD);
         serve.arg("serve").current_dir(&folder);
         serve.env("AUTHSHIELD_LISTEN", &addresses[0]).env("AUTHSHIELD_ADMIN_LISTEN", &addresses[1]);

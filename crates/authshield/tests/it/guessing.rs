@@ -11,17 +11,17 @@ use tokio::net::TcpStream;
 use crate::registration::{UNLIMITED, outside};
 use crate::support::{PASSWORD, Reply, TestApp, wait_until};
 
-const WRONG: &str = "battery staple";
+pub(crate) const WRONG: &str = "battery staple";
 const OTHER: &str = "seven herons under glass";
 
 /// Clients come from where a proxy says, so that a test can be in many places.
-const PROXY: (&str, &str) = ("trusted_proxies", "127.0.0.1/32");
+pub(crate) const PROXY: (&str, &str) = ("trusted_proxies", "127.0.0.1/32");
 
-const HOME: &str = "192.0.2.1";
+pub(crate) const HOME: &str = "192.0.2.1";
 const CAFE: &str = "198.51.100.7";
 
 /// Signs in from an address.
-async fn log_in(app: &TestApp, from: &str, email: &str, password: &str) -> Reply {
+pub(crate) async fn log_in(app: &TestApp, from: &str, email: &str, password: &str) -> Reply {
     let request = app.request(Method::POST, "/api/v1/auth/login").header("x-forwarded-for", from);
     app.send(request.json(&json!({ "email": email, "password": password }))).await
 }

@@ -110,6 +110,24 @@ async fn who_registers_sees_what_becomes_of_the_mail_and_nothing_of_the_account(
         assert_eq!(now["state"], "handed_over");
         assert_eq!(now.as_object().unwrap().len(), 2, "{now}");
     }
+    // Nor when they ask for another; and nobody is told of it who did not register.
+    let resend = async |email: &str, id: Option<&str>| {
+        let body = json!({ "email": email, "mail_id": id });
+        app.post("/api/v1/auth/resend-verification", body).await.ok(202).body.clone()
+    };
+    for (name, id) in ["new", "unverified", "verified", "disabled"].iter().zip(&mut ids) {
+        let email = format!("{name}@example.org");
+        let told = resend(&email, Some(id)).await;
+        assert_eq!(told.as_object().unwrap().len(), 2, "{told}");
+        *id = told["mail_id"].as_str().unwrap().to_owned();
+        assert_eq!(state(id).await, "queued", "{name}");
+        let told = resend(&email, None).await;
+        assert_eq!(told.as_object().unwrap().len(), 1, "{told}");
+    }
+    let told = resend("verified@example.org", Some(&ids[0])).await;
+    assert_eq!(told.as_object().unwrap().len(), 1, "of another address: {told}");
+    app.mails().await;
+
     // That the link was used is its reader's affair.
     let token = app.token_for("new@example.org").await;
     app.verify(&token).await.ok(200);

@@ -115,8 +115,11 @@ async fn a_proxy_that_hands_on_what_clients_make_up_is_found() {
     watched.until("WEB-3", 2).await;
     fault.found_by("WEB-3");
     watched.until_events(&["CHECK_FAILED/WEB-3"]).await;
-    let reply = watched.server.client.get("/api/v1/health").await.unwrap();
-    assert_eq!(reply.ok(200).body["status"], "degraded");
+    let degraded = async || {
+        let reply = watched.server.client.get("/api/v1/health").await?;
+        (reply.ok(200).body["status"] == "degraded").then_some(())
+    };
+    wait_until("health says so", Duration::from_secs(20), degraded).await;
     let outside = outside(&watched.program, &around.front).await;
     outside.ends(1).has("WEB-3", "fail", &["is believed"]);
 
