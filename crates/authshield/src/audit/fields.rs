@@ -50,7 +50,6 @@ impl Event {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "each event has its arm")]
     pub(super) fn subject(&self) -> Subject<'_> {
         match self {
             Self::RegisterFailed { user, email, .. }

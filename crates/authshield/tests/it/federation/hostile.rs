@@ -93,7 +93,7 @@ impl Hostile {
     pub(super) fn changes_keys(&self) {
         let mut inner = self.state.lock().unwrap();
         inner.key = new_key();
-        inner.kid = "second".to_owned();
+        "second".clone_into(&mut inner.kid);
     }
 
     pub(super) fn asked_for_keys(&self) -> usize {

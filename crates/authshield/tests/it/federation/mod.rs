@@ -66,10 +66,10 @@ impl Browser {
     /// Asks for one address, of the service or of another.
     async fn ask(&mut self, app: &TestApp, address: &str) -> Reply {
         // A provider of others lives at another time, and is told ours.
-        let mut cookies = format!("now={}", app.world.now().as_second());
-        for (name, value) in &self.cookies {
-            cookies.push_str(&format!("; {name}={value}"));
-        }
+        let now = ("now".to_owned(), app.world.now().as_second().to_string());
+        let pairs = std::iter::once((&now.0, &now.1)).chain(&self.cookies);
+        let pairs = pairs.map(|(name, value)| format!("{name}={value}"));
+        let cookies = pairs.collect::<Vec<_>>().join("; ");
         let reply = if let Some(path) = address.strip_prefix(PUBLIC) {
             app.send(app.request(Method::GET, path).header(header::COOKIE, cookies)).await
         } else {
