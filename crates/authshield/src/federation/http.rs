@@ -132,15 +132,15 @@ pub struct BeginParams {
     #[param(rename = "code_challenge_method", inline)]
     _method: ChallengeMethod,
     /// Comes back as it is; at most 512 characters.
+    #[param(value_type = Option<String>, max_length = 512)]
     state: Option<State512>,
     /// How many seconds ago whoever it is may have signed in at the provider; it asks again then.
     max_age: Option<u32>,
 }
 
 /// What an application wants to know again: it fits into a cookie and an address.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(try_from = "String")]
-#[schema(value_type = String, max_length = 512)]
 pub struct State512(String);
 
 impl TryFrom<String> for State512 {

@@ -384,13 +384,16 @@ async fn account_of(
             return Ok(Err((None, Refusal::EmailUnverified)));
         };
         let holder = accounts::hold_by_email(tx, email).await?.map(|account| account.user);
-        let has_other = match &holder {
-            Some(user) => {
-                let theirs = sql::of(tx, user.id).await?;
-                theirs.iter().any(|identity| identity.issuer == person.issuer)
-            }
-            None => false,
+        let mut theirs = match &holder {
+            Some(user) => sql::of(tx, user.id).await?,
+            None => Vec::new(),
         };
+        theirs.retain(|identity| identity.issuer == person.issuer);
+        if theirs.iter().any(|identity| identity.subject == person.subject) {
+            // It was linked just now.
+            continue;
+        }
+        let has_other = !theirs.is_empty();
         let is_open = app.live.load().registration.enabled;
         let arrival = rules::arrive(holder.as_ref().map(|user| (user, has_other)), is_open);
         match (arrival, holder) {
