@@ -1,6 +1,8 @@
 //! Who asks the service for what.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -108,6 +110,37 @@ impl Client for Refresh {
         self.tokens[self.next].push_str(token);
         self.next = (self.next + 1) % self.tokens.len();
         Ok(())
+    }
+}
+
+/// Signs out of one session after the other, and says which, and when it was told.
+pub(crate) struct SignOut {
+    tokens: Vec<String>,
+    told: Sender<(String, Instant)>,
+}
+
+impl SignOut {
+    /// Returns `count` of them, who share `sessions` evenly.
+    pub(crate) fn many(
+        count: usize,
+        sessions: &[Tokens],
+        told: &Sender<(String, Instant)>,
+    ) -> Vec<Box<dyn Client>> {
+        share(count, sessions, |session| session.access.clone())
+            .map(|tokens| Box::new(Self { tokens, told: told.clone() }) as _)
+            .collect()
+    }
+}
+
+impl Client for SignOut {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        let token = self.tokens.last().map_or("none", String::as_str);
+        http::post_as(request, "/api/v1/auth/logout", token);
+    }
+
+    fn told(&mut self, _: &[u8]) -> Result<()> {
+        let token = self.tokens.pop().context("there were too few sessions")?;
+        self.told.send((token, Instant::now())).context("nobody listens")
     }
 }
 

@@ -73,6 +73,10 @@ impl Head {
             .and_then(|line| line.strip_prefix(b"HTTP/1.1 "))
             .and_then(|line| number(line.get(..3)?))
             .context("this is not HTTP/1.1")?;
+        // It has no body and says nothing of it.
+        if status == 204 {
+            return Ok(Some(Self { status: 204, end: end + 4, body: 0 }));
+        }
         let body = lines
             .find(|line| line.get(..LENGTH.len()).is_some_and(|n| n.eq_ignore_ascii_case(LENGTH)))
             .and_then(|line| number(line[LENGTH.len()..].trim_ascii()))
@@ -91,6 +95,19 @@ pub(crate) fn get(request: &mut Vec<u8>, path: &str, token: &str) {
         request.extend_from_slice(part.as_bytes());
     }
     request.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Writes a request that changes something by itself.
+pub(crate) fn post_as(request: &mut Vec<u8>, path: &str, token: &str) {
+    for part in [
+        "POST ",
+        path,
+        " HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nauthorization: Bearer ",
+        token,
+        "\r\n\r\n",
+    ] {
+        request.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// Writes a request with a JSON body.
@@ -127,6 +144,8 @@ mod tests {
         }
         let head = Head { status: 503, end: whole.len(), body: 12 };
         assert_eq!(Head::read(whole).unwrap(), Some(head));
+        let empty = Head { status: 204, end: 27, body: 0 };
+        assert_eq!(Head::read(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), Some(empty));
         assert!(Head::read(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(Head::read(b"SSH-2.0\r\n\r\n").is_err());
     }

@@ -14,7 +14,7 @@ pub(crate) trait Client: Send + 'static {
     /// Writes the next request.
     fn ask(&mut self, request: &mut Vec<u8>);
 
-    /// Learns what came back, if it was a 200 or a 202.
+    /// Learns what came back, if it was a 200, a 202 or a 204.
     fn told(&mut self, body: &[u8]) -> Result<()>;
 }
 
@@ -208,7 +208,7 @@ async fn run(
         let latency = u32::try_from((answered - since).as_micros()).unwrap_or(u32::MAX);
         let counts = since >= from;
         match status {
-            200 | 202 => {
+            200 | 202 | 204 => {
                 seat.client.told(body)?;
                 outcome.answered += 1;
                 if counts {

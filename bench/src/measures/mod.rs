@@ -1,5 +1,6 @@
 //! What is measured, one kind per file.
 
+mod feed;
 mod flood;
 mod footprint;
 mod growth;
@@ -41,6 +42,8 @@ pub(crate) enum Measure {
     Mail,
     /// Registrations while the relay is gone, slow or silent
     Register,
+    /// How long until a service that checks tokens by itself refuses a session that ended, at 1,000 a second
+    Feed,
     /// Whether the time of an answer tells who has an account
     Timing,
 }
@@ -67,16 +70,23 @@ impl Bench {
             Measure::Growth => growth::measure(self, kind),
             Measure::Mail => mail::drain(self, kind),
             Measure::Register => mail::register(self, kind),
+            Measure::Feed => feed::measure(self, kind),
             Measure::Timing => timing::measure(self, kind),
         }
     }
 
     /// Starts the service with `users` whose passwords were hashed at `cost`.
     fn start(&self, kind: &Kind, users: u32, cost: Cost) -> Result<Stage> {
+        self.start_with(kind, users, cost, &[])
+    }
+
+    /// The same, with more settings.
+    fn start_with(&self, kind: &Kind, users: u32, cost: Cost, more: &[&str]) -> Result<Stage> {
         let base = Base::with_users(kind, &self.folder, users, &cost.hash()?)?;
         let folder = tempfile::tempdir_in(&self.folder)?;
         let settings = cost.settings();
-        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let settings: Vec<&str> =
+            settings.iter().map(String::as_str).chain(more.iter().copied()).collect();
         let service = Service::start(&self.binary, folder.path(), &base.url, &settings)?;
         Ok(Stage { service, folder, _base: base })
     }

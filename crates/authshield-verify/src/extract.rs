@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::{CheckError, Claims, Guard};
+use crate::{CheckError, Claims, Guard, VerifyError};
 
 /// The claims of the token that came with the request; without a good one the handler never runs.
 ///
@@ -33,7 +33,18 @@ where
             Ok(claims) => Ok(Self(claims)),
             Err(CheckError::Refused(why)) => {
                 tracing::debug!(%why, "access token refused");
-                Err(if why.is_expired() { Refusal::Expired } else { Refusal::Invalid })
+                Err(match why {
+                    VerifyError::Expired => Refusal::Expired,
+                    VerifyError::Revoked => Refusal::Revoked,
+                    _ => Refusal::Invalid,
+                })
+            }
+            Err(CheckError::Stale(error)) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "it is not known what was revoked lately"
+                );
+                Err(Refusal::Unavailable)
             }
             Err(CheckError::Unavailable(error)) => {
                 tracing::error!(
@@ -74,6 +85,9 @@ pub enum Refusal {
     /// It was good once.
     #[error("The access token has expired. Refresh it.")]
     Expired,
+    /// It was good, and its session was ended, or what its user may do was changed.
+    #[error("The access token was revoked. Refresh it, or sign in again.")]
+    Revoked,
     /// It is good, but its user may not do that.
     #[error("This needs the role `{role}`.")]
     Forbidden {
@@ -88,7 +102,9 @@ pub enum Refusal {
 impl Refusal {
     fn status(self) -> StatusCode {
         match self {
-            Self::Missing | Self::Invalid | Self::Expired => StatusCode::UNAUTHORIZED,
+            Self::Missing | Self::Invalid | Self::Expired | Self::Revoked => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -101,6 +117,7 @@ impl Refusal {
             Self::Missing => "AUTH_TOKEN_MISSING",
             Self::Invalid => "AUTH_TOKEN_INVALID",
             Self::Expired => "AUTH_TOKEN_EXPIRED",
+            Self::Revoked => "AUTH_TOKEN_REVOKED",
             Self::Forbidden { .. } => "AUTH_INSUFFICIENT_PERMISSIONS",
             Self::Unavailable => "SERVICE_UNAVAILABLE",
         }
@@ -111,6 +128,7 @@ impl Refusal {
             Self::Missing => "No access token",
             Self::Invalid => "The access token is not valid",
             Self::Expired => "The access token has expired",
+            Self::Revoked => "The access token was revoked",
             Self::Forbidden { .. } => "Not allowed",
             Self::Unavailable => "Try again",
         }
@@ -125,6 +143,9 @@ impl Refusal {
             }
             Self::Expired => {
                 Some(r#"Bearer error="invalid_token", error_description="The token has expired""#)
+            }
+            Self::Revoked => {
+                Some(r#"Bearer error="invalid_token", error_description="The token was revoked""#)
             }
             Self::Forbidden { .. } => Some(r#"Bearer error="insufficient_scope""#),
             Self::Unavailable => None,

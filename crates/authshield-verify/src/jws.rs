@@ -26,7 +26,12 @@ impl<'t> Compact<'t> {
     /// `jwk`, `jku`, `x5u` and `x5c` are ignored, as every other header that is not listed here: a
     /// token does not say which key it is to be verified with, only its name.
     pub(crate) fn parse(token: &'t str) -> Result<Self, VerifyError> {
-        if token.len() > TOKEN_AT_MOST {
+        Self::parse_within(token, TOKEN_AT_MOST)
+    }
+
+    /// The same, for what may be longer than an access token.
+    pub(crate) fn parse_within(token: &'t str, at_most: usize) -> Result<Self, VerifyError> {
+        if token.len() > at_most {
             return Err(VerifyError::TooLong);
         }
         let malformed = VerifyError::Malformed;

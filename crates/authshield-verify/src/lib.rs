@@ -11,16 +11,22 @@
 //!     Key::verify             the signature
 //!     Claims                  every claim of the right JSON type, none twice
 //!     Rules                   issuer, audience, time
+//! Guard::check
+//!     Revocations             was the session ended, or did its rights change, since the token was issued?
 //! ```
 
 mod claims;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(feature = "fetch")]
+mod follow;
 mod json;
 mod jws;
 mod keys;
 #[cfg(feature = "fetch")]
 mod remote;
+#[cfg(feature = "fetch")]
+mod revocations;
 mod verifier;
 #[cfg(test)]
 mod wycheproof;
@@ -28,7 +34,11 @@ mod wycheproof;
 pub use claims::Claims;
 #[cfg(feature = "axum")]
 pub use extract::{AccessToken, Refusal};
+#[cfg(feature = "fetch")]
+pub use follow::{Follow, Revocations, Standing, WhenStale};
 pub use keys::{Algorithm, KeySet, KeySetError};
 #[cfg(feature = "fetch")]
 pub use remote::{CheckError, FetchError, Guard, RemoteKeys};
+#[cfg(feature = "fetch")]
+pub use revocations::FeedError;
 pub use verifier::{Rules, Verifier, VerifyError};

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use reqwest::{Client, Url, header};
 
-use crate::{Claims, KeySet, KeySetError, Rules, Verifier, VerifyError};
+use crate::{
+    Claims, FeedError, Follow, KeySet, KeySetError, Revocations, Rules, Verifier, VerifyError,
+};
 
 /// No honest key set is larger.
 const BODY_AT_MOST: usize = 256 * 1024;
@@ -86,17 +88,7 @@ impl RemoteKeys {
     /// The same, with another pause between two fetches than 10 seconds. It bounds what tokens with
     /// made-up key ids can cause.
     pub fn with_pause(url: &str, pause: Duration) -> Result<Self, FetchError> {
-        let url = Url::parse(url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| FetchError::Address(url.to_owned()))?;
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(3))
-            .timeout(Duration::from_secs(5))
-            .user_agent(concat!("authshield-verify/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(FetchError::Client)?;
+        let (url, client) = (address(url)?, client()?);
         Ok(Self(Arc::new(Shared {
             url,
             client,
@@ -123,14 +115,22 @@ impl RemoteKeys {
         token: &str,
         now_unix: i64,
     ) -> Result<Claims, CheckError> {
+        self.judge(|keys| verifier.verify(token, keys, now_unix)).await
+    }
+
+    /// Returns what `judge` finds with the keys, asking it again with newer ones if it misses one.
+    pub(crate) async fn judge<T>(
+        &self,
+        judge: impl Fn(&KeySet) -> Result<T, VerifyError>,
+    ) -> Result<T, CheckError> {
         let asked = Instant::now();
         let known = self.known(asked).await.map_err(CheckError::Unavailable)?;
-        match verifier.verify(token, &known.keys, now_unix) {
+        match judge(&known.keys) {
             Err(VerifyError::UnknownKey) => {
                 // A failure to fetch is no reason to doubt that the key is unknown: the keys that
                 // we have are still good for everybody else.
                 let fetched = self.fetch(Some(asked)).await.map_err(|_| VerifyError::UnknownKey)?;
-                Ok(verifier.verify(token, &fetched.keys, now_unix)?)
+                Ok(judge(&fetched.keys)?)
             }
             verdict => Ok(verdict?),
         }
@@ -227,6 +227,25 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
+/// Reads an address; only of the web.
+pub(crate) fn address(url: &str) -> Result<Url, FetchError> {
+    Url::parse(url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| FetchError::Address(url.to_owned()))
+}
+
+/// Makes a client that waits for nobody for long, and goes where it was sent and nowhere else.
+pub(crate) fn client() -> Result<Client, FetchError> {
+    Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(5))
+        .user_agent(concat!("authshield-verify/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(FetchError::Client)
+}
+
 /// Reads how long an answer is fresh (RFC 9111, 5.2.2), within our own bounds.
 fn fresh_for(cache_control: Option<&str>) -> Duration {
     let mut span = FRESH;
@@ -252,6 +271,10 @@ pub enum CheckError {
     /// The token may be good, but there are no keys to tell.
     #[error("no keys to verify with")]
     Unavailable(#[source] FetchError),
+    /// The token may be good, but it is not known what was revoked lately, and the service wants no token
+    /// accepted then.
+    #[error("it is not known what was revoked lately")]
+    Stale(#[source] FeedError),
 }
 
 /// Rules, keys and a clock: all that a service needs to judge tokens. Clones share it.
@@ -260,6 +283,7 @@ pub struct Guard {
     verifier: Arc<Verifier>,
     keys: RemoteKeys,
     clock: fn() -> i64,
+    revocations: Option<Revocations>,
 }
 
 impl Guard {
@@ -272,13 +296,29 @@ impl Guard {
     /// The same, with keys from elsewhere: the issuer's address inside a network, say.
     #[must_use]
     pub fn with_keys(rules: Rules, keys: RemoteKeys) -> Self {
-        Self { verifier: Arc::new(Verifier::new(rules)), keys, clock: unix_now }
+        let verifier = Arc::new(Verifier::new(rules));
+        Self { verifier, keys, clock: unix_now, revocations: None }
     }
 
     /// Takes the time, in seconds since 1970, from `clock`: for tests.
     #[must_use]
     pub fn clock(self, clock: fn() -> i64) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Refuses as well what was revoked since it was issued: sessions that ended, and tokens that are
+    /// older than a change of their user's roles. Asks for the issuer's feed in the background from now
+    /// on, until the last clone is gone; call it in a runtime, behind [`Guard::clock`].
+    pub fn following(self, follow: Follow) -> Result<Self, FetchError> {
+        let rules = Arc::clone(&self.verifier);
+        let feed = Revocations::follow(follow, rules, self.keys.clone(), self.clock)?;
+        Ok(Self { revocations: Some(feed), ..self })
+    }
+
+    /// Returns what is known of revocations, where they are followed.
+    #[must_use]
+    pub fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
     }
 
     /// Returns the keys.
@@ -289,7 +329,12 @@ impl Guard {
 
     /// Returns the claims of `token`, if it is good now.
     pub async fn check(&self, token: &str) -> Result<Claims, CheckError> {
-        self.keys.verify(&self.verifier, token, (self.clock)()).await
+        let now = (self.clock)();
+        let claims = self.keys.verify(&self.verifier, token, now).await?;
+        if let Some(revocations) = &self.revocations {
+            revocations.judge(&claims, now)?;
+        }
+        Ok(claims)
     }
 }
 

@@ -49,6 +49,11 @@ impl Rules {
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
+
+    #[cfg(feature = "fetch")]
+    pub(crate) fn accepted(&self) -> (&[Algorithm], i64) {
+        (&self.algorithms, self.leeway)
+    }
 }
 
 /// Why a token is refused. For logs: callers are told "invalid" or "expired", and no more.
@@ -56,7 +61,7 @@ impl Rules {
 #[non_exhaustive]
 pub enum VerifyError {
     /// It is longer than any token of ours.
-    #[error("the token is longer than 8 KiB")]
+    #[error("longer than any token of ours")]
     TooLong,
     /// It is not a compact JWS, or not in its one canonical form.
     #[error("malformed token: {0}")]
@@ -91,6 +96,9 @@ pub enum VerifyError {
     /// Its beginning lies in the future.
     #[error("not valid yet")]
     NotYetValid,
+    /// Its session was ended, or what its user may do was changed, since it was issued.
+    #[error("revoked")]
+    Revoked,
 }
 
 impl VerifyError {
@@ -136,6 +144,11 @@ impl Verifier {
         }
         let claims = Claims::parse(&token.verify(keys, &self.rules.algorithms)?)?;
         self.judge(claims, now_unix)
+    }
+
+    #[cfg(feature = "fetch")]
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     fn judge(&self, claims: Claims, now: i64) -> Result<Claims, VerifyError> {

@@ -128,7 +128,8 @@ page-footer = { $service } kümmert sich um die Anmeldung bei { $site }.
 page-reference = Wenn Sie um Hilfe bitten, nennen Sie diese Nummer:
 
 page-home = Anmeldedienst
-    .lead = { $service } kümmert sich um Konten und Anmeldung für die Anwendungen bei { $site }. Hier gibt es nichts zu tun: Öffnen Sie die Anwendung, die Sie benutzen möchten.
+    .lead = { $service } kümmert sich um Konten und Anmeldung für die Anwendungen bei { $site }. Hier kümmern Sie sich um Ihr Konto; um eine Anwendung zu benutzen, öffnen Sie diese.
+    .account = Ihr Konto
     .developers = Für Entwickler
     .docs = Die API ausprobieren
     .openapi = Beschreibung der API (OpenAPI)
@@ -161,6 +162,79 @@ page-setup = Eröffnen Sie das erste Konto
     .wrong-email = Geben Sie eine vollständige E-Mail-Adresse ein, etwa ann@example.org.
     .wrong-name = Ein Name hat höchstens 200 Zeichen und keine unsichtbaren.
     .taken = Diese Adresse hat schon ein Konto. Wählen Sie eine andere.
+
+page-sign-in = Anmelden
+    .action = Anmelden
+    .forgot = Passwort vergessen?
+    .new = Noch nicht hier?
+    .wrong = Die E-Mail-Adresse oder das Passwort ist falsch. Wir sagen nicht, welches; bitte prüfen Sie beides.
+    .disabled = Dieses Konto wurde gesperrt. Bitte fragen Sie, wer den Dienst betreibt.
+    .unverified = Das Passwort stimmt, aber die E-Mail-Adresse wurde nie bestätigt. Öffnen Sie den Link in der Nachricht, die Sie bekommen haben, oder lassen Sie sie noch einmal schicken.
+    .resend = Die Nachricht noch einmal schicken
+
+page-sign-out = Sie sind abgemeldet
+    .lead = Auf diesem Gerät. Wo Sie sonst noch angemeldet sind, bleiben Sie es.
+
+page-second-factor = Zeigen Sie, dass Sie es sind
+    .code = Code
+    .rule = Sechs Ziffern Ihrer Authenticator-App oder einer Ihrer Wiederherstellungscodes.
+    .action = Weiter
+    .note = Ihr Telefon ist weg, und die Wiederherstellungscodes auch? Dann kann helfen, wer den Dienst betreibt.
+    .anew = Von vorn beginnen
+    .wrong = Dieser Code stimmt nicht. Bitte geben Sie den ein, den Ihre App jetzt zeigt.
+    .used = Dieser Code wurde schon benutzt. Bitte warten Sie, bis Ihre App den nächsten zeigt.
+    .locked = Es gab zu viele falsche Codes, darum wird keiner der App mehr angenommen. Bitte verwenden Sie einen Wiederherstellungscode, oder fragen Sie, wer den Dienst betreibt.
+    .over = Bitte melden Sie sich noch einmal an
+    .over-lead = Es hat zu lange gedauert, oder es gab zu viele Versuche.
+
+page-enrol = Fügen Sie einen zweiten Faktor hinzu
+    .lead = Hier genügt ein Passwort nicht. Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon; von da an zeigt die App für jede Anmeldung einen Code.
+    .picture = QR-Code für Ihre Authenticator-App
+    .by-hand = Ohne Kamera geben Sie diesen Schlüssel in die App ein:
+    .same-device = In einer App auf diesem Gerät öffnen
+    .again = Bitte geben Sie den Code ein, den die App jetzt zeigt. Wenn die App dieses Konto nicht zeigt, beginnen Sie von vorn.
+    .rule = Sechs Ziffern, wie die App sie jetzt zeigt.
+    .action = Hinzufügen und anmelden
+
+page-recovery-codes = Bewahren Sie diese Codes auf
+    .lead = Ihr zweiter Faktor ist hinzugefügt. Wenn Sie ihn einmal verlieren, lässt jeder dieser Codes Sie einmal hinein. Sie werden nur jetzt gezeigt: Drucken Sie sie aus, oder legen Sie sie in einen Passwortmanager.
+    .next = Ich habe sie aufbewahrt
+
+page-register = Ein Konto eröffnen
+    .action = Konto eröffnen
+    .known = Sie haben schon eines?
+    .closed = Hier kann sich niemand registrieren
+    .closed-lead = Wer den Dienst betreibt, eröffnet die Konten selbst.
+
+page-mailed = Sehen Sie in Ihr Postfach
+    .lead = Wir haben eine Nachricht an { $email } geschickt. Öffnen Sie den Link darin, dann können Sie sich anmelden. Wenn nichts kommt, prüfen Sie die Adresse noch einmal, und sehen Sie in den Ordner für Spam.
+
+page-forgot = Passwort vergessen?
+    .lead = Wir schicken Ihnen einen Link, mit dem Sie ein neues wählen.
+    .action = Link schicken
+    .back = Zurück zur Anmeldung
+    .done = Sehen Sie in Ihr Postfach
+    .done-lead = Wenn { $email } ein Konto hat, ist eine Nachricht mit einem Link dorthin unterwegs.
+
+page-wait = { $minutes ->
+        [one] Es gab zu viele Versuche. Nichts wurde jetzt geprüft: Bitte warten Sie eine Minute, dann versuchen Sie es noch einmal.
+       *[other] Es gab zu viele Versuche. Nichts wurde jetzt geprüft: Bitte warten Sie { $minutes } Minuten, dann versuchen Sie es noch einmal.
+    }
+
+page-account = Ihr Konto
+    .sign-out = Abmelden
+    .profile = Über Sie
+    .language = Sprache der Nachrichten
+    .save = Speichern
+    .saved = Es wurde gespeichert.
+    .sessions = Wo Sie angemeldet sind
+    .this-one = Dieses Gerät
+    .seen = Zuletzt benutzt { $last } von { $address }, angemeldet { $since }
+    .end = Dort abmelden
+    .end-others = Überall sonst abmelden
+    .ended = Dort sind Sie abgemeldet.
+    .ended-others = Überall sonst sind Sie abgemeldet.
+    .more = Es gibt mehr, als hier gezeigt werden.
 
 page-password-rule = Mindestens { $min } Zeichen. Ein paar Wörter, die nichts miteinander zu tun haben, sind lang und leicht zu merken.
 page-busy = Im Moment ist viel los. Es wurde nichts geändert: Bitte geben Sie das Passwort gleich noch einmal ein.
@@ -217,7 +291,9 @@ page-problem = Etwas ist schiefgegangen
     .method = Das geht hier nicht
     .method-lead = Öffnen Sie den Link aus Ihrer Nachricht noch einmal und benutzen Sie das Formular auf der Seite.
     .invalid = Das haben wir nicht verstanden
-    .invalid-lead = Öffnen Sie den Link aus Ihrer Nachricht noch einmal und benutzen Sie das Formular auf der Seite.
+    .invalid-lead = Öffnen Sie die Seite oder den Link aus Ihrer Nachricht noch einmal und benutzen Sie das Formular dort.
+    .form = Dieses Formular ist nicht mehr aktuell
+    .form-lead = Es wurde nichts getan. Öffnen Sie die Seite noch einmal und benutzen Sie das Formular dort: Inzwischen hat sich jemand an- oder abgemeldet, oder nicht unsere eigene Seite hat Sie hierher geschickt.
     .limited = Zu viele Versuche
     .limited-lead = { $seconds ->
         [one] Es wurde nichts geändert. Bitte warten Sie eine Sekunde und versuchen Sie es dann noch einmal.

@@ -133,7 +133,8 @@ page-footer = { $service } takes care of sign-in at { $site }.
 page-reference = If you ask for help, give this number:
 
 page-home = Sign-in service
-    .lead = { $service } takes care of accounts and sign-in for the applications at { $site }. There is nothing to do here: open the application that you want to use.
+    .lead = { $service } takes care of accounts and sign-in for the applications at { $site }. Here you look after your { -account }; to use an application, open it.
+    .account = Your { -account }
     .developers = For developers
     .docs = Try the API
     .openapi = Description of the API (OpenAPI)
@@ -166,6 +167,79 @@ page-setup = Open the first account
     .wrong-email = Enter a complete email address, such as ann@example.org.
     .wrong-name = A name has at most 200 characters, and none that are invisible.
     .taken = This address has an account already. Choose another.
+
+page-sign-in = Sign in
+    .action = Sign in
+    .forgot = Forgot your password?
+    .new = Not here yet?
+    .wrong = The email address or the password is wrong. We do not say which; please check both.
+    .disabled = This { -account } was disabled. Please ask whoever runs the service.
+    .unverified = The password is right, but the email address was never confirmed. Open the link in the mail that you got, or have it sent again.
+    .resend = Send the mail again
+
+page-sign-out = You are signed out
+    .lead = On this device. Wherever else you are signed in, you stay so.
+
+page-second-factor = Show that it is you
+    .code = Code
+    .rule = Six digits of your authenticator app, or one of your recovery codes.
+    .action = Go on
+    .note = Your phone is lost, and so are the recovery codes? Then whoever runs the service can help.
+    .anew = Begin again
+    .wrong = This code is not right. Please enter the one that your app shows now.
+    .used = This code was used already. Please wait until your app shows the next one.
+    .locked = There were too many wrong codes, so none of the app is taken any more. Please use a recovery code, or ask whoever runs the service.
+    .over = Please sign in again
+    .over-lead = It took too long, or there were too many tries.
+
+page-enrol = Add a second factor
+    .lead = Here a password is not enough. Scan this picture with an authenticator app on your phone; from then on the app shows a code for every sign-in.
+    .picture = QR code for your authenticator app
+    .by-hand = Without a camera, type this key into the app:
+    .same-device = Open it in an app on this device
+    .again = Please enter the code that the app shows now. If the app does not show this { -account }, begin again.
+    .rule = Six digits, as the app shows them now.
+    .action = Add it and sign in
+
+page-recovery-codes = Keep these codes
+    .lead = Your second factor is added. If you ever lose it, each of these codes lets you in once. They are shown only now: print them, or put them into a password manager.
+    .next = I have kept them
+
+page-register = Open an { -account }
+    .action = Open the { -account }
+    .known = You have one?
+    .closed = Nobody can register here
+    .closed-lead = Whoever runs the service opens accounts themselves.
+
+page-mailed = Look into your mailbox
+    .lead = We sent a mail to { $email }. Open the link in it, and you can sign in. If nothing comes, look at the address again, and into the folder for spam.
+
+page-forgot = Forgot your password?
+    .lead = We send you a link to choose a new one.
+    .action = Send the link
+    .back = Back to sign-in
+    .done = Look into your mailbox
+    .done-lead = If { $email } has an { -account }, a mail with a link is on its way there.
+
+page-wait = { $minutes ->
+        [one] There were too many tries. Nothing was judged now: please wait one minute, then try again.
+       *[other] There were too many tries. Nothing was judged now: please wait { $minutes } minutes, then try again.
+    }
+
+page-account = Your { -account }
+    .sign-out = Sign out
+    .profile = About you
+    .language = Language of mails
+    .save = Save
+    .saved = It was saved.
+    .sessions = Where you are signed in
+    .this-one = This device
+    .seen = Last used { $last } from { $address }, signed in { $since }
+    .end = Sign out there
+    .end-others = Sign out everywhere else
+    .ended = You are signed out there.
+    .ended-others = You are signed out everywhere else.
+    .more = There are more than are shown here.
 
 page-password-rule = At least { $min } characters. A few words that have nothing to do with each other are long and easy to remember.
 page-busy = A lot is going on just now. Nothing was changed: please enter the password again in a moment.
@@ -222,7 +296,9 @@ page-problem = Something went wrong
     .method = This does not work here
     .method-lead = Open the link from your mail again and use the form on the page.
     .invalid = We did not understand that
-    .invalid-lead = Open the link from your mail again and use the form on the page.
+    .invalid-lead = Open the page, or the link from your mail, again and use the form on it.
+    .form = This form is out of date
+    .form-lead = Nothing was done. Open the page again and use the form on it: somebody signed in or out meanwhile, or it was not our own page that sent you here.
     .limited = Too many tries
     .limited-lead = { $seconds ->
         [one] Nothing was changed. Please wait one second, then try again.

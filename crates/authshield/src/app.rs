@@ -32,6 +32,7 @@ use crate::limits::Limits;
 use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
 use crate::passwords::Passwords;
 use crate::problem::{Code, Problem};
+use crate::revocations::Feed;
 use crate::screens::Pages;
 use crate::sessions::Present;
 use crate::telemetry::Metrics;
@@ -90,6 +91,8 @@ pub struct Reach {
     pub verifier: Verifier,
     /// Access tokens whose signature was already checked.
     pub verified: VerifiedTokens,
+    /// What was revoked, as services are told.
+    pub revocations: Feed,
     /// Finds the sessions of callers.
     pub callers: Together<SessionId, Present>,
     /// Finds who holds a refresh token, by its hash.

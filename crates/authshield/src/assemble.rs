@@ -25,6 +25,7 @@ use crate::mail::{
     Sealer, Transport, Webhooks,
 };
 use crate::passwords::Passwords;
+use crate::revocations::Feed;
 use crate::schema;
 use crate::screens::Pages;
 use crate::sessions;
@@ -282,6 +283,7 @@ async fn put_together(
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
+        revocations: Feed::default(),
         writes: Writes::default(),
         callers,
         holders,

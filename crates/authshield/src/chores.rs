@@ -153,6 +153,8 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
     for (statement, before) in [
         (remove!("sessions", "id"), before),
         (remove!("refresh_tokens", "token_hash"), before),
+        // Only what has a place in the feed has an end.
+        (remove!("revocations", "seq"), now),
         (remove!("link_tokens", "token_hash"), before),
         (remove!("registrations", "email"), now),
         (remove!("limit_counters", "key"), now),

@@ -114,11 +114,7 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::CONTENT_TYPE);
-        if let Some(exceeded) = problem.exceeded() {
-            let rule = exceeded.rule.name;
-            app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
-            show(&mut headers, &exceeded.standing());
-        }
+        count(&app, &problem, &mut headers);
         let code = problem.code;
         response = problem.render(app.issuer(), &tag);
         if let Some(reader) = reader {
@@ -127,6 +123,15 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
         response.headers_mut().extend(headers);
     }
     response
+}
+
+/// Counts what a limit refused, and tells the client how it stands.
+pub(crate) fn count(app: &App, problem: &Problem, headers: &mut HeaderMap) {
+    if let Some(exceeded) = problem.exceeded() {
+        let rule = exceeded.rule.name;
+        app.metrics.limiter_refused.get_or_create(&metrics::Rule { rule }).inc();
+        show(headers, &exceeded.standing());
+    }
 }
 
 /// What the OWASP secure headers project asks for.

@@ -4,11 +4,12 @@
 //! pages     what the outside can see, one kind per file
 //!           router  problem  config  audit::event  access::permission  limits::rules
 //!           mail::letter  telemetry::metrics
-//! features  registration verification login tokens sessions recovery accounts activity roles
-//!           passkeys second_factor federation own_data admin health checks screens backup compose cli
+//! features  registration verification login tokens sessions browser recovery accounts activity
+//!           roles passkeys second_factor federation own_data admin health checks screens backup
+//!           compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit seals exports guessing limits leases links mail vault passwords telemetry
-//!           chores installation words
+//! services  audit seals exports revocations guessing limits leases links mail vault passwords
+//!           telemetry chores installation words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod app;
 pub mod assemble;
 pub mod audit;
 pub mod backup;
+pub mod browser;
 pub mod checks;
 pub mod chores;
 pub mod cli;
@@ -49,6 +51,7 @@ pub mod passwords;
 pub mod problem;
 pub mod recovery;
 pub mod registration;
+pub mod revocations;
 pub mod roles;
 pub mod router;
 pub mod schema;

@@ -162,6 +162,9 @@ codes! {
     BodyTooLarge = 413 "REQUEST_BODY_TOO_LARGE" "The body is too large";
     /// The body must say `Content-Type: application/json`.
     UnsupportedMediaType = 415 "REQUEST_UNSUPPORTED_MEDIA_TYPE" "The content type is not supported";
+    /// The form was not sent by one of our own pages, or by one that was shown before somebody signed in or
+    /// out. Load the page again.
+    FormRefused = 403 "REQUEST_FORM_REFUSED" "The form is not from our own page";
     /// The request was not complete in time.
     RequestTimeout = 408 "REQUEST_TIMEOUT" "The request took too long";
     /// The request is not what the operation takes; `errors` says what and where.
@@ -303,6 +306,16 @@ impl Problem {
     #[must_use]
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
         Self::from(Code::InternalError).because(chain(cause))
+    }
+
+    /// Returns when to come back, if that was said.
+    pub(crate) fn when(&self) -> Option<Duration> {
+        self.more.retry_after
+    }
+
+    /// Returns the true reason, for the log.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.more.inner.as_deref()
     }
 
     /// Writes the body, with what only the frame knows.

@@ -19,8 +19,8 @@ use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
     accounts, activity, admin, checks, exports, federation, frame, health, login, own_data,
-    passkeys, recovery, registration, screens, seals, second_factor, sessions, tokens, vault,
-    verification, webhooks,
+    passkeys, recovery, registration, revocations, screens, seals, second_factor, sessions, tokens,
+    vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -166,6 +166,7 @@ fn mount(
         )
         .routes(routes!(passkeys::http::related_origins))
         .routes(routes!(vault::http::jwks))
+        .merge(limited(&rules::REVOCATIONS_PER_CLIENT, group!(revocations::http::revocations)))
         .routes(routes!(seals::http::audit_jwks))
         .routes(routes!(health::health))
         .routes(routes!(health::live))

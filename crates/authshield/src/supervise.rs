@@ -13,7 +13,7 @@ use crate::audit::{self, Event};
 use crate::telemetry::metrics::Task;
 
 /// The names of all, as metrics have them; and of a mail that was in hand, which is never begun again.
-pub const TASKS: [&str; 10] = [
+pub const TASKS: [&str; 11] = [
     "mail",
     "mail_in_hand",
     "mail_faults",
@@ -22,6 +22,7 @@ pub const TASKS: [&str; 10] = [
     "outcome",
     "seals",
     "exports",
+    "revocations",
     "checks",
     "chores",
 ];

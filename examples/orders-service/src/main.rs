@@ -1,7 +1,8 @@
 //! A service that trusts AuthShield's tokens. It sees no password, keeps no session and shares no
-//! secret with the server: it fetches the public keys and checks tokens by itself.
+//! secret with the server: it fetches the public keys and checks tokens by itself, and it follows what was
+//! revoked, so that who signed out is out here as well.
 
-use authshield_verify::{AccessToken, Guard, Refusal, Rules};
+use authshield_verify::{AccessToken, Follow, Guard, Refusal, Rules};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::{delete, get};
@@ -26,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
     let issuer = arguments.next().unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     // The server's `public_url`, and its `token.audience`: the same, unless that was set.
-    let guard = Guard::new(Rules::new(issuer.clone(), issuer))?;
+    let guard = Guard::new(Rules::new(issuer.clone(), issuer))?.following(Follow::default())?;
 
     let orders = Router::new()
         .route("/orders", get(list))

@@ -5,3 +5,5 @@ mod attacks;
 mod common;
 #[cfg(feature = "axum")]
 mod remote;
+#[cfg(feature = "axum")]
+mod revocations;

@@ -23,6 +23,7 @@ use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::kernel::{SessionId, UserId};
 use crate::problem::{Code, Problem};
+use crate::sessions::Present;
 use crate::telemetry::Notes;
 use crate::vault::FIRST_EPOCH;
 use crate::{second_factor, sessions};
@@ -138,15 +139,27 @@ async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Probl
     if found.user.id != user {
         return Err(Problem::from(Code::TokenInvalid).because("sid and sub do not belong together"));
     }
+    admit(app, ctx, found, &claims.amr).await
+}
+
+/// Lets in whose session was found, if it goes on and its owner may still use it; `amr` says how they
+/// signed in.
+pub async fn admit(
+    app: &App,
+    ctx: &Ctx,
+    found: Present,
+    amr: &[String],
+) -> Result<Caller, Problem> {
+    let refused = |reason: &str| Problem::from(Code::TokenRevoked).because(reason);
     if found.user.disabled_at.is_some() {
         return Err(Problem::from(Code::AccountDisabled)
             .detail("The account is disabled. Ask an administrator."));
     }
-    if second_factor::is_missing(app, &found.user, &claims.amr) {
+    if second_factor::is_missing(app, &found.user, amr) {
         return Err(refused("the policy asks for a second factor"));
     }
     sessions::live(&found.session, &app.config.session, ctx.now)
         .map_err(|ended| refused(&ended.to_string()))?;
     sessions::touch(app, ctx, &found.session).await;
-    Ok(Caller { user: found.user, session })
+    Ok(Caller { user: found.user, session: found.session.id })
 }

@@ -5,6 +5,7 @@ use onesql::{Result, Sql, Timestamp, Tx};
 use super::Change;
 use super::user::{Account, User, user_columns};
 use crate::kernel::{EmailAddress, FullName, Locale, Place, UserId};
+use crate::revocations;
 
 /// Finds the account of `email`.
 pub async fn by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
@@ -109,6 +110,7 @@ pub async fn delete_unverified(
     email: &EmailAddress,
     except: UserId,
 ) -> Result<Option<UserId>> {
+    revocations::sessions_of_unverified_end(tx, email, except).await?;
     let deleted: Option<(UserId,)> = tx
         .query(
             "DELETE FROM users
@@ -298,6 +300,7 @@ pub async fn set_disabled(
 /// Sessions go before their refresh tokens, in the order in which whoever refreshes takes them.
 pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
     lock(tx, user).await?;
+    revocations::sessions_end(tx, user, None).await?;
     let touched = tx.query("DELETE FROM users WHERE id = $1").bind(user).execute().await?;
     Ok(touched == 1)
 }

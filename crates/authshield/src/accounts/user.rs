@@ -25,6 +25,8 @@ pub struct User {
     pub second_factor_at: Option<Timestamp>,
     /// When it will be deleted, as its owner asked.
     pub deletion_due_at: Option<Timestamp>,
+    /// Raised by each change of what it may do: tokens of an epoch before say something else.
+    pub epoch: i64,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -52,6 +54,7 @@ where
     Locale: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
     Timestamp: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
     String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
 {
     /// Roles come as one text, since only that is alike on both databases.
     fn from_row(row: &'r R) -> sqlx::Result<Self> {
@@ -67,6 +70,7 @@ where
             disabled_at: row.try_get("disabled_at")?,
             second_factor_at: row.try_get("second_factor_at")?,
             deletion_due_at: row.try_get("deletion_due_at")?,
+            epoch: row.try_get("user_epoch")?,
             created_at: row.try_get("user_created_at")?,
             updated_at: row.try_get("user_updated_at")?,
             roles,
@@ -90,7 +94,7 @@ where
 macro_rules! user_columns {
     () => {
         "u.id AS user_id, u.email, u.full_name, u.locale, u.email_verified_at, u.disabled_at,
-         u.second_factor_at, u.deletion_due_at,
+         u.second_factor_at, u.deletion_due_at, u.epoch AS user_epoch,
          u.created_at AS user_created_at, u.updated_at AS user_updated_at,
          COALESCE((SELECT string_agg(r.role, ' ') FROM user_roles AS r WHERE r.user_id = u.id), '')
              AS roles"

@@ -3,6 +3,7 @@
 use onesql::{Result, Timestamp, Tx};
 
 use crate::kernel::AuditId;
+use crate::revocations;
 
 /// Returns the last line of the audit trail.
 pub(super) async fn audit_head(tx: &mut Tx) -> Result<Option<AuditId>> {
@@ -42,6 +43,7 @@ pub(super) async fn undo_what_was_issued(tx: &mut Tx, now: Timestamp) -> Result<
         .bind(now)
         .execute()
         .await?;
+    revocations::forget_all(tx).await?;
     let links = tx.query("DELETE FROM link_tokens WHERE used_at IS NULL").execute().await?;
     tx.query("DELETE FROM pending_sign_ins").execute().await?;
     tx.query("DELETE FROM passkey_challenges").execute().await?;

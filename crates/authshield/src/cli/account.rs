@@ -141,16 +141,14 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
                 disabled_at: None,
                 second_factor_at: None,
                 deletion_due_at: None,
+                epoch: 0,
                 created_at: ctx.now,
                 updated_at: ctx.now,
                 roles,
             };
             let user = create(&app, &ctx, user, credential).await?;
-            tell(
-                json,
-                &user,
-                &format!("Opened the account {} ({}).", user.email.as_str(), user.id),
-            );
+            let words = format!("Opened the account {} ({}).", user.email.as_str(), user.id);
+            tell(json, &user, &words);
         }
         User::Show { who } => {
             let user = find(&app, &who).await?;

@@ -22,7 +22,7 @@ use crate::server::Bounds;
 use crate::supervise::Keeper;
 use crate::telemetry::{self, Metrics};
 use crate::world::{Real, SharedWorld};
-use crate::{chores, exports, mail, router, seals, second_factor, server, shutdown};
+use crate::{chores, exports, mail, revocations, router, seals, second_factor, server, shutdown};
 
 /// How long the link to make the first administrator works.
 const SETUP_LASTS: Duration = Duration::from_hours(24);
@@ -168,6 +168,7 @@ fn keep_going(mut keep: Keeper<'_>, post: mail::Post, watched: (Arc<Subject>, Ov
     keep.going("outcome", mail::outcome::run);
     keep.going("seals", seals::run);
     keep.going("exports", exports::run);
+    keep.going("revocations", revocations::run);
     keep.going("chores", chores::run);
 }
 

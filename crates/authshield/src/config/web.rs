@@ -134,6 +134,11 @@ settings! {
             fallback: Fallback::Always("60/1m"),
             example: "60/1m",
         }
+        /// Pages of the revocation feed, per client; each node counts its own.
+        revocations_per_client: Rate {
+            fallback: Fallback::Always("1200/1m"),
+            example: "6000/1m",
+        }
         /// Refreshes, per session.
         refresh_per_session: Rate {
             fallback: Fallback::Always("60/1m"),

@@ -46,7 +46,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FederationToken, Timestamp, UserId};
 use crate::registration;
 use crate::second_factor::{self, Ticket};
-use crate::tokens::TokenPair;
+use crate::sessions::Carrier;
 use crate::{guessing, login};
 use flow::Flow;
 use rules::{Arrival, Person};
@@ -279,11 +279,11 @@ pub enum RedeemError {
 }
 
 /// Signs in for whom the provider vouched.
-pub async fn redeem(
+pub async fn redeem<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     redemption: &Redemption,
-) -> Result<TokenPair, RedeemError> {
+) -> Result<C, RedeemError> {
     let mut tx = app.store.write().await?;
     let person = match take(&mut tx, app, ctx, redemption).await? {
         Ok(person) => person,
@@ -330,13 +330,13 @@ async fn take(
 }
 
 /// Opens the session, or asks for the second factor.
-async fn enter(
+async fn enter<C: Carrier>(
     mut tx: Tx,
     app: &App,
     ctx: &Ctx,
     account: Account,
     person: &Person,
-) -> Result<TokenPair, RedeemError> {
+) -> Result<C, RedeemError> {
     let Account { user, password_hash } = account;
     let (id, password) = (user.id, password_hash.as_deref());
     let asked = second_factor::is_asked(app, &user);
@@ -430,6 +430,7 @@ async fn open(
         disabled_at: None,
         second_factor_at: None,
         deletion_due_at: None,
+        epoch: 0,
         created_at: ctx.now,
         updated_at: ctx.now,
         roles: vec!["user".to_owned()],

@@ -24,5 +24,6 @@ pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
 pub use recovery_code::RecoveryCode;
 pub use token::{
-    FederationToken, LinkToken, PendingToken, RefreshToken, SuccessorKey, TokenHashKey,
+    BrowserToken, FederationToken, LinkToken, PendingToken, RefreshToken, SuccessorKey,
+    TokenHashKey,
 };

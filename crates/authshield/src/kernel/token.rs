@@ -216,6 +216,20 @@ opaque! {
     PendingToken = "asm_";
     /// What an application gets after a sign-in at a provider, to exchange it once for tokens.
     FederationToken = "asf_";
+    /// What the cookie of a browser carries that is signed in: the same until its session ends.
+    BrowserToken = "asb_";
+}
+
+impl BrowserToken {
+    /// Returns what forms of pages carry that are shown to this browser: whoever cannot read the page cannot
+    /// know it, and it tells nothing of the token.
+    #[must_use]
+    pub fn form_guard(&self, key: &TokenHashKey) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&key.0);
+        context.update(b"authshield guard of a browser's forms v1\0");
+        context.update(&*self.0.secret);
+        tag_bytes(&context.sign())
+    }
 }
 
 impl RefreshToken {
@@ -311,7 +325,12 @@ mod tests {
         let link = LinkToken(Opaque::new(LinkToken::PREFIX, Zeroizing::new([1; 32])));
         let (one, two) = (TokenHashKey::new(&[1; 32]), TokenHashKey::new(&[2; 32]));
         assert_eq!(a.hash(&one), token([1; 32]).hash(&one));
+        let browser =
+            |byte| BrowserToken(Opaque::new(BrowserToken::PREFIX, Zeroizing::new([byte; 32])));
+        let guards = [browser(1).form_guard(&one), browser(1).form_guard(&two)];
         let hashes = [a.hash(&one), a.hash(&two), b.hash(&one), link.hash(&one)];
+        let hashes =
+            [&hashes[..], &guards, &[browser(2).form_guard(&one), browser(1).hash(&one)]].concat();
         let distinct: std::collections::BTreeSet<_> = hashes.iter().collect();
         assert_eq!(distinct.len(), hashes.len());
 

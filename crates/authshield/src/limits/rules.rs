@@ -66,6 +66,11 @@ pub const REDEEM_PER_CLIENT: Rule = Rule { name: "redeem-per-client", at_most: 3
 pub const PROGRESS_PER_CLIENT: Rule =
     Rule { name: "progress-per-client", at_most: 60, within: MINUTE };
 
+/// Pages of the revocation feed, per client: a service asks twice a second, and several may share an address.
+/// It protects the cores of the node that signs.
+pub const REVOCATIONS_PER_CLIENT: Rule =
+    Rule { name: "revocations-per-client", at_most: 1200, within: MINUTE };
+
 /// Refreshes, per session: an access token lasts minutes, so one a second is a program that loops.
 pub const REFRESH_PER_SESSION: Rule =
     Rule { name: "refresh-per-session", at_most: 60, within: MINUTE };
@@ -75,7 +80,7 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 12] = [
+pub const ALL: [&Rule; 13] = [
     &PASSKEY_PER_CLIENT,
     &FEDERATION_PER_CLIENT,
     &LOGIN_PER_CLIENT,
@@ -86,6 +91,7 @@ pub const ALL: [&Rule; 12] = [
     &MAIL_PER_CLIENT,
     &REDEEM_PER_CLIENT,
     &PROGRESS_PER_CLIENT,
+    &REVOCATIONS_PER_CLIENT,
     &REFRESH_PER_SESSION,
     &HASHES_PER_SITE,
 ];
@@ -104,6 +110,7 @@ pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
         (MAIL_PER_CLIENT, policy.mail_per_client),
         (REDEEM_PER_CLIENT, policy.redeem_per_client),
         (PROGRESS_PER_CLIENT, policy.progress_per_client),
+        (REVOCATIONS_PER_CLIENT, policy.revocations_per_client),
         (REFRESH_PER_SESSION, policy.refresh_per_session),
         (HASHES_PER_SITE, policy.hashes_per_site),
     ]
@@ -136,7 +143,7 @@ impl Rule {
 
     /// Returns whether each node counts for itself, because it protects what is the node's own.
     pub(super) fn is_of_node(&self) -> bool {
-        self.name == HASHES_PER_SITE.name
+        self.name == HASHES_PER_SITE.name || self.name == REVOCATIONS_PER_CLIENT.name
     }
 
     /// Returns whether each node counts for itself rather than to ask the database: a program that loops is

@@ -8,7 +8,7 @@
 //!     Passwords::verify    is the password right?  (slow, known or not)
 //!     rules::judge         may they come in?  (pure)
 //!     registration::waits  if not: is it the password of a registration that waits for proof?
-//!     one transaction      re-hash if the cost changed, open the session, its first refresh token,
+//!     one transaction      re-hash if the cost changed, open the session, what carries it,
 //!                          and what the audit trail is told; or, where there is a second factor, a
 //!                          ticket that opens the session together with a code
 //! ```
@@ -33,8 +33,7 @@ use crate::passkeys;
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
 use crate::second_factor::{self, Ticket};
-use crate::sessions::{self, Session};
-use crate::tokens::{self, TokenPair};
+use crate::sessions::{self, Carrier, Session};
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -78,13 +77,14 @@ impl From<registration::Unanswered> for LoginError {
     }
 }
 
-/// Signs somebody in, or says why not; either way the audit trail knows.
-pub async fn log_in(
+/// Signs somebody in, or says why not; either way the audit trail knows. What carries the session is for
+/// the caller to choose.
+pub async fn log_in<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     email: &EmailAddress,
     password: &SecretString,
-) -> Result<TokenPair, LoginError> {
+) -> Result<C, LoginError> {
     app.limits
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
         .await
@@ -117,7 +117,7 @@ pub async fn log_in(
         };
         let is_breached = is_breached(app, password);
         match open(app, ctx, &attempt, judged, upgraded, is_breached).await? {
-            Opened::Session(pair) => return Ok(*pair),
+            Opened::Session(carrier) => return Ok(*carrier),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
             Opened::Changed(now) => account = now.map(|now| *now),
         }
@@ -147,8 +147,8 @@ struct Tried<'t> {
 const ROUNDS: usize = 3;
 
 /// What came of a session that was to be opened.
-enum Opened {
-    Session(Box<TokenPair>),
+enum Opened<C> {
+    Session(Box<C>),
     /// A second factor is due.
     Pending(Ticket),
     /// The account is no longer what was judged, but this.
@@ -156,14 +156,14 @@ enum Opened {
 }
 
 /// Opens a session for `account`, or asks for its second factor, if it is still what was judged.
-async fn open(
+async fn open<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     attempt: &Attempt,
     account: Account,
     upgraded: Option<String>,
     is_breached: bool,
-) -> onesql::Result<Opened> {
+) -> onesql::Result<Opened<C>> {
     let Account { user, password_hash } = account;
     let id = user.id;
     let mut current = password_hash;
@@ -181,11 +181,11 @@ async fn open(
             .await?
             .map(Opened::Pending)
     } else {
-        let pair = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"], ctx.now).await?;
-        if pair.is_some() {
+        let begun = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"], ctx.now).await?;
+        if begun.is_some() {
             guessing::succeeded(&mut tx, app, ctx, attempt).await?;
         }
-        pair.map(|pair| Opened::Session(Box::new(pair)))
+        begun.map(|carrier| Opened::Session(Box::new(carrier)))
     };
     let Some(opened) = opened else {
         // Read here, where the change shows even if it is not yet committed.
@@ -200,9 +200,10 @@ async fn open(
     Ok(opened)
 }
 
-/// Begins a session for somebody who proved who they are at `auth_time`, in the ways that `amr` names
-/// (RFC 8176; `fed` is a sign-in at a provider); `None` if the account changed since: its password, its status, or that it has a second factor now.
-pub async fn begin(
+/// Begins a session for somebody who proved who they are at `auth_time`, in the ways that `amr` names (RFC
+/// 8176; `fed` is a sign-in at a provider); `None` if the account changed since: its password, its status, its
+/// roles, or that it has a second factor now.
+pub async fn begin<C: Carrier>(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
@@ -210,7 +211,7 @@ pub async fn begin(
     password_hash: Option<&str>,
     amr: &[&str],
     auth_time: Timestamp,
-) -> onesql::Result<Option<TokenPair>> {
+) -> onesql::Result<Option<C>> {
     let session = Session {
         id: SessionId::new(ctx.world()),
         user_id: user.id,
@@ -224,14 +225,13 @@ pub async fn begin(
         expires_at: ctx.now + app.config.session.lifetime,
         ended_at: None,
     };
-    if !sessions::open(tx, &session, password_hash, amr.len() > 1).await? {
+    if !sessions::open(tx, &session, password_hash, user.epoch, amr.len() > 1).await? {
         return Ok(None);
     }
-    let refresh = tokens::first(tx, app, ctx, session.id, session.expires_at).await?;
     let succeeded =
         Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };
     audit::record(tx, app, ctx, &succeeded).await?;
-    Ok(Some(tokens::pair(app, ctx, user, &session, &refresh)))
+    C::carry(tx, app, ctx, user, &session).await.map(Some)
 }
 
 /// Whether somebody can sign in to an account: with a password, a passkey, or an identity at a provider that

@@ -105,6 +105,7 @@ mod tests {
                 disabled_at: None,
                 second_factor_at: None,
                 deletion_due_at: None,
+                epoch: 0,
                 created_at: now,
                 updated_at: now,
                 roles: vec!["user".into()],

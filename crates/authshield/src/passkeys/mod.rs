@@ -42,7 +42,7 @@ use crate::guessing;
 use crate::kernel::{FullName, PasskeyId, SessionId, UserId};
 use crate::login;
 use crate::mail::Letter;
-use crate::tokens::TokenPair;
+use crate::sessions::Carrier;
 use rules::{Ceremony, Known, Party};
 
 /// How long a challenge works.
@@ -268,7 +268,7 @@ pub async fn challenge(
 }
 
 /// Signs in whoever's passkey it is.
-pub async fn sign_in(app: &App, ctx: &Ctx, shown: &Shown) -> Result<TokenPair, PasskeyError> {
+pub async fn sign_in<C: Carrier>(app: &App, ctx: &Ctx, shown: &Shown) -> Result<C, PasskeyError> {
     let mut tx = app.store.write().await?;
     let Proof { user, methods } =
         match prove(&mut tx, app, ctx, &Purpose::SignIn, None, shown).await? {
@@ -286,11 +286,11 @@ pub async fn sign_in(app: &App, ctx: &Ctx, shown: &Shown) -> Result<TokenPair, P
     guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
     let password = account.password_hash.as_deref();
     let begun = login::begin(&mut tx, app, ctx, account.user, password, &methods, ctx.now).await?;
-    let Some(pair) = begun else {
+    let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, unproven("account_changed")).await?);
     };
     tx.commit().await?;
-    Ok(pair)
+    Ok(carrier)
 }
 
 /// Uses a passkey for `purpose`, and with it the challenge. Of an `owner` who is known the account must be

@@ -15,7 +15,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
-use crate::{guessing, links, own_data, registration, second_factor, sessions};
+use crate::{guessing, links, own_data, registration, revocations, second_factor, sessions};
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -167,11 +167,13 @@ async fn change_roles(
             links::withdraw_setup(tx).await?;
         }
     }
+    let mut epoch = before.epoch;
     if before.roles != wanted {
+        epoch = revocations::rights_changed(tx, user).await?;
         let (before, after) = (before.roles.clone(), wanted.clone());
         audit::record(tx, app, ctx, &Event::RolesChanged { actor, user, before, after }).await?;
     }
-    Ok(User { roles: wanted, ..before })
+    Ok(User { roles: wanted, epoch, ..before })
 }
 
 /// Disables or enables an account; a disabled one loses its sessions at once.

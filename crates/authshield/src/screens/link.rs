@@ -43,6 +43,7 @@ pub(super) fn dead(app: &App, visit: &Visit, code: Code, reason: &str) -> Respon
         title: app.pages.say(visit, title, &[]),
         lead: app.pages.say(visit, lead, &[]),
         reference: None,
+        next: None,
     };
     let mut response = app.pages.tell(StatusCode::BAD_REQUEST, visit, &message);
     response.extensions_mut().insert(ProblemCode(code.wire()));

@@ -1,6 +1,13 @@
-//! The HTML faces of the same stories: where the links in mails lead.
+//! The HTML faces of the same stories: where people sign in and look after their account, and where the
+//! links in mails lead.
 //!
 //! ```text
+//! GET  /sign-in, POST                   ─ login::log_in::<Cookie>
+//! POST /sign-in/second-factor, /enrol   ─ second_factor::verify, confirm_enrolment
+//! POST /sign-out                        ─ sessions::log_out
+//! GET  /register, POST                  ─ registration::register
+//! GET  /forgot-password, POST           ─ recovery::forgot
+//! GET  /account, POST /account/…        ─ accounts, sessions
 //! GET  /verify-email ─ verify::ask      a button; looking at a link uses nothing up
 //! POST /verify-email ─ verify::confirm  ─ verification::verify
 //! GET  /reset-password, POST            ─ recovery::reset
@@ -12,20 +19,28 @@
 //! Mail scanners follow links, so a GET or HEAD changes nothing: the button POSTs. No page but
 //! `/docs` has a script, none has an inline one, and all of them work without.
 //!
-//! Cross-site request forgery has nothing to ride on: there are no cookies and no other authority
-//! that a browser would add by itself. All that a form can do, it can do because of the single-use
-//! token that it carries, and whoever can forge a form with that token holds the link. So the forms
-//! need no further token. Should pages ever know who is signed in, that changes.
+//! Cross-site request forgery: where links lead, it has nothing to ride on. All that such a form can do, it
+//! can do because of the single-use token that it carries, and whoever can forge a form with that token
+//! holds the link. All other forms are taken from our own pages only, and those of who is signed in only
+//! with what such a page carries: [`signed_in`] says how.
 
+mod account;
 mod assets;
+mod cookie;
 mod docs;
+mod forgot;
 mod form;
 mod home;
 mod link;
 mod page;
 mod problems;
+mod register;
 mod reset;
+mod rules;
+mod second_factor;
 mod setup;
+mod sign_in;
+mod signed_in;
 mod verify;
 mod visit;
 mod wrong;
@@ -39,12 +54,17 @@ pub(crate) use problems::Reader;
 
 use crate::app::App;
 use crate::frame;
-use crate::limits::rules::REDEEM_PER_CLIENT;
+use crate::limits::Rule;
+use crate::limits::rules::{
+    LOGIN_PER_CLIENT, MAIL_PER_CLIENT, REDEEM_PER_CLIENT, REGISTER_PER_CLIENT,
+    SECOND_FACTOR_PER_CLIENT,
+};
 
 /// Returns every page.
 pub fn routes(app: &App) -> Router<App> {
     let limited = from_fn_with_state((app.clone(), &REDEEM_PER_CLIENT), frame::limited);
     let routes = Router::new()
+        .merge(people(app))
         .route("/", get(home::home))
         .route(verify::PATH, get(verify::ask).merge(post(verify::confirm).layer(limited.clone())))
         .route(reset::PATH, get(reset::ask).merge(post(reset::set).layer(limited.clone())))
@@ -59,4 +79,56 @@ pub fn routes(app: &App) -> Router<App> {
     } else {
         routes
     }
+}
+
+/// Whoever comes here reads pages, whatever their program says that it accepts.
+pub(crate) fn is_form(path: &str) -> bool {
+    let forms = [
+        verify::PATH,
+        reset::PATH,
+        setup::PATH,
+        sign_in::PATH,
+        sign_in::SIGN_OUT,
+        register::PATH,
+        forgot::PATH,
+        account::PATH,
+    ];
+    forms.iter().any(|form| {
+        path.strip_prefix(form).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Returns the pages where people sign in and look after their account. What costs the API's budget costs
+/// the same here.
+fn people(app: &App) -> Router<App> {
+    let limited = |rule: &'static Rule| from_fn_with_state((app.clone(), rule), frame::limited);
+    let second = limited(&SECOND_FACTOR_PER_CLIENT);
+    Router::new()
+        .route(
+            sign_in::PATH,
+            get(sign_in::ask).merge(post(sign_in::sign_in).layer(limited(&LOGIN_PER_CLIENT))),
+        )
+        .route(
+            second_factor::VERIFY,
+            get(second_factor::anew).merge(post(second_factor::verify).layer(second.clone())),
+        )
+        .route(
+            second_factor::CONFIRM,
+            get(second_factor::anew).merge(post(second_factor::confirm).layer(second)),
+        )
+        .route(sign_in::RESEND, post(sign_in::resend).layer(limited(&MAIL_PER_CLIENT)))
+        .route(sign_in::SIGN_OUT, post(sign_in::sign_out))
+        .route(
+            register::PATH,
+            get(register::ask).merge(post(register::register).layer(limited(&REGISTER_PER_CLIENT))),
+        )
+        .route(
+            forgot::PATH,
+            get(forgot::ask).merge(post(forgot::send).layer(limited(&MAIL_PER_CLIENT))),
+        )
+        .route(account::PATH, get(account::see))
+        .route(account::PROFILE, post(account::save))
+        .route(account::END, post(account::end))
+        .route(account::END_OTHERS, post(account::end_others))
+        .layer(from_fn_with_state(app.clone(), signed_in::own_forms))
 }

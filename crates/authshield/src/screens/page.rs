@@ -26,7 +26,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// What each language calls itself.
-const NAMES: [(&str, &str); 2] = [("de", "Deutsch"), ("en", "English")];
+pub(super) const NAMES: [(&str, &str); 2] = [("de", "Deutsch"), ("en", "English")];
 
 /// Templates and words of the pages.
 pub struct Pages {
@@ -81,6 +81,14 @@ impl Pages {
             ("reset.html", include_str!("../../templates/screens/reset.html")),
             ("setup.html", include_str!("../../templates/screens/setup.html")),
             ("home.html", include_str!("../../templates/screens/home.html")),
+            ("form.html", include_str!("../../templates/screens/form.html")),
+            ("sign-in.html", include_str!("../../templates/screens/sign-in.html")),
+            ("second-factor.html", include_str!("../../templates/screens/second-factor.html")),
+            ("enrol.html", include_str!("../../templates/screens/enrol.html")),
+            ("recovery-codes.html", include_str!("../../templates/screens/recovery-codes.html")),
+            ("register.html", include_str!("../../templates/screens/register.html")),
+            ("forgot.html", include_str!("../../templates/screens/forgot.html")),
+            ("account.html", include_str!("../../templates/screens/account.html")),
             ("code.html", include_str!("../../templates/screens/code.html")),
             ("codes.html", include_str!("../../templates/screens/codes.html")),
             ("docs.html", include_str!("../../templates/screens/docs.html")),
@@ -173,12 +181,13 @@ impl Pages {
         visit: &Visit,
         message: &Message<'_>,
     ) -> Response {
-        let Message { mood, title, lead, reference } = message;
+        let Message { mood, title, lead, reference, next } = message;
         let context = context! {
             mood => *mood,
             title => title,
             lead => lead,
             reference => *reference,
+            next => next.as_ref().map(|Next { link, words }| context! { link => link, words => words }),
         };
         self.show(status, "message.html", visit, context)
     }
@@ -192,4 +201,12 @@ pub(super) struct Message<'a> {
     pub(super) lead: String,
     /// The name of the request in our log, if somebody may have to look for it.
     pub(super) reference: Option<&'a str>,
+    /// Where to go on.
+    pub(super) next: Option<Next>,
+}
+
+/// Where to go on, and what that is called.
+pub(super) struct Next {
+    pub(super) link: String,
+    pub(super) words: String,
 }

@@ -8,7 +8,6 @@ use minijinja::{Value, context};
 
 use super::page::{Message, Pages};
 use super::visit::{self, Visit};
-use super::{reset, setup, verify};
 use crate::app::App;
 use crate::problem::{Code, Problem};
 
@@ -66,8 +65,7 @@ impl Reader {
         if for_programs.iter().any(|start| path.starts_with(start)) {
             return None;
         }
-        let form = [verify::PATH, reset::PATH, setup::PATH].contains(&path);
-        (form || asks_for_a_page(request.headers())).then(|| {
+        (super::is_form(path) || asks_for_a_page(request.headers())).then(|| {
             let language = visit::language(&app.pages, request.uri(), request.headers());
             Self(Visit { language, token: None, again: None })
         })
@@ -89,6 +87,7 @@ impl Reader {
             title: app.pages.say(&self.0, words.0, &[]),
             lead: app.pages.say(&self.0, words.1, &[("seconds", &seconds)]),
             reference: code.status().is_server_error().then_some(request_id),
+            next: None,
         };
         let page = app.pages.tell(code.status(), &self.0, &message);
         if page.extensions().get::<Problem>().is_some() {
@@ -123,6 +122,7 @@ fn words(code: Code) -> (&'static str, &'static str) {
         Code::ServiceOverloaded | Code::ServiceUnavailable => {
             ("page-problem.busy", "page-problem.busy-lead")
         }
+        Code::FormRefused => ("page-problem.form", "page-problem.form-lead"),
         Code::InternalError => ("page-problem", "page-problem.lead"),
         _ => ("page-problem.invalid", "page-problem.invalid-lead"),
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::form::Form;
 use super::link;
 use super::page::Message;
+use super::sign_in;
 use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
@@ -56,6 +57,7 @@ pub(super) async fn set(
                 title: app.pages.say(&visit, "page-reset.done", &[]),
                 lead: app.pages.say(&visit, "page-reset.done-lead", &[]),
                 reference: None,
+                next: Some(sign_in::next(&app, &visit)),
             };
             return Ok(app.pages.tell(StatusCode::OK, &visit, &message));
         }
@@ -87,5 +89,5 @@ fn show(
         errors => &wrong.password,
         alert => &wrong.alert,
     };
-    wrong.mark(app.pages.show(wrong.status, "reset.html", visit, context))
+    wrong.mark(app, app.pages.show(wrong.status(), "reset.html", visit, context))
 }

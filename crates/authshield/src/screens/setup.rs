@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::form::Form;
 use super::link;
 use super::page::Message;
+use super::sign_in;
 use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
@@ -33,9 +34,20 @@ pub(super) struct Filled {
 
 /// What is wrong with the fields besides the password.
 #[derive(Default)]
-struct Fields {
-    email: Option<String>,
-    full_name: Option<String>,
+pub(super) struct Fields {
+    pub(super) email: Option<String>,
+    pub(super) full_name: Option<String>,
+}
+
+impl Fields {
+    /// Says which of them cannot be read.
+    pub(super) fn wrong(app: &App, visit: &Visit, email: bool, full_name: bool) -> Self {
+        let say = |id: &str| app.pages.say(visit, id, &[]);
+        Self {
+            email: email.then(|| say("page-setup.wrong-email")),
+            full_name: full_name.then(|| say("page-setup.wrong-name")),
+        }
+    }
 }
 
 /// Shows the form.
@@ -73,11 +85,7 @@ pub(super) async fn create(
     let (address, name) = match parse(&email, &full_name) {
         (Ok(address), Ok(name)) => (address, name),
         (address, name) => {
-            let say = |id: &str| app.pages.say(&visit, id, &[]);
-            let fields = Fields {
-                email: address.err().map(|()| say("page-setup.wrong-email")),
-                full_name: name.err().map(|()| say("page-setup.wrong-name")),
-            };
+            let fields = Fields::wrong(&app, &visit, address.is_err(), name.is_err());
             return Ok(again(&fields, &Wrong::invalid()));
         }
     };
@@ -91,6 +99,7 @@ pub(super) async fn create(
                 title: app.pages.say(&visit, "page-setup.done", &named),
                 lead: app.pages.say(&visit, "page-setup.done-lead", &named),
                 reference: None,
+                next: Some(sign_in::next(&app, &visit)),
             };
             app.pages.tell(StatusCode::OK, &visit, &message)
         }
@@ -112,13 +121,20 @@ pub(super) async fn create(
     })
 }
 
-/// Reads what was typed; a name may be left out.
-fn parse(email: &str, full_name: &str) -> (Result<EmailAddress, ()>, Result<Option<FullName>, ()>) {
-    let name = match full_name.trim() {
+/// Reads what was typed.
+pub(super) fn parse(
+    email: &str,
+    full_name: &str,
+) -> (Result<EmailAddress, ()>, Result<Option<FullName>, ()>) {
+    (email.parse().map_err(|_| ()), name(full_name))
+}
+
+/// Reads a name, which may be left out.
+pub(super) fn name(text: &str) -> Result<Option<FullName>, ()> {
+    match text.trim() {
         "" => Ok(None),
         name => name.parse().map(Some).map_err(|_| ()),
-    };
-    (email.parse().map_err(|_| ()), name)
+    }
 }
 
 fn show(
@@ -140,5 +156,5 @@ fn show(
         errors => &wrong.password,
         alert => &wrong.alert,
     };
-    wrong.mark(app.pages.show(wrong.status, "setup.html", visit, context))
+    wrong.mark(app, app.pages.show(wrong.status(), "setup.html", visit, context))
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::form::Form;
 use super::link;
 use super::page::Message;
+use super::sign_in;
 use super::visit::Visit;
 use crate::app::{App, Ctx};
 use crate::kernel::{EmailAddress, LinkToken};
@@ -67,6 +68,7 @@ pub(super) async fn confirm(
         title: app.pages.say(&visit, "page-verify.done", &[]),
         lead: app.pages.say(&visit, "page-verify.done-lead", &[("email", email)]),
         reference: None,
+        next: Some(sign_in::next(&app, &visit)),
     };
     Ok(app.pages.tell(StatusCode::OK, &visit, &message))
 }

@@ -1,22 +1,22 @@
 //! Why a form is shown again.
 
-use std::time::Duration;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::page::Pages;
 use super::visit::Visit;
+use crate::app::App;
+use crate::frame;
 use crate::passwords::{Overloaded, Weakness};
-use crate::problem::{Code, seconds_up};
-use crate::telemetry::ProblemCode;
+use crate::problem::{Code, Problem, seconds_up};
+use crate::telemetry::{InnerReason, ProblemCode};
 
-/// What was wrong with a form that has a new password in it, if anything was.
+/// What was wrong with a form, if anything was.
+#[derive(Default)]
 pub(super) struct Wrong {
-    pub(super) status: StatusCode,
-    pub(super) code: Option<Code>,
-    pub(super) retry_after: Option<Duration>,
-    /// What is wrong with the password.
+    /// The same for programs, and for the log.
+    problem: Option<Problem>,
+    /// What is wrong with the new password.
     pub(super) password: Vec<String>,
     /// What is wrong with none of the fields.
     pub(super) alert: Option<String>,
@@ -24,18 +24,11 @@ pub(super) struct Wrong {
 
 impl Wrong {
     pub(super) fn nothing() -> Self {
-        Self {
-            status: StatusCode::OK,
-            code: None,
-            retry_after: None,
-            password: Vec::new(),
-            alert: None,
-        }
+        Self::default()
     }
 
     pub(super) fn invalid() -> Self {
-        let code = Code::ValidationFailed;
-        Self { status: code.status(), code: Some(code), ..Self::nothing() }
+        Self { problem: Some(Code::ValidationFailed.into()), ..Self::nothing() }
     }
 
     pub(super) fn weak(pages: &Pages, visit: &Visit, found: &[Weakness]) -> Self {
@@ -44,25 +37,43 @@ impl Wrong {
     }
 
     pub(super) fn busy(pages: &Pages, visit: &Visit, busy: Overloaded) -> Self {
-        let code = Code::ServiceOverloaded;
-        Self {
-            status: code.status(),
-            code: Some(code),
-            retry_after: Some(busy.retry_after),
-            alert: Some(pages.say(visit, "page-busy", &[])),
-            ..Self::nothing()
-        }
+        Self::because(busy, pages.say(visit, "page-busy", &[]))
+    }
+
+    /// What the API answers with `problem`, and a page with `words`.
+    pub(super) fn because(problem: impl Into<Problem>, words: String) -> Self {
+        Self { problem: Some(problem.into()), alert: Some(words), ..Self::nothing() }
+    }
+
+    /// The same, where the words stand elsewhere on the page.
+    pub(super) fn of(problem: impl Into<Problem>) -> Self {
+        Self { problem: Some(problem.into()), ..Self::nothing() }
+    }
+
+    /// The same, where somebody has to wait.
+    pub(super) fn wait(pages: &Pages, visit: &Visit, problem: impl Into<Problem>) -> Self {
+        let problem = problem.into();
+        let minutes = problem.when().unwrap_or_default().as_secs().div_ceil(60).max(1);
+        let words = pages.say(visit, "page-wait", &[("minutes", &minutes.to_string())]);
+        Self::because(problem, words)
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.problem.as_ref().map_or(StatusCode::OK, |problem| problem.code.status())
     }
 
     /// Adds what a program, and the log, want to know.
-    pub(super) fn mark(&self, mut response: Response) -> Response {
-        if let Some(code) = self.code {
-            response.extensions_mut().insert(ProblemCode(code.wire()));
+    pub(super) fn mark(&self, app: &App, mut response: Response) -> Response {
+        let Some(problem) = &self.problem else { return response };
+        response.extensions_mut().insert(ProblemCode(problem.code.wire()));
+        if let Some(reason) = problem.reason() {
+            response.extensions_mut().insert(InnerReason(reason.to_owned()));
         }
-        if let Some(after) = self.retry_after {
+        if let Some(after) = problem.when() {
             let seconds = HeaderValue::from(seconds_up(after));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
+        frame::count(app, problem, response.headers_mut());
         response
     }
 }

@@ -13,7 +13,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{PendingToken, RecoveryCode, UserId};
 use crate::passkeys::{self, Challenge, Purpose};
-use crate::tokens::TokenPair;
+use crate::sessions::Carrier;
 use crate::vault::totp_secret_of;
 use crate::{guessing, login};
 
@@ -88,12 +88,12 @@ pub async fn challenge(
 }
 
 /// Opens the session that a ticket waits for, if what is shown is right.
-pub async fn verify(
+pub async fn verify<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     token: Option<&PendingToken>,
     proof: &Proof,
-) -> Result<TokenPair, FactorError> {
+) -> Result<C, FactorError> {
     let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
     let user = account.user.id;
     let purpose = Purpose::SecondFactor(hash.clone());
@@ -106,12 +106,12 @@ pub async fn verify(
     let password = account.password_hash.as_deref();
     let amr = [&[first.as_str()], amr.as_slice()].concat();
     let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr, ctx.now).await?;
-    let Some(pair) = begun else {
+    let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
     };
     tx.commit().await?;
     app.outbox.wake();
-    Ok(pair)
+    Ok(carrier)
 }
 
 /// Makes a secret for who must have a second factor and has none: the ticket shows that the password
@@ -135,12 +135,12 @@ pub async fn enrol(
 }
 
 /// Lets that secret count, and opens the session that the ticket waits for.
-pub async fn confirm_enrolment(
+pub async fn confirm_enrolment<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     token: Option<&PendingToken>,
     code: &SecretString,
-) -> Result<(Vec<RecoveryCode>, TokenPair), FactorError> {
+) -> Result<(Vec<RecoveryCode>, C), FactorError> {
     let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
     let user = account.user;
     has_no_passkey(&mut tx, user.id).await?;
@@ -154,12 +154,12 @@ pub async fn confirm_enrolment(
     let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
     let amr = [first.as_str(), "otp"];
     let begun = login::begin(&mut tx, app, ctx, user, password, &amr, ctx.now).await?;
-    let Some(pair) = begun else {
+    let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
     };
     tx.commit().await?;
     app.outbox.wake();
-    Ok((codes, pair))
+    Ok((codes, carrier))
 }
 
 /// Fails where there is a passkey: or the password alone would lead around it to a new factor.

@@ -10,17 +10,28 @@ mod sql;
 use onesql::Tx;
 
 pub use rules::{Ended, live};
-pub use sql::{
-    Found, Life, Present, Session, callers, end, end_all, find, list, open, prove_again, use_again,
-};
+pub use sql::{Found, Life, Present, Session, callers, find, list, open, prove_again, use_again};
 
+use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::kernel::{SessionId, UserId};
-use crate::second_factor;
+use crate::kernel::{SessionId, Timestamp, UserId};
+use crate::{accounts, revocations, second_factor};
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// What carries a session to its owner: a pair of tokens, or the cookie of a browser.
+pub trait Carrier: Sized + Send {
+    /// Makes it, in the transaction that opens the session.
+    fn carry(
+        tx: &mut Tx,
+        app: &App,
+        ctx: &Ctx,
+        user: User,
+        session: &Session,
+    ) -> impl Future<Output = onesql::Result<Self>> + Send;
+}
 
 /// Remembers that a session is in use. A failure costs some exactness, not the request.
 pub async fn touch(app: &App, ctx: &Ctx, session: &Life) {
@@ -38,6 +49,34 @@ pub async fn touch(app: &App, ctx: &Ctx, session: &Life) {
     }
 }
 
+/// Ends a session; `false` if it had ended. Services that verify tokens by themselves are told.
+pub async fn end(
+    tx: &mut Tx,
+    session: SessionId,
+    reason: &str,
+    now: Timestamp,
+) -> onesql::Result<bool> {
+    let ended = sql::end(tx, session, reason, now).await?;
+    if ended {
+        revocations::session_ended(tx, session).await?;
+    }
+    Ok(ended)
+}
+
+/// Ends all sessions of somebody but one, and returns how many that were. The account is held from
+/// then on, so that two at once end them one after the other.
+pub async fn end_all(
+    tx: &mut Tx,
+    owner: UserId,
+    keep: Option<SessionId>,
+    reason: &str,
+    now: Timestamp,
+) -> onesql::Result<u64> {
+    accounts::lock(tx, owner).await?;
+    revocations::sessions_end(tx, owner, keep).await?;
+    sql::end_all(tx, owner, keep, reason, now).await
+}
+
 /// Ends one session of somebody; `false` if it is not theirs, or has ended.
 pub async fn revoke(
     app: &App,
@@ -52,6 +91,7 @@ pub async fn revoke(
     if !sql::end_of(&mut tx, owner, session, reason, ctx.now, cutoff).await? {
         return Ok(false);
     }
+    revocations::session_ended(&mut tx, session).await?;
     let revoked =
         Event::SessionsRevoked { actor, user: owner, session: Some(session), count: 1, reason };
     audit::record(&mut tx, app, ctx, &revoked).await?;
@@ -62,7 +102,7 @@ pub async fn revoke(
 /// Signs out of the session that asks.
 pub async fn log_out(app: &App, ctx: &Ctx, user: UserId, session: SessionId) -> onesql::Result<()> {
     let mut tx = app.store.write().await?;
-    if sql::end(&mut tx, session, "logout", ctx.now).await? {
+    if end(&mut tx, session, "logout", ctx.now).await? {
         audit::record(&mut tx, app, ctx, &Event::Logout { user, session }).await?;
     }
     tx.commit().await
@@ -76,8 +116,20 @@ pub async fn revoke_all(
     owner: UserId,
     reason: &'static str,
 ) -> onesql::Result<u64> {
+    revoke_all_but(app, ctx, actor, owner, None, reason).await
+}
+
+/// The same, but for the session `kept`.
+pub async fn revoke_all_but(
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    owner: UserId,
+    kept: Option<SessionId>,
+    reason: &'static str,
+) -> onesql::Result<u64> {
     let mut tx: Tx = app.store.write().await?;
-    let count = sql::end_all(&mut tx, owner, None, reason, ctx.now).await?;
+    let count = end_all(&mut tx, owner, kept, reason, ctx.now).await?;
     second_factor::withdraw(&mut tx, owner).await?;
     let revoked = Event::SessionsRevoked { actor, user: owner, session: None, count, reason };
     audit::record(&mut tx, app, ctx, &revoked).await?;

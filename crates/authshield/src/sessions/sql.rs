@@ -3,7 +3,7 @@
 use onesql::{Json, Result, Sql, Store, TOGETHER_AT_MOST, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
-use crate::accounts::{self, User, user_columns};
+use crate::accounts::{User, user_columns};
 use crate::kernel::{Place, SessionId, UserId};
 
 /// A sign-in that goes on, or went on.
@@ -69,29 +69,31 @@ pub struct Present {
 }
 
 /// Opens a session for somebody whose password is still the one that was compared, who is not
-/// disabled, and who has no second factor unless it was `proven`; `false` if that changed while the
-/// hash was computed.
+/// disabled, who may still do what their tokens of `epoch` will say, and who has no second factor unless it
+/// was `proven`; `false` if that changed while the hash was computed.
 ///
 /// PostgreSQL needs the row's lock: without it, a session could be opened between a reset's new
-/// password and its end of all sessions. SQLite has one writer.
+/// password and its end of all sessions, or between a change of roles and the list of sessions that it
+/// concerns. SQLite has one writer.
 pub async fn open(
     tx: &mut Tx,
     session: &Session,
     password_hash: Option<&str>,
+    epoch: i64,
     proven: bool,
 ) -> Result<bool> {
     const OPEN: Sql = Sql {
         sqlite: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                        created_at, last_active_at, expires_at)
-                 SELECT $1, id, $3, $4, $5, $6, $7, $11, $11, $8 FROM users
+                 SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $9
-                   AND ($10 OR second_factor_at IS NULL)",
+                   AND ($10 OR second_factor_at IS NULL) AND epoch = $11",
         postgres:
             "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                          created_at, last_active_at, expires_at)
-                   SELECT $1, id, $3, $4, $5, $6, $7, $11, $11, $8 FROM users
+                   SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
                    WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $9
-                     AND ($10 OR second_factor_at IS NULL)
+                     AND ($10 OR second_factor_at IS NULL) AND epoch = $11
                    FOR SHARE",
     };
     let opened = tx
@@ -106,6 +108,7 @@ pub async fn open(
         .bind(session.expires_at)
         .bind(password_hash.map(str::to_owned))
         .bind(proven)
+        .bind(epoch)
         .bind(session.created_at)
         .execute()
         .await?;
@@ -233,7 +236,12 @@ pub async fn use_again(
 }
 
 /// Ends a session; `false` if it had ended.
-pub async fn end(tx: &mut Tx, session: SessionId, reason: &str, now: Timestamp) -> Result<bool> {
+pub(super) async fn end(
+    tx: &mut Tx,
+    session: SessionId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool> {
     let touched = tx
         .query(
             "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL",
@@ -271,16 +279,14 @@ pub(super) async fn end_of(
     Ok(touched == 1)
 }
 
-/// Ends all sessions of somebody but one, and returns how many that were. The account is held from
-/// then on, so that two at once end them one after the other.
-pub async fn end_all(
+/// Ends all sessions of somebody but one, and returns how many that were; who calls holds the account.
+pub(super) async fn end_all(
     tx: &mut Tx,
     owner: UserId,
     keep: Option<SessionId>,
     reason: &str,
     now: Timestamp,
 ) -> Result<u64> {
-    accounts::lock(tx, owner).await?;
     tx.query(
         "UPDATE sessions SET ended_at = $2, end_reason = $3
          WHERE user_id = $1 AND ended_at IS NULL AND ($4 IS NULL OR id <> $4)",

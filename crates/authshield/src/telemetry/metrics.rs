@@ -312,6 +312,13 @@ metrics! {
     /// How long the oldest event waits to be sealed; 0 if none waits.
     audit_unsealed_age: Level [Seconds "seconds"];
 
+    /// Sessions and changes of rights that this node gave a place in the revocation feed.
+    revocations_published: Counter;
+    /// What the revocation feed of this node holds.
+    revocations_known: Gauge;
+    /// When this node knew last all that was revoked, in seconds since 1970; 0 if it never did.
+    revocation_feed_timestamp: Level [Seconds "seconds"];
+
     /// Attempts to give somebody an event.
     exports: Counters<ExportOutcome>;
     /// How long ago the first event was written that a sink was not given; 0 if it has all.

@@ -32,7 +32,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{RefreshToken, SessionId, Timestamp};
 use crate::limits::rules::REFRESH_PER_SESSION;
 use crate::second_factor;
-use crate::sessions::{self, Found, Session};
+use crate::sessions::{self, Carrier, Found, Session};
 use crate::telemetry::metrics::Token;
 use crate::vault::{AccessClaims, FIRST_PARTY, TOKEN_TYPE};
 
@@ -73,8 +73,21 @@ pub struct TokenPair {
     user: UserBody,
 }
 
+impl Carrier for TokenPair {
+    async fn carry(
+        tx: &mut Tx,
+        app: &App,
+        ctx: &Ctx,
+        user: User,
+        session: &Session,
+    ) -> onesql::Result<Self> {
+        let refresh = first(tx, app, ctx, session.id, session.expires_at).await?;
+        Ok(pair(app, ctx, user, session, &refresh))
+    }
+}
+
 /// Makes the first refresh token of a session that was just opened in `tx`.
-pub async fn first(
+async fn first(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
@@ -89,14 +102,7 @@ pub async fn first(
 }
 
 /// Signs an access token and puts the pair together.
-#[must_use]
-pub fn pair(
-    app: &App,
-    ctx: &Ctx,
-    user: User,
-    session: &Session,
-    refresh: &RefreshToken,
-) -> TokenPair {
+fn pair(app: &App, ctx: &Ctx, user: User, session: &Session, refresh: &RefreshToken) -> TokenPair {
     let ttl = app.config.token.access_ttl.min(session.expires_at.since(ctx.now));
     let claims = AccessClaims {
         iss: app.issuer(),
@@ -112,6 +118,7 @@ pub fn pair(
         acr: rules::acr(&session.amr.0),
         auth_time: session.auth_time.as_second(),
         epoch: app.installation.token_epoch,
+        user_epoch: user.epoch,
     };
     let refresh_ends = (ctx.now + app.config.refresh.ttl).min(session.expires_at);
     for kind in ["access", "refresh"] {

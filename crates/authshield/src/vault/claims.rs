@@ -39,6 +39,10 @@ pub struct AccessClaims<'a> {
     /// first is not said.
     #[serde(skip_serializing_if = "is_first")]
     pub epoch: i64,
+    /// Under which epoch of the account: a change of its roles raises it, and services that follow the
+    /// revocation feed refuse what is older. The one that an account begins with, 0, is not said.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_epoch: i64,
 }
 
 /// The epoch of an installation that was never restored.
@@ -47,6 +51,11 @@ pub const FIRST_EPOCH: i64 = 1;
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_first(epoch: &i64) -> bool {
     *epoch == FIRST_EPOCH
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(epoch: &i64) -> bool {
+    *epoch == 0
 }
 
 impl AccessClaims<'_> {

@@ -408,6 +408,7 @@ async fn reading_changes_nothing() {
             app.count("SELECT COUNT(*) FROM mail_messages").await,
         )
     };
+    authshield::revocations::look(&app.app).await.unwrap();
     let before = tables().await;
     let mails = app.get_as(&root, "/api/v1/admin/mail").await;
     let mail = mails.ok(200).body["items"][0]["id"].as_str().unwrap().to_owned();

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, on_postgres};
 
 const DESK: (u32, u32) = (1100, 860);
 const PHONE: (u32, u32) = (360, 740);
@@ -353,5 +353,118 @@ async fn the_api_is_tried_from_its_page() {
     browser.client.wait().for_element(Locator::Css(&answer)).await.unwrap();
     assert!(browser.text(&answer).await.contains("\"email\": \"ann@example.org\""));
     browser.is_sound("docs-me").await;
+    browser.close().await;
+}
+
+impl Browser {
+    /// Presses the button that says `words`.
+    async fn press_on(&self, words: &str) {
+        let button = format!("//button[normalize-space()={words:?}]");
+        self.client
+            .wait()
+            .for_element(Locator::XPath(&button))
+            .await
+            .unwrap()
+            .click()
+            .await
+            .unwrap();
+    }
+
+    /// Waits until something on the page says `words`.
+    async fn says(&self, words: &str) {
+        let said = format!("//main//*[contains(normalize-space(), {words:?})]");
+        let found = self.client.wait().for_element(Locator::XPath(&said)).await;
+        let page = self.client.source().await.unwrap();
+        assert!(found.is_ok(), "nothing says `{words}` on the page: {page}");
+    }
+}
+
+/// One walk through the pages where people sign in; what depends on the database is told without a
+/// browser, on both.
+#[tokio::test]
+async fn somebody_registers_signs_in_and_looks_after_their_account() {
+    if on_postgres() {
+        return;
+    }
+    let Some(browser) = Browser::open(Kind { size: PHONE, ..USUAL }).await else { return };
+    let app = TestApp::start().await;
+    browser.go(&app.base).await;
+    browser.heading("Sign-in service").await;
+    browser.client.find(Locator::LinkText("Your account")).await.unwrap().click().await.unwrap();
+    browser.heading("Sign in").await;
+    browser.is_sound("sign-in").await;
+    browser.client.find(Locator::LinkText("Open an account")).await.unwrap().click().await.unwrap();
+    browser.heading("Open an account").await;
+    browser.fill("email", "ann@example.org").await;
+    browser.fill("password", "ann@example.org").await;
+    browser.press_on("Open the account").await;
+    browser.says("easy to guess").await;
+    browser.is_sound("register-weak").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press_on("Open the account").await;
+    browser.heading("Look into your mailbox").await;
+    browser.is_sound("registered").await;
+    browser.go(&app.last_mail("ann@example.org").await.link("token=").unwrap()).await;
+    browser.press_on("Confirm this address").await;
+    browser.heading("Your address is confirmed").await;
+    browser.client.find(Locator::LinkText("Sign in")).await.unwrap().click().await.unwrap();
+
+    browser.heading("Sign in").await;
+    browser.fill("email", "ann@example.org").await;
+    browser.fill("password", "seven herons under glass").await;
+    browser.press_on("Sign in").await;
+    browser.says("is wrong").await;
+    // The focus is where the mistake is.
+    browser.client.wait().for_element(Locator::Css("#password:focus")).await.unwrap();
+    browser.is_sound("sign-in-wrong").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press_on("Sign in").await;
+    browser.heading("Your account").await;
+    browser.says("This device").await;
+    let phone = app.sign_in("ann@example.org").await;
+    browser.client.refresh().await.unwrap();
+    browser.press_on("Sign out there").await;
+    browser.says("You are signed out there.").await;
+    app.me(&phone).await.is(401, "AUTH_TOKEN_REVOKED");
+    browser.fill("full_name", "Ann Lee").await;
+    browser.press_on("Save").await;
+    browser.says("It was saved.").await;
+    browser.is_sound("account").await;
+
+    // What scripts see of it: nothing.
+    let cookies = browser.client.execute("return document.cookie", Vec::new()).await.unwrap();
+    assert_eq!(cookies, "");
+    // Somebody else's page sends the form of sign-out along with the cookie, and nothing comes of it.
+    let stranger = format!(
+        "data:text/html,<form method=post action='{}/sign-out'><input name=guard value=x>\
+         <button>go</button></form>",
+        app.base
+    );
+    browser.go(&stranger).await;
+    browser.press().await;
+    browser.heading("This form is out of date").await;
+    browser.go(&format!("{}/account", app.base)).await;
+    browser.heading("Your account").await;
+    browser.console().await;
+
+    // With a second factor, in the dark.
+    browser.press_on("Sign out").await;
+    browser.heading("You are signed out").await;
+    let ann = app.sign_in("ann@example.org").await;
+    let (authenticator, _) = crate::second_factor::enable(&app, &ann).await;
+    prefer(&browser, "dark").await.unwrap();
+    browser.go(&format!("{}/sign-in", app.base)).await;
+    browser.fill("email", "ann@example.org").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press_on("Sign in").await;
+    browser.heading("Show that it is you").await;
+    browser.fill("code", &authenticator.wrong(&app)).await;
+    browser.press_on("Go on").await;
+    browser.says("This code is not right").await;
+    browser.is_sound("second-factor-wrong").await;
+    browser.fill("code", &authenticator.code(&app)).await;
+    browser.press_on("Go on").await;
+    browser.heading("Your account").await;
+    browser.is_sound("account-dark").await;
     browser.close().await;
 }

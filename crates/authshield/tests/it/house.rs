@@ -9,11 +9,12 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 21] = [
+const FEATURES: [&str; 22] = [
     "accounts",
     "activity",
     "admin",
     "backup",
+    "browser",
     "checks",
     "cli",
     "compose",
@@ -34,7 +35,7 @@ const FEATURES: [&str; 21] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 13] = [
+const SERVICES: [&str; 14] = [
     "audit",
     "config",
     "exports",
@@ -45,6 +46,7 @@ const SERVICES: [&str; 13] = [
     "links.rs",
     "mail",
     "passwords",
+    "revocations",
     "seals",
     "telemetry",
     "vault",

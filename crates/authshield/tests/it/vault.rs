@@ -99,6 +99,7 @@ impl Scene {
             acr: "aal1",
             auth_time: now.as_second(),
             epoch: FIRST_EPOCH,
+            user_epoch: 0,
         };
         keyring.sign(TOKEN_TYPE, &claims, now)
     }

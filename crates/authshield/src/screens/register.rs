@@ -1,0 +1,128 @@
+//! `/register`: a new account.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use minijinja::context;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::form::Form;
+use super::page::Message;
+use super::setup::{Fields, parse};
+use super::sign_in;
+use super::visit::Visit;
+use super::wrong::Wrong;
+use crate::app::{App, Ctx};
+use crate::kernel::EmailAddress;
+use crate::problem::{Code, Problem};
+use crate::registration::{self, Newcomer, RegisterError};
+
+pub(super) const PATH: &str = "/register";
+
+/// What the form sends, and shows again when something is wrong; never the password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filled {
+    email: String,
+    #[serde(default)]
+    full_name: String,
+    password: SecretString,
+}
+
+/// Shows the form.
+pub(super) async fn ask(State(app): State<App>, visit: Visit) -> Response {
+    if app.live.load().registration.enabled {
+        return show(&app, &visit, ("", ""), &Fields::default(), &Wrong::nothing());
+    }
+    closed(&app, &visit)
+}
+
+/// Takes a registration in; the answer is the same whether or not the address has an account.
+pub(super) async fn register(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    Form(Filled { email, full_name, password }): Form<Filled>,
+) -> Result<Response, Problem> {
+    let visit = visit.answered();
+    let again =
+        |fields: &Fields, wrong: &Wrong| show(&app, &visit, (&email, &full_name), fields, wrong);
+    let (address, name) = match parse(&email, &full_name) {
+        (Ok(address), Ok(name)) => (address, name),
+        (address, name) => {
+            let fields = Fields::wrong(&app, &visit, address.is_err(), name.is_err());
+            return Ok(again(&fields, &Wrong::invalid()));
+        }
+    };
+    let newcomer = Newcomer {
+        email: address.clone(),
+        password,
+        full_name: name,
+        locale: visit.language.parse().ok(),
+    };
+    Ok(match registration::register(&app, &ctx, newcomer).await {
+        Ok(_) => mailed(&app, &visit, &address),
+        Err(RegisterError::Closed) => closed(&app, &visit),
+        Err(RegisterError::Weak(found)) => {
+            again(&Fields::default(), &Wrong::weak(&app.pages, &visit, &found))
+        }
+        Err(RegisterError::Overloaded(busy)) => {
+            again(&Fields::default(), &Wrong::busy(&app.pages, &visit, busy))
+        }
+        Err(RegisterError::Limited(exceeded)) => {
+            again(&Fields::default(), &Wrong::wait(&app.pages, &visit, exceeded))
+        }
+        Err(error @ RegisterError::AlreadyRegistered) => {
+            let words = app.pages.say(&visit, "page-setup.taken", &[]);
+            let fields = Fields { email: Some(words), full_name: None };
+            again(&fields, &Wrong::of(error))
+        }
+        Err(error) => return Err(error.into()),
+    })
+}
+
+fn show(
+    app: &App,
+    visit: &Visit,
+    (email, full_name): (&str, &str),
+    fields: &Fields,
+    wrong: &Wrong,
+) -> Response {
+    let context = context! {
+        action => visit.action(app, PATH),
+        sign_in => visit.action(app, sign_in::PATH),
+        email => email,
+        full_name => full_name,
+        wrong_email => &fields.email,
+        wrong_name => &fields.full_name,
+        min => app.config.password.min_length,
+        errors => &wrong.password,
+        alert => &wrong.alert,
+    };
+    wrong.mark(app, app.pages.show(wrong.status(), "register.html", visit, context))
+}
+
+fn closed(app: &App, visit: &Visit) -> Response {
+    let wrong = Wrong::of(Code::RegistrationClosed);
+    let message = Message {
+        mood: "bad",
+        title: app.pages.say(visit, "page-register.closed", &[]),
+        lead: app.pages.say(visit, "page-register.closed-lead", &[]),
+        reference: None,
+        next: Some(sign_in::next(app, visit)),
+    };
+    wrong.mark(app, app.pages.tell(wrong.status(), visit, &message))
+}
+
+/// Says that a mail is on its way, whatever it says.
+pub(super) fn mailed(app: &App, visit: &Visit, email: &EmailAddress) -> Response {
+    let message = Message {
+        mood: "good",
+        title: app.pages.say(visit, "page-mailed", &[]),
+        lead: app.pages.say(visit, "page-mailed.lead", &[("email", email.as_str())]),
+        reference: None,
+        next: Some(sign_in::next(app, visit)),
+    };
+    app.pages.tell(StatusCode::ACCEPTED, visit, &message)
+}

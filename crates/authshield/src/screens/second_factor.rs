@@ -1,0 +1,189 @@
+//! `/sign-in/…`: the second factor of who showed the right password, or adding one where there must be one.
+//!
+//! The ticket travels in a field of the form: it works once, for five minutes and five tries.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use minijinja::context;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::form::Form;
+use super::page::Message;
+use super::signed_in::{self, SignedIn};
+use super::visit::Visit;
+use super::wrong::Wrong;
+use super::{account, sign_in};
+use crate::app::{App, Ctx};
+use crate::browser::Cookie;
+use crate::kernel::{PendingToken, RecoveryCode};
+use crate::problem::Problem;
+use crate::second_factor::{self, Enrolment, FactorError, Proof, Ticket};
+
+pub(super) const VERIFY: &str = "/sign-in/second-factor";
+pub(super) const CONFIRM: &str = "/sign-in/enrol";
+
+/// Asks for the second factor that `ticket` waits for, or shows how to add one.
+pub(super) async fn begin(
+    app: &App,
+    ctx: &Ctx,
+    visit: &Visit,
+    ticket: &Ticket,
+) -> Result<Response, Problem> {
+    let token = &ticket.token;
+    if !ticket.is_enrolment {
+        return Ok(show(app, visit, token, &Wrong::nothing()));
+    }
+    let enrolment = second_factor::enrol(app, ctx, Some(token)).await?;
+    Ok(show_enrolment(app, visit, token, Some(&enrolment), &Wrong::nothing()))
+}
+
+/// Nothing begins here; who comes back to this address begins anew.
+pub(super) async fn anew(State(app): State<App>, visit: Visit) -> Response {
+    signed_in::to(&visit.action(&app, sign_in::PATH))
+}
+
+/// What both forms send.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filled {
+    ticket: SecretString,
+    code: SecretString,
+}
+
+/// Opens the session that the ticket waits for.
+pub(super) async fn verify(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    before: Option<SignedIn>,
+    Form(filled): Form<Filled>,
+) -> Result<Response, Problem> {
+    let visit = visit.answered();
+    let token = PendingToken::parse(filled.ticket.expose_secret());
+    let proof = Proof::Code(filled.code);
+    match second_factor::verify::<Cookie>(&app, &ctx, token.as_ref(), &proof).await {
+        Ok(cookie) => {
+            let response = signed_in::to(&visit.action(&app, account::PATH));
+            signed_in::enter(&app, &ctx, before, &cookie, response).await
+        }
+        Err(error) => match (token, again(&app, &visit, error)?) {
+            (Some(token), Again::Code(wrong)) => Ok(show(&app, &visit, &token, &wrong)),
+            (_, Again::Code(wrong) | Again::Anew(wrong)) => Ok(over(&app, &visit, &wrong)),
+        },
+    }
+}
+
+/// Lets the new factor count, opens the session, and shows the recovery codes.
+pub(super) async fn confirm(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    before: Option<SignedIn>,
+    Form(Filled { ticket, code }): Form<Filled>,
+) -> Result<Response, Problem> {
+    let visit = visit.answered();
+    let token = PendingToken::parse(ticket.expose_secret());
+    match second_factor::confirm_enrolment::<Cookie>(&app, &ctx, token.as_ref(), &code).await {
+        Ok((codes, cookie)) => {
+            let response = show_codes(&app, &visit, &codes);
+            signed_in::enter(&app, &ctx, before, &cookie, response).await
+        }
+        Err(error) => match (token, again(&app, &visit, error)?) {
+            (Some(token), Again::Code(wrong)) => {
+                Ok(show_enrolment(&app, &visit, &token, None, &wrong))
+            }
+            (_, Again::Code(wrong) | Again::Anew(wrong)) => Ok(over(&app, &visit, &wrong)),
+        },
+    }
+}
+
+/// What to do after a refusal.
+enum Again {
+    /// Another code may be right.
+    Code(Wrong),
+    /// This sign-in is over.
+    Anew(Wrong),
+}
+
+fn again(app: &App, visit: &Visit, error: FactorError) -> Result<Again, Problem> {
+    let say = |id: &str| app.pages.say(visit, id, &[]);
+    Ok(match error {
+        FactorError::Refused("code_used") => {
+            Again::Code(Wrong::because(error, say("page-second-factor.used")))
+        }
+        FactorError::Refused("wrong_code" | "wrong_recovery_code") => {
+            Again::Code(Wrong::because(error, say("page-second-factor.wrong")))
+        }
+        FactorError::Paused(_) => {
+            let problem = Problem::from(error);
+            Again::Code(match problem.when() {
+                Some(_) => Wrong::wait(&app.pages, visit, problem),
+                // For good: only a recovery code helps.
+                None => Wrong::because(problem, say("page-second-factor.locked")),
+            })
+        }
+        FactorError::Refused(_) => {
+            Again::Anew(Wrong::because(error, say("page-second-factor.over-lead")))
+        }
+        FactorError::AccountDisabled => {
+            Again::Anew(Wrong::because(error, say("page-sign-in.disabled")))
+        }
+        error => return Err(error.into()),
+    })
+}
+
+fn show(app: &App, visit: &Visit, token: &PendingToken, wrong: &Wrong) -> Response {
+    let context = context! {
+        action => visit.action(app, VERIFY),
+        anew => visit.action(app, sign_in::PATH),
+        ticket => token.reveal(),
+        alert => &wrong.alert,
+    };
+    wrong.mark(app, app.pages.show(wrong.status(), "second-factor.html", visit, context))
+}
+
+fn show_enrolment(
+    app: &App,
+    visit: &Visit,
+    token: &PendingToken,
+    enrolment: Option<&Enrolment>,
+    wrong: &Wrong,
+) -> Response {
+    let context = context! {
+        action => visit.action(app, CONFIRM),
+        anew => visit.action(app, sign_in::PATH),
+        ticket => token.reveal(),
+        secret => enrolment.map(|enrolment| in_groups(&enrolment.secret)),
+        uri => enrolment.map(|enrolment| enrolment.uri.as_str()),
+        picture => enrolment.map(|enrolment| BASE64_STANDARD.encode(&enrolment.qr_svg)),
+        alert => &wrong.alert,
+    };
+    wrong.mark(app, app.pages.show(wrong.status(), "enrol.html", visit, context))
+}
+
+/// Four letters at a time are easy to type.
+fn in_groups(secret: &str) -> String {
+    let letters: Vec<char> = secret.chars().collect();
+    letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join(" ")
+}
+
+fn show_codes(app: &App, visit: &Visit, codes: &[RecoveryCode]) -> Response {
+    let codes: Vec<String> = codes.iter().map(|code| code.reveal().to_string()).collect();
+    let context = context! { codes => codes, next => visit.action(app, account::PATH) };
+    app.pages.show(StatusCode::OK, "recovery-codes.html", visit, context)
+}
+
+fn over(app: &App, visit: &Visit, wrong: &Wrong) -> Response {
+    let message = Message {
+        mood: "bad",
+        title: app.pages.say(visit, "page-second-factor.over", &[]),
+        lead: wrong.alert.clone().unwrap_or_default(),
+        reference: None,
+        next: Some(sign_in::next(app, visit)),
+    };
+    wrong.mark(app, app.pages.tell(wrong.status(), visit, &message))
+}
