@@ -1,10 +1,13 @@
 //! Who asks the service for what.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 
 use crate::http::{self, Connection};
 use crate::load::Client;
@@ -113,34 +116,44 @@ impl Client for Refresh {
     }
 }
 
-/// Signs out of one session after the other, and says which, and when it was told.
+/// Signs one user after the other out everywhere, and says which sessions that ended, and when it was told.
 pub(crate) struct SignOut {
-    tokens: Vec<String>,
+    users: Vec<Vec<String>>,
     told: Sender<(String, Instant)>,
 }
 
 impl SignOut {
-    /// Returns `count` of them, who share `sessions` evenly.
+    /// Returns `count` of them, who share the users of `sessions` evenly.
     pub(crate) fn many(
         count: usize,
         sessions: &[Tokens],
         told: &Sender<(String, Instant)>,
     ) -> Vec<Box<dyn Client>> {
-        share(count, sessions, |session| session.access.clone())
-            .map(|tokens| Box::new(Self { tokens, told: told.clone() }) as _)
+        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for session in sessions {
+            users.entry(session.user()).or_default().push(session.access.clone());
+        }
+        let users: Vec<_> = users.into_values().collect();
+        let share = |place| users.iter().skip(place).step_by(count).cloned().collect();
+        (0..count)
+            .map(|place| Box::new(Self { users: share(place), told: told.clone() }) as _)
             .collect()
     }
 }
 
 impl Client for SignOut {
     fn ask(&mut self, request: &mut Vec<u8>) {
-        let token = self.tokens.last().map_or("none", String::as_str);
-        http::post_as(request, "/api/v1/auth/logout", token);
+        let user = self.users.last().and_then(|sessions| sessions.first());
+        let token = user.map_or("none", String::as_str);
+        http::post_as(request, "/api/v1/auth/logout-all", token);
     }
 
     fn told(&mut self, _: &[u8]) -> Result<()> {
-        let token = self.tokens.pop().context("there were too few sessions")?;
-        self.told.send((token, Instant::now())).context("nobody listens")
+        let now = Instant::now();
+        for token in self.users.pop().context("there were too few users")? {
+            self.told.send((token, now)).context("nobody listens")?;
+        }
+        Ok(())
     }
 }
 
@@ -148,6 +161,15 @@ impl Client for SignOut {
 pub(crate) struct Tokens {
     access: String,
     refresh: String,
+}
+
+impl Tokens {
+    /// Returns whose they are, as the access token says.
+    fn user(&self) -> String {
+        let payload = self.access.split('.').nth(1).and_then(|part| BASE64.decode(part).ok());
+        let user = payload.as_deref().and_then(|claims| http::member(claims, "sub"));
+        user.unwrap_or_default().to_owned()
+    }
 }
 
 /// Signs in as each of `users`, several at a time.

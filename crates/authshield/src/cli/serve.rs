@@ -15,7 +15,7 @@ use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::assemble::{assemble, ready_store};
 use crate::checks::{self, Overrides, Subject};
-use crate::config::{Environment, Fingerprints};
+use crate::config::{Environment, Fingerprints, ProxyProtocol};
 use crate::installation::{self, history};
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
@@ -83,7 +83,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     if let Some(operators) = operators {
-        let served = server::serve(operators, router::operator(&app), None, stop.clone(), bounds);
+        let served =
+            server::serve(operators, router::operator(&app), None, None, stop.clone(), bounds);
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 tracing::error!(%error, "the operator listener ended");
@@ -124,7 +125,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
         }
     });
 
-    let served = server::serve(listener, router::public(&app), tls, drain.clone(), bounds);
+    let (announcers, router) = (announcers(&app), router::public(&app));
+    let served = server::serve(listener, router, announcers, tls, drain.clone(), bounds);
     let opened = async {
         let opened = checks::once_listening(&checks::all(), &subject, &overrides).await;
         match &opened {
@@ -143,6 +145,15 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     tracing::info!("stopped");
     tokio::task::spawn_blocking(move || drop(logs)).await?;
     Ok(())
+}
+
+/// Returns the proxies that announce clients, if any do.
+fn announcers(app: &App) -> Option<server::Announcers> {
+    let of = app.clone();
+    let is_one =
+        move |ip| of.live.load().trusted_proxies.iter().any(|network| network.contains(&ip));
+    (app.config.proxy_protocol == ProxyProtocol::V2)
+        .then(|| server::Announcers::new(is_one, app.metrics.clients_unannounced.clone()))
 }
 
 /// Begins what the service does by itself.

@@ -51,7 +51,7 @@ pub use operations::{Audit, Checks, Docs, Otel, Unknown};
 pub use process::{DEFAULT_FILE, from_outside, from_process};
 pub use providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
 pub use reader::Effective;
-pub use root::{Config, Environment, LogFormat};
+pub use root::{Config, Environment, LogFormat, ProxyProtocol};
 pub use setting::{Fallback, Kind, PREFIX, Section, Setting};
 pub use sources::{Source, Sources};
 pub use storage::Database;

@@ -46,6 +46,16 @@ choice! {
     }
 }
 
+choice! {
+    /// How proxies say, before anything else, whom they heard from.
+    ProxyProtocol {
+        /// They do not, or in `Forwarded` and `X-Forwarded-For`.
+        Off = "off",
+        /// By the PROXY protocol, version 2.
+        V2 = "v2",
+    }
+}
+
 settings! {
     /// The server itself.
     Config at "" "" {
@@ -140,6 +150,14 @@ settings! {
             example: "10.0.0.0/8,fd00::/8",
             mistaken: &["PROXIES", "TRUST_PROXY", "TRUSTED_PROXY", "FORWARDED_ALLOW_IPS"],
             foreign: &["FORWARDED_ALLOW_IPS"],
+        }
+        /// Whether `trusted_proxies` hand on connections as they are and announce each client by the PROXY
+        /// protocol, version 2, as balancers of TCP do. Then they must: a connection of theirs without
+        /// that header is closed. Whoever else connects is a client and is believed nothing.
+        proxy_protocol: ProxyProtocol {
+            fallback: Fallback::Always("off"),
+            example: "v2",
+            mistaken: &["PROXYPROTOCOL", "USE_PROXY_PROTOCOL", "ACCEPT_PROXY"],
         }
         /// How long requests that are under way may take after the signal to stop.
         shutdown_grace: Duration {

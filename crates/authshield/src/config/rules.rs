@@ -12,7 +12,7 @@ use super::lints;
 use super::mail::{ImapTls, SmtpTls};
 use super::operations::Unknown;
 use super::providers::MailProvider;
-use super::root::{Config, Environment};
+use super::root::{Config, Environment, ProxyProtocol};
 use super::setting;
 use super::value::{Value, items};
 
@@ -139,6 +139,11 @@ fn listeners(config: &Config, _: &GivenNames) -> Vec<Finding> {
 }
 
 fn proxies(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    if config.proxy_protocol != ProxyProtocol::Off && config.trusted_proxies.is_empty() {
+        let message =
+            "`proxy_protocol` is on, but nobody may use it: list the proxies in `trusted_proxies`";
+        return vec![refusal(&["proxy_protocol", "trusted_proxies"], message)];
+    }
     let everybody = config.trusted_proxies.iter().any(|network| network.prefix_len() == 0);
     if !everybody {
         return Vec::new();

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::Bounds;
+use super::announced::{Announced, Announcers};
 use super::prompt::Prompt;
 use super::quiet::Quiet;
 use super::shape;
@@ -49,6 +50,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    announcers: Option<Announcers>,
     tls: Option<RustlsConfig>,
     stop: CancellationToken,
     bounds: impl Into<Bounds>,
@@ -60,6 +62,7 @@ pub async fn serve(
         guests: TaskTracker::new(),
         house: House {
             router,
+            announcers,
             tls,
             http: bounded(bounds.head_within),
             head_within: bounds.head_within,
@@ -136,10 +139,19 @@ impl Door {
     }
 }
 
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+struct Peer {
+    address: SocketAddr,
+    /// Whether that is whom a proxy announced.
+    announced: bool,
+}
+
 /// What serves one connection.
 #[derive(Clone)]
 struct House {
     router: Router,
+    announcers: Option<Announcers>,
     tls: Option<RustlsConfig>,
     http: Builder<TokioExecutor>,
     head_within: Duration,
@@ -153,9 +165,15 @@ struct House {
 }
 
 impl House {
-    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+    async fn serve(self, mut stream: TcpStream, peer: SocketAddr) {
         // Without it, answers would wait for company.
         let _ = stream.set_nodelay(true);
+        let mut peer = Peer { address: peer, announced: false };
+        if let Some(proxies) = &self.announcers {
+            let client = proxies.client(&mut stream, peer.address, self.head_within).await;
+            let Some(address) = client else { return };
+            peer = Peer { announced: address != peer.address, address };
+        }
         let Some(tls) = &self.tls else { return self.converse(stream, peer).await };
         let acceptor = tokio_rustls::TlsAcceptor::from(tls.get_inner());
         let shaken = tokio::time::timeout(self.head_within, acceptor.accept(stream));
@@ -165,7 +183,7 @@ impl House {
         }
     }
 
-    async fn converse<S>(&self, stream: S, peer: SocketAddr)
+    async fn converse<S>(&self, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -176,7 +194,10 @@ impl House {
         let asked = quiet.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let asking = asked.disturb();
-            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(ConnectInfo(peer.address));
+            if peer.announced {
+                request.extensions_mut().insert(Announced);
+            }
             let version = request.version();
             let ambiguity = shape::ambiguity(&request);
             if let Some(words) = ambiguity {

@@ -1,5 +1,6 @@
 //! Listeners: plain or TLS, slow clients bounded, drained at the end.
 
+mod announced;
 mod door;
 mod prompt;
 mod quiet;
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use axum_server::tls_rustls::RustlsConfig;
 use tokio_util::sync::CancellationToken;
 
+pub use self::announced::{Announced, Announcers};
 pub use self::door::{Ambiguous, serve};
 use crate::config::Config;
 

@@ -220,6 +220,8 @@ metrics! {
     http_request_duration: Timings<Http> [Seconds "seconds"];
     /// Requests that are being worked on.
     http_requests_in_flight: Gauge;
+    /// Connections that a trusted proxy did not begin with a header of the PROXY protocol, and that were closed.
+    clients_unannounced: Counter;
 
     /// Security events, by code and inner reason.
     events: Counters<Event>;

@@ -465,7 +465,14 @@ fn serve_framed(app: &TestApp, routes: Router<authshield::app::App>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(server::serve(listener, framed, None, CancellationToken::new(), Duration::ZERO));
+    tokio::spawn(server::serve(
+        listener,
+        framed,
+        None,
+        None,
+        CancellationToken::new(),
+        Duration::ZERO,
+    ));
     base
 }
 

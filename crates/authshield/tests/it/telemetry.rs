@@ -408,7 +408,14 @@ fn operators(app: &TestApp) -> String {
     listener.set_nonblocking(true).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let routes = router::operator(&app.app);
-    tokio::spawn(server::serve(listener, routes, None, CancellationToken::new(), Duration::ZERO));
+    tokio::spawn(server::serve(
+        listener,
+        routes,
+        None,
+        None,
+        CancellationToken::new(),
+        Duration::ZERO,
+    ));
     base
 }
 

@@ -44,7 +44,7 @@ impl Served {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let ended = tokio::spawn(server::serve(listener, router, tls, stop.clone(), bounds));
+        let ended = tokio::spawn(server::serve(listener, router, None, tls, stop.clone(), bounds));
         Self { address, stop, ended }
     }
 

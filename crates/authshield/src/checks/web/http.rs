@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use super::probe::{Asked, Key};
 use crate::app::App;
 use crate::frame;
+use crate::server::Announced;
 
 /// Answers a question that somebody asked who has one of our keys.
 pub(crate) async fn probe(
@@ -19,7 +20,9 @@ pub(crate) async fn probe(
 ) -> Response {
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let peer = peer.map_or(here, |Extension(ConnectInfo(peer))| peer.ip());
-    let answer = asked(&app).answer(app.world.now(), peer, request.uri(), request.headers());
+    let announced = request.extensions().get::<Announced>().is_some();
+    let (uri, headers) = (request.uri(), request.headers());
+    let answer = asked(&app).answer(app.world.now(), peer, announced, uri, headers);
     match answer {
         Some(answer) => answer,
         None => frame::no_route(request.uri().clone()).await.into_response(),

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use probe::PATH;
@@ -28,6 +29,7 @@ use super::check::{About, Check, Effect, Scope};
 use super::finding::Verdict;
 use super::policy::{Act, Policy};
 use super::round::{Round, Subject};
+use crate::config::ProxyProtocol;
 use crate::problem::chain;
 use crate::server::{self, Bounds};
 use crate::telemetry::metrics::Certificate as CertificateLabel;
@@ -106,9 +108,13 @@ impl StandIn {
             trusted: config.trusted_proxies.clone(),
         };
         let stop = CancellationToken::new();
+        let trusted = config.trusted_proxies.clone();
+        let is_one = move |ip| trusted.iter().any(|network| network.contains(&ip));
+        let announcers = (config.proxy_protocol == ProxyProtocol::V2)
+            .then(|| server::Announcers::new(is_one, Counter::default()));
         let router = probe::stand_in(asked, subject.shared_world());
         let bounds = Bounds::from(Duration::from_secs(1));
-        tokio::spawn(server::serve(listener, router, tls, stop.clone(), bounds));
+        tokio::spawn(server::serve(listener, router, announcers, tls, stop.clone(), bounds));
         Some(Self { key, stop })
     }
 }
@@ -301,7 +307,15 @@ async fn answers(at: &Round) -> Result<(Visit, Answers), Verdict> {
         }
         Err(Silence::Redirected(to)) => Err(Verdict::fail(format!("clients are sent on to {to}"))
             .remedy("Make the address that clients end up at the public_url.")),
-        Err(Silence::Stranger(why)) => Err(Verdict::fail(format!("not this installation: {why}"))),
+        Err(Silence::Stranger(why)) => {
+            let verdict = Verdict::fail(format!("not this installation: {why}"));
+            Err(match at.config().proxy_protocol {
+                ProxyProtocol::Off => verdict,
+                ProxyProtocol::V2 => verdict.evidence(
+                    "proxy_protocol is v2: a proxy of trusted_proxies that announces no client is not heard",
+                ),
+            })
+        }
     }
 }
 
@@ -360,6 +374,7 @@ fn trust(at: &Round, visit: &Visit, answers: &Answers) -> Verdict {
         let https = at.config().public_url.scheme() == "https";
         Arrival {
             peer: Seen { ip: report.peer, trusted: report.peer_trusted },
+            announced: report.announced,
             client: Seen { ip: report.client, trusted: report.client_trusted },
             named: has(&["forwarded", "x-forwarded-for"]),
             proxied: !report.fields.is_empty() || (https && !report.tls),

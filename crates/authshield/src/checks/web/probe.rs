@@ -25,6 +25,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{ClientAddress, InstallationId, Timestamp};
+use crate::server::Announced;
 use crate::world::{SharedWorld, World};
 
 /// Where it is answered, behind the public address.
@@ -139,6 +140,7 @@ struct Answer {
 
 /// What arrived of a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one answer of its own")]
 pub(super) struct Report {
     nonce: String,
     /// Which installation; none is set up yet if nothing.
@@ -149,6 +151,9 @@ pub(super) struct Report {
     pub(super) tls: bool,
     /// Who was at the other end of the connection.
     pub(super) peer: IpAddr,
+    /// Whether a trusted proxy announced it, and was itself at the other end.
+    #[serde(default)]
+    pub(super) announced: bool,
     /// Whether the service trusts what the peer says of others.
     pub(super) peer_trusted: bool,
     /// Whom the service took for the client.
@@ -209,6 +214,7 @@ impl Asked {
         &self,
         now: Timestamp,
         peer: IpAddr,
+        announced: bool,
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Option<Response> {
@@ -228,6 +234,7 @@ impl Asked {
             public_url: self.public_url.clone(),
             tls: self.tls,
             peer: peer.to_canonical(),
+            announced,
             peer_trusted: false,
             client: peer.to_canonical(),
             client_trusted: false,
@@ -249,7 +256,9 @@ pub(super) fn stand_in(asked: Asked, world: SharedWorld) -> Router {
         Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
         request: Request,
     ) -> Response {
-        let answer = asked.answer(world.now(), peer.ip(), request.uri(), request.headers());
+        let announced = request.extensions().get::<Announced>().is_some();
+        let (uri, headers) = (request.uri(), request.headers());
+        let answer = asked.answer(world.now(), peer.ip(), announced, uri, headers);
         answer.unwrap_or_else(|| later(request.uri()))
     }
     Router::new()
@@ -288,7 +297,8 @@ mod tests {
         let question = Question::new(&ours, &world);
         let uri: Uri = question.target().parse().expect("a target");
         let peer = [10, 0, 0, 1].into();
-        let ask = |asked: Asked, now, uri: &Uri| asked.answer(now, peer, uri, &HeaderMap::new());
+        let ask =
+            |asked: Asked, now, uri: &Uri| asked.answer(now, peer, false, uri, &HeaderMap::new());
         let now = world.now();
         let answer = ask(asked(&[&theirs, &ours]), now, &uri).expect("an answer");
         let answer = body(answer).await;

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 pub(super) struct Arrival {
     /// Who was at the other end.
     pub(super) peer: Seen,
+    /// Whether that is whom a trusted proxy announced.
+    pub(super) announced: bool,
     /// Whom the service took for the client.
     pub(super) client: Seen,
     /// Whether a proxy said whom it heard from.
@@ -77,7 +79,7 @@ pub(super) fn judge(
         _ => {}
     }
     let (peer, client) = (plain.peer.ip, plain.client.ip);
-    if plain.proxied && !plain.peer.trusted {
+    if plain.proxied && !plain.peer.trusted && !plain.announced {
         return Trust::Wrong(Fault::NotTrusted(peer));
     }
     if plain.client.trusted {
@@ -119,7 +121,7 @@ mod tests {
             let trusted = trusted.iter().any(|last| ip(*last) == address);
             Seen { ip: address, trusted }
         };
-        Arrival { peer: seen(ip(peer)), client: seen(client), named, proxied }
+        Arrival { peer: seen(ip(peer)), announced: false, client: seen(client), named, proxied }
     }
 
     fn judged(plain: Arrival, believed: bool, outside: bool) -> Trust {
@@ -145,6 +147,11 @@ mod tests {
             (silent, true, wrong(Fault::Believed("X-Forwarded-For"))),
             (silent, false, wrong(Fault::Silent(ip(PROXY)))),
             (unknown, false, wrong(Fault::NotTrusted(ip(PROXY)))),
+            (
+                Arrival { announced: true, ..arrives(ASKER, ip(ASKER), &[PROXY], false, true) },
+                false,
+                right(true),
+            ),
             // Behind a network that is the first hop for everybody.
             (arrives(PROXY, ip(3), &[PROXY, 3], true, true), false, Trust::NotTestable(ip(3))),
             // The asker itself is trusted.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::{Gate, Watched};
 use crate::support::detection::Fault;
 use crate::support::dns_server::DnsServer;
-use crate::support::front::{Front, HOP, Manner, NAME};
+use crate::support::front::{Front, HOP, Manner, NAME, announcement};
 use crate::support::{Program, Script, SmtpServer, wait_until};
 
 const ONLY: [&str; 2] = ["--only", "WEB-1,WEB-2,WEB-3,WEB-4"];
@@ -131,6 +134,40 @@ async fn a_proxy_that_hands_on_what_clients_make_up_is_found() {
     fault.found_by("WEB-3");
     around.front.behave(Manner::Appends);
     watched.until("WEB-3", 0).await;
+}
+
+/// Attack: A02
+#[tokio::test]
+async fn a_proxy_that_announces_its_clients_is_believed_and_must_and_nobody_else_is() {
+    let (around, program) = installed(90).await;
+    let program = program.set("proxy_protocol", "v2");
+    let wrong = program.run(&["config", "check"]).await;
+    assert!(wrong.err.contains("list the proxies in `trusted_proxies`"), "{wrong:?}");
+
+    let program = program.set("trusted_proxies", HOP);
+    let gate = Gate::of(&program, &ONLY).await;
+    gate.ends(1).has("WEB-2", "fail", &["not this installation", "proxy_protocol is v2"]);
+    around.front.behave(Manner::Announces);
+    let gate = Gate::of(&program, &ONLY).await;
+    gate.ends(0).has("WEB-3", "pass", &["the client is 127.0.0.1"]);
+    let watched = Watched::serve(program).await;
+    for id in ["WEB-1", "WEB-2", "WEB-3"] {
+        watched.until(id, 0).await;
+    }
+    // Who is no proxy is not listened to, and reaches the service as itself.
+    let from = "203.0.113.9".parse().unwrap();
+    let mut stranger = TcpStream::connect(("127.0.0.1", watched.program.port)).await.unwrap();
+    let request = b"GET /api/v1/health/live HTTP/1.1\r\nHost: a\r\n\r\n";
+    stranger.write_all(&[&announcement(from), &request[..]].concat()).await.unwrap();
+    let mut answer = [0; 12];
+    stranger.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
+    watched.server.client.get("/api/v1/health/live").await.unwrap().ok(200);
+
+    around.front.behave(Manner::Appends);
+    watched.until("WEB-2", 1).await;
+    let said = watched.server.stdout();
+    assert!(said.contains("a proxy did not announce its client"), "{said}");
 }
 
 /// Looks at it as a client does who knows the operator's token and nothing else.

@@ -178,7 +178,7 @@ impl TestApp {
         let stop = CancellationToken::new();
         let (routes, ended) = (router::public(&app), stop.clone());
         tokio::spawn(async move {
-            server::serve(listener, routes, None, ended, Duration::ZERO).await.unwrap();
+            server::serve(listener, routes, None, None, ended, Duration::ZERO).await.unwrap();
         });
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

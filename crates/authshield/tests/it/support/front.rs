@@ -22,6 +22,8 @@ pub(crate) enum Manner {
     Appends,
     /// Hands on what clients say of themselves.
     PassesOn,
+    /// Looks into nothing, and announces each client by the PROXY protocol.
+    Announces,
     /// Says nothing of its clients.
     Silent,
     /// Answers 503 by itself.
@@ -126,15 +128,28 @@ where
             return client.shutdown().await;
         }
         Manner::Hangs => std::future::pending().await,
-        Manner::Appends | Manner::PassesOn | Manner::Silent => {}
+        Manner::Appends | Manner::PassesOn | Manner::Announces | Manner::Silent => {}
     }
-    let head = rewrite(&String::from_utf8_lossy(&head), manner, from);
+    let head = match manner {
+        Manner::Announces => {
+            let said = rewrite(&String::from_utf8_lossy(&head), Manner::PassesOn, from);
+            [announcement(from), said.into_bytes()].concat()
+        }
+        _ => rewrite(&String::from_utf8_lossy(&head), manner, from).into_bytes(),
+    };
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((HOP.parse::<Ipv4Addr>().expect("an address"), 0)))?;
     let mut service: TcpStream = socket.connect(to).await?;
-    service.write_all(head.as_bytes()).await?;
+    service.write_all(&head).await?;
     let _ = tokio::io::copy_bidirectional(&mut client, &mut service).await?;
     Ok(())
+}
+
+/// Returns what says by the PROXY protocol, version 2, that somebody came from `from`.
+pub(crate) fn announcement(from: IpAddr) -> Vec<u8> {
+    let IpAddr::V4(from) = from else { panic!("{from} is not IPv4") };
+    let rest = [&from.octets()[..], &[127, 0, 0, 1], &40_000_u16.to_be_bytes(), &[1, 187]].concat();
+    [b"\r\n\r\n\0\r\nQUIT\n", &[0x21, 0x11, 0, 12][..], &rest].concat()
 }
 
 /// Returns the head as the service gets it.
