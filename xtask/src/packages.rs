@@ -38,10 +38,14 @@ const BROWSER: [Need; 2] = [
     Need { package: "chromium-driver", is_there: || found("chromedriver").is_some() },
 ];
 
+/// For an OpenID provider that others wrote, and for a snippet of the book.
+const NPM: Need =
+    Need { package: "npm", is_there: || found("npm").is_some() && found("node").is_some() };
+
 /// What the book's snippets are tried with.
 const ECOSYSTEMS: [Need; 5] = [
     Need { package: "python3-venv", is_there: || succeeds(&mut python_with("ensurepip")) },
-    Need { package: "npm", is_there: || found("npm").is_some() },
+    NPM,
     Need { package: "golang-go", is_there: || found("go").is_some() },
     Need {
         package: "golang-github-coreos-go-oidc-dev",
@@ -104,6 +108,7 @@ pub(crate) fn python() -> Option<&'static str> {
 /// Makes sure that all is there which tests with `servers` of our own need.
 pub(crate) fn ensure(servers: &[Kind]) -> Result<()> {
     let mut needs: Vec<Need> = ALWAYS.into();
+    needs.push(NPM);
     for server in servers {
         match server {
             Kind::Postgres | Kind::DurablePostgres => needs.push(POSTGRES),

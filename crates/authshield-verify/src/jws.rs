@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::keys::{Algorithm, KID_AT_MOST, KeySet};
 use crate::{VerifyError, json};
@@ -93,5 +93,31 @@ impl<'t> Compact<'t> {
         } else {
             Err(VerifyError::Signature)
         }
+    }
+}
+
+impl KeySet {
+    /// Returns the claims of any compact JWS that one of these keys signed with one of `allowed`: of an
+    /// id token, say. Nothing in them is judged; no member is there twice.
+    ///
+    /// ```
+    /// use authshield_verify::{Algorithm, KeySet, VerifyError};
+    ///
+    /// let keys = KeySet::from_json(
+    ///     r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "a",
+    ///                   "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    /// )?;
+    /// let unsigned = "eyJhbGciOiJub25lIiwia2lkIjoiYSJ9.e30.";
+    /// assert_eq!(keys.open(unsigned, &Algorithm::ALL), Err(VerifyError::AlgorithmNotAllowed));
+    /// # Ok::<(), authshield_verify::KeySetError>(())
+    /// ```
+    pub fn open(
+        &self,
+        token: &str,
+        allowed: &[Algorithm],
+    ) -> Result<Map<String, Value>, VerifyError> {
+        let payload = Compact::parse(token)?.verify(self, allowed)?;
+        json::object(&payload)
+            .ok_or(VerifyError::Malformed("the claims are no object without duplicates"))
     }
 }

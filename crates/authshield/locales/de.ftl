@@ -92,6 +92,14 @@ passkey_removed = Ein Passkey Ihres Kontos bei { $service } wurde entfernt
     .lead = am { $at } wurde ein Passkey von Ihrem { -account } bei { $service } entfernt. Mit ihm kann sich niemand mehr anmelden.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
 
+identity_linked = Ihr { -account } bei { $service } lässt sich bei { $provider } öffnen
+    .lead = am { $at } wurde ein Konto bei { $provider } mit Ihrem { -account } bei { $service } verknüpft. Wer es hat, kann sich ohne Ihr Passwort anmelden.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Entfernen Sie die Verknüpfung, wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+
+identity_removed = Eine Verknüpfung Ihres Kontos bei { $service } wurde entfernt
+    .lead = am { $at } wurde die Verknüpfung Ihres Kontos bei { $service } mit einem Konto bei { $provider } entfernt. Mit ihm kann sich niemand mehr anmelden.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+
 account_deletion_requested = Ihr { -account } bei { $service } wird gelöscht
     .lead = am { $at } hat jemand, hoffentlich Sie, verlangt, Ihr { -account } bei { $service } zu löschen. Es wird am { $due } gelöscht, mit allem, was dazu gehört. Bis dahin können Sie sich anmelden und das zurücknehmen; auf allen anderen Geräten wurden Sie abgemeldet.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Melden Sie sich an, behalten Sie das { -account } und wählen Sie jetzt ein neues Passwort.
@@ -372,6 +380,9 @@ activity-BREACHED_PASSWORD_USED = Anmeldung mit einem Passwort, das anderswo ges
 activity-PASSKEY_ADDED = Passkey hinzugefügt
 activity-PASSKEY_REMOVED = Passkey entfernt
 activity-PASSKEY_REFUSED = Ein Passkey wurde abgelehnt
+activity-IDENTITY_LINKED = Konto bei einem Anbieter verknüpft
+activity-IDENTITY_REMOVED = Verknüpfung mit einem Anbieter entfernt
+activity-FEDERATION_REFUSED = Eine Anmeldung bei einem Anbieter wurde abgelehnt
 activity-REFRESH_REUSED = Sitzung beendet: Einer ihrer Schlüssel wurde zweimal benutzt, vielleicht von jemand anderem
 activity-LOGOUT = Abgemeldet
 activity-SESSION_REVOKED = { $reason ->

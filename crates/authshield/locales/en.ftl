@@ -97,6 +97,14 @@ passkey_removed = A passkey was removed from your { -account } at { $service }
     .lead = On { $at } a passkey was removed from your { -account } at { $service }. It cannot be used to sign in any more.
     .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
 
+identity_linked = Your { -account } at { $service } can be opened at { $provider }
+    .lead = On { $at } an account at { $provider } was linked to your { -account } at { $service }. Whoever has it can sign in without your password.
+    .note = If it was not you, somebody else has access: remove the identity, choose a new password now, and tell the operator of { $service }.
+
+identity_removed = An identity was removed from your { -account } at { $service }
+    .lead = On { $at } an account at { $provider } was removed from your { -account } at { $service }. It cannot be used to sign in any more.
+    .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
+
 account_deletion_requested = Your { -account } at { $service } will be deleted
     .lead = On { $at } somebody, we hope it was you, asked to delete your { -account } at { $service }. It will be deleted on { $due } with all that belongs to it. Until then you can sign in and take that back; on every other device you were signed out.
     .note = If it was not you, somebody else has access: sign in, keep the { -account }, and choose a new password now.
@@ -379,6 +387,9 @@ activity-BREACHED_PASSWORD_USED = Signed in with a password that was stolen else
 activity-PASSKEY_ADDED = Passkey added
 activity-PASSKEY_REMOVED = Passkey removed
 activity-PASSKEY_REFUSED = A passkey was refused
+activity-IDENTITY_LINKED = Identity at a provider linked
+activity-IDENTITY_REMOVED = Identity at a provider removed
+activity-FEDERATION_REFUSED = A sign-in at a provider was refused
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out
 activity-SESSION_REVOKED = { $reason ->

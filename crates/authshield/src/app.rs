@@ -20,11 +20,13 @@ use serde::de::DeserializeOwned;
 use crate::access::VerifiedTokens;
 use crate::checks::Board;
 use crate::config::Config;
+use crate::federation::Providers;
 use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::Installation;
 use crate::kernel::{
-    ClientAddress, Device, MailId, PasskeyId, SessionId, SuppressionId, Timestamp, UserId,
+    ClientAddress, Device, IdentityId, MailId, PasskeyId, SessionId, SuppressionId, Timestamp,
+    UserId,
 };
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
@@ -97,6 +99,8 @@ pub struct Reach {
     pub holders: Together<Vec<u8>, Holder>,
     /// Whether the database takes writes.
     pub writes: Writes,
+    /// Where people sign in with an account that they have elsewhere.
+    pub providers: Providers,
     /// Templates of the pages.
     pub pages: Pages,
     /// What is believed of everything around the service.
@@ -369,6 +373,10 @@ impl InPath for SuppressionId {
 
 impl InPath for PasskeyId {
     const MISSING: Code = Code::PasskeyNotFound;
+}
+
+impl InPath for IdentityId {
+    const MISSING: Code = Code::IdentityNotFound;
 }
 
 /// The segment of a path that must be an id: anything else names nothing, so it is 404.

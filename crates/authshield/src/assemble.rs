@@ -15,6 +15,7 @@ use crate::app::{App, Reach};
 use crate::checks::{self, Board};
 use crate::config::Config;
 use crate::exports::{self, Senders};
+use crate::federation::{self, Providers};
 use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::{self, AdmitError};
@@ -91,6 +92,9 @@ pub enum StartError {
     /// Events cannot be exported.
     #[error("events cannot be exported")]
     Export(#[from] exports::SetupError),
+    /// Nobody can be sent to a provider.
+    #[error("signing in at providers cannot be set up")]
+    Federation(#[from] federation::SetupError),
     /// The database failed while the keys were read.
     #[error("the database failed")]
     Store(#[from] onesql::Error),
@@ -251,6 +255,7 @@ async fn put_together(
     let webhooks = Webhooks::from_config(&config)?;
     // Refused now, and made again by who sends.
     Senders::from_config(&config)?;
+    let providers = Providers::from_config(&config)?;
     metrics.describe(&config, "");
     // Policies for checks that do not exist were refused before.
     let overrides = checks::overrides(&config).unwrap_or_default();
@@ -258,6 +263,7 @@ async fn put_together(
     let (callers, holders) = (sessions::callers(&store), tokens::holders(&store));
     let app = App::new(Reach {
         pages,
+        providers,
         live: ArcSwap::from_pointee(config.clone()),
         config,
         installation,

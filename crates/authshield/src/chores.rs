@@ -162,6 +162,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (remove!("password_places", "place"), now),
         (remove!("mail_webhooks", "id"), now),
         (remove!("passkey_challenges", "challenge"), now),
+        (remove!("federated_sign_ins", "state_hash"), now),
         (remove!("pending_sign_ins", "token_hash"), now),
         // Only those that never counted have an end.
         (remove!("totp_secrets", "user_id"), now),

@@ -5,7 +5,8 @@
 //!           router  problem  config  audit::event  access::permission  limits::rules
 //!           mail::letter  telemetry::metrics
 //! features  registration verification login tokens sessions browser recovery accounts activity
-//!           roles admin health checks screens backup compose cli
+//!           roles passkeys second_factor federation own_data admin health checks screens backup
+//!           compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
 //! services  audit seals exports revocations guessing limits leases links mail vault passwords
 //!           telemetry chores installation words
@@ -30,9 +31,11 @@ pub mod compose;
 pub mod config;
 pub mod dns;
 pub mod exports;
+pub mod federation;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod guard;
 pub mod guessing;
 pub mod health;
 pub mod installation;

@@ -79,6 +79,27 @@ codes! {
     TooManyPasskeys = 409 "AUTH_TOO_MANY_PASSKEYS" "There are too many passkeys";
     /// There is no such passkey, or it belongs to somebody else.
     PasskeyNotFound = 404 "PASSKEY_NOT_FOUND" "There is no such passkey";
+    /// There is no such provider.
+    ProviderNotFound = 404 "OAUTH_PROVIDER_NOT_FOUND" "There is no such provider";
+    /// The address to go back to is none of those in `oauth.return_to`, byte by byte.
+    ReturnToRefused = 400 "OAUTH_RETURN_TO_REFUSED" "The address to go back to is not allowed";
+    /// The provider does not answer as it should. Other ways of signing in work.
+    ProviderUnavailable = 503 "OAUTH_PROVIDER_UNAVAILABLE" "The provider is not available";
+    /// This browser did not begin that sign-in, or it was completed already, or it took too long. Begin again.
+    CallbackInvalid = 400 "OAUTH_CALLBACK_INVALID" "The sign-in did not begin here";
+    /// The code is unknown, was used or has expired, or the verifier is not that of its challenge. Begin again.
+    FederationCodeInvalid = 400 "OAUTH_CODE_INVALID" "The code is not valid";
+    /// The provider does not say that the address is verified, or is not believed for its domain. Sign in another
+    /// way, and link the identity then.
+    FederatedEmailUnverified = 403 "OAUTH_EMAIL_UNVERIFIED" "The provider does not vouch for the address";
+    /// The address has an account with another identity of the same provider. Sign in to it, and link this one.
+    IdentityNotLinked = 409 "OAUTH_IDENTITY_NOT_LINKED" "The identity is not linked to the account";
+    /// The identity belongs to somebody else's account.
+    IdentityTaken = 409 "OAUTH_IDENTITY_TAKEN" "The identity is linked to another account";
+    /// There is no such identity, or it belongs to somebody else.
+    IdentityNotFound = 404 "IDENTITY_NOT_FOUND" "There is no such identity";
+    /// Without it nobody could sign in to the account any more. Choose a password or add a passkey first.
+    LastWayIn = 409 "AUTH_LAST_WAY_IN" "This is the last way of signing in";
     /// This cannot be taken back, and you proved who you are too long ago. Prove it again with
     /// `POST /auth/step-up`; `factors` says with what, `max_age` for how many seconds it counts.
     StepUpRequired = 403 "AUTH_STEP_UP_REQUIRED" "Prove again who you are";

@@ -18,9 +18,9 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, activity, admin, checks, exports, frame, health, login, own_data, passkeys, recovery,
-    registration, revocations, screens, seals, second_factor, sessions, tokens, vault,
-    verification, webhooks,
+    accounts, activity, admin, checks, exports, federation, frame, health, login, own_data,
+    passkeys, recovery, registration, revocations, screens, seals, second_factor, sessions, tokens,
+    vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -41,6 +41,7 @@ pub type Document = utoipa::openapi::OpenApi;
         (name = "sign-in", description = "Get tokens, keep them fresh, give them back."),
         (name = "second factor", description = "Codes of an authenticator app, asked for at sign-in."),
         (name = "passkeys", description = "Signing in without a password."),
+        (name = "federation", description = "Signing in with an account somewhere else."),
         (name = "recovery", description = "A forgotten password."),
         (name = "account", description = "The own account."),
         (name = "sessions", description = "Where one is signed in."),
@@ -100,6 +101,16 @@ fn mount(
             &rules::PASSKEY_PER_CLIENT,
             group!(passkeys::http::ask_for_passkey, passkeys::http::sign_in_with_passkey),
         ))
+        .merge(limited(
+            &rules::FEDERATION_PER_CLIENT,
+            group!(
+                federation::http::begin_federation,
+                federation::http::return_from_provider,
+                federation::http::redeem_federation
+            ),
+        ))
+        .routes(routes!(federation::http::list_identities, federation::http::link_identity))
+        .routes(routes!(federation::http::remove_identity))
         .routes(routes!(passkeys::http::begin_passkey))
         .routes(routes!(passkeys::http::list_passkeys, passkeys::http::add_passkey))
         .routes(routes!(passkeys::http::rename_passkey, passkeys::http::remove_passkey))

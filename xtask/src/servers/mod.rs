@@ -9,6 +9,7 @@ mod folder;
 mod postgres;
 mod process;
 mod redis;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -90,6 +91,9 @@ impl Servers {
         let mut servers = Self { environment: BTreeMap::new(), keeper, line };
         if let Some(python) = packages::python() {
             servers.environment.insert("AUTHSHIELD_TEST_PYTHON".into(), python.into());
+        }
+        if let Some(folder) = upstream::installed() {
+            servers.environment.insert("AUTHSHIELD_TEST_UPSTREAM".into(), folder);
         }
         let mut ready = false;
         for said in said.lines() {

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::config::Changes;
-use crate::kernel::{InstallationId, MailId, NodeId, PasskeyId, SessionId, Timestamp, UserId};
+use crate::kernel::{
+    IdentityId, InstallationId, MailId, NodeId, PasskeyId, SessionId, Timestamp, UserId,
+};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -12,8 +14,7 @@ pub enum Event {
     RegisterSucceeded {
         /// The account.
         user: UserId,
-        /// Set when the address waits for proof with another password already: whoever proves it
-        /// chooses one.
+        /// `contested` when another password waits already: who proves the address chooses one; or `federated`.
         reason: Option<&'static str>,
     },
     /// Somebody tried to, and did not.
@@ -128,6 +129,31 @@ pub enum Event {
         /// Why; `counter_went_back` if there may be a copy of it.
         reason: &'static str,
     },
+    /// Somebody can sign in to their account at a provider from now on.
+    IdentityLinked {
+        /// The account.
+        user: UserId,
+        /// The identity.
+        identity: IdentityId,
+    },
+    /// Somebody removed an identity from their account.
+    IdentityRemoved {
+        /// The account.
+        user: UserId,
+        /// The identity.
+        identity: IdentityId,
+    },
+    /// Nobody was signed in who came from a provider.
+    FederationRefused {
+        /// The account, if it is known whose it would be.
+        user: Option<UserId>,
+        /// The provider.
+        provider: String,
+        /// How far it went.
+        stage: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
     /// Somebody who is signed in proved again who they are.
     SteppedUp {
         /// The account.
@@ -143,8 +169,7 @@ pub enum Event {
         user: Option<UserId>,
         /// What they typed.
         email: String,
-        /// For whom: `strangers_guess`, `known_place_guesses`, `too_many_from_strangers`,
-        /// `too_many_in_a_row`.
+        /// For whom: `strangers_guess`, `known_place_guesses`, `too_many_from_strangers`, `too_many_in_a_row`.
         reason: &'static str,
         /// How many were wrong in a row.
         failures: i64,
@@ -305,8 +330,7 @@ pub enum Event {
     UserDeleted {
         /// Which.
         user: UserId,
-        /// Nothing when an operator did it; `owner` when its owner asked for it, otherwise why it had to
-        /// go: somebody else proved the address.
+        /// Nothing when an operator did it; `owner` when its owner asked for it, else who proved the address.
         reason: Option<&'static str>,
     },
     /// Somebody asked for the end of their account.
@@ -320,8 +344,7 @@ pub enum Event {
     UserDeletionWithdrawn {
         /// Which.
         user: UserId,
-        /// Set when its owner did not take it back: `last_admin`, nobody else looks after the
-        /// installation; `user_disabled`, it was disabled.
+        /// Set when its owner did not take it back: `last_admin` where nobody else is one, or `user_disabled`.
         reason: Option<&'static str>,
     },
     /// Somebody took all along that is kept of them.
@@ -560,8 +583,7 @@ pub enum Event {
         /// How many.
         count: u64,
     },
-    /// What is personal of somebody was erased from what was sealed: addresses, user agents, typed
-    /// addresses.
+    /// What is personal of somebody was erased from what was sealed: addresses, user agents, typed addresses.
     PersonErased {
         /// Whose it was.
         user: UserId,
@@ -575,13 +597,4 @@ pub enum Event {
         /// The last link that is gone.
         seq: i64,
     },
-}
-
-/// Who and what an event is about.
-#[derive(Debug, Default)]
-pub(super) struct Subject<'e> {
-    pub(super) actor: Option<UserId>,
-    pub(super) user: Option<UserId>,
-    pub(super) session: Option<SessionId>,
-    pub(super) email: Option<&'e str>,
 }

@@ -2,7 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Event, Subject};
+use super::event::Event;
+use crate::kernel::{SessionId, UserId};
+
+/// Who and what an event is about.
+#[derive(Debug, Default)]
+pub(super) struct Subject<'e> {
+    pub(super) actor: Option<UserId>,
+    pub(super) user: Option<UserId>,
+    pub(super) session: Option<SessionId>,
+    pub(super) email: Option<&'e str>,
+}
 
 impl Event {
     /// Returns the true reason, which no client is told.
@@ -14,6 +24,7 @@ impl Event {
             | Self::LoginFailed { reason, .. }
             | Self::SecondFactorRefused { reason, .. }
             | Self::PasskeyRefused { reason, .. }
+            | Self::FederationRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
             | Self::PasswordRefused { reason, .. }
@@ -102,9 +113,9 @@ impl Event {
                 user: Some(*user),
                 ..Subject::default()
             },
-            Self::SecondFactorRefused { user, .. } | Self::PasskeyRefused { user, .. } => {
-                Subject { user: *user, ..Subject::default() }
-            }
+            Self::SecondFactorRefused { user, .. }
+            | Self::PasskeyRefused { user, .. }
+            | Self::FederationRefused { user, .. } => Subject { user: *user, ..Subject::default() },
             Self::SecondFactorReset { actor, user }
             | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
@@ -129,6 +140,8 @@ impl Event {
             | Self::SecondFactorEnabled { user }
             | Self::PasskeyAdded { user, .. }
             | Self::PasskeyRemoved { user, .. }
+            | Self::IdentityLinked { user, .. }
+            | Self::IdentityRemoved { user, .. }
             | Self::SecondFactorDisabled { user }
             | Self::RecoveryCodeUsed { user, .. }
             | Self::RecoveryCodesRenewed { user }
@@ -141,6 +154,7 @@ impl Event {
     }
 
     /// Returns what else is known, typed per code.
+    #[expect(clippy::too_many_lines, reason = "each event has its arm")]
     pub(super) fn data(&self) -> Value {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
@@ -148,6 +162,12 @@ impl Event {
             Self::PasskeyAdded { passkey, .. }
             | Self::PasskeyRemoved { passkey, .. }
             | Self::PasskeyRefused { passkey: Some(passkey), .. } => json!({ "passkey": passkey }),
+            Self::IdentityLinked { identity, .. } | Self::IdentityRemoved { identity, .. } => {
+                json!({ "identity": identity })
+            }
+            Self::FederationRefused { provider, stage, .. } => {
+                json!({ "provider": provider, "stage": stage })
+            }
             Self::RecoveryCodeUsed { left, .. } => json!({ "left": left }),
             Self::AccountLocked { failures, until, .. } => {
                 json!({ "failures": failures, "until": until })

@@ -88,12 +88,15 @@ fn count(metrics: &Metrics, event: &Event) {
     match event {
         Event::LoginSucceeded { amr, .. } => {
             let has = |method: &str| amr.iter().any(|one| one == method);
-            login(if has("pwd") { "password" } else { "passkey" }, "succeeded");
-            if has("pwd") && amr.len() > 1 {
+            let federated = has("fed");
+            let first = if federated { "federated" } else { "passkey" };
+            login(if has("pwd") { "password" } else { first }, "succeeded");
+            if (has("pwd") || federated) && amr.len() > 1 {
                 second_factor("accepted");
             }
         }
         Event::PasskeyRefused { .. } => login("passkey", "refused"),
+        Event::FederationRefused { .. } => login("federated", "refused"),
         Event::SecondFactorAsked { .. } => second_factor("asked"),
         Event::SecondFactorRefused { .. } => second_factor("refused"),
         Event::LoginFailed { .. } => login("password", "refused"),

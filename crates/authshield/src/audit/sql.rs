@@ -189,7 +189,8 @@ pub async fn of_owner(
                          'SECOND_FACTOR_ASKED', 'SECOND_FACTOR_REFUSED', 'SECOND_FACTOR_ENABLED',
                          'SECOND_FACTOR_DISABLED', 'SECOND_FACTOR_RESET', 'RECOVERY_CODE_USED',
                          'RECOVERY_CODES_RENEWED', 'PASSKEY_ADDED', 'PASSKEY_REMOVED',
-                         'PASSKEY_REFUSED', 'USER_DELETION_REQUESTED',
+                         'PASSKEY_REFUSED', 'IDENTITY_LINKED', 'IDENTITY_REMOVED',
+                         'FEDERATION_REFUSED', 'USER_DELETION_REQUESTED',
                          'USER_DELETION_WITHDRAWN', 'DATA_EXPORTED')
           ORDER BY id DESC LIMIT $3"
     ))

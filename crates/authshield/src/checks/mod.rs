@@ -25,6 +25,7 @@ mod configuration;
 mod database;
 mod dns;
 mod exports;
+mod federation;
 mod finding;
 mod host;
 pub mod http;
@@ -124,6 +125,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<operations::Administrators>(),
         Entry::of::<operations::SecondFactorPolicy>(),
         Entry::of::<operations::Collector>(),
+        Entry::of::<federation::Reachable>(),
         Entry::of::<exports::Receivers>(),
         Entry::of::<exports::Progress>(),
     ]

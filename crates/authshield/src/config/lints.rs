@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::canary::CanaryMailbox;
+use super::federation;
 use super::finding::Severity;
 use super::setting::{Kind, PREFIX};
 use super::value::items;
@@ -22,7 +23,7 @@ pub struct Lint {
     pub about: &'static str,
     /// Whether somebody may know better.
     pub waivable: bool,
-    check: fn(&Subject<'_>) -> Verdict,
+    pub(super) check: fn(&Subject<'_>) -> Verdict,
 }
 
 /// What is looked at.
@@ -73,13 +74,16 @@ pub(super) const ALL: &[Lint] = &[
     REDIS_URL,
     COLLECTOR,
     POLICY,
+    federation::RETURN_TO,
+    federation::ISSUER,
+    federation::NAME,
     NAME_SERVERS,
     CANARIES,
     MAILBOXES,
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is how a check ends")]
-fn refuse(why: impl Into<String>) -> Verdict {
+pub(super) fn refuse(why: impl Into<String>) -> Verdict {
     Some((Severity::Refusal, why.into()))
 }
 

@@ -13,6 +13,7 @@ use super::accounts::{
 };
 use super::canary::Canary;
 use super::export::{ExportSyslog, ExportWebhook};
+use super::federation::{Oauth, OauthGitlab, OauthGoogle, OauthOidc, OauthOidc2};
 use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
@@ -237,6 +238,16 @@ settings! {
         recovery: Recovery,
         /// `passkeys.*`
         passkeys: Passkeys,
+        /// `oauth.*`
+        oauth: Oauth,
+        /// `oauth_google.*`
+        oauth_google: OauthGoogle,
+        /// `oauth_gitlab.*`
+        oauth_gitlab: OauthGitlab,
+        /// `oauth_oidc.*`
+        oauth_oidc: OauthOidc,
+        /// `oauth_oidc2.*`
+        oauth_oidc2: OauthOidc2,
         /// `second_factor.*`
         second_factor: SecondFactor,
         /// `deletion.*`

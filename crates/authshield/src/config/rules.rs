@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::federation;
 use super::finding::{Finding, Severity};
 use super::lints;
 use super::mail::{ImapTls, SmtpTls};
@@ -377,6 +378,7 @@ fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
     let mut findings: Vec<_> = needs(config)
         .into_iter()
         .chain(export_needs(config))
+        .chain(federation::needs(config))
         .filter(|(_, is_set, _, other_is_set)| *is_set && !other_is_set)
         .map(|(name, _, other, _)| {
             let env = setting(other).map(super::setting::Setting::env).unwrap_or_default();

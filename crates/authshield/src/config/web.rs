@@ -119,6 +119,11 @@ settings! {
             fallback: Fallback::Always("60/1m"),
             example: "60/1m",
         }
+        /// Steps of sign-ins at a provider, per client; each sign-in is three.
+        federation_per_client: Rate {
+            fallback: Fallback::Always("60/1m"),
+            example: "60/1m",
+        }
         /// Links of mails that are used, per client.
         redeem_per_client: Rate {
             fallback: Fallback::Always("30/1m"),

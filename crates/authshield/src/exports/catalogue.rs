@@ -64,10 +64,13 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "USER_DELETION_REQUESTED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, true),
         "USER_DELETED" => ((ACCOUNT, 6), ("iam", "deletion"), 4, true),
         "ACCOUNT_LOCKED" => ((ACCOUNT, 9), ("iam", "change"), 6, true),
-        "SECOND_FACTOR_ENABLED" | "PASSKEY_ADDED" => ((ACCOUNT, 10), ("iam", "change"), 2, true),
-        "SECOND_FACTOR_DISABLED" | "SECOND_FACTOR_RESET" | "PASSKEY_REMOVED" => {
-            ((ACCOUNT, 11), ("iam", "change"), 5, true)
+        "SECOND_FACTOR_ENABLED" | "PASSKEY_ADDED" | "IDENTITY_LINKED" => {
+            ((ACCOUNT, 10), ("iam", "change"), 2, true)
         }
+        "SECOND_FACTOR_DISABLED"
+        | "SECOND_FACTOR_RESET"
+        | "PASSKEY_REMOVED"
+        | "IDENTITY_REMOVED" => ((ACCOUNT, 11), ("iam", "change"), 5, true),
         "EMAIL_VERIFIED"
         | "VERIFICATION_REQUESTED"
         | "EMAIL_CHANGE_REQUESTED"
@@ -79,7 +82,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
-        "LOGIN_FAILED" | "PASSKEY_REFUSED" => {
+        "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" => {
             ((AUTHENTICATION, 1), ("authentication", "start"), 4, false)
         }
         "LOGOUT" | "SESSION_REVOKED" => ((AUTHENTICATION, 2), ("authentication", "end"), 1, true),

@@ -9,7 +9,7 @@
 //! formats.rs    an event in OCSF, ECS and CEF (pure); catalogue.rs says what is what
 //! rules.rs      when it is tried again (pure)
 //! sender.rs     sends what is due, and remembers where it stands
-//! webhook.rs    signed by Standard Webhooks, over HTTPS; guard.rs says where to (pure)
+//! webhook.rs    signed by Standard Webhooks, over HTTPS; crate::guard says where to (pure)
 //! syslog.rs     RFC 5424 over TLS (RFC 5425)
 //! desk.rs       what operators ask and have sent again; http.rs the same over HTTP
 //! ```
@@ -17,7 +17,6 @@
 mod catalogue;
 mod desk;
 mod formats;
-mod guard;
 pub mod http;
 mod rules;
 mod sender;

@@ -14,10 +14,10 @@ use url::Url;
 
 use super::SetupError;
 use super::formats;
-use super::guard::Guard;
 use super::rules::Failure;
 use crate::audit::Entry;
 use crate::config::{Config, EventFormat};
+use crate::guard::Guard;
 use crate::kernel::Timestamp;
 
 /// How long a receiver may think.
@@ -39,7 +39,8 @@ impl Webhook {
     pub(super) fn from_config(config: &Config) -> Result<Option<Self>, SetupError> {
         let settings = &config.export_webhook;
         let (Some(url), Some(secret)) = (&settings.url, &settings.secret) else { return Ok(None) };
-        let guard = Guard::new(settings.private_networks.clone());
+        let guard =
+            Guard::new(settings.private_networks.clone(), "export_webhook.private_networks");
         let encrypted =
             url.scheme() == "https" || !config.is_production() && url.scheme() == "http";
         // A URL is shown where the configuration is.

@@ -87,6 +87,8 @@ id! {
     WebhookId = "The id of a webhook delivery (UUIDv7).";
     /// A line in the timeline of a message.
     MailEventId = "The id of a mail event (UUIDv7).";
+    /// An account at a provider with which somebody signs in.
+    IdentityId = "The id of an identity (UUIDv7).";
     /// A passkey.
     PasskeyId = "The id of a passkey (UUIDv7).";
     /// A request, in logs and problems.

@@ -15,12 +15,15 @@ pub use client_address::{ClientAddress, request_id_from};
 pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{
-    AuditId, ChangeId, InstallationId, MailEventId, MailId, NodeId, PasskeyId, RequestId,
-    SessionId, StartId, SuppressionId, UserId, WebhookId,
+    AuditId, ChangeId, IdentityId, InstallationId, MailEventId, MailId, NodeId, PasskeyId,
+    RequestId, SessionId, StartId, SuppressionId, UserId, WebhookId,
 };
 pub use json::sorted;
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
 pub use recovery_code::RecoveryCode;
-pub use token::{BrowserToken, LinkToken, PendingToken, RefreshToken, SuccessorKey, TokenHashKey};
+pub use token::{
+    BrowserToken, FederationToken, LinkToken, PendingToken, RefreshToken, SuccessorKey,
+    TokenHashKey,
+};

@@ -214,6 +214,8 @@ opaque! {
     LinkToken = "asl_";
     /// What a sign-in carries that waits for a second factor: works once, and for minutes.
     PendingToken = "asm_";
+    /// What an application gets after a sign-in at a provider, to exchange it once for tokens.
+    FederationToken = "asf_";
     /// What the cookie of a browser carries that is signed in: the same until its session ends.
     BrowserToken = "asb_";
 }

@@ -43,6 +43,10 @@ pub const SECOND_FACTOR_PER_CLIENT: Rule =
 pub const PASSKEY_PER_CLIENT: Rule =
     Rule { name: "passkey-per-client", at_most: 60, within: MINUTE };
 
+/// Sign-ins at a provider, per client: to be sent there, to come back, and to get the tokens is three of them.
+pub const FEDERATION_PER_CLIENT: Rule =
+    Rule { name: "federation-per-client", at_most: 60, within: MINUTE };
+
 /// Registrations, per client.
 pub const REGISTER_PER_CLIENT: Rule =
     Rule { name: "register-per-client", at_most: 10, within: HOUR };
@@ -76,8 +80,9 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 12] = [
+pub const ALL: [&Rule; 13] = [
     &PASSKEY_PER_CLIENT,
+    &FEDERATION_PER_CLIENT,
     &LOGIN_PER_CLIENT,
     &LOGIN_UNDER_ATTACK,
     &SECOND_FACTOR_PER_CLIENT,
@@ -96,6 +101,7 @@ pub const ALL: [&Rule; 12] = [
 pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
     [
         (PASSKEY_PER_CLIENT, policy.passkey_per_client),
+        (FEDERATION_PER_CLIENT, policy.federation_per_client),
         (LOGIN_PER_CLIENT, policy.login_per_client),
         (LOGIN_UNDER_ATTACK, policy.login_under_attack),
         (SECOND_FACTOR_PER_CLIENT, policy.second_factor_per_client),

@@ -25,9 +25,11 @@ use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::BreachedAtSignIn;
+use crate::federation;
 use crate::guessing::{self, Attempt, GuessError, Owner};
-use crate::kernel::{EmailAddress, SessionId};
+use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
 use crate::limits::rules::HASHES_PER_SITE;
+use crate::passkeys;
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
 use crate::second_factor::{self, Ticket};
@@ -175,9 +177,11 @@ async fn open<C: Carrier>(
         audit::record(&mut tx, app, ctx, &Event::BreachedPasswordUsed { user: id }).await?;
     }
     let opened = if second_factor::is_asked(app, &user) {
-        second_factor::ask(&mut tx, app, ctx, &user, current.as_deref()).await?.map(Opened::Pending)
+        second_factor::ask(&mut tx, app, ctx, &user, current.as_deref(), "pwd")
+            .await?
+            .map(Opened::Pending)
     } else {
-        let begun = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"]).await?;
+        let begun = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"], ctx.now).await?;
         if begun.is_some() {
             guessing::succeeded(&mut tx, app, ctx, attempt).await?;
         }
@@ -196,9 +200,9 @@ async fn open<C: Carrier>(
     Ok(opened)
 }
 
-/// Begins a session for somebody who proved who they are in the ways that `amr` names (RFC 8176);
-/// `None` if the account changed since: its password, its status, its roles, or that it has a second factor
-/// now.
+/// Begins a session for somebody who proved who they are at `auth_time`, in the ways that `amr` names (RFC
+/// 8176; `fed` is a sign-in at a provider); `None` if the account changed since: its password, its status, its
+/// roles, or that it has a second factor now.
 pub async fn begin<C: Carrier>(
     tx: &mut Tx,
     app: &App,
@@ -206,12 +210,13 @@ pub async fn begin<C: Carrier>(
     user: User,
     password_hash: Option<&str>,
     amr: &[&str],
+    auth_time: Timestamp,
 ) -> onesql::Result<Option<C>> {
     let session = Session {
         id: SessionId::new(ctx.world()),
         user_id: user.id,
         amr: onesql::Json(amr.iter().map(|&method| method.to_owned()).collect()),
-        auth_time: ctx.now,
+        auth_time,
         ip_address: ctx.client.ip.to_string(),
         user_agent: ctx.device.user_agent.clone().unwrap_or_default(),
         device: ctx.device.label(),
@@ -227,6 +232,16 @@ pub async fn begin<C: Carrier>(
         Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };
     audit::record(tx, app, ctx, &succeeded).await?;
     C::carry(tx, app, ctx, user, &session).await.map(Some)
+}
+
+/// Whether somebody can sign in to an account: with a password, a passkey, or an identity at a provider that
+/// is still there.
+pub async fn has_way_in(tx: &mut Tx, app: &App, user: UserId) -> onesql::Result<bool> {
+    let has_password =
+        accounts::by_id(tx, user).await?.is_some_and(|account| account.password_hash.is_some());
+    Ok(has_password
+        || passkeys::has_any(tx, user).await?
+        || federation::has_usable(tx, app, user).await?)
 }
 
 /// What to say to somebody whose password is that of a registration which waits for proof. It is the

@@ -67,6 +67,16 @@ pub enum Letter {
     PasskeyAdded,
     /// To the account's address, after a passkey was removed.
     PasskeyRemoved,
+    /// To the account's address, after an identity was linked to it.
+    IdentityLinked {
+        /// At which provider.
+        provider: String,
+    },
+    /// To the account's address, after an identity was removed from it.
+    IdentityRemoved {
+        /// At which provider.
+        provider: String,
+    },
     /// To the account's address, after its owner asked for its end.
     AccountDeletionRequested {
         /// When it will be deleted.
@@ -116,7 +126,7 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 21] = [
+    pub const KINDS: [&'static str; 23] = [
         "verify_email",
         "choose_password",
         "already_registered",
@@ -133,6 +143,8 @@ impl Letter {
         "recovery_codes_renewed",
         "passkey_added",
         "passkey_removed",
+        "identity_linked",
+        "identity_removed",
         "account_deletion_requested",
         "account_deletion_withdrawn",
         "account_deleted",
@@ -172,6 +184,8 @@ impl Letter {
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::PasskeyAdded => "passkey_added",
             Self::PasskeyRemoved => "passkey_removed",
+            Self::IdentityLinked { .. } => "identity_linked",
+            Self::IdentityRemoved { .. } => "identity_removed",
             Self::AccountDeletionRequested { .. } => "account_deletion_requested",
             Self::AccountDeletionWithdrawn => "account_deletion_withdrawn",
             Self::AccountDeleted => "account_deleted",
@@ -201,6 +215,8 @@ impl Letter {
             | Self::RecoveryCodesRenewed
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
+            | Self::IdentityLinked { .. }
+            | Self::IdentityRemoved { .. }
             | Self::AccountDeletionRequested { .. }
             | Self::AccountDeletionWithdrawn
             | Self::AccountDeleted
@@ -228,6 +244,9 @@ impl Letter {
             }
             Self::AccountDeletionRequested { due } => {
                 variables.insert("due".to_owned(), due.to_minute());
+            }
+            Self::IdentityLinked { provider } | Self::IdentityRemoved { provider } => {
+                variables.insert("provider".to_owned(), provider.clone());
             }
             Self::Canary { nonce } => {
                 variables.insert("nonce".to_owned(), nonce.expose_secret().to_owned());
@@ -278,6 +297,8 @@ pub(super) fn protects(kind: &str) -> bool {
             | "recovery_codes_renewed"
             | "passkey_added"
             | "passkey_removed"
+            | "identity_linked"
+            | "identity_removed"
             | "account_deletion_requested"
             | "account_deletion_withdrawn"
             | "account_deleted"

@@ -187,6 +187,8 @@ mod tests {
             Letter::RecoveryCodesRenewed,
             Letter::PasskeyAdded,
             Letter::PasskeyRemoved,
+            Letter::IdentityLinked { provider: "gitlab".to_owned() },
+            Letter::IdentityRemoved { provider: "gitlab".to_owned() },
             Letter::AccountDeletionRequested { due: Sandbox::default().now() },
             Letter::AccountDeletionWithdrawn,
             Letter::AccountDeleted,

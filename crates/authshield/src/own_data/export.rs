@@ -10,6 +10,7 @@ use crate::accounts::http::UserBody;
 use crate::activity::http::Activity;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::federation::{self, http::IdentityBody};
 use crate::kernel::Timestamp;
 use crate::passkeys::{self, http::PasskeyBody};
 use crate::second_factor;
@@ -33,6 +34,7 @@ pub struct Export {
     roles: Vec<ExportedRole>,
     second_factor: ExportedSecondFactor,
     passkeys: Vec<PasskeyBody>,
+    identities: Vec<IdentityBody>,
     sessions: Vec<ExportedSession>,
     /// Mails to the present address of the account; their texts are not kept.
     mails: Vec<ExportedMail>,
@@ -56,6 +58,7 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<Exp
     let password_changed_at = sql::password_changed_at(&mut tx, user.id).await?;
     let roles = sql::roles(&mut tx, user.id).await?;
     let passkeys = passkeys::of(&mut tx, user.id).await?;
+    let identities = federation::of(&mut tx, user.id).await?;
     // One more than is told, to know whether that is all.
     let mut sessions = sql::sessions(&mut tx, user.id, ROWS_AT_MOST + 1).await?;
     let mut mails = sql::mails(&mut tx, user.id, user.email.as_str(), ROWS_AT_MOST + 1).await?;
@@ -81,6 +84,7 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<Exp
             recovery_codes_left: standing.codes_left,
         },
         passkeys: passkeys.into_iter().map(PasskeyBody::from).collect(),
+        identities: identities.into_iter().map(IdentityBody::from).collect(),
         sessions,
         mails,
         events,

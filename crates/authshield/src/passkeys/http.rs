@@ -43,7 +43,7 @@ problems!(
 );
 problems!(
     /// What removing a passkey may answer.
-    RemoveProblems = PasskeyNotFound | StepUpRequired | TokenMissing | TokenInvalid | TokenExpired
+    RemoveProblems = PasskeyNotFound | LastWayIn | StepUpRequired | TokenMissing | TokenInvalid | TokenExpired
         | TokenRevoked | AccountDisabled
 );
 
@@ -59,6 +59,7 @@ impl From<PasskeyError> for Problem {
             PasskeyError::TooMany => {
                 Self::from(Code::TooManyPasskeys).detail("Remove one that is not used any more.")
             }
+            PasskeyError::LastWayIn => Code::LastWayIn.into(),
             PasskeyError::Store(error) => error.into(),
         }
     }

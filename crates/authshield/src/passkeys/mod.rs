@@ -69,6 +69,10 @@ pub enum PasskeyError {
     #[error("there are too many passkeys")]
     TooMany,
 
+    /// Nobody could sign in to the account any more.
+    #[error("the passkey is the last way in")]
+    LastWayIn,
+
     /// We could not find out.
     #[error("the store failed")]
     Store(#[from] onesql::Error),
@@ -281,7 +285,7 @@ pub async fn sign_in<C: Carrier>(app: &App, ctx: &Ctx, shown: &Shown) -> Result<
     }
     guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
     let password = account.password_hash.as_deref();
-    let begun = login::begin(&mut tx, app, ctx, account.user, password, &methods).await?;
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, &methods, ctx.now).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, unproven("account_changed")).await?);
     };
@@ -371,8 +375,13 @@ pub async fn remove(
 ) -> Result<(), PasskeyError> {
     let user = &caller.user;
     let mut tx = app.store.write().await?;
+    // Held, so that of two ways in that go at once one stays.
+    accounts::lock(&mut tx, user.id).await?;
     if !sql::delete(&mut tx, user.id, passkey).await? {
         return Err(PasskeyError::NotFound);
+    }
+    if !login::has_way_in(&mut tx, app, user.id).await? {
+        return Err(PasskeyError::LastWayIn);
     }
     app.outbox.put(&mut tx, &user.recipient(), &Letter::PasskeyRemoved, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasskeyRemoved { user: user.id, passkey }).await?;

@@ -219,7 +219,7 @@ pub(super) async fn codes_left(tx: &mut Tx, user: UserId) -> Result<i64> {
     Ok(left)
 }
 
-/// Writes a sign-in that waits for a second factor, if the password is still the one that was compared,
+/// Writes a sign-in that waits for a second factor after the `first` (RFC 8176), if the password is still the one that was compared,
 /// the account is not disabled, and it still has a second factor or none; `false` if that changed.
 ///
 /// PostgreSQL needs the row's lock, as where a session is opened; SQLite has one writer.
@@ -227,19 +227,21 @@ pub(super) async fn wait(
     tx: &mut Tx,
     token_hash: Vec<u8>,
     user: UserId,
-    password_hash: Option<&str>,
+    (password_hash, first): (Option<&str>, &str),
     is_there: bool,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<bool> {
     const WAIT: Sql = Sql {
-        sqlite: "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at)
-                 SELECT $1, id, 0, $4, $5 FROM users
+        sqlite: "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at,
+                                               first_factor)
+                 SELECT $1, id, 0, $4, $5, $7 FROM users
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $3
                    AND (second_factor_at IS NOT NULL) = $6",
         postgres:
-            "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at)
-                   SELECT $1, id, 0, $4, $5 FROM users
+            "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at,
+                                                 first_factor)
+                   SELECT $1, id, 0, $4, $5, $7 FROM users
                    WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $3
                      AND (second_factor_at IS NOT NULL) = $6
                    FOR SHARE",
@@ -252,19 +254,20 @@ pub(super) async fn wait(
         .bind(now)
         .bind(expires_at)
         .bind(is_there)
+        .bind(first.to_owned())
         .execute()
         .await?;
     Ok(written == 1)
 }
 
-/// Takes one of a waiting sign-in's tries, before its code is looked at, and returns whose it is. The
-/// account is held from then on, as by everything that ends such sign-ins.
+/// Takes one of a waiting sign-in's tries, before its code is looked at, and returns whose it is and
+/// their first factor. The account is held from then on, as by everything that ends such sign-ins.
 pub(super) async fn try_once(
     tx: &mut Tx,
     token_hash: Vec<u8>,
     at_most: i64,
     now: Timestamp,
-) -> Result<Option<UserId>> {
+) -> Result<Option<(UserId, String)>> {
     const LOCK: Sql = Sql {
         sqlite: "SELECT id FROM users
                  WHERE id = (SELECT user_id FROM pending_sign_ins WHERE token_hash = $1)",
@@ -273,18 +276,16 @@ pub(super) async fn try_once(
                    FOR NO KEY UPDATE",
     };
     let _: Option<(UserId,)> = tx.query(LOCK).bind(token_hash.clone()).optional().await?;
-    let row: Option<(UserId,)> = tx
-        .query(
-            "UPDATE pending_sign_ins SET tries = tries + 1
-             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2
-             RETURNING user_id",
-        )
-        .bind(token_hash)
-        .bind(at_most)
-        .bind(now)
-        .optional()
-        .await?;
-    Ok(row.map(|(user,)| user))
+    tx.query(
+        "UPDATE pending_sign_ins SET tries = tries + 1
+         WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2
+         RETURNING user_id, first_factor",
+    )
+    .bind(token_hash)
+    .bind(at_most)
+    .bind(now)
+    .optional()
+    .await
 }
 
 /// Returns whose a sign-in is that waits and has tries left.

@@ -20,7 +20,8 @@ pub enum StepUp {
     Due {
         /// How old it may be.
         max_age: Duration,
-        /// What may be shown: `totp` and `recovery_code`, or `password`; and `passkey`.
+        /// What may be shown: `totp` and `recovery_code`, or `password`; and `passkey`. If nothing, who it is
+        /// signs in again.
         factors: Vec<&'static str>,
     },
 
@@ -36,9 +37,11 @@ pub async fn fresh(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> 
     if found.is_some_and(|found| rules::is_fresh(found.session.auth_time, max_age, ctx.now)) {
         return Ok(());
     }
+    let account = accounts::by_id(&mut app.store.glance().await?, caller.user.id).await?;
+    let has_password = account.is_some_and(|account| account.password_hash.is_some());
     let mut factors = match caller.user.second_factor_at {
         Some(_) => vec!["totp", "recovery_code"],
-        None if is_asked(app, &caller.user) => Vec::new(),
+        None if is_asked(app, &caller.user) || !has_password => Vec::new(),
         None => vec!["password"],
     };
     if passkeys::has_any(&mut app.store.glance().await?, caller.user.id).await? {

@@ -1,4 +1,4 @@
-//! Sign-ins where the password was right, which wait for a second factor or for one to be added.
+//! Sign-ins where the password was right, or a provider vouched, which wait for a second factor or for one to be added.
 
 use std::time::Duration;
 
@@ -31,20 +31,21 @@ pub struct Ticket {
     pub is_enrolment: bool,
 }
 
-/// Gives a ticket to who showed the right password of an account that has a second factor, or must add
-/// one; `None` if the account changed since.
+/// Gives a ticket to who showed the first factor (`pwd`, or `fed` at a provider) of an account that has a
+/// second one, or must add one; `None` if the account changed since.
 pub async fn ask(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
     password_hash: Option<&str>,
+    first: &str,
 ) -> onesql::Result<Option<Ticket>> {
     let (is_there, user) = (user.second_factor_at.is_some(), user.id);
     let has_passkey = passkeys::has_any(tx, user).await?;
     let token = PendingToken::new(ctx.world());
     let (hash, end) = (hash(app, &token), ctx.now + TICKET);
-    if !sql::wait(tx, hash, user, password_hash, is_there, ctx.now, end).await? {
+    if !sql::wait(tx, hash, user, (password_hash, first), is_there, ctx.now, end).await? {
         return Ok(None);
     }
     let mut factors = Vec::new();
@@ -93,7 +94,7 @@ pub async fn verify<C: Carrier>(
     token: Option<&PendingToken>,
     proof: &Proof,
 ) -> Result<C, FactorError> {
-    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
     let user = account.user.id;
     let purpose = Purpose::SecondFactor(hash.clone());
     let amr = match show(&mut tx, app, ctx, &account.user, &purpose, proof).await? {
@@ -103,8 +104,8 @@ pub async fn verify<C: Carrier>(
     sql::used(&mut tx, hash, ctx.now).await?;
     guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
     let password = account.password_hash.as_deref();
-    let amr = [&["pwd"], amr.as_slice()].concat();
-    let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr).await?;
+    let amr = [&[first.as_str()], amr.as_slice()].concat();
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr, ctx.now).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
     };
@@ -120,7 +121,7 @@ pub async fn enrol(
     ctx: &Ctx,
     token: Option<&PendingToken>,
 ) -> Result<Enrolment, FactorError> {
-    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, .. } = take(app, ctx, token).await?;
     let user = account.user;
     has_no_passkey(&mut tx, user.id).await?;
     let secret = Secret::new(ctx.world());
@@ -140,7 +141,7 @@ pub async fn confirm_enrolment<C: Carrier>(
     token: Option<&PendingToken>,
     code: &SecretString,
 ) -> Result<(Vec<RecoveryCode>, C), FactorError> {
-    let (mut tx, hash, account) = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
     let user = account.user;
     has_no_passkey(&mut tx, user.id).await?;
     let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
@@ -151,7 +152,8 @@ pub async fn confirm_enrolment<C: Carrier>(
     guessing::completed(&mut tx, app, ctx, &user.email).await?;
     let (id, password) = (user.id, account.password_hash.as_deref());
     let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
-    let begun = login::begin(&mut tx, app, ctx, user, password, &["pwd", "otp"]).await?;
+    let amr = [first.as_str(), "otp"];
+    let begun = login::begin(&mut tx, app, ctx, user, password, &amr, ctx.now).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
     };
@@ -168,24 +170,30 @@ async fn has_no_passkey(tx: &mut Tx, user: UserId) -> Result<(), FactorError> {
     Ok(())
 }
 
-/// Spends one of a ticket's tries, and returns the transaction in which its account is held, what is
-/// stored of the ticket, and the account.
-async fn take(
-    app: &App,
-    ctx: &Ctx,
-    token: Option<&PendingToken>,
-) -> Result<(Tx, Vec<u8>, Account), FactorError> {
+/// A ticket of which a try was spent.
+struct Taken {
+    /// In which the account is held.
+    tx: Tx,
+    /// What is stored of the ticket.
+    hash: Vec<u8>,
+    account: Account,
+    /// What was shown before.
+    first: String,
+}
+
+/// Spends one of a ticket's tries.
+async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Taken, FactorError> {
     let mut tx = app.store.write().await?;
     let Some(token) = token else {
         return Err(refuse(tx, app, ctx, None, Refusal::Because("malformed_ticket")).await?);
     };
     let hash = hash(app, token);
     let tried = sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
-    let account = match tried {
-        Some(user) => accounts::by_id(&mut tx, user).await?,
+    let tried = match tried {
+        Some((user, first)) => accounts::by_id(&mut tx, user).await?.map(|it| (it, first)),
         None => None,
     };
-    let Some(account) = account else {
+    let Some((account, first)) = tried else {
         let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
         return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
     };
@@ -194,7 +202,7 @@ async fn take(
         refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
         return Err(FactorError::AccountDisabled);
     }
-    Ok((tx, hash, account))
+    Ok(Taken { tx, hash, account, first })
 }
 
 fn hash(app: &App, token: &PendingToken) -> Vec<u8> {

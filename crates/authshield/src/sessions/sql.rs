@@ -85,13 +85,13 @@ pub async fn open(
     const OPEN: Sql = Sql {
         sqlite: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                        created_at, last_active_at, expires_at)
-                 SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
+                 SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $9
                    AND ($10 OR second_factor_at IS NULL) AND epoch = $11",
         postgres:
             "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                          created_at, last_active_at, expires_at)
-                   SELECT $1, id, $3, $4, $5, $6, $7, $4, $4, $8 FROM users
+                   SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
                    WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $9
                      AND ($10 OR second_factor_at IS NULL) AND epoch = $11
                    FOR SHARE",
@@ -109,6 +109,7 @@ pub async fn open(
         .bind(password_hash.map(str::to_owned))
         .bind(proven)
         .bind(epoch)
+        .bind(session.created_at)
         .execute()
         .await?;
     Ok(opened == 1)

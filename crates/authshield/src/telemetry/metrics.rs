@@ -391,7 +391,7 @@ impl Metrics {
         metrics.build_info.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         // What alerts compare with zero must be there before the first of it happened.
         for outcome in ["succeeded", "refused"] {
-            for method in ["password", "passkey"] {
+            for method in ["password", "passkey", "federated"] {
                 drop(metrics.logins.get_or_create(&Login { method, outcome }));
             }
         }

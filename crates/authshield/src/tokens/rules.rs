@@ -24,7 +24,8 @@ pub enum Verdict {
 /// whose owner showed a finger or a PIN.
 pub(super) fn acr(amr: &[String]) -> &'static str {
     let has = |method: &str| amr.iter().any(|one| one == method);
-    if has("mfa") || has("pwd") && has("otp") { "aal2" } else { "aal1" }
+    let first = has("pwd") || has("fed");
+    if has("mfa") || first && has("otp") { "aal2" } else { "aal1" }
 }
 
 /// Judges a token that was not there to take: expired, already used, or of a session that does not go
@@ -66,6 +67,8 @@ mod tests {
             (vec!["swk", "user", "mfa"], "aal2"),
             (vec!["pwd", "otp"], "aal2"),
             (vec!["otp", "pwd"], "aal2"),
+            (vec!["fed"], "aal1"),
+            (vec!["fed", "otp"], "aal2"),
         ] {
             let amr: Vec<_> = amr.into_iter().map(str::to_owned).collect();
             assert_eq!(acr(&amr), expected, "{amr:?}");

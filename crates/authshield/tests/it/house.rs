@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 21] = [
+const FEATURES: [&str; 22] = [
     "accounts",
     "activity",
     "admin",
@@ -18,6 +18,7 @@ const FEATURES: [&str; 21] = [
     "checks",
     "cli",
     "compose",
+    "federation",
     "health",
     "login",
     "own_data",

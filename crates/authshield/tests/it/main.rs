@@ -17,6 +17,7 @@ mod drift;
 mod events;
 mod exports;
 mod faults;
+mod federation;
 mod fuzz;
 mod guessing;
 mod house;

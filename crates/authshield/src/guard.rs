@@ -1,4 +1,4 @@
-//! Which addresses a webhook may lead to: none inside, unless somebody said so.
+//! Which addresses requests to others may lead to: none inside, unless somebody said so.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,28 +8,29 @@ use url::{Host, Url};
 
 /// Lets requests go to public addresses and to those that were named, whatever a name resolves to at the
 /// moment: it looks at the addresses that are connected to.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Guard {
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
     named: Vec<IpNet>,
+    setting: &'static str,
 }
 
 impl Guard {
-    /// Lets requests go to these networks as well.
+    /// Lets requests go to these networks as well, which `setting` names.
     #[must_use]
-    pub(super) fn new(named: Vec<IpNet>) -> Self {
-        Self { named }
+    pub(crate) fn new(named: Vec<IpNet>, setting: &'static str) -> Self {
+        Self { named, setting }
     }
 
     /// Whether requests may go to `address`.
     #[must_use]
-    pub(super) fn lets(&self, address: IpAddr) -> bool {
+    pub(crate) fn lets(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         is_public(address) || self.named.iter().any(|network| network.contains(&address))
     }
 
     /// Whether requests may go to `url`, as far as its text tells: a name is looked at when it is resolved.
     #[must_use]
-    pub(super) fn lets_url(&self, url: &Url) -> bool {
+    pub(crate) fn lets_url(&self, url: &Url) -> bool {
         match url.host() {
             Some(Host::Ipv4(address)) => self.lets(address.into()),
             Some(Host::Ipv6(address)) => self.lets(address.into()),
@@ -46,9 +47,10 @@ impl Resolve for Guard {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let (good, bad): (Vec<_>, Vec<_>) = found.partition(|found| guard.lets(found.ip()));
             if good.is_empty() && !bad.is_empty() {
-                let why =
-                    "it is an address inside, which export_webhook.private_networks does not name";
-                return Err(why.into());
+                let setting = guard.setting;
+                return Err(
+                    format!("it is an address inside, which {setting} does not name").into()
+                );
             }
             Ok(Box::new(good.into_iter()) as Addrs)
         })
@@ -93,7 +95,7 @@ mod tests {
     /// J07: every way to write an address that is inside.
     #[test]
     fn j07_no_spelling_of_an_inner_address_is_let_through() {
-        let guard = Guard::default();
+        let guard = Guard::new(Vec::new(), SETTING);
         for url in [
             "https://127.0.0.1/",
             "https://127.1/",
@@ -133,10 +135,14 @@ mod tests {
         }
     }
 
+    const SETTING: &str = "export_webhook.private_networks";
+
     #[test]
     fn what_was_named_is_let_through_and_nothing_beside_it() {
-        let guard =
-            Guard::new(vec!["10.1.0.0/16".parse().unwrap(), "fd00:1::/32".parse().unwrap()]);
+        let guard = Guard::new(
+            vec!["10.1.0.0/16".parse().unwrap(), "fd00:1::/32".parse().unwrap()],
+            SETTING,
+        );
         for (address, lets) in [
             ("10.1.2.3", true),
             ("::ffff:10.1.2.3", true),
@@ -152,9 +158,10 @@ mod tests {
     /// J07: a name that leads inside, by the time it is looked up.
     #[tokio::test]
     async fn j07_a_name_that_leads_inside_is_resolved_to_nothing() {
-        let refused = Guard::default().resolve("localhost".parse().unwrap()).await;
+        let refused = Guard::new(Vec::new(), SETTING).resolve("localhost".parse().unwrap()).await;
         assert!(refused.is_err_and(|error| error.to_string().contains("private_networks")));
-        let named = Guard::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        let named =
+            Guard::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], SETTING);
         assert!(named.resolve("localhost".parse().unwrap()).await.unwrap().next().is_some());
     }
 }

@@ -1,0 +1,110 @@
+//! A sign-in that is on its way through a provider: sealed into a cookie, so that nothing is stored before a
+//! browser comes back, and only the browser that left can.
+
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::app::{App, Ctx};
+use crate::world::World;
+
+/// How long somebody may take at the provider, in seconds.
+pub(super) const LASTS: i64 = 600;
+/// The purpose under which it is sealed.
+const SEALED_FOR: &str = "federation.flow";
+
+/// What we have to know again when the browser comes back. Everything is of the one provider that it was
+/// sent to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Flow {
+    /// Which provider.
+    pub(super) provider: String,
+    /// What comes back by the provider.
+    pub(super) state: String,
+    /// What comes back in the ID token.
+    pub(super) nonce: String,
+    /// What the provider's challenge was made of (RFC 7636).
+    pub(super) verifier: String,
+    /// The address of the application.
+    pub(super) return_to: String,
+    /// What the application wants to know again.
+    pub(super) app_state: Option<String>,
+    /// What the application's verifier has to fit.
+    pub(super) challenge: String,
+    /// How long ago whoever it is may have signed in at the provider, in seconds.
+    pub(super) max_age: Option<u32>,
+    /// When it is too late, in seconds since 1970.
+    pub(super) ends: i64,
+}
+
+/// Returns 256 random bits as text.
+pub(super) fn random(world: &dyn World) -> String {
+    let mut bytes = [0; 32];
+    world.fill(&mut bytes);
+    BASE64.encode(bytes)
+}
+
+/// Returns what is stored of a state.
+pub(super) fn hash(state: &str) -> Vec<u8> {
+    Sha256::digest(state.as_bytes()).to_vec()
+}
+
+/// Returns the name of the cookie of a state; each tab has its own. Where there is TLS no other host and no
+/// page in clear text can set it (RFC 6265bis, 4.1.3.2).
+fn cookie_name(app: &App, state: &str) -> String {
+    let prefix = if is_encrypted(app) { "__Host-" } else { "" };
+    format!("{prefix}oauth-{}", &BASE64.encode(hash(state))[..16])
+}
+
+fn is_encrypted(app: &App) -> bool {
+    app.config.public_url.scheme() == "https"
+}
+
+impl Flow {
+    /// Seals it into a cookie. It is sent along when the provider sends the browser back, which is why it
+    /// cannot be `Strict`.
+    pub(super) fn to_cookie(&self, app: &App) -> String {
+        let text = serde_json::to_vec(self).expect("a flow is plain data");
+        let sealed = BASE64.encode(app.vault.seal(SEALED_FOR, &text));
+        cookie(app, &self.state, &sealed, LASTS)
+    }
+
+    /// Finds the one of a state among the cookies of a browser; the error says why there is none.
+    pub(super) fn find(
+        app: &App,
+        ctx: &Ctx,
+        headers: &HeaderMap,
+        state: &str,
+    ) -> Result<Self, &'static str> {
+        let name = cookie_name(app, state);
+        let all = headers.get_all(header::COOKIE).iter();
+        let pairs = all.filter_map(|all| all.to_str().ok()).flat_map(|all| all.split(';'));
+        let mut values =
+            pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(it, _)| *it == name);
+        let (_, sealed) = values.next().ok_or("foreign_browser")?;
+        let sealed = BASE64.decode(sealed).map_err(|_| "damaged_cookie")?;
+        let text = app.vault.open_sealed(SEALED_FOR, &sealed).map_err(|_| "damaged_cookie")?;
+        let flow: Self = serde_json::from_slice(&text).map_err(|_| "damaged_cookie")?;
+        // The name is short: this is what counts.
+        if flow.state != state {
+            return Err("wrong_state");
+        }
+        if flow.ends <= ctx.now.as_second() {
+            return Err("state_expired");
+        }
+        Ok(flow)
+    }
+
+    /// Returns the cookie that takes its cookie away.
+    pub(super) fn no_cookie(&self, app: &App) -> String {
+        cookie(app, &self.state, "", 0)
+    }
+}
+
+fn cookie(app: &App, state: &str, value: &str, lasts: i64) -> String {
+    let secure = if is_encrypted(app) { "; Secure" } else { "" };
+    let name = cookie_name(app, state);
+    format!("{name}={value}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Lax{secure}")
+}

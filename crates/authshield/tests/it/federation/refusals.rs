@@ -1,0 +1,304 @@
+//! What a provider, a browser or a stranger may not do.
+
+use std::time::Duration;
+
+use authshield::world::World;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::hostile::{Behaviour, Hostile};
+use super::*;
+use crate::support::{PASSWORD, claims};
+
+async fn start() -> (Hostile, TestApp) {
+    let hostile = Hostile::start().await;
+    let (a, b) = (hostile.issuer("a"), hostile.issuer("b"));
+    let app = service(&[
+        ("oauth.timeout", "1s"),
+        ("oauth_oidc.name", "acme"),
+        ("oauth_oidc.issuer", &a),
+        ("oauth_oidc.client_id", "us"),
+        ("oauth_oidc.client_secret", "tarragon-41-kettle"),
+        ("oauth_oidc2.name", "staff"),
+        ("oauth_oidc2.issuer", &b),
+        ("oauth_oidc2.client_id", "us"),
+        ("oauth_oidc2.client_secret", "tarragon-41-kettle"),
+        ("oauth_oidc2.email_domains", "staff.example.org"),
+    ])
+    .await;
+    (hostile, app)
+}
+
+/// Of whom the provider says the truth.
+fn ann() -> Value {
+    json!({ "sub": "7", "email": "ann@example.org", "email_verified": true })
+}
+
+async fn last_refusal(app: &TestApp) -> String {
+    let events = app.events().await;
+    let refusal = events.iter().rev().find_map(|event| event.strip_prefix("FEDERATION_REFUSED/"));
+    refusal.unwrap_or_default().to_owned()
+}
+
+/// How many events there are of refusals.
+async fn refusals(app: &TestApp) -> i64 {
+    app.count("SELECT COUNT(*) FROM audit_events WHERE code = 'FEDERATION_REFUSED'").await
+}
+
+/// Attack: G02, G03, G05
+#[tokio::test]
+async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
+    let (hostile, app) = start().await;
+    app.open_account("local@example.org").await;
+
+    // Down before anybody knew where it is: the local password works.
+    hostile.behaves(Behaviour { is_down: true, ..Behaviour::default() });
+    let mut browser = Browser::default();
+    for _ in 0..2 {
+        let down = browser.ask(&app, &door("acme", &[])).await;
+        down.is(503, "OAUTH_PROVIDER_UNAVAILABLE");
+        assert_eq!(down.header("retry-after"), "5");
+    }
+    app.log_in("local@example.org", PASSWORD).await.ok(200);
+    app.advance(Duration::from_secs(6));
+    hostile.vouches_for(ann());
+    let person = enter_as(&app, "", "acme").await;
+
+    let claim = |claims: Value| Behaviour { claims, ..Behaviour::default() };
+    let head = |header: Value| Behaviour { header, claims: ann(), ..Behaviour::default() };
+    let says = |status, kind, body: &str| Behaviour {
+        answers: Some((status, kind, body.to_owned())),
+        ..Behaviour::default()
+    };
+    let comes_back = |callback: Value| Behaviour { callback, ..Behaviour::default() };
+    let (json, broken) = ("application/json", "temporarily_unavailable");
+    let large = format!("{{\"id_token\":\"{}\"}}", "x".repeat(300_000));
+    for (behaviour, error, reason) in [
+        (claim(json!({ "nonce": "another" })), "server_error", "wrong_nonce"),
+        (claim(json!({ "aud": "somebody else" })), "server_error", "wrong_aud"),
+        (claim(json!({ "iss": hostile.issuer("b") })), "server_error", "wrong_iss"),
+        (claim(json!({ "exp": 1 })), "server_error", "expired"),
+        (claim(json!({ "sub": ["7"] })), "server_error", "wrong_type"),
+        (head(json!({ "alg": "none" })), "server_error", "wrong_alg"),
+        (head(json!({ "alg": "HS256" })), "server_error", "wrong_alg"),
+        (head(json!({ "alg": "RS256" })), "server_error", "wrong_alg"),
+        (head(json!({ "kid": "made up" })), "server_error", "unknown_key"),
+        (head(json!({ "crit": ["b64"], "b64": false })), "server_error", "malformed"),
+        (Behaviour { forges: true, ..claim(ann()) }, "server_error", "wrong_signature"),
+        (Behaviour { userinfo: json!({ "sub": "8" }), ..claim(json!({})) }, broken, "other_sub"),
+        (says(200, json, "{}"), broken, "malformed"),
+        (says(200, json, &large), broken, "too_large"),
+        (says(200, "text/html", "<h1>Maintenance</h1>"), broken, "not_json"),
+        (says(400, json, r#"{"error":"invalid_grant"}"#), broken, "refused"),
+        (says(307, json, "{}"), broken, "redirected"),
+        (says(500, "text/plain", "secret words"), broken, "failed"),
+        (Behaviour { is_silent: true, ..Behaviour::default() }, broken, "timeout"),
+        (comes_back(json!({ "iss": hostile.issuer("b") })), "server_error", "other_issuer"),
+        (comes_back(json!({ "iss": null })), "server_error", "no_iss"),
+        (comes_back(json!({ "code": null })), "server_error", "no_code"),
+        (comes_back(json!({ "error": "access_denied" })), "access_denied", "access_denied"),
+        (comes_back(json!({ "error": "<script>" })), "server_error", "other_error"),
+    ] {
+        hostile.behaves(behaviour);
+        let before = refusals(&app).await;
+        let told = Browser::default().sign_in(&app, "acme").await;
+        assert_eq!((told.error.as_deref(), told.code), (Some(error), None), "{reason}");
+        assert_eq!(last_refusal(&app).await, reason);
+        assert_eq!(refusals(&app).await, before + 1, "{reason}: one event");
+    }
+    app.log_in("local@example.org", PASSWORD).await.ok(200);
+
+    // It changes its keys: they are asked for again, but not by everybody who makes one up.
+    hostile.changes_keys();
+    hostile.vouches_for(ann());
+    assert_eq!(
+        Browser::default().sign_in(&app, "acme").await.error.as_deref(),
+        Some("server_error")
+    );
+    app.advance(Duration::from_secs(11));
+    assert_eq!(enter_as(&app, "", "acme").await.id, person.id);
+    let asked = hostile.asked_for_keys();
+    hostile.behaves(head(json!({ "kid": "made up" })));
+    for _ in 0..3 {
+        Browser::default().sign_in(&app, "acme").await;
+    }
+    assert_eq!(hostile.asked_for_keys(), asked);
+
+    // How long ago whoever it is signed in there is what our token says, and can be demanded.
+    let now = app.world.now().as_second();
+    let with = |age: i64| {
+        let mut claims = ann();
+        claims["auth_time"] = json!(now - age);
+        claims
+    };
+    hostile.vouches_for(with(3000));
+    let pair = enter_as(&app, "", "acme").await;
+    assert_eq!(claims(&pair.access)["auth_time"], now - 3000);
+    let demanding = door("acme", &[("max_age", "300")]);
+    let back = Browser::default().go(&app, &demanding, APPLICATION).await.unwrap();
+    assert_eq!(Told::read(&back).error.as_deref(), Some("server_error"));
+    hostile.vouches_for(with(30));
+    let back = Browser::default().go(&app, &demanding, APPLICATION).await.unwrap();
+    assert!(Told::read(&back).code.is_some());
+}
+
+/// Attack: G01, G03, G08
+#[tokio::test]
+async fn g01_a_sign_in_ends_once_where_it_began_and_its_code_is_for_who_began_it() {
+    let (hostile, app) = start().await;
+    hostile.vouches_for(ann());
+    let callback = format!("{PUBLIC}/api/v1/auth/oauth/acme/callback");
+
+    // What is asked for is checked before a browser is sent anywhere.
+    let mut browser = Browser::default();
+    let at = |path: &str| format!("{PUBLIC}/api/v1/auth/oauth/{path}");
+    for (address, status, code) in [
+        (door("nobody", &[]), 404, "OAUTH_PROVIDER_NOT_FOUND"),
+        (door("acme", &[]).replace("signed-in", "signed-in2"), 400, "OAUTH_RETURN_TO_REFUSED"),
+        (door("acme", &[]).replace("https%3A", "http%3A"), 400, "OAUTH_RETURN_TO_REFUSED"),
+        (door("acme", &[]).replace("S256", "plain"), 422, "VALIDATION_FAILED"),
+        (
+            door("acme", &[]).replace("code_challenge=", "code_challenge=x"),
+            422,
+            "VALIDATION_FAILED",
+        ),
+        (door("acme", &[("prompt", "none")]), 422, "VALIDATION_FAILED"),
+        (at("acme"), 422, "VALIDATION_FAILED"),
+        (at("nobody/callback?state=a&code=b"), 404, "OAUTH_PROVIDER_NOT_FOUND"),
+        // Unsolicited.
+        (at("acme/callback"), 400, "OAUTH_CALLBACK_INVALID"),
+        (at("acme/callback?state=a&code=b"), 400, "OAUTH_CALLBACK_INVALID"),
+        (at("acme/callback?state=a&state=b&code=b"), 422, "VALIDATION_FAILED"),
+    ] {
+        browser.ask(&app, &address).await.is(status, code);
+    }
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+
+    // The cookie is the browser's alone, and goes when it is used.
+    let sent = browser.ask(&app, &door("acme", &[])).await;
+    let cookie = sent.header("set-cookie");
+    assert!(cookie.starts_with("__Host-oauth-"), "{cookie}");
+    for attribute in ["; Path=/;", "; HttpOnly", "; SameSite=Lax", "; Secure", "Max-Age=600"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let back = browser.go(&app, sent.header("location"), &callback).await.unwrap();
+    let (back, kept) = (back.as_str(), browser.cookies.clone());
+
+    // Another browser, another provider, another state, or a cookie that somebody changed: nothing.
+    let mut foreign = Browser::default();
+    foreign.ask(&app, back).await.is(400, "OAUTH_CALLBACK_INVALID");
+    assert_eq!(last_refusal(&app).await, "foreign_browser");
+    browser.ask(&app, &back.replace("/acme/", "/staff/")).await.is(400, "OAUTH_CALLBACK_INVALID");
+    assert_eq!(last_refusal(&app).await, "other_provider");
+    for value in browser.cookies.values_mut() {
+        let other = if &value[40..41] == "A" { "B" } else { "A" };
+        value.replace_range(40..41, other);
+    }
+    browser.ask(&app, back).await.is(400, "OAUTH_CALLBACK_INVALID");
+    assert_eq!(last_refusal(&app).await, "damaged_cookie");
+
+    // At once in eight tabs: one of them arrives.
+    let tabs = (0..8).map(|_| {
+        let mut tab = Browser { cookies: kept.clone() };
+        let app = &app;
+        async move { tab.ask(app, back).await }
+    });
+    let replies = join_all(tabs).await;
+    let (arrived, lost): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 303);
+    assert_eq!((arrived.len(), lost.len()), (1, 7), "{replies:?}");
+    assert!(lost.iter().all(|reply| reply.code() == "OAUTH_CALLBACK_INVALID"));
+    assert_eq!(last_refusal(&app).await, "replayed");
+    assert!(arrived[0].header("set-cookie").contains("Max-Age=0"));
+    assert!(!arrived[0].headers["location"].to_str().unwrap().contains("eyJ"), "no token");
+
+    // The code is the application's: with its verifier, once, within a minute.
+    let code = Told::read(&arrived[0].header("location").parse().unwrap()).code();
+    let stolen = json!({ "code": code, "code_verifier": "M".repeat(43) });
+    app.post(REDEEM, stolen).await.is(400, "OAUTH_CODE_INVALID");
+    assert_eq!(last_refusal(&app).await, "wrong_verifier");
+    redeem(&app, &code).await.is(400, "OAUTH_CODE_INVALID");
+    let code = Browser::default().sign_in(&app, "acme").await.code();
+    let replies = join_all((0..8).map(|_| redeem(&app, &code))).await;
+    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1, "{replies:?}");
+    let code = Browser::default().sign_in(&app, "acme").await.code();
+    app.advance(Duration::from_secs(61));
+    redeem(&app, &code).await.is(400, "OAUTH_CODE_INVALID");
+    assert_eq!(last_refusal(&app).await, "code_expired");
+    for code in ["", "asf_", &code.replace("asf_", "asl_")] {
+        redeem(&app, code).await.is(400, "OAUTH_CODE_INVALID");
+    }
+
+    // Who takes too long begins again.
+    let sent = browser.ask(&app, &door("acme", &[])).await;
+    let back = browser.go(&app, sent.header("location"), &callback).await.unwrap();
+    app.advance(Duration::from_mins(10));
+    browser.ask(&app, back.as_str()).await.is(400, "OAUTH_CALLBACK_INVALID");
+    assert_eq!(last_refusal(&app).await, "state_expired");
+}
+
+/// The variants of account pre-hijacking (Sudhodanan and Paverd, 2022), and providers that lie.
+///
+/// Attack: B01, B02, B03, B04, B05, G04
+#[tokio::test]
+async fn b01_to_b05_whoever_was_there_before_has_nothing_when_the_owner_comes() {
+    let (hostile, app) = start().await;
+    let owner =
+        |sub: &str, email: &str| json!({ "sub": sub, "email": email, "email_verified": true });
+    let waits = "mallory waits in the wings";
+
+    // B01, B02: an account that was begun with the address has no password, no link and no session left.
+    app.register("ann@example.org", waits).await.ok(202);
+    let link = app.token_for("ann@example.org").await;
+    hostile.vouches_for(ann());
+    let ann = enter_as(&app, "", "acme").await;
+    app.log_in("ann@example.org", waits).await.is(401, "AUTH_INVALID_CREDENTIALS");
+    app.verify(&link).await.is(400, "AUTH_INVALID_VERIFICATION_TOKEN");
+    assert_eq!(app.count("SELECT COUNT(*) FROM users").await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM registrations").await, 0);
+    let events = app.events().await;
+    assert!(events.contains(&"USER_DELETED/address_proved_by_another".to_owned()), "{events:?}");
+
+    // B03: what the thief has at a provider opens no account with an address that is not proved there, and
+    // so cannot wait for its owner.
+    for email in ["ann@example.org", "nobody@example.org"] {
+        for verified in [json!(false), json!("false"), json!(null)] {
+            let mut claims = owner("thief", email);
+            claims["email_verified"] = verified;
+            hostile.vouches_for(claims);
+            enter(&app, "", "acme").await.is(403, "OAUTH_EMAIL_UNVERIFIED");
+        }
+        // Nor does a provider open one that is not believed for the domain.
+        hostile.vouches_for(owner("thief", email));
+        enter(&app, "", "staff").await.is(403, "OAUTH_EMAIL_UNVERIFIED");
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM users").await, 1);
+
+    // B04: a change to the owner's address that waits for its link comes too late.
+    let mallory = app.sign_up("mallory@example.org").await;
+    let body = json!({ "new_email": "bea@example.org", "password": PASSWORD });
+    app.post_as(&mallory, "/api/v1/users/me/email", body).await.ok(202);
+    let change = app.token_for("bea@example.org").await;
+    hostile.vouches_for(owner("8", "bea@example.org"));
+    let bea = enter_as(&app, "", "acme").await;
+    app.verify(&change).await.is(400, "AUTH_INVALID_VERIFICATION_TOKEN");
+    assert_eq!(app.me(&mallory).await.ok(200).body["email"], "mallory@example.org");
+
+    // G04: the address moved to somebody else at the provider, or the tenant is another: not their account.
+    hostile.vouches_for(owner("9", "bea@example.org"));
+    enter(&app, "", "acme").await.is(409, "OAUTH_IDENTITY_NOT_LINKED");
+    // And who has another address there by now is who they were.
+    hostile.vouches_for(owner("8", "ann@example.org"));
+    assert_eq!(enter_as(&app, "", "acme").await.id, bea.id);
+    assert_eq!(app.me(&ann).await.ok(200).body["email"], "ann@example.org");
+
+    // Of two that come for the first time at once, both have the one account.
+    hostile.vouches_for(owner("10", "cas@example.org"));
+    let mut codes = Vec::new();
+    for _ in 0..4 {
+        codes.push(Browser::default().sign_in(&app, "acme").await.code());
+    }
+    let pairs = join_all(codes.iter().map(|code| redeem(&app, code))).await;
+    let ids: std::collections::BTreeSet<_> =
+        pairs.iter().map(|pair| Person::from_pair(&pair.ok(200).body).id).collect();
+    assert_eq!(ids.len(), 1);
+}
