@@ -62,7 +62,9 @@ email_changing = Ihre E-Mail-Adresse für { $service } soll geändert werden
 
 email_changed = Ihre E-Mail-Adresse für { $service } wurde geändert
     .lead = dies ist nicht länger die Adresse Ihres Kontos bei { $service }; sie wurde am { $at } ersetzt.
-    .note = Wenn Sie das nicht waren, benachrichtigen Sie sofort den Betreiber von { $service }.
+    .lead-link = dies ist nicht länger die Adresse Ihres Kontos bei { $service }; sie wurde am { $at } ersetzt. Wenn Sie das nicht waren, benutzen Sie den Link: Auf der Seite, zu der er führt, können Sie diese Adresse wiederherstellen und alle abmelden, und Sie erhalten eine weitere Nachricht, um ein neues Passwort zu wählen.
+    .action = Das war ich nicht
+    .note = Wenn Sie das nicht waren und es nicht selbst in Ordnung bringen können, benachrichtigen Sie sofort den Betreiber von { $service }.
 
 second_factor_added = Ihr { -account } bei { $service } hat jetzt einen zweiten Faktor
     .lead = am { $at } wurde Ihrem { -account } bei { $service } eine Authenticator-App hinzugefügt. Von jetzt an braucht eine Anmeldung einen Code von ihr, und Sie wurden auf allen anderen Geräten abgemeldet.
@@ -99,6 +101,11 @@ identity_linked = Ihr { -account } bei { $service } lässt sich bei { $provider 
 identity_removed = Eine Verknüpfung Ihres Kontos bei { $service } wurde entfernt
     .lead = am { $at } wurde die Verknüpfung Ihres Kontos bei { $service } mit einem Konto bei { $provider } entfernt. Mit ihm kann sich niemand mehr anmelden.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+
+new_device = Neue Anmeldung bei Ihrem { -account } bei { $service }
+    .lead = am { $at } hat sich jemand, hoffentlich Sie, bei Ihrem { -account } bei { $service } angemeldet, von wo es noch nicht benutzt wurde: { $device }, { $place }.
+    .action = Das war ich nicht
+    .note = Wenn Sie es waren, ignorieren Sie diese Nachricht. Wenn nicht, benutzen Sie den Link: Auf der Seite, zu der er führt, können Sie alle Sitzungen beenden und dem, der es hat, das Passwort nehmen. Dann erhalten Sie eine weitere Nachricht und wählen ein neues.
 
 account_deletion_requested = Ihr { -account } bei { $service } wird gelöscht
     .lead = am { $at } hat jemand, hoffentlich Sie, verlangt, Ihr { -account } bei { $service } zu löschen. Es wird am { $due } gelöscht, mit allem, was dazu gehört. Bis dahin können Sie sich anmelden und das zurücknehmen; auf allen anderen Geräten wurden Sie abgemeldet.
@@ -149,6 +156,13 @@ page-reset = Wählen Sie ein neues Passwort
     .note = Danach sind Sie auf allen Geräten abgemeldet.
     .done = Ihr Passwort wurde geändert
     .done-lead = Sie wurden auf allen Geräten abgemeldet. Schließen Sie diese Seite und melden Sie sich mit dem neuen Passwort an.
+
+page-not-me = Waren das nicht Sie?
+    .lead = Wenn sich jemand anderes bei diesem { -account } angemeldet oder seine Adresse geändert hat, drücken Sie den Knopf: Alle werden abgemeldet, das Passwort gilt nicht mehr, Passkeys, die seither hinzukamen, werden entfernt, und dies ist wieder seine Adresse. Sie erhalten eine Mail, um ein neues Passwort zu wählen.
+    .action = Das war ich nicht
+    .note = Wenn Sie es waren, schließen Sie die Seite: Es geschieht nichts.
+    .done = Alle wurden abgemeldet
+    .done-lead = Das alte Passwort gilt nicht mehr. Sehen Sie in Ihr Postfach: Mit einer Mail an { $email } wählen Sie ein neues. Sehen Sie danach nach, was in Ihrem { -account } geändert wurde.
 
 page-setup = Eröffnen Sie das erste Konto
     .lead = Noch verwaltet niemand { $service }. Wer dieses Konto eröffnet, wird Administrator.
@@ -395,6 +409,10 @@ activity-PASSWORD_RESET_REQUESTED = Ein Link für ein neues Passwort wurde angef
 activity-PASSWORD_RESET_COMPLETED = Neues Passwort mit einem Link gewählt
 activity-PASSWORD_CHANGED = Passwort geändert
 activity-PASSWORD_MISMATCH = Falsches Passwort, wo noch einmal danach gefragt wurde
+activity-ACCOUNT_SECURED = { $reason ->
+    [operator] Alles vom Betreiber geschlossen
+   *[other] Alles geschlossen: Sitzungen beendet, und ein neues Passwort muss gewählt werden
+}
 activity-EMAIL_CHANGE_REQUESTED = Änderung der E-Mail-Adresse angefordert
 activity-EMAIL_CHANGED = E-Mail-Adresse geändert
 activity-USER_DELETION_REQUESTED = Löschung des Kontos verlangt

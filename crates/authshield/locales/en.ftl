@@ -67,7 +67,9 @@ email_changing = Your e-mail address for { $service } is about to change
 
 email_changed = Your e-mail address for { $service } was changed
     .lead = This is no longer the address of your { -account } at { $service }; it was replaced on { $at }.
-    .note = If it was not you, tell the operator of { $service } at once.
+    .lead-link = This is no longer the address of your { -account } at { $service }; it was replaced on { $at }. If it was not you, use the link: on the page that it leads to you can put this address back, sign everybody out, and get another message to choose a new password.
+    .action = This was not me
+    .note = If it was not you, and you cannot put it right yourself, tell the operator of { $service } at once.
 
 second_factor_added = A second factor was added to your { -account } at { $service }
     .lead = On { $at } an authenticator app was added to your { -account } at { $service }. From now on a sign-in needs a code of it, and you were signed out on every other device.
@@ -104,6 +106,11 @@ identity_linked = Your { -account } at { $service } can be opened at { $provider
 identity_removed = An identity was removed from your { -account } at { $service }
     .lead = On { $at } an account at { $provider } was removed from your { -account } at { $service }. It cannot be used to sign in any more.
     .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
+
+new_device = New sign-in to your { -account } at { $service }
+    .lead = On { $at } somebody, we hope it was you, signed in to your { -account } at { $service } from where it was not used before: { $device }, at { $place }.
+    .action = This was not me
+    .note = If it was you, ignore this message. If not, use the link: on the page that it leads to you can end every session, and take the password away from whoever has it. Then you get another message and choose a new one.
 
 account_deletion_requested = Your { -account } at { $service } will be deleted
     .lead = On { $at } somebody, we hope it was you, asked to delete your { -account } at { $service }. It will be deleted on { $due } with all that belongs to it. Until then you can sign in and take that back; on every other device you were signed out.
@@ -154,6 +161,13 @@ page-reset = Choose a new password
     .note = When you do, you are signed out on every device.
     .done = Your password was changed
     .done-lead = You were signed out on every device. Close this page and sign in with the new password.
+
+page-not-me = Was this not you?
+    .lead = If somebody else signed in to this { -account }, or changed its address, press the button: everybody is signed out, the password counts no more, passkeys that were added since are removed, and this is its address again. You get a mail to choose a new password.
+    .action = It was not me
+    .note = If it was you, close the page: nothing happens.
+    .done = Everybody was signed out
+    .done-lead = The old password counts no more. Look into your mailbox: a mail to { $email } lets you choose a new one. Then look at what was changed in your { -account }.
 
 page-setup = Open the first account
     .lead = Nobody looks after { $service } yet. Whoever opens this account becomes its administrator.
@@ -401,6 +415,10 @@ activity-PASSWORD_RESET_REQUESTED = A link to choose a new password was asked fo
 activity-PASSWORD_RESET_COMPLETED = New password chosen with a link
 activity-PASSWORD_CHANGED = Password changed
 activity-PASSWORD_MISMATCH = Wrong password where it was asked for again
+activity-ACCOUNT_SECURED = { $reason ->
+    [operator] Everything closed by the operator
+   *[other] Everything closed: sessions ended, and a new password has to be chosen
+}
 activity-EMAIL_CHANGE_REQUESTED = Change of the e-mail address asked for
 activity-EMAIL_CHANGED = E-mail address changed
 activity-USER_DELETION_REQUESTED = Deletion of the { -account } asked for

@@ -21,6 +21,7 @@ use crate::access::VerifiedTokens;
 use crate::checks::Board;
 use crate::config::Config;
 use crate::federation::Providers;
+use crate::geoip::GeoIp;
 use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::Installation;
@@ -65,6 +66,8 @@ pub struct Reach {
     pub store: Store,
     /// Hashing, on its own threads.
     pub passwords: Passwords,
+    /// Where addresses are.
+    pub geoip: GeoIp,
     /// Seals what must not be read in the database.
     pub vault: Vault,
     /// The keys that sign access tokens.

@@ -16,6 +16,7 @@ use crate::checks::{self, Board};
 use crate::config::Config;
 use crate::exports::{self, Senders};
 use crate::federation::{self, Providers};
+use crate::geoip::GeoIp;
 use crate::guessing::Patterns;
 use crate::health::Writes;
 use crate::installation::{self, AdmitError};
@@ -240,6 +241,7 @@ async fn put_together(
         watched.hash_duration.observe(job.worked.as_secs_f64());
     });
     watch(&store, &metrics);
+    let geoip = GeoIp::new(config.geoip.file.clone());
     let limits =
         Limits::open(&config, &store, secrets.email_hash.hash("\0limits"), &*world).await?;
     let head = Letterhead::from_config(&config)?;
@@ -270,6 +272,7 @@ async fn put_together(
         world,
         store,
         passwords,
+        geoip,
         vault,
         keyring,
         secrets,

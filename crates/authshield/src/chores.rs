@@ -14,18 +14,18 @@ use crate::exports;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::own_data;
-use crate::passwords::breached::Look;
 use crate::schema;
 use crate::seals;
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
 use crate::vault::KeyringError;
+use crate::watched::Look;
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
 /// How often the keys are looked at: that is how long a node may go on with one that leaked.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
-/// How often it is looked whether the file of stolen passwords was replaced.
-const BREACHED_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether a file was replaced that others make.
+const FILES_EVERY: Duration = Duration::from_secs(5);
 /// How long what ended is kept, to tell "used" from "unknown".
 const KEEP: Duration = Duration::from_hours(30 * 24);
 /// How many rows one transaction removes: others wait for it.
@@ -34,14 +34,17 @@ const BATCH: i64 = 500;
 /// Does the chores until `stop`.
 pub async fn run(app: App, stop: CancellationToken) {
     let (mut all, mut keys) = (interval(EVERY), interval(KEYS_EVERY));
-    let mut breached = interval(BREACHED_EVERY);
+    let mut files = interval(FILES_EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = all.tick() => sweep(&app).await,
             _ = keys.tick() => look_at_keys(&app).await,
             // A large file takes seconds, for which nothing else waits.
-            _ = breached.tick() => drop(tokio::spawn(look_at_breached(app.clone()))),
+            _ = files.tick() => {
+                drop(tokio::spawn(look_at_breached(app.clone())));
+                drop(tokio::spawn(look_at_geoip(app.clone())));
+            }
         }
     }
     // Who cannot say good-bye is taken for dead a little later.
@@ -107,6 +110,27 @@ pub async fn look_at_breached(app: App) {
     }
 }
 
+/// Reads the file that says where addresses are if it was replaced, and says what came of it.
+pub async fn look_at_geoip(app: App) {
+    let geoip = app.geoip.clone();
+    let looked = tokio::task::spawn_blocking(move || (geoip.look(), geoip.about()));
+    let Ok((look, about)) = looked.await else { return };
+    let age = about.map_or(Duration::ZERO, |about| app.world.now().since(about.built_at));
+    app.metrics.geoip_age.set(age.as_secs_f64());
+    match look {
+        None => {}
+        Some(Look::Read(about)) => {
+            tracing::info!(kind = about.kind, built_at = %about.built_at, "the file of countries was read");
+        }
+        Some(Look::Broken(why)) => {
+            tracing::error!(
+                error = why,
+                "geoip.file cannot be used; what was read before still counts"
+            );
+        }
+    }
+}
+
 /// Removes rows of a table that ended before `$1`, at most `$2` at once. PostgreSQL needs `SKIP
 /// LOCKED`, or two nodes that do this at once, or somebody who ends links, can deadlock; SQLite has
 /// one writer and no such words.
@@ -160,6 +184,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (remove!("limit_counters", "key"), now),
         (remove!("password_failures", "account"), now),
         (remove!("password_places", "place"), now),
+        (remove!("known_devices", "device"), now),
         (remove!("mail_webhooks", "id"), now),
         (remove!("passkey_challenges", "challenge"), now),
         (remove!("federated_sign_ins", "state_hash"), now),

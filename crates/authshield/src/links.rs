@@ -17,6 +17,8 @@ pub enum Purpose {
     ChangeEmail,
     /// Set a new password.
     ResetPassword,
+    /// Say that a sign-in was not one's own.
+    NotMe,
     /// Make the first administrator of an empty installation.
     Setup,
 }
@@ -29,6 +31,7 @@ impl Purpose {
             Self::VerifyEmail => "verify_email",
             Self::ChangeEmail => "change_email",
             Self::ResetPassword => "reset_password",
+            Self::NotMe => "not_me",
             Self::Setup => "setup",
         }
     }
@@ -60,6 +63,8 @@ pub struct Link {
     pub email: Option<EmailAddress>,
     /// The mail that carried it.
     pub mail_id: Option<MailId>,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// Fills the token into a link's template.
@@ -97,7 +102,7 @@ pub async fn peek(
     now: Timestamp,
 ) -> Result<Option<Link>> {
     tx.query(
-        "SELECT purpose, user_id, email, mail_id FROM link_tokens
+        "SELECT purpose, user_id, email, mail_id, created_at FROM link_tokens
          WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3",
     )
     .bind(hash(app, token))
@@ -130,7 +135,7 @@ pub async fn redeem(
     tx.query(
         "UPDATE link_tokens SET used_at = $4
          WHERE token_hash = $1 AND purpose IN ($2, $3) AND used_at IS NULL AND expires_at > $4
-         RETURNING purpose, user_id, email, mail_id",
+         RETURNING purpose, user_id, email, mail_id, created_at",
     )
     .bind(hash(app, token))
     .bind(purposes[0].name())
@@ -147,6 +152,25 @@ pub async fn withdraw(tx: &mut Tx, user: UserId, purpose: Purpose) -> Result<u64
         .bind(purpose.name())
         .execute()
         .await
+}
+
+/// Ends those of somebody's open links for one purpose that went to one address. Whoever reads its mail has no say
+/// over what went to another: that may be the owner's, and this one a thief's.
+pub async fn withdraw_at(
+    tx: &mut Tx,
+    user: UserId,
+    purpose: Purpose,
+    email: &EmailAddress,
+) -> Result<u64> {
+    tx.query(
+        "DELETE FROM link_tokens
+         WHERE user_id = $1 AND purpose = $2 AND email = $3 AND used_at IS NULL",
+    )
+    .bind(user)
+    .bind(purpose.name())
+    .bind(email.clone())
+    .execute()
+    .await
 }
 
 /// Ends all setup links: the first administrator exists.

@@ -130,6 +130,8 @@ codes! {
     InvalidVerificationToken = 400 "AUTH_INVALID_VERIFICATION_TOKEN" "The verification link is not valid";
     /// The link is unknown, used or expired. Ask for a new mail.
     InvalidResetToken = 400 "AUTH_INVALID_RESET_TOKEN" "The reset link is not valid";
+    /// The link is unknown, used or expired. If somebody else is in your account, ask for a new password.
+    InvalidNoticeToken = 400 "AUTH_INVALID_NOTICE_TOKEN" "The link of the notice is not valid";
     /// The current password is wrong.
     PasswordMismatch = 400 "AUTH_PASSWORD_MISMATCH" "The current password is wrong";
     /// The new password is the current one.

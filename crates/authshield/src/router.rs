@@ -18,9 +18,9 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, activity, admin, checks, exports, federation, frame, health, login, own_data,
-    passkeys, recovery, registration, revocations, screens, seals, second_factor, sessions, tokens,
-    vault, verification, webhooks,
+    accounts, activity, admin, checks, exports, federation, frame, health, lockdown, login,
+    own_data, passkeys, recovery, registration, revocations, screens, seals, second_factor,
+    sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -80,7 +80,7 @@ fn mount(
         .merge(limited(&rules::REGISTER_PER_CLIENT, group!(registration::http::register)))
         .merge(limited(
             &rules::REDEEM_PER_CLIENT,
-            group!(verification::http::verify, recovery::http::reset),
+            group!(verification::http::verify, recovery::http::reset, lockdown::http::not_me),
         ))
         .merge(limited(&rules::PROGRESS_PER_CLIENT, group!(registration::http::progress)))
         .merge(limited(
@@ -130,6 +130,7 @@ fn mount(
             accounts::http::change_profile,
             own_data::http::request_deletion
         ))
+        .routes(routes!(lockdown::http::lock_own))
         .routes(routes!(own_data::http::withdraw_deletion))
         .routes(routes!(own_data::http::export_own_data))
         .routes(routes!(accounts::http::change_email))
@@ -140,6 +141,7 @@ fn mount(
         .routes(routes!(admin::see_user))
         .routes(routes!(admin::set_roles))
         .routes(routes!(admin::set_status))
+        .routes(routes!(lockdown::http::lock_user))
         .routes(routes!(second_factor::http::reset_second_factor))
         .routes(routes!(admin::list_sessions, admin::end_sessions))
         .routes(routes!(admin::events::list_events))

@@ -15,8 +15,8 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 pub use sql::{
-    by_email, by_id, create, delete, delete_unverified, give_role, hold_by_email, lock,
-    mark_verified, members, no_users, set_disabled, set_email, set_password, set_profile,
+    await_recovery, by_email, by_id, create, delete, delete_unverified, give_role, hold_by_email,
+    lock, mark_verified, members, no_users, set_disabled, set_email, set_password, set_profile,
     upgrade_hash,
 };
 pub(crate) use user::user_columns;
@@ -32,7 +32,7 @@ use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
 use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 use crate::telemetry::to_the_end;
-use crate::{second_factor, sessions};
+use crate::{browser, second_factor, sessions};
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +155,7 @@ pub async fn change_password(
         return Err(ChangeError::Raced);
     }
     password_was_set(&mut tx, app, ctx, user, Some(caller.session), "password_changed").await?;
+    browser::withdraw(&mut tx, caller.session).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordChanged { user: user.id }).await?;
     tx.commit().await?;
     app.outbox.wake();

@@ -224,10 +224,24 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Sets a password whatever it was before.
+/// Takes the password from an account: nothing opens a session of it, not even a passkey, until its owner
+/// chooses a new one by mail.
+pub async fn await_recovery(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE users SET password_hash = NULL, recovery_since = $2, updated_at = $2 WHERE id = $1",
+    )
+    .bind(user)
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// Sets a password whatever it was before; whoever waited for one waits no more.
 pub async fn set_password(tx: &mut Tx, user: UserId, hash: &str, now: Timestamp) -> Result<u64> {
     tx.query(
-        "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3 WHERE id = $1",
+        "UPDATE users
+         SET password_hash = $2, password_changed_at = $3, recovery_since = NULL, updated_at = $3
+         WHERE id = $1",
     )
     .bind(user)
     .bind(hash.to_owned())

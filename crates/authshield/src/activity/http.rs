@@ -29,6 +29,8 @@ pub struct Activity {
     pub(crate) description: String,
     /// From where, if somebody on the network did it, and no administrator.
     pub(crate) ip_address: Option<String>,
+    /// In which country that is, if known (ISO 3166-1, two letters).
+    country: Option<String>,
     /// By what, for people.
     pub(crate) device: Option<String>,
     /// The session that it is about.
@@ -42,6 +44,7 @@ pub struct Activity {
 impl Activity {
     /// Puts an event into words for the caller, whose it is.
     pub(crate) fn new(app: &App, caller: &Caller, entry: Entry) -> Self {
+        let country = entry.country().map(str::to_owned);
         let Entry { id, at, code, reason, actor_id, session_id, ip_address, user_agent, .. } =
             entry;
         let reason = reason.as_deref().unwrap_or_default();
@@ -56,6 +59,7 @@ impl Activity {
             id,
             at,
             description,
+            country: country.filter(|_| ip_address.is_some()),
             device: device.filter(|_| ip_address.is_some()),
             ip_address,
             session_id,

@@ -49,6 +49,9 @@ impl From<AdminError> for Problem {
             AdminError::OwnRole => {
                 Self::from(Code::CannotRemoveOwnRole).detail("Ask another administrator to do it.")
             }
+            AdminError::OwnFactors => lacks("another administrator")
+                .detail("Nobody resets the own second factor. Disable it with a code.")
+                .because(error.to_string()),
             AdminError::LastAdmin => {
                 Self::from(Code::LastAdmin).detail("Make somebody else an administrator first.")
             }

@@ -55,6 +55,8 @@ pub enum Event {
         session: SessionId,
         /// How (RFC 8176).
         amr: Vec<String>,
+        /// Whether the account was used before, and never with this kind of device in this network.
+        new_device: bool,
     },
     /// Somebody tried to, and did not.
     LoginFailed {
@@ -317,6 +319,21 @@ pub enum Event {
         /// Whether it may be used now.
         is_active: bool,
     },
+    /// Everything of an account was closed: its sessions, its tokens, sign-ins that waited and open links.
+    AccountSecured {
+        /// Who did it; nobody when a link or a command did.
+        actor: Option<UserId>,
+        /// Which.
+        user: UserId,
+        /// `not_me`: its owner said that a sign-in was not theirs; `owner`: the panic button; `operator`.
+        reason: &'static str,
+        /// How many sessions ended.
+        sessions: u64,
+        /// What else was done: `disabled`; `password`, none counts until one is chosen by mail; `factors`,
+        /// second factor and passkeys were removed; `passkeys` and `identities`, those added since;
+        /// `address_put_back`, or `address_taken` if somebody else has it by now.
+        done: Vec<&'static str>,
+    },
     /// An act of an administrator was refused.
     AdminRefused {
         /// Who tried.
@@ -344,7 +361,8 @@ pub enum Event {
     UserDeletionWithdrawn {
         /// Which.
         user: UserId,
-        /// Set when its owner did not take it back: `last_admin` where nobody else is one, or `user_disabled`.
+        /// Set when its owner did not take it back: `last_admin`, nobody else looks after the
+        /// installation; `user_disabled`, it was disabled; `account_secured`, all of it was closed.
         reason: Option<&'static str>,
     },
     /// Somebody took all along that is kept of them.

@@ -32,6 +32,7 @@ impl Event {
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
             | Self::AdminRefused { reason, .. }
+            | Self::AccountSecured { reason, .. }
             | Self::KeyRotated { reason, .. }
             | Self::ConfigChanged { reason, .. } => Some(reason),
             Self::CheckFailed { check, .. } | Self::CheckRecovered { check, .. } => Some(check),
@@ -50,6 +51,7 @@ impl Event {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "each event has its arm")]
     pub(super) fn subject(&self) -> Subject<'_> {
         match self {
             Self::RegisterFailed { user, email, .. }
@@ -119,6 +121,7 @@ impl Event {
             Self::SecondFactorReset { actor, user }
             | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
+            | Self::AccountSecured { actor, user, .. }
             | Self::AdminRefused { actor, user, .. } => {
                 Subject { actor: *actor, user: Some(*user), ..Subject::default() }
             }
@@ -154,11 +157,16 @@ impl Event {
     }
 
     /// Returns what else is known, typed per code.
-    #[expect(clippy::too_many_lines, reason = "each event has its arm")]
     pub(super) fn data(&self) -> Value {
         match self {
             Self::LinkRejected { purpose, .. } => json!({ "purpose": purpose }),
-            Self::LoginSucceeded { amr, .. } | Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::LoginSucceeded { amr, new_device, .. } => {
+                json!({ "amr": amr, "new_device": new_device })
+            }
+            Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::AccountSecured { sessions, done, .. } => {
+                json!({ "sessions": sessions, "done": done })
+            }
             Self::PasskeyAdded { passkey, .. }
             | Self::PasskeyRemoved { passkey, .. }
             | Self::PasskeyRefused { passkey: Some(passkey), .. } => json!({ "passkey": passkey }),
@@ -185,6 +193,41 @@ impl Event {
             Self::StatusChanged { is_active, .. } => json!({ "is_active": is_active }),
             Self::UserDeletionRequested { due, .. } => json!({ "due": due }),
             Self::UserCreated { roles, .. } => json!({ "roles": roles }),
+            Self::ServiceTaskRestarted { task, node } => json!({ "task": task, "node": node }),
+            Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
+            Self::CheckFailed { expected, observed, evidence, node, .. } => json!({
+                "expected": expected, "observed": observed, "evidence": evidence, "node": node,
+            }),
+            Self::CheckRecovered { observed, seconds, node, .. } => {
+                json!({ "observed": observed, "seconds": seconds, "node": node })
+            }
+            Self::BackupRestored { made_at, gap_seconds, token_epoch, sessions, links, mails } => {
+                json!({
+                    "made_at": made_at, "gap_seconds": gap_seconds, "token_epoch": token_epoch,
+                    "sessions": sessions, "links": links, "mails": mails,
+                })
+            }
+            Self::ConfigChanged { changes, .. } => json!({ "changes": changes }),
+            Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
+            Self::InstallationCreated { installation, given_up } => {
+                json!({ "installation": installation, "given_up": given_up })
+            }
+            Self::EventsExported { since, until, count } => {
+                json!({ "since": since, "until": until, "count": count })
+            }
+            Self::ExportReplayed { sink, since, count, .. } => {
+                json!({ "sink": sink, "since": since, "count": count })
+            }
+            Self::ExportDeadLettersDropped { sink, count, .. } => {
+                json!({ "sink": sink, "count": count })
+            }
+            Self::EventsPruned { before, seq } => json!({ "before": before, "seq": seq }),
+            _ => self.data_of_mail(),
+        }
+    }
+
+    fn data_of_mail(&self) -> Value {
+        match self {
             Self::MailResent { mail, replaced_by, .. } => {
                 json!({ "mail": mail, "replaced_by": replaced_by })
             }
@@ -223,7 +266,6 @@ impl Event {
                 "from": from, "to": to, "deviations": deviations, "new_replies": new_replies,
                 "unknown": unknown,
             }),
-            Self::ServiceTaskRestarted { task, node } => json!({ "task": task, "node": node }),
             Self::MailConfigFault { provider, step, smtp_code, reply, advice } => json!({
                 "provider": provider, "step": step, "smtp_code": smtp_code, "reply": reply,
                 "advice": advice,
@@ -231,34 +273,6 @@ impl Event {
             Self::MailConfigRecovered { provider, seconds } => {
                 json!({ "provider": provider, "seconds": seconds })
             }
-            Self::KeyRotated { kid, .. } => json!({ "kid": kid }),
-            Self::CheckFailed { expected, observed, evidence, node, .. } => json!({
-                "expected": expected, "observed": observed, "evidence": evidence, "node": node,
-            }),
-            Self::CheckRecovered { observed, seconds, node, .. } => {
-                json!({ "observed": observed, "seconds": seconds, "node": node })
-            }
-            Self::BackupRestored { made_at, gap_seconds, token_epoch, sessions, links, mails } => {
-                json!({
-                    "made_at": made_at, "gap_seconds": gap_seconds, "token_epoch": token_epoch,
-                    "sessions": sessions, "links": links, "mails": mails,
-                })
-            }
-            Self::ConfigChanged { changes, .. } => json!({ "changes": changes }),
-            Self::ConfigReloadRefused { settings } => json!({ "settings": settings }),
-            Self::InstallationCreated { installation, given_up } => {
-                json!({ "installation": installation, "given_up": given_up })
-            }
-            Self::EventsExported { since, until, count } => {
-                json!({ "since": since, "until": until, "count": count })
-            }
-            Self::ExportReplayed { sink, since, count, .. } => {
-                json!({ "sink": sink, "since": since, "count": count })
-            }
-            Self::ExportDeadLettersDropped { sink, count, .. } => {
-                json!({ "sink": sink, "count": count })
-            }
-            Self::EventsPruned { before, seq } => json!({ "before": before, "seq": seq }),
             _ => json!({}),
         }
     }

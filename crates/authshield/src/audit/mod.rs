@@ -31,6 +31,10 @@ pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<
 /// done.
 pub fn written<'t>(tx: &'t mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Statement<'t, 'static> {
     let subject = event.subject();
+    let mut data = event.data();
+    if let Some(country) = app.geoip.country(ctx.client.ip) {
+        data["country"] = country.as_str().into();
+    }
     tx.query(
         "INSERT INTO audit_events (id, at, code, reason, actor_id, user_id, session_id, ip_address,
                                    user_agent, request_id, email_hash, data)
@@ -47,7 +51,7 @@ pub fn written<'t>(tx: &'t mut Tx, app: &App, ctx: &Ctx, event: &Event) -> State
     .bind(ctx.device.user_agent.clone())
     .bind(ctx.request_id.to_string())
     .bind(subject.email.map(|email| app.secrets.email_hash.hash(email).to_vec()))
-    .bind(Json(event.data()))
+    .bind(Json(data))
 }
 
 /// Logs and counts `event`.

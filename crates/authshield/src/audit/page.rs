@@ -52,8 +52,8 @@ fn document() -> String {
          What happened stands in the table `audit_events`, written in the transaction of what it reports:\n\
          if the change does not last, neither does its line. Codes and fields are an interface: they are\n\
          added to, never changed.\n\n\
-         Each row also has the time (`at`), the client's address and user agent, and the `request_id` that the\n\
-         log and the answer have. An address that somebody typed (`email`) is kept as a keyed hash only.\n\
+         Each row also has the time (`at`), the client's address and user agent, the `country` of the address\n\
+         where `geoip.file` knows it (ISO 3166-1, two letters), and the `request_id` that the log and the answer have. An address that somebody typed (`email`) is kept as a keyed hash only.\n\
          `reason` is the true reason, which the client may not be told. Each event is also a line in the log\n\
          (target `authshield::audit`) and counted in `authshield_events_total`.\n\n\
          | Code | Meaning | Fields |\n| --- | --- | --- |\n",

@@ -39,6 +39,14 @@ pub struct Entry {
     pub data: Json<Value>,
 }
 
+impl Entry {
+    /// Returns the country of the address, if it was known when it happened (ISO 3166-1, two letters).
+    #[must_use]
+    pub fn country(&self) -> Option<&str> {
+        self.data.0["country"].as_str()
+    }
+}
+
 /// The code of what is left out.
 const ROTATED: &str = "REFRESH_ROTATED";
 
@@ -189,9 +197,9 @@ pub async fn of_owner(
                          'SECOND_FACTOR_ASKED', 'SECOND_FACTOR_REFUSED', 'SECOND_FACTOR_ENABLED',
                          'SECOND_FACTOR_DISABLED', 'SECOND_FACTOR_RESET', 'RECOVERY_CODE_USED',
                          'RECOVERY_CODES_RENEWED', 'PASSKEY_ADDED', 'PASSKEY_REMOVED',
-                         'PASSKEY_REFUSED', 'IDENTITY_LINKED', 'IDENTITY_REMOVED',
-                         'FEDERATION_REFUSED', 'USER_DELETION_REQUESTED',
-                         'USER_DELETION_WITHDRAWN', 'DATA_EXPORTED')
+                          'PASSKEY_REFUSED', 'IDENTITY_LINKED', 'IDENTITY_REMOVED',
+                          'FEDERATION_REFUSED', 'USER_DELETION_REQUESTED',
+                          'USER_DELETION_WITHDRAWN', 'DATA_EXPORTED', 'ACCOUNT_SECURED')
           ORDER BY id DESC LIMIT $3"
     ))
     .bind(owner)

@@ -27,6 +27,7 @@ mod dns;
 mod exports;
 mod federation;
 mod finding;
+mod geoip;
 mod host;
 pub mod http;
 mod installation;
@@ -120,6 +121,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<web::Issuer>(),
         Entry::of::<host::Hashing>(),
         Entry::of::<breached::File>(),
+        Entry::of::<geoip::File>(),
         Entry::of::<audit::Chain>(),
         Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),

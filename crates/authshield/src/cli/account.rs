@@ -11,8 +11,9 @@ use crate::accounts::{self, User as Found};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, Locale, Paging, UserId};
+use crate::lockdown::Also;
 use crate::passwords::Rejected;
-use crate::{links, recovery, registration, roles, second_factor, verification};
+use crate::{links, lockdown, recovery, registration, roles, second_factor, verification};
 
 /// What to do with accounts.
 #[derive(Subcommand)]
@@ -82,6 +83,18 @@ pub(super) enum User {
     Enable {
         /// Its address or id.
         who: String,
+    },
+    /// Closes an account at once: disables it, ends its sessions, tokens and open links. `user enable` lets
+    /// it be used again.
+    Lock {
+        /// Its address or id.
+        who: String,
+        /// Takes the password, too: once it is enabled, its owner chooses one by mail.
+        #[arg(long)]
+        reset_password: bool,
+        /// Takes second factor and passkeys, too.
+        #[arg(long = "reset-2fa")]
+        reset_factors: bool,
     },
     /// Sends a link to choose a new password, or sets one from standard input.
     ResetPassword {
@@ -164,21 +177,19 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
         }
         User::Disable { who } => set_active(&app, &ctx, json, &who, false).await?,
         User::Enable { who } => set_active(&app, &ctx, json, &who, true).await?,
+        User::Lock { who, reset_password, reset_factors } => {
+            let user = find(&app, &who).await?;
+            let also = Also { reset_password, reset_factors };
+            let user = lockdown::lock(&app, &ctx, None, user.id, also).await?;
+            tell(
+                json,
+                &user,
+                &format!("{} is disabled, and all of it closed.", user.email.as_str()),
+            );
+        }
         User::ResetPassword { who, password_stdin } => {
             let user = find(&app, &who).await?;
-            let mut words = format!("{} gets a mail with a link.", user.email.as_str());
-            if password_stdin {
-                set_password(&app, &ctx, &user, &read_line()?).await?;
-                words = format!("Set a new password for {}.", user.email.as_str());
-            } else {
-                let mut tx = app.store.write().await?;
-                accounts::lock(&mut tx, user.id).await?;
-                recovery::send_reset(&mut tx, &app, &ctx, &user).await?;
-                let (id, email) = (Some(user.id), user.email.as_str().to_owned());
-                let requested = Event::PasswordResetRequested { user: id, email, reason: None };
-                audit::record(&mut tx, &app, &ctx, &requested).await?;
-                tx.commit().await?;
-            }
+            let words = reset_password(&app, &ctx, &user, password_stdin).await?;
             tell(json, &user, &words);
         }
         User::ResetSecondFactor { who } => {
@@ -292,6 +303,28 @@ async fn create(
     audit::record(&mut tx, app, ctx, &created).await?;
     tx.commit().await?;
     Ok(user)
+}
+
+/// Sets a new password, or sends a link to choose one, and says which.
+async fn reset_password(
+    app: &App,
+    ctx: &Ctx,
+    user: &Found,
+    password_stdin: bool,
+) -> Result<String, Failure> {
+    let email = user.email.as_str().to_owned();
+    if password_stdin {
+        set_password(app, ctx, user, &read_line()?).await?;
+        return Ok(format!("Set a new password for {email}."));
+    }
+    let words = format!("{email} gets a mail with a link.");
+    let mut tx = app.store.write().await?;
+    accounts::lock(&mut tx, user.id).await?;
+    recovery::send_reset(&mut tx, app, ctx, user).await?;
+    let requested = Event::PasswordResetRequested { user: Some(user.id), email, reason: None };
+    audit::record(&mut tx, app, ctx, &requested).await?;
+    tx.commit().await?;
+    Ok(words)
 }
 
 async fn set_password(

@@ -59,6 +59,13 @@ settings! {
             example: "1h",
             mistaken: &["PASSWORD_RESET_TTL", "RESET_TTL", "RECOVERY_TOKEN_TTL"],
         }
+        /// How long the link works by which the owner of an account says that a sign-in from a new device
+        /// was not theirs.
+        not_me_ttl: Duration {
+            fallback: Fallback::Always("7d"),
+            bounds: Some((MINUTE, 30 * DAY)),
+            example: "3d",
+        }
     }
 }
 

@@ -263,6 +263,13 @@ settings! {
             foreign: &["RESET_PASSWORD_PATH"],
             lints: &[lints::LINK, lints::HTTPS, lints::PRIVATE_ADDRESS, lints::EXAMPLE_DOMAIN],
         }
+        /// Where the link leads by which somebody says that a sign-in was not theirs.
+        link_not_me: String {
+            fallback: Fallback::Always("{public_url}/not-me?token={token}"),
+            template: true,
+            example: "https://app.example.org/not-me?token={token}",
+            lints: &[lints::LINK, lints::HTTPS, lints::PRIVATE_ADDRESS, lints::EXAMPLE_DOMAIN],
+        }
         /// The language of mails and pages when nobody said otherwise: `en` or `de`.
         default_locale: String {
             fallback: Fallback::Always("en"),

@@ -57,7 +57,7 @@ pub use sources::{Source, Sources};
 pub use storage::Database;
 pub use tokens::{Refresh, Session, SigningAlgorithm, Token};
 pub use value::Rate;
-pub use web::{Cors, Dns, LimitStore, RateLimit, Tls};
+pub use web::{Cors, Dns, Geoip, LimitStore, RateLimit, Tls};
 
 use reader::Reader;
 use rules::GivenNames;

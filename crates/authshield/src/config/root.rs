@@ -21,7 +21,7 @@ use super::providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
-use super::web::{Cors, Dns, RateLimit, Tls};
+use super::web::{Cors, Dns, Geoip, RateLimit, Tls};
 use crate::kernel::InstallationId;
 
 choice! {
@@ -230,6 +230,8 @@ settings! {
         cors: Cors,
         /// `rate_limit.*`
         rate_limit: RateLimit,
+        /// `geoip.*`
+        geoip: Geoip,
         /// `registration.*`
         registration: Registration,
         /// `verification.*`

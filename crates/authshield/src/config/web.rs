@@ -27,6 +27,19 @@ settings! {
 }
 
 settings! {
+    /// Where addresses are. Nobody is asked over the network.
+    Geoip at "geoip" "." {
+        /// The file that says in which country an address is, in the format of MaxMind: GeoLite2 or GeoIP2, City
+        /// or Country, or one like these. When it is replaced it is read anew.
+        file: Option<PathBuf> {
+            reread: true,
+            example: "/var/lib/authshield/GeoLite2-City.mmdb",
+            mistaken: &["GEOIP_PATH", "GEOIP_DATABASE", "GEOIP_DB", "MAXMIND_DB", "GEOLITE2_FILE", "MMDB_FILE"],
+        }
+    }
+}
+
+settings! {
     /// Asking the domain name system. Only checks do.
     Dns at "dns" "." {
         /// Which name servers are asked; unless set, those of this machine, and in development nobody. The
@@ -133,6 +146,16 @@ settings! {
         progress_per_client: Rate {
             fallback: Fallback::Always("60/1m"),
             example: "60/1m",
+        }
+        /// What somebody who is signed in asks for and is told of by mail, per account: deletion, new passkeys.
+        notice_per_account: Rate {
+            fallback: Fallback::Always("20/1h"),
+            example: "20/1h",
+        }
+        /// Copies of all that is kept of somebody, per account.
+        export_per_account: Rate {
+            fallback: Fallback::Always("6/1h"),
+            example: "6/1h",
         }
         /// Pages of the revocation feed, per client; each node counts its own.
         revocations_per_client: Rate {

@@ -63,7 +63,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         }
         "USER_DELETION_REQUESTED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, true),
         "USER_DELETED" => ((ACCOUNT, 6), ("iam", "deletion"), 4, true),
-        "ACCOUNT_LOCKED" => ((ACCOUNT, 9), ("iam", "change"), 6, true),
+        "ACCOUNT_LOCKED" | "ACCOUNT_SECURED" => ((ACCOUNT, 9), ("iam", "change"), 6, true),
         "SECOND_FACTOR_ENABLED" | "PASSKEY_ADDED" | "IDENTITY_LINKED" => {
             ((ACCOUNT, 10), ("iam", "change"), 2, true)
         }

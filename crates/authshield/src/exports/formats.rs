@@ -83,7 +83,7 @@ fn ocsf(entry: &Entry) -> Value {
         "time": entry.at.as_microsecond() / 1000,
         "actor": { "user": user(entry.actor_id) },
         "session": { "uid": entry.session_id },
-        "src_endpoint": { "ip": address(entry) },
+        "src_endpoint": { "ip": address(entry), "location": { "country": entry.country() } },
         "http_request": { "user_agent": entry.user_agent.as_deref().filter(|it| !it.is_empty()) },
     }));
     // What a class asks for besides.
@@ -130,7 +130,7 @@ fn ecs(entry: &Entry) -> Value {
             "id": entry.actor_id.or(entry.user_id),
             "target": { "id": entry.user_id.filter(|user| entry.actor_id.is_some_and(|it| it != *user)) },
         },
-        "source": { "ip": address(entry) },
+        "source": { "ip": address(entry), "geo": { "country_iso_code": entry.country() } },
         "user_agent": { "original": entry.user_agent.as_deref().filter(|it| !it.is_empty()) },
         "http": { "request": { "id": entry.request_id.as_deref().filter(|it| *it != "command") } },
         "authshield": { "session_id": entry.session_id },
@@ -182,6 +182,8 @@ fn cef(entry: &Entry) -> String {
         ("cs2", entry.request_id.clone()),
         ("cs3Label", data.as_ref().map(|_| "data".to_owned())),
         ("cs3", data),
+        ("cs4Label", entry.country().map(|_| "country".to_owned())),
+        ("cs4", entry.country().map(ToOwned::to_owned)),
     ];
     let fields = fields.into_iter().filter_map(|(name, text)| Some((name, extension(&text?))));
     let fields: Vec<_> = fields.map(|(name, text)| format!("{name}={text}")).collect();
@@ -227,6 +229,17 @@ mod tests {
             write(EventFormat::Cef, &entry).replace(VERSION, "[version]"),
             @"CEF:0|AuthShield|AuthShield|[version]|LOGIN_FAILED|login failed|4|rt=1800000000123 externalId=00000000-0000-0000-0000-000000000001 outcome=failure reason=wrong_password src=192.0.2.1 duid=00000000-0000-0000-0000-000000000002 requestClientApplication=curl/8 cs2Label=request cs2=r1"
         );
+    }
+
+    #[test]
+    fn a_country_is_where_others_look_for_it() {
+        let from_sweden = Entry { data: Json(json!({ "country": "SE" })), ..entry("LOGIN_FAILED") };
+        let ocsf = value(EventFormat::Ocsf, &from_sweden);
+        assert_eq!(ocsf["src_endpoint"]["location"]["country"], "SE");
+        let ecs = value(EventFormat::Ecs, &from_sweden);
+        assert_eq!(ecs["source"]["geo"]["country_iso_code"], "SE");
+        let cef = write(EventFormat::Cef, &from_sweden);
+        assert!(cef.ends_with("cs4Label=country cs4=SE"), "{cef}");
     }
 
     /// What OCSF and ECS ask of every event, whichever it is.

@@ -38,7 +38,7 @@ use url::Url;
 pub use identities::{IdentityError, has_usable, link, list, remove};
 pub use provider::{Failure, Provider, Providers, SetupError};
 pub use rules::Refusal;
-pub use sql::{Identity, of};
+pub use sql::{Identity, delete_since, of};
 
 use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};

@@ -166,6 +166,15 @@ pub async fn of(tx: &mut Tx, user: UserId) -> Result<Vec<Identity>> {
     .await
 }
 
+/// Removes somebody's identities that were linked since `since`.
+pub async fn delete_since(tx: &mut Tx, owner: UserId, since: Timestamp) -> Result<u64> {
+    tx.query("DELETE FROM identities WHERE user_id = $1 AND created_at >= $2")
+        .bind(owner)
+        .bind(since)
+        .execute()
+        .await
+}
+
 /// Deletes an identity, if it is the owner's, and returns which provider's it was.
 pub(super) async fn delete(
     tx: &mut Tx,

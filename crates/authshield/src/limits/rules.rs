@@ -66,6 +66,13 @@ pub const REDEEM_PER_CLIENT: Rule = Rule { name: "redeem-per-client", at_most: 3
 pub const PROGRESS_PER_CLIENT: Rule =
     Rule { name: "progress-per-client", at_most: 60, within: MINUTE };
 
+/// What somebody who is signed in asks for and is told of by mail, and could ask for again and again, per account:
+/// its deletion, a new passkey. Whoever stole a token fills no mailbox. What takes such a thing back is not counted.
+pub const NOTICE_PER_ACCOUNT: Rule = Rule { name: "notice-per-account", at_most: 20, within: HOUR };
+
+/// Copies of all that is kept of somebody, per account: each reads thousands of rows.
+pub const EXPORT_PER_ACCOUNT: Rule = Rule { name: "export-per-account", at_most: 6, within: HOUR };
+
 /// Pages of the revocation feed, per client: a service asks twice a second, and several may share an address.
 /// It protects the cores of the node that signs.
 pub const REVOCATIONS_PER_CLIENT: Rule =
@@ -80,7 +87,7 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 13] = [
+pub const ALL: [&Rule; 15] = [
     &PASSKEY_PER_CLIENT,
     &FEDERATION_PER_CLIENT,
     &LOGIN_PER_CLIENT,
@@ -91,6 +98,8 @@ pub const ALL: [&Rule; 13] = [
     &MAIL_PER_CLIENT,
     &REDEEM_PER_CLIENT,
     &PROGRESS_PER_CLIENT,
+    &NOTICE_PER_ACCOUNT,
+    &EXPORT_PER_ACCOUNT,
     &REVOCATIONS_PER_CLIENT,
     &REFRESH_PER_SESSION,
     &HASHES_PER_SITE,
@@ -110,6 +119,8 @@ pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
         (MAIL_PER_CLIENT, policy.mail_per_client),
         (REDEEM_PER_CLIENT, policy.redeem_per_client),
         (PROGRESS_PER_CLIENT, policy.progress_per_client),
+        (NOTICE_PER_ACCOUNT, policy.notice_per_account),
+        (EXPORT_PER_ACCOUNT, policy.export_per_account),
         (REVOCATIONS_PER_CLIENT, policy.revocations_per_client),
         (REFRESH_PER_SESSION, policy.refresh_per_session),
         (HASHES_PER_SITE, policy.hashes_per_site),

@@ -9,8 +9,9 @@
 //!     rules::judge         may they come in?  (pure)
 //!     registration::waits  if not: is it the password of a registration that waits for proof?
 //!     one transaction      re-hash if the cost changed, open the session, what carries it,
-//!                          and what the audit trail is told; or, where there is a second factor, a
-//!                          ticket that opens the session together with a code
+//!                          and what the audit trail is told; the owner is told of a new device; or,
+//!                          where there is a second factor, a ticket that opens the session together
+//!                          with a code
 //! ```
 
 pub mod http;
@@ -25,6 +26,7 @@ use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::BreachedAtSignIn;
+use crate::devices;
 use crate::federation;
 use crate::guessing::{self, Attempt, GuessError, Owner};
 use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
@@ -228,8 +230,12 @@ pub async fn begin<C: Carrier>(
     if !sessions::open(tx, &session, password_hash, user.epoch, amr.len() > 1).await? {
         return Ok(None);
     }
-    let succeeded =
-        Event::LoginSucceeded { user: user.id, session: session.id, amr: session.amr.0.clone() };
+    let succeeded = Event::LoginSucceeded {
+        user: user.id,
+        session: session.id,
+        amr: session.amr.0.clone(),
+        new_device: devices::note(tx, app, ctx, &user).await?,
+    };
     audit::record(tx, app, ctx, &succeeded).await?;
     C::carry(tx, app, ctx, user, &session).await.map(Some)
 }

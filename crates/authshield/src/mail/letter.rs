@@ -49,7 +49,10 @@ pub enum Letter {
         new_email_masked: String,
     },
     /// To the former address, after the change.
-    EmailChanged,
+    EmailChanged {
+        /// Leads to the page where its owner says that it was somebody else; none if it was never proved.
+        link: Option<SecretString>,
+    },
     /// To the account's address, after a second factor was added.
     SecondFactorAdded,
     /// To the account's address, after its second factor was removed, by its owner or for them.
@@ -77,6 +80,15 @@ pub enum Letter {
         /// At which provider.
         provider: String,
     },
+    /// To the account's address, after a sign-in from where there was none before.
+    NewDevice {
+        /// Leads to the page where its owner says that it was somebody else.
+        link: SecretString,
+        /// What was used, for people.
+        device: String,
+        /// Where.
+        place: String,
+    },
     /// To the account's address, after its owner asked for its end.
     AccountDeletionRequested {
         /// When it will be deleted.
@@ -102,6 +114,8 @@ pub struct Lives {
     pub verification: Duration,
     /// Links that lead to a new password.
     pub recovery: Duration,
+    /// Links by which somebody says that it was not them.
+    pub not_me: Duration,
     /// Letters without a link.
     pub notice: Duration,
 }
@@ -111,6 +125,7 @@ impl From<&Config> for Lives {
         Self {
             verification: config.verification.ttl,
             recovery: config.recovery.ttl,
+            not_me: config.recovery.not_me_ttl,
             notice: Self::NOTICE,
         }
     }
@@ -126,7 +141,7 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 23] = [
+    pub const KINDS: [&'static str; 24] = [
         "verify_email",
         "choose_password",
         "already_registered",
@@ -145,6 +160,7 @@ impl Letter {
         "passkey_removed",
         "identity_linked",
         "identity_removed",
+        "new_device",
         "account_deletion_requested",
         "account_deletion_withdrawn",
         "account_deleted",
@@ -176,7 +192,7 @@ impl Letter {
             Self::AccountLocked => "account_locked",
             Self::ConfirmNewEmail { .. } => "confirm_new_email",
             Self::EmailChanging { .. } => "email_changing",
-            Self::EmailChanged => "email_changed",
+            Self::EmailChanged { .. } => "email_changed",
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
             Self::SecondFactorGuessed => "second_factor_guessed",
@@ -186,6 +202,7 @@ impl Letter {
             Self::PasskeyRemoved => "passkey_removed",
             Self::IdentityLinked { .. } => "identity_linked",
             Self::IdentityRemoved { .. } => "identity_removed",
+            Self::NewDevice { .. } => "new_device",
             Self::AccountDeletionRequested { .. } => "account_deletion_requested",
             Self::AccountDeletionWithdrawn => "account_deletion_withdrawn",
             Self::AccountDeleted => "account_deleted",
@@ -204,10 +221,11 @@ impl Letter {
             | Self::AlreadyRegistered { .. }
             | Self::ConfirmNewEmail { .. } => lives.verification,
             Self::ResetPassword { .. } => lives.recovery,
+            Self::NewDevice { .. } | Self::EmailChanged { link: Some(_) } => lives.not_me,
             Self::PasswordChanged
             | Self::AccountLocked
             | Self::EmailChanging { .. }
-            | Self::EmailChanged
+            | Self::EmailChanged { link: None }
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
             | Self::SecondFactorGuessed
@@ -233,8 +251,14 @@ impl Letter {
             | Self::ChoosePassword { link }
             | Self::ResetPassword { link }
             | Self::ConfirmNewEmail { link }
-            | Self::AlreadyRegistered { link: Some(link) } => {
+            | Self::AlreadyRegistered { link: Some(link) }
+            | Self::EmailChanged { link: Some(link) } => {
                 variables.insert("link".to_owned(), link.expose_secret().to_owned());
+            }
+            Self::NewDevice { link, device, place } => {
+                variables.insert("link".to_owned(), link.expose_secret().to_owned());
+                variables.insert("device".to_owned(), device.clone());
+                variables.insert("place".to_owned(), place.clone());
             }
             Self::EmailChanging { new_email_masked } => {
                 variables.insert("new_email".to_owned(), new_email_masked.clone());
@@ -254,7 +278,7 @@ impl Letter {
             Self::AlreadyRegistered { link: None }
             | Self::PasswordChanged
             | Self::AccountLocked
-            | Self::EmailChanged
+            | Self::EmailChanged { link: None }
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
             | Self::SecondFactorGuessed
@@ -299,6 +323,7 @@ pub(super) fn protects(kind: &str) -> bool {
             | "passkey_removed"
             | "identity_linked"
             | "identity_removed"
+            | "new_device"
             | "account_deletion_requested"
             | "account_deletion_withdrawn"
             | "account_deleted"

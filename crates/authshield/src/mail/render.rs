@@ -164,6 +164,7 @@ mod tests {
     const LIVES: Lives = Lives {
         verification: Duration::from_hours(24),
         recovery: Duration::from_mins(30),
+        not_me: Duration::from_hours(72),
         notice: Lives::NOTICE,
     };
 
@@ -179,7 +180,8 @@ mod tests {
             Letter::AccountLocked,
             Letter::ConfirmNewEmail { link: link() },
             Letter::EmailChanging { new_email_masked: "n***@example.net".to_owned() },
-            Letter::EmailChanged,
+            Letter::EmailChanged { link: None },
+            Letter::EmailChanged { link: Some(link()) },
             Letter::SecondFactorAdded,
             Letter::SecondFactorRemoved,
             Letter::SecondFactorGuessed,
@@ -189,6 +191,11 @@ mod tests {
             Letter::PasskeyRemoved,
             Letter::IdentityLinked { provider: "gitlab".to_owned() },
             Letter::IdentityRemoved { provider: "gitlab".to_owned() },
+            Letter::NewDevice {
+                link: link(),
+                device: "Firefox on Linux".to_owned(),
+                place: "203.0.113.7".to_owned(),
+            },
             Letter::AccountDeletionRequested { due: Sandbox::default().now() },
             Letter::AccountDeletionWithdrawn,
             Letter::AccountDeleted,

@@ -10,6 +10,7 @@ use crate::accounts::http::UserBody;
 use crate::activity::http::Activity;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::devices::{self, ExportedDevice};
 use crate::federation::{self, http::IdentityBody};
 use crate::kernel::Timestamp;
 use crate::passkeys::{self, http::PasskeyBody};
@@ -36,6 +37,8 @@ pub struct Export {
     passkeys: Vec<PasskeyBody>,
     identities: Vec<IdentityBody>,
     sessions: Vec<ExportedSession>,
+    /// From where there were sign-ins; the last used 1,000.
+    devices: Vec<ExportedDevice>,
     /// Mails to the present address of the account; their texts are not kept.
     mails: Vec<ExportedMail>,
     events: Vec<Activity>,
@@ -61,6 +64,7 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<Exp
     let identities = federation::of(&mut tx, user.id).await?;
     // One more than is told, to know whether that is all.
     let mut sessions = sql::sessions(&mut tx, user.id, ROWS_AT_MOST + 1).await?;
+    let devices = devices::of(&mut tx, user.id, ROWS_AT_MOST).await?;
     let mut mails = sql::mails(&mut tx, user.id, user.email.as_str(), ROWS_AT_MOST + 1).await?;
     let mut entries = audit::of_owner(&mut tx, user.id, Uuid::max(), EVENTS_AT_MOST + 1).await?;
     drop(tx);
@@ -86,6 +90,7 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<Exp
         passkeys: passkeys.into_iter().map(PasskeyBody::from).collect(),
         identities: identities.into_iter().map(IdentityBody::from).collect(),
         sessions,
+        devices,
         mails,
         events,
     })

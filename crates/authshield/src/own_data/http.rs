@@ -11,6 +11,7 @@ use crate::access::Caller;
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Ctx};
 use crate::kernel::Timestamp;
+use crate::limits::rules::{EXPORT_PER_ACCOUNT, NOTICE_PER_ACCOUNT};
 use crate::problem::{Code, Problem, problems};
 use crate::second_factor;
 
@@ -40,6 +41,8 @@ pub async fn export_own_data(
     caller: Caller,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Export>), Problem> {
     second_factor::fresh(&app, &ctx, &caller).await?;
+    let key = caller.user.id.to_string();
+    app.limits.spend(&EXPORT_PER_ACCOUNT, &key, ctx.now).await?;
     let export = super::gather(&app, &ctx, &caller).await?;
     let as_file = (header::CONTENT_DISPOSITION, "attachment; filename=\"account.json\"");
     Ok(([as_file], Json(export)))
@@ -67,6 +70,7 @@ pub async fn request_deletion(
     caller: Caller,
 ) -> Result<(StatusCode, Json<DeletionBody>), Problem> {
     second_factor::fresh(&app, &ctx, &caller).await?;
+    app.limits.spend(&NOTICE_PER_ACCOUNT, &caller.user.id.to_string(), ctx.now).await?;
     let due = super::request(&app, &ctx, &caller).await?;
     let deletion_due_at = due.ok_or(Code::TokenRevoked)?;
     Ok((StatusCode::ACCEPTED, Json(DeletionBody { deletion_due_at })))

@@ -60,6 +60,7 @@ impl From<PasskeyError> for Problem {
                 Self::from(Code::TooManyPasskeys).detail("Remove one that is not used any more.")
             }
             PasskeyError::LastWayIn => Code::LastWayIn.into(),
+            PasskeyError::Limited(exceeded) => exceeded.into(),
             PasskeyError::Store(error) => error.into(),
         }
     }

@@ -32,7 +32,7 @@ use onesql::{Json, Tx};
 pub(crate) use rules::is_shown_in;
 #[cfg(any(test, fuzzing))]
 pub(crate) use rules::read_anything;
-pub use sql::{Passkey, delete_all, has_any, of};
+pub use sql::{Passkey, delete_all, delete_since, has_any, of};
 
 use crate::access::Caller;
 use crate::accounts;
@@ -40,9 +40,12 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::guessing;
 use crate::kernel::{FullName, PasskeyId, SessionId, UserId};
+use crate::limits::Exceeded;
+use crate::limits::rules::NOTICE_PER_ACCOUNT;
 use crate::login;
 use crate::mail::Letter;
 use crate::sessions::Carrier;
+use crate::{second_factor, sessions};
 use rules::{Ceremony, Known, Party};
 
 /// How long a challenge works.
@@ -72,6 +75,9 @@ pub enum PasskeyError {
     /// Nobody could sign in to the account any more.
     #[error("the passkey is the last way in")]
     LastWayIn,
+    /// There were too many.
+    #[error("too many new passkeys")]
+    Limited(Exceeded),
 
     /// We could not find out.
     #[error("the store failed")]
@@ -198,6 +204,8 @@ pub async fn add(
     name: FullName,
 ) -> Result<Passkey, PasskeyError> {
     let (user, party) = (&caller.user, party(app));
+    let spent = app.limits.spend(&NOTICE_PER_ACCOUNT, &user.id.to_string(), ctx.now).await;
+    spent.map_err(PasskeyError::Limited)?;
     let unproven = |reason| Unproven { user: Some(user.id), passkey: None, reason };
     let challenge = rules::client_data(&made.client_data, Ceremony::Registration, &party);
     let registered = rules::register(&made.attestation, &party, true);
@@ -283,12 +291,13 @@ pub async fn sign_in<C: Carrier>(app: &App, ctx: &Ctx, shown: &Shown) -> Result<
         refuse(tx, app, ctx, unproven("account_disabled")).await?;
         return Err(PasskeyError::AccountDisabled);
     }
-    guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
     let password = account.password_hash.as_deref();
+    let email = account.user.email.clone();
     let begun = login::begin(&mut tx, app, ctx, account.user, password, &methods, ctx.now).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, unproven("account_changed")).await?);
     };
+    guessing::completed(&mut tx, app, ctx, &email).await?;
     tx.commit().await?;
     Ok(carrier)
 }
@@ -382,6 +391,15 @@ pub async fn remove(
     }
     if !login::has_way_in(&mut tx, app, user.id).await? {
         return Err(PasskeyError::LastWayIn);
+    }
+    let has_factor = user.second_factor_at.is_some() || sql::has_any(&mut tx, user.id).await?;
+    if !has_factor && second_factor::is_asked(app, user) {
+        // Where the policy asks for a second factor, no session goes on that had this one for it.
+        let reason = "second_factor_missing";
+        let count = sessions::end_all(&mut tx, user.id, None, reason, ctx.now).await?;
+        let (actor, user) = (Some(user.id), user.id);
+        let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
+        audit::record(&mut tx, app, ctx, &revoked).await?;
     }
     app.outbox.put(&mut tx, &user.recipient(), &Letter::PasskeyRemoved, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasskeyRemoved { user: user.id, passkey }).await?;

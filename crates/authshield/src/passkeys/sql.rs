@@ -196,3 +196,12 @@ pub(super) async fn delete(tx: &mut Tx, owner: UserId, passkey: PasskeyId) -> Re
 pub async fn delete_all(tx: &mut Tx, owner: UserId) -> Result<u64> {
     tx.query("DELETE FROM passkeys WHERE user_id = $1").bind(owner).execute().await
 }
+
+/// Removes somebody's passkeys that were added since `since`.
+pub async fn delete_since(tx: &mut Tx, owner: UserId, since: Timestamp) -> Result<u64> {
+    tx.query("DELETE FROM passkeys WHERE user_id = $1 AND created_at >= $2")
+        .bind(owner)
+        .bind(since)
+        .execute()
+        .await
+}

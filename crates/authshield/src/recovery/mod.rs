@@ -165,6 +165,7 @@ pub async fn reset(
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
     links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
+    links::withdraw_at(&mut tx, user.id, Purpose::NotMe, &email).await?;
     registration::forget(&mut tx, &email, ctx.now).await?;
     guessing::recovered(&mut tx, app, ctx, &email).await?;
     mail::confirm(&mut tx, app, mail_id, ctx.now).await?;

@@ -39,6 +39,10 @@ pub enum AdminError {
     #[error("an administrator cannot remove the own role")]
     OwnRole,
 
+    /// Nobody takes the own second factor away as an administrator.
+    #[error("an administrator cannot reset the own second factor")]
+    OwnFactors,
+
     /// Nobody would be left.
     #[error("the last administrator cannot be lost")]
     LastAdmin,
@@ -55,6 +59,7 @@ impl AdminError {
             Self::NoSuchRole(_) => "no_such_role",
             Self::NotAllowed(_) => "not_allowed",
             Self::OwnRole => "own_role",
+            Self::OwnFactors => "own_second_factor",
             Self::LastAdmin => "last_admin",
             Self::Store(_) => "store_failed",
         }
@@ -68,7 +73,7 @@ pub async fn lock_admins(tx: &mut Tx) -> onesql::Result<()> {
 
 /// Fails unless `actor` may still do what `permission` names. Who asked was found out before others
 /// who change administrators were waited for.
-async fn still_allowed(
+pub async fn still_allowed(
     tx: &mut Tx,
     actor: Option<UserId>,
     permission: &'static str,
@@ -261,7 +266,7 @@ pub async fn remove(
 }
 
 /// Undoes what was begun, and notes who tried.
-async fn refused(
+pub async fn refused(
     tx: Tx,
     app: &App,
     ctx: &Ctx,

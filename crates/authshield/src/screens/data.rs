@@ -14,6 +14,7 @@ use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
+use crate::limits::rules::{EXPORT_PER_ACCOUNT, NOTICE_PER_ACCOUNT};
 use crate::own_data;
 use crate::problem::{Code, Problem};
 use crate::second_factor;
@@ -46,6 +47,11 @@ pub(super) async fn export(
     if let Err(why) = second_factor::fresh(&app, &ctx, &browser.caller).await {
         return prove::ask(&app, &visit.answered(), &browser, Then::Data, why);
     }
+    let owner = browser.caller.user.id.to_string();
+    if let Err(exceeded) = app.limits.spend(&EXPORT_PER_ACCOUNT, &owner, ctx.now).await {
+        let visit = visit.answered();
+        return Ok(show(&app, &visit, &browser, &Wrong::wait(&app.pages, &visit, exceeded)));
+    }
     let mut response = Json(own_data::gather(&app, &ctx, &browser.caller).await?).into_response();
     let as_file = HeaderValue::from_static("attachment; filename=\"account.json\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, as_file);
@@ -62,6 +68,10 @@ pub(super) async fn delete(
     let visit = visit.answered();
     if let Err(why) = second_factor::fresh(&app, &ctx, &browser.caller).await {
         return prove::ask(&app, &visit, &browser, Then::Data, why);
+    }
+    let owner = browser.caller.user.id.to_string();
+    if let Err(exceeded) = app.limits.spend(&NOTICE_PER_ACCOUNT, &owner, ctx.now).await {
+        return Ok(show(&app, &visit, &browser, &Wrong::wait(&app.pages, &visit, exceeded)));
     }
     match own_data::request(&app, &ctx, &browser.caller).await {
         Ok(_) => Ok(account::done(&app, &visit, "deletion")),

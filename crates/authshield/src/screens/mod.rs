@@ -11,6 +11,7 @@
 //! GET  /verify-email ─ verify::ask      a button; looking at a link uses nothing up
 //! POST /verify-email ─ verify::confirm  ─ verification::verify
 //! GET  /reset-password, POST            ─ recovery::reset
+//! GET  /not-me, POST                    ─ lockdown::not_me
 //! GET  /setup, POST                     ─ registration::set_up
 //! GET  /problems/{code}                 what the `type` of a problem leads to
 //! GET  /docs                            a page to try the API, if the configuration wants it
@@ -35,6 +36,7 @@ mod forgot;
 mod form;
 mod home;
 mod link;
+mod not_me;
 mod page;
 mod password;
 mod problems;
@@ -73,6 +75,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/", get(home::home))
         .route(verify::PATH, get(verify::ask).merge(post(verify::confirm).layer(limited.clone())))
         .route(reset::PATH, get(reset::ask).merge(post(reset::set).layer(limited.clone())))
+        .route(not_me::PATH, get(not_me::ask).merge(post(not_me::press).layer(limited.clone())))
         .route(setup::PATH, get(setup::ask).merge(post(setup::create).layer(limited)))
         .route("/problems", get(problems::codes))
         .route("/problems/{code}", get(problems::code))

@@ -78,6 +78,7 @@ impl Pages {
             ("fields.html", include_str!("../../templates/screens/fields.html")),
             ("message.html", include_str!("../../templates/screens/message.html")),
             ("verify.html", include_str!("../../templates/screens/verify.html")),
+            ("not_me.html", include_str!("../../templates/screens/not_me.html")),
             ("reset.html", include_str!("../../templates/screens/reset.html")),
             ("setup.html", include_str!("../../templates/screens/setup.html")),
             ("home.html", include_str!("../../templates/screens/home.html")),

@@ -45,7 +45,7 @@ use crate::kernel::{RecoveryCode, SessionId, Timestamp, UserId};
 use crate::mail::Letter;
 use crate::passkeys::{self, Purpose};
 use crate::vault::{VaultError, totp_secret_of};
-use crate::{roles, sessions};
+use crate::{browser, roles, sessions};
 use rules::Shown;
 use totp::Secret;
 
@@ -230,6 +230,7 @@ pub async fn confirm(
     // The password was shown to begin with, and the code just now.
     let amr = vec!["pwd".to_owned(), "otp".to_owned()];
     sessions::prove_again(&mut tx, caller.session, amr, ctx.now).await?;
+    browser::withdraw(&mut tx, caller.session).await?;
     tx.commit().await?;
     app.outbox.wake();
     Ok(codes)
@@ -347,8 +348,7 @@ pub async fn reset(
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user).await?;
     let found = accounts::by_id(&mut tx, user).await?.ok_or(FactorError::NoSuchUser)?.user;
-    let had_passkeys = passkeys::delete_all(&mut tx, user).await? > 0;
-    if !sql::remove(&mut tx, user, ctx.now).await? && !had_passkeys {
+    if !remove_all(&mut tx, ctx, user).await? {
         return Err(FactorError::NotEnabled);
     }
     let reason = "second_factor_reset";
@@ -360,6 +360,12 @@ pub async fn reset(
     tx.commit().await?;
     app.outbox.wake();
     Ok(User { second_factor_at: None, updated_at: ctx.now, ..found })
+}
+
+/// Removes second factor and passkeys of an account that `tx` holds; `false` if it had none.
+pub async fn remove_all(tx: &mut Tx, ctx: &Ctx, user: UserId) -> onesql::Result<bool> {
+    let had_passkeys = passkeys::delete_all(tx, user).await? > 0;
+    Ok(sql::remove(tx, user, ctx.now).await? || had_passkeys)
 }
 
 /// Asks for password and second factor again, and returns the transaction in which the account is held

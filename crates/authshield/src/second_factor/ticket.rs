@@ -102,13 +102,14 @@ pub async fn verify<C: Carrier>(
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user), refusal).await?),
     };
     sql::used(&mut tx, hash, ctx.now).await?;
-    guessing::completed(&mut tx, app, ctx, &account.user.email).await?;
     let password = account.password_hash.as_deref();
+    let email = account.user.email.clone();
     let amr = [&[first.as_str()], amr.as_slice()].concat();
     let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr, ctx.now).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
     };
+    guessing::completed(&mut tx, app, ctx, &email).await?;
     tx.commit().await?;
     app.outbox.wake();
     Ok(carrier)
@@ -149,14 +150,15 @@ pub async fn confirm_enrolment<C: Carrier>(
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
     };
     sql::used(&mut tx, hash, ctx.now).await?;
-    guessing::completed(&mut tx, app, ctx, &user.email).await?;
-    let (id, password) = (user.id, account.password_hash.as_deref());
+    let (id, email) = (user.id, user.email.clone());
+    let password = account.password_hash.as_deref();
     let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
     let amr = [first.as_str(), "otp"];
     let begun = login::begin(&mut tx, app, ctx, user, password, &amr, ctx.now).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
     };
+    guessing::completed(&mut tx, app, ctx, &email).await?;
     tx.commit().await?;
     app.outbox.wake();
     Ok((codes, carrier))

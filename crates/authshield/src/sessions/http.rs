@@ -36,7 +36,7 @@ pub struct SessionBody {
     id: SessionId,
     /// From where it was last used.
     ip_address: String,
-    /// In which country that is, if known.
+    /// In which country that is, if known (ISO 3166-1, two letters).
     country: Option<String>,
     /// What the client calls itself.
     user_agent: String,
@@ -55,11 +55,12 @@ pub struct SessionBody {
 }
 
 impl SessionBody {
-    fn new(session: Session, current: Option<SessionId>) -> Self {
+    fn new(app: &App, session: Session, current: Option<SessionId>) -> Self {
+        let country = session.ip_address.parse().ok().and_then(|ip| app.geoip.country(ip));
         Self {
             id: session.id,
             ip_address: session.ip_address,
-            country: None,
+            country: country.map(|country| country.to_string()),
             user_agent: session.user_agent,
             device: session.device,
             is_current: current == Some(session.id),
@@ -84,7 +85,7 @@ pub(crate) async fn page(
     let mut tx = app.store.glance().await?;
     let sessions = super::list(&mut tx, owner, ctx.now, cutoff, after, at_most).await?;
     let place = |session: &Session| Place { at: session.created_at, id: session.id.as_uuid() };
-    Ok(Page::cut(sessions, at_most, place).map(|session| SessionBody::new(session, current)))
+    Ok(Page::cut(sessions, at_most, place).map(|session| SessionBody::new(app, session, current)))
 }
 
 /// List the own sessions.

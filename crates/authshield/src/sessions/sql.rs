@@ -69,8 +69,8 @@ pub struct Present {
 }
 
 /// Opens a session for somebody whose password is still the one that was compared, who is not
-/// disabled, who may still do what their tokens of `epoch` will say, and who has no second factor unless it
-/// was `proven`; `false` if that changed while the hash was computed.
+/// disabled and waits for no new password, who may still do what their tokens of `epoch` will say, and who
+/// has no second factor unless it was `proven`; `false` if that changed while the hash was computed.
 ///
 /// PostgreSQL needs the row's lock: without it, a session could be opened between a reset's new
 /// password and its end of all sessions, or between a change of roles and the list of sessions that it
@@ -86,13 +86,15 @@ pub async fn open(
         sqlite: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                        created_at, last_active_at, expires_at)
                  SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
-                 WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $9
+                 WHERE id = $2 AND disabled_at IS NULL AND recovery_since IS NULL
+                   AND password_hash IS $9
                    AND ($10 OR second_factor_at IS NULL) AND epoch = $11",
         postgres:
             "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
                                          created_at, last_active_at, expires_at)
                    SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
-                   WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $9
+                   WHERE id = $2 AND disabled_at IS NULL AND recovery_since IS NULL
+                     AND password_hash IS NOT DISTINCT FROM $9
                      AND ($10 OR second_factor_at IS NULL) AND epoch = $11
                    FOR SHARE",
     };
@@ -128,6 +130,13 @@ pub async fn prove_again(
         .bind(now)
         .execute()
         .await
+}
+
+/// Returns with what the owner of a session began it (RFC 8176).
+pub async fn first_method(tx: &mut Tx, session: SessionId) -> Result<Option<String>> {
+    let amr: Option<(Json<Vec<String>>,)> =
+        tx.query("SELECT amr FROM sessions WHERE id = $1").bind(session).optional().await?;
+    Ok(amr.and_then(|(amr,)| amr.0.into_iter().next()))
 }
 
 /// Finds a session and its account.

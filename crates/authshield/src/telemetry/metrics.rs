@@ -238,6 +238,8 @@ metrics! {
 
     /// Passwords that were stolen elsewhere, which new ones are held against; 0 without a file that can be read.
     breached_passwords: Gauge;
+    /// How long ago the file was made that says in which country an address is; 0 without one that can be read.
+    geoip_age: Level [Seconds "seconds"];
     /// Password hashes that wait for a worker.
     hash_queue_depth: Gauge;
     /// How long a password hash waited for a worker.

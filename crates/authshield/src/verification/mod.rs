@@ -76,7 +76,7 @@ async fn try_to_verify(
         }
         None => None,
     };
-    let Some(Link { purpose, user_id: Some(user), email: Some(email), mail_id }) = link else {
+    let Some(Link { purpose, user_id: Some(user), email: Some(email), mail_id, .. }) = link else {
         let reason = links::why_not(&mut tx, app, token).await?;
         let rejected = Event::LinkRejected { purpose: Purpose::VerifyEmail.name(), reason };
         audit::record(&mut tx, app, ctx, &rejected).await?;
@@ -165,9 +165,35 @@ async fn take_address(
         links::withdraw(tx, user, purpose).await?;
     }
     registration::forget(tx, email, ctx.now).await?;
-    app.outbox.put(tx, &before.user.recipient(), &Letter::EmailChanged, ctx.now).await?;
+    tell_former(tx, app, ctx, &before.user).await?;
     audit::record(tx, app, ctx, &Event::EmailChanged { user }).await?;
     Ok(true)
+}
+
+/// Writes to the address that an account had, with a link that puts it back. An address that nobody proved gets
+/// none: whoever reads its mail never was the owner.
+async fn tell_former(
+    tx: &mut onesql::Tx,
+    app: &App,
+    ctx: &Ctx,
+    before: &accounts::User,
+) -> onesql::Result<()> {
+    let mail = app.outbox.next();
+    let link = if before.email_verified_at.is_some() {
+        let new = links::New {
+            purpose: Purpose::NotMe,
+            user: Some(before.id),
+            email: Some(&before.email),
+            mail: Some(mail),
+            lasts: app.config.recovery.not_me_ttl,
+        };
+        let token = links::issue(tx, app, ctx, new).await?;
+        Some(links::url(&app.config.mail.link_not_me, &token))
+    } else {
+        None
+    };
+    let letter = Letter::EmailChanged { link };
+    app.outbox.put_as(mail, tx, &before.recipient(), &letter, ctx.now).await
 }
 
 /// Sends a new link to an account that is not verified; the answer tells nothing.

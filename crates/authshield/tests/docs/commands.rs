@@ -8,7 +8,7 @@ use crate::server::clean;
 use crate::{AUTHSHIELD, root};
 
 /// What else a block may call that is not run; each is somebody else's program.
-const OTHERS: [&str; 15] = [
+const OTHERS: [&str; 16] = [
     "cat",
     "cd",
     "chmod",
@@ -20,6 +20,7 @@ const OTHERS: [&str; 15] = [
     "git",
     "install",
     "kubectl",
+    "mv",
     "openssl",
     "printf",
     "systemctl",

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
-const ADMINISTRATION: [(&str, &str, &[&str]); 24] = [
+const ADMINISTRATION: [(&str, &str, &[&str]); 25] = [
     ("GET", "/api/v1/admin/users", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/users/{id}", &["moderator", "admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/roles", &["admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/status", &["admin"]),
+    ("POST", "/api/v1/admin/users/{id}/lock", &["admin"]),
     ("GET", "/api/v1/admin/users/{id}/sessions", &["moderator", "admin"]),
     ("DELETE", "/api/v1/admin/users/{id}/sessions", &["admin"]),
     ("DELETE", "/api/v1/admin/users/{id}/2fa", &["admin"]),

@@ -28,6 +28,8 @@ async fn accounts_are_kept_by_the_command_line() {
         (vec!["user", "revoke", email, "moderator"], "roles", json!(["user"])),
         (vec!["user", "disable", email], "is_active", json!(false)),
         (vec!["user", "enable", email], "is_active", json!(true)),
+        (vec!["user", "lock", email, "--reset-password", "--reset-2fa"], "is_active", json!(false)),
+        (vec!["user", "enable", email], "is_active", json!(true)),
         (vec!["user", "verify", email], "is_verified", json!(true)),
         (vec!["user", "reset-password", email], "email", json!(email)),
         (vec!["user", "delete", email, "--yes"], "email", json!(email)),

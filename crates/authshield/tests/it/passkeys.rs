@@ -30,7 +30,7 @@ async fn bring(app: &TestApp, person: &Person, credential: Value) -> Reply {
 }
 
 /// Adds a passkey to the account of `person`.
-async fn add(app: &TestApp, person: &Person) -> SoftPasskey {
+pub(crate) async fn add(app: &TestApp, person: &Person) -> SoftPasskey {
     add_this(app, person, SoftPasskey::new(&app.base)).await
 }
 
@@ -40,11 +40,11 @@ async fn add_this(app: &TestApp, person: &Person, mut passkey: SoftPasskey) -> S
     passkey
 }
 
-async fn challenge(app: &TestApp) -> Value {
+pub(crate) async fn challenge(app: &TestApp) -> Value {
     app.post(CHALLENGE, json!({})).await.ok(200).body.clone()
 }
 
-async fn show(app: &TestApp, credential: Value) -> Reply {
+pub(crate) async fn show(app: &TestApp, credential: Value) -> Reply {
     app.post(SIGN_IN, json!({ "credential": credential })).await
 }
 

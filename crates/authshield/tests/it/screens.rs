@@ -249,7 +249,7 @@ async fn a_link_that_does_not_work_says_why() {
     app.open_account("ann@example.org").await;
     let expired = app.forgot("ann@example.org").await;
     app.advance(Duration::from_hours(48));
-    for path in ["/verify-email", "/reset-password", "/setup"] {
+    for path in ["/verify-email", "/reset-password", "/not-me", "/setup"] {
         for query in [
             String::new(),
             "?token=".to_owned(),
@@ -261,7 +261,7 @@ async fn a_link_that_does_not_work_says_why() {
             reply.page(400, "This link does not work");
         }
         let fields: &[(&str, &str)] = match path {
-            "/verify-email" => &[("token", "asl_short")],
+            "/verify-email" | "/not-me" => &[("token", "asl_short")],
             "/reset-password" => &[("token", "asl_short"), ("new_password", PASSWORD)],
             _ => &[("token", "asl_short"), ("email", "a@example.org"), ("password", PASSWORD)],
         };
@@ -278,7 +278,7 @@ async fn what_was_sent_never_becomes_markup() {
     let token = app.setup_token().await;
     let markup: String = url::form_urlencoded::byte_serialize(MARKUP.as_bytes()).collect();
 
-    for path in ["/", "/verify-email", "/reset-password", "/setup", "/problems"] {
+    for path in ["/", "/verify-email", "/reset-password", "/not-me", "/setup", "/problems"] {
         for query in [format!("token={markup}"), format!("token={token}&lang={markup}")] {
             let reply = app.get(&format!("{path}?{query}")).await;
             assert!(!reply.text.contains("alert(1)"), "{}", reply.text);

@@ -1,0 +1,80 @@
+//! Where somebody signed in before: a new device, or a new place, is told to the owner of the account.
+//!
+//! ```text
+//! note        in the transaction of a sign-in
+//!   sql       this device and network, once more; what else is known
+//!   rules     is it new, and is it told?  (pure)
+//!   links     a link by which the owner says that it was somebody else ─ lockdown::not_me
+//! ```
+//!
+//! A device is what it calls itself (`Firefox on Linux`) in a network: the same browser elsewhere is new, and
+//! so is another one at home. Whoever steals a password can copy the first and seldom has the second.
+
+mod rules;
+mod sql;
+
+use onesql::Tx;
+
+pub use sql::{ExportedDevice, forget_since, of};
+
+use crate::accounts::User;
+use crate::app::{App, Ctx};
+use crate::links::{self, Purpose};
+use crate::mail::Letter;
+use rules::{KEPT, RECENT, Seen};
+
+/// Remembers where a sign-in came from, and returns whether the account was used before, but never from
+/// there. Then its owner gets a mail, a few a day at most.
+pub async fn note(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Result<bool> {
+    let (label, network) = (ctx.device.label(), ctx.client.network());
+    let parts = format!("{}\0device\0{label}\0{network}", user.id);
+    let device = sql::Device {
+        key: app.secrets.email_hash.hash(&parts).to_vec(),
+        user: user.id,
+        label,
+        network,
+        now: ctx.now,
+        expires_at: ctx.now + KEPT,
+    };
+    let label = device.label.clone();
+    if sql::see(tx, device).await? > 1 {
+        return Ok(false);
+    }
+    let known = sql::known(tx, user.id, ctx.now, ctx.now - RECENT).await?;
+    let seen = rules::judge(known.all - 1, known.recent - 1, user.created_at, ctx.now);
+    if let Seen::New { is_told: true } = seen {
+        tell(tx, app, ctx, user, label).await?;
+    }
+    Ok(matches!(seen, Seen::New { .. }))
+}
+
+async fn tell(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    device: String,
+) -> onesql::Result<()> {
+    let mail = app.outbox.next();
+    let new = links::New {
+        purpose: Purpose::NotMe,
+        user: Some(user.id),
+        email: Some(&user.email),
+        mail: Some(mail),
+        lasts: app.config.recovery.not_me_ttl,
+    };
+    let token = links::issue(tx, app, ctx, new).await?;
+    let ip = ctx.client.ip;
+    let letter = Letter::NewDevice {
+        link: links::url(&app.config.mail.link_not_me, &token),
+        device,
+        place: match app.geoip.country(ip) {
+            Some(country) => format!("{ip} ({country})"),
+            None => ip.to_string(),
+        },
+    };
+    app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
+    let app = app.clone();
+    tx.then(move || app.outbox.wake());
+    Ok(())
+}
