@@ -76,16 +76,20 @@ impl Browser {
     }
 }
 
-/// Makes the cookie of a session anew, after its owner proved more than before: what was good for less is
-/// good for nothing from then on. Nothing, if no browser carries the session.
-pub async fn renew(app: &App, ctx: &Ctx, session: SessionId) -> onesql::Result<Option<Cookie>> {
+/// Makes the cookie of a session good for nothing, in the transaction in which its owner proves more than
+/// before: what was good for less must not be good for that. [`renew`] makes another; without it, the owner
+/// signs in again.
+pub async fn withdraw(tx: &mut Tx, session: SessionId) -> onesql::Result<()> {
+    sql::delete(tx, session).await.map(drop)
+}
+
+/// Makes another cookie for a session whose own was withdrawn.
+pub async fn renew(app: &App, ctx: &Ctx, session: SessionId) -> onesql::Result<Cookie> {
     let token = BrowserToken::new(ctx.world());
     let mut tx = app.store.write().await?;
-    if sql::replace(&mut tx, hash(app, &token), session).await? == 0 {
-        return Ok(None);
-    }
+    sql::insert(&mut tx, hash(app, &token), session, ctx.now).await?;
     tx.commit().await?;
-    Ok(Some(Cookie(token)))
+    Ok(Cookie(token))
 }
 
 /// Finds who is signed in with a cookie; nobody, if its session has ended, its account is disabled, or must

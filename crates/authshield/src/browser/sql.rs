@@ -17,7 +17,7 @@ pub(super) struct Held {
     pub(super) amr: Json<Vec<String>>,
 }
 
-/// Writes which session a cookie carries.
+/// Writes which session a cookie carries; one that carried it before carries nothing.
 pub(super) async fn insert(
     tx: &mut Tx,
     hash: Vec<u8>,
@@ -25,7 +25,8 @@ pub(super) async fn insert(
     now: Timestamp,
 ) -> Result<u64> {
     tx.query(
-        "INSERT INTO browser_sessions (token_hash, session_id, created_at) VALUES ($1, $2, $3)",
+        "INSERT INTO browser_sessions (token_hash, session_id, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (session_id) DO UPDATE SET token_hash = EXCLUDED.token_hash",
     )
     .bind(hash)
     .bind(session)
@@ -34,13 +35,9 @@ pub(super) async fn insert(
     .await
 }
 
-/// Puts another cookie into the place of that of a session.
-pub(super) async fn replace(tx: &mut Tx, hash: Vec<u8>, session: SessionId) -> Result<u64> {
-    tx.query("UPDATE browser_sessions SET token_hash = $2 WHERE session_id = $1")
-        .bind(session)
-        .bind(hash)
-        .execute()
-        .await
+/// Forgets the cookie of a session.
+pub(super) async fn delete(tx: &mut Tx, session: SessionId) -> Result<u64> {
+    tx.query("DELETE FROM browser_sessions WHERE session_id = $1").bind(session).execute().await
 }
 
 /// Finds the session of a cookie.

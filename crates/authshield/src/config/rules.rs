@@ -34,6 +34,7 @@ pub(super) const ALL: &[Rule] = &[
     },
     Rule { id: "same-address", about: "two listeners on one address", check: listeners },
     Rule { id: "trust-everybody", about: "proxies that are everybody", check: proxies },
+    Rule { id: "nobody-announces", about: "the PROXY protocol without proxies", check: announcing },
     Rule { id: "rate-limit-off", about: "no limits in production", check: limits },
     Rule {
         id: "token-order",
@@ -138,12 +139,16 @@ fn listeners(config: &Config, _: &GivenNames) -> Vec<Finding> {
     vec![refusal(&["admin_listen", "listen"], message)]
 }
 
-fn proxies(config: &Config, _: &GivenNames) -> Vec<Finding> {
-    if config.proxy_protocol != ProxyProtocol::Off && config.trusted_proxies.is_empty() {
-        let message =
-            "`proxy_protocol` is on, but nobody may use it: list the proxies in `trusted_proxies`";
-        return vec![refusal(&["proxy_protocol", "trusted_proxies"], message)];
+fn announcing(config: &Config, _: &GivenNames) -> Vec<Finding> {
+    if config.proxy_protocol == ProxyProtocol::Off || !config.trusted_proxies.is_empty() {
+        return Vec::new();
     }
+    let message =
+        "`proxy_protocol` is on, but nobody may use it: list the proxies in `trusted_proxies`";
+    vec![refusal(&["proxy_protocol", "trusted_proxies"], message)]
+}
+
+fn proxies(config: &Config, _: &GivenNames) -> Vec<Finding> {
     let everybody = config.trusted_proxies.iter().any(|network| network.prefix_len() == 0);
     if !everybody {
         return Vec::new();

@@ -80,9 +80,11 @@ impl Flow {
     ) -> Result<Self, &'static str> {
         let name = cookie_name(app, state);
         let all = headers.get_all(header::COOKIE).iter();
-        let pairs = all.filter_map(|all| all.to_str().ok()).flat_map(|all| all.split(';'));
-        let mut values =
-            pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(it, _)| *it == name);
+        let pairs = all.flat_map(|all| all.as_bytes().split(|byte| *byte == b';'));
+        // What others put there may be anything.
+        let mut values = pairs
+            .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
+            .filter(|(it, _)| *it == name);
         let (_, sealed) = values.next().ok_or("foreign_browser")?;
         let sealed = BASE64.decode(sealed).map_err(|_| "damaged_cookie")?;
         let text = app.vault.open_sealed(SEALED_FOR, &sealed).map_err(|_| "damaged_cookie")?;

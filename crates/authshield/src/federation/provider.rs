@@ -112,6 +112,17 @@ struct Known {
     place: Option<(Timestamp, Arc<Place>)>,
     keys: Option<(Timestamp, Arc<KeySet>)>,
     failed: Option<(Timestamp, Failure)>,
+    /// When the keys were not to be had, and why.
+    no_keys: Option<(Timestamp, &'static str)>,
+}
+
+/// Returns the keys that were known before the provider could not be asked, for a while.
+fn kept_keys(
+    keys: Option<&(Timestamp, Arc<KeySet>)>,
+    now: Timestamp,
+    reason: &'static str,
+) -> Result<Arc<KeySet>, &'static str> {
+    keys.filter(|(at, _)| now.since(*at) < KEPT).map(|(_, keys)| Arc::clone(keys)).ok_or(reason)
 }
 
 /// Where a provider is: what we need of its discovery document (OpenID Connect Discovery, 3).
@@ -241,6 +252,12 @@ impl Provider {
         {
             return Ok(Arc::clone(keys));
         }
+        // Who waited for somebody else's question does not ask it again.
+        if let Some((at, reason)) = known.no_keys
+            && now.since(at) < if look_again { KEYS_PAUSE } else { PAUSE }
+        {
+            return kept_keys(known.keys.as_ref(), now, reason);
+        }
         let fetched = match self.read(self.client.get(place.jwks_uri.clone())).await {
             Ok(body) => match std::str::from_utf8(&body).map(KeySet::from_json) {
                 Ok(Ok(keys)) => Ok(Arc::new(keys)),
@@ -248,13 +265,16 @@ impl Provider {
             },
             Err(reason) => Err(reason),
         };
-        match (fetched, &known.keys) {
-            (Ok(keys), _) => {
+        match fetched {
+            Ok(keys) => {
                 known.keys = Some((now, Arc::clone(&keys)));
+                known.no_keys = None;
                 Ok(keys)
             }
-            (Err(_), Some((at, keys))) if now.since(*at) < KEPT => Ok(Arc::clone(keys)),
-            (Err(reason), _) => Err(reason),
+            Err(reason) => {
+                known.no_keys = Some((now, reason));
+                kept_keys(known.keys.as_ref(), now, reason)
+            }
         }
     }
 

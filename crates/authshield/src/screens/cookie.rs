@@ -24,9 +24,9 @@ pub(super) fn read(app: &App, headers: &HeaderMap) -> Option<BrowserToken> {
     let mut ours = headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        // What others put there may be anything.
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
         .filter(|(named, _)| *named == name);
     match (ours.next(), ours.next()) {
         (Some((_, value)), None) => BrowserToken::parse(value),

@@ -130,7 +130,7 @@ pub(super) async fn confirm(
     match second_factor::confirm(&app, &ctx, &browser.caller, &code).await {
         Ok(codes) => {
             let response = show_codes(&app, &visit, &codes, &visit.action(&app, PATH));
-            signed_in::renew(&app, &ctx, &browser, response).await
+            Ok(signed_in::renew(&app, &ctx, &browser, response).await)
         }
         Err(error) => {
             let wrong = why(&app, &visit, error)?;

@@ -61,7 +61,7 @@ pub(super) async fn change(
         match accounts::change_password(&app, &ctx, caller, current_password, new_password).await {
             Ok(()) => {
                 let response = account::done(&app, &visit, "password");
-                return signed_in::renew(&app, &ctx, &browser, response).await;
+                return Ok(signed_in::renew(&app, &ctx, &browser, response).await);
             }
             Err(error) => error,
         };

@@ -85,7 +85,7 @@ pub(super) async fn prove(
     let wrong = match second_factor::step_up(&app, &ctx, &browser.caller, &again).await {
         Ok(()) => {
             let response = signed_in::to(&visit.action(&app, then.path()));
-            return signed_in::renew(&app, &ctx, &browser, response).await;
+            return Ok(signed_in::renew(&app, &ctx, &browser, response).await);
         }
         Err(FactorError::Password(error)) => account::why(&app, &visit, error)??,
         Err(error @ FactorError::Refused(_)) => {

@@ -125,17 +125,22 @@ pub(super) async fn enter(
     Ok(response)
 }
 
-/// Gives a browser another cookie, whose owner proved more than before.
+/// Gives a browser another cookie, whose owner proved more than before. What was done stays done, and is
+/// shown, even if there is none: then they sign in again.
 pub(super) async fn renew(
     app: &App,
     ctx: &Ctx,
     browser: &Browser,
     mut response: Response,
-) -> Result<Response, Problem> {
-    if let Some(cookie) = browser::renew(app, ctx, browser.caller.session).await? {
-        cookie::give(app, &mut response, &cookie);
+) -> Response {
+    match browser::renew(app, ctx, browser.caller.session).await {
+        Ok(cookie) => cookie::give(app, &mut response, &cookie),
+        Err(error) => {
+            tracing::warn!(%error, "a browser gets no other cookie: its owner has to sign in again");
+            cookie::take(app, &mut response);
+        }
     }
-    Ok(response)
+    response
 }
 
 /// Sends a browser elsewhere, with a GET (RFC 9110, 15.4.4).

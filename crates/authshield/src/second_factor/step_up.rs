@@ -10,7 +10,7 @@ use crate::accounts::{self, ChangeError};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::passkeys::{self, Challenge, Purpose};
-use crate::sessions;
+use crate::{browser, sessions};
 
 /// Why something that cannot be taken back was not done.
 #[derive(Debug, thiserror::Error)]
@@ -108,9 +108,15 @@ pub async fn step_up(
         Ok(methods) => methods,
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
     };
-    let password = if by_passkey { None } else { Some("pwd") };
-    let amr: Vec<_> = password.into_iter().chain(methods).map(str::to_owned).collect();
+    // What was shown now, behind what the session began with where that still counts.
+    let first = match &again.proof {
+        _ if !needs_factor && !by_passkey => Some("pwd".to_owned()),
+        Some(Proof::Passkey(_)) => None,
+        _ => sessions::first_method(&mut tx, caller.session).await?,
+    };
+    let amr: Vec<_> = first.into_iter().chain(methods.into_iter().map(str::to_owned)).collect();
     sessions::prove_again(&mut tx, caller.session, amr.clone(), ctx.now).await?;
+    browser::withdraw(&mut tx, caller.session).await?;
     let stepped_up = Event::SteppedUp { user: user.id, session: caller.session, amr };
     audit::record(&mut tx, app, ctx, &stepped_up).await?;
     tx.commit().await?;

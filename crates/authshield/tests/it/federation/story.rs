@@ -108,6 +108,12 @@ async fn whoever_signs_in_at_a_real_provider_has_an_account_with_all_that_holds_
     let token = claims(pair.ok(200).body["access_token"].as_str().unwrap());
     assert_eq!((&token["amr"], &token["acr"]), (&json!(["fed", "otp"]), &json!("aal2")));
     assert_eq!(token["sub"], ann.id.as_str());
+    let again = Person::from_pair(&pair.body);
+    app.advance(Duration::from_secs(30));
+    let code = json!({ "code": phone.code(&app) });
+    app.post_as(&again, "/api/v1/auth/step-up", code).await.ok(204);
+    let token = claims(&Person::from_pair(&app.refresh(&again.refresh).await.ok(200).body).access);
+    assert_eq!(token["amr"], json!(["fed", "otp"]), "no password was shown");
 
     // What the provider says of an address links nothing; signing in on both sides does.
     let bob = app.sign_up("bob@example.org").await;

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use authshield::kernel::BrowserToken;
 use authshield::world::Sandbox;
+use onesql::Sql;
 use reqwest::{Method, header};
 use serde_json::json;
 
 use crate::pages::{ANN, Browser, OTHER, form, hidden};
 use crate::registration::{UNLIMITED, disable};
+use crate::seals::execute;
 use crate::support::{PASSWORD, TestApp};
 
 /// Every form that somebody sends who is signed in.
@@ -146,6 +148,10 @@ async fn a_cookie_is_ours_alone_and_ends_with_its_session() {
     planted.sign_in(ANN, PASSWORD).await.leads_to("/account");
     assert_ne!(planted.cookie, before);
     Browser { app: &app, cookie: before.clone() }.is_out().await;
+    // What others put beside it may be anything.
+    let beside = [planted.cookie.clone().unwrap().as_bytes(), b"; x=J\xfcrgen"].concat();
+    let beside = app.request(Method::GET, "/account").header(header::COOKIE, beside);
+    app.send(beside).await.looks(200, ANN);
     let ours = planted.cookie.clone().unwrap();
     for brought in [
         format!("{ours}; {}", before.unwrap()),
@@ -197,6 +203,29 @@ async fn a_cookie_is_ours_alone_and_ends_with_its_session() {
     browser.sign_in(ANN, new).await.looks(403, "was disabled");
     let dump = app.count("SELECT COUNT(*) FROM browser_sessions").await;
     assert!(dump >= 5, "{dump}");
+}
+
+const NO_COOKIE: Sql = Sql {
+    sqlite: "CREATE TRIGGER never BEFORE INSERT ON browser_sessions
+             BEGIN SELECT RAISE(ABORT, 'not now'); END",
+    postgres: "ALTER TABLE browser_sessions ADD CONSTRAINT never CHECK (created_at IS NULL) NOT VALID",
+};
+
+/// What was done stays done, and a cookie that was good for less is good for nothing.
+#[tokio::test]
+async fn a_cookie_that_cannot_be_replaced_is_dead_all_the_same() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    app.open_account(ANN).await;
+    let mut ann = Browser::enter(&app, ANN).await;
+    let mut stolen = Browser { app: &app, cookie: ann.cookie.clone() };
+    let guard = hidden(&ann.see("/account/password").await, "guard");
+    execute(&app.app.store, NO_COOKIE).await;
+    let fields = [("guard", &*guard), ("current_password", PASSWORD), ("new_password", OTHER)];
+    ann.send("/account/password", &fields).await.ok(303);
+    ann.is_out().await;
+    stolen.is_out().await;
+    app.log_in(ANN, PASSWORD).await.is(401, "AUTH_INVALID_CREDENTIALS");
+    app.log_in(ANN, OTHER).await.ok(200);
 }
 
 /// ASVS: V3.3.1, V3.3.3
