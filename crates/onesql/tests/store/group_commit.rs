@@ -1,7 +1,10 @@
 //! One flush for all who write at the same time, and nobody pays for another's mistake.
 
-use onesql::{Error, Options, Store};
-use tokio::task::JoinSet;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+use onesql::{Error, Options, Store, Tx};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::support::{Place, begin_and_abandon, insert, note, notes, with_notes};
 
@@ -190,19 +193,13 @@ async fn a_group_does_not_go_on_for_as_long_as_somebody_is_in_line() {
     let store = place.open().await;
     with_notes(&store).await;
 
-    let in_line = |store: &Store| {
-        let store = store.clone();
-        tokio::spawn(async move { store.write().await.unwrap() })
-    };
     let mut first = store.write().await.unwrap();
     insert(&mut first, 1).await.unwrap();
-    let second = in_line(&store);
-    until_in_line().await;
+    let second = in_line(&store).await;
     // It leaves its flush to the second.
     let first = tokio::spawn(first.commit());
     let mut second = second.await.unwrap();
-    let third = in_line(&store);
-    until_in_line().await;
+    let third = in_line(&store).await;
     // Which takes longer than the first should wait for others.
     let began = std::time::Instant::now();
     let mut id = 1;
@@ -225,11 +222,13 @@ async fn a_group_does_not_go_on_for_as_long_as_somebody_is_in_line() {
     assert_eq!(notes(&store).await, (0..=id).collect::<Vec<_>>());
 }
 
-/// Lets the other tasks run until they wait for something.
-async fn until_in_line() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
+/// Gets in line for writing, and is there when this returns.
+async fn in_line(store: &Store) -> JoinHandle<Tx> {
+    let store = store.clone();
+    let mut turn = Box::pin(async move { store.write().await.unwrap() });
+    let waits = poll_fn(|cx| Poll::Ready(turn.as_mut().poll(cx).is_pending())).await;
+    assert!(waits, "somebody else writes");
+    tokio::spawn(turn)
 }
 
 #[tokio::test]
