@@ -12,6 +12,9 @@ use crate::world::World;
 
 /// How long somebody may take at the provider, in seconds.
 pub(super) const LASTS: i64 = 600;
+/// How many of them a browser carries at once. All go along with each of its requests, and there is no end to
+/// what a page can make it begin.
+const AT_ONCE: usize = 4;
 /// The purpose under which it is sealed.
 const SEALED_FOR: &str = "federation.flow";
 
@@ -54,8 +57,28 @@ pub(super) fn hash(state: &str) -> Vec<u8> {
 /// Returns the name of the cookie of a state; each tab has its own. Where there is TLS no other host and no
 /// page in clear text can set it (RFC 6265bis, 4.1.3.2).
 fn cookie_name(app: &App, state: &str) -> String {
-    let prefix = if is_encrypted(app) { "__Host-" } else { "" };
-    format!("{prefix}oauth-{}", &BASE64.encode(hash(state))[..16])
+    format!("{}{}", prefix(app), &BASE64.encode(hash(state))[..16])
+}
+
+fn prefix(app: &App) -> &'static str {
+    if is_encrypted(app) { "__Host-oauth-" } else { "oauth-" }
+}
+
+/// Returns the cookies that a browser sent. What others put there may be anything.
+fn sent(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let all = headers.get_all(header::COOKIE).iter();
+    let pairs = all.flat_map(|all| all.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
+}
+
+/// Returns the cookies that take those away which a browser brings along, if there are too many.
+pub(super) fn abandoned(app: &App, headers: &HeaderMap) -> Vec<String> {
+    let names: Vec<_> =
+        sent(headers).map(|(name, _)| name).filter(|name| name.starts_with(prefix(app))).collect();
+    if names.len() < AT_ONCE {
+        return Vec::new();
+    }
+    names.into_iter().map(|name| cookie(app, name, "", 0)).collect()
 }
 
 fn is_encrypted(app: &App) -> bool {
@@ -68,7 +91,7 @@ impl Flow {
     pub(super) fn to_cookie(&self, app: &App) -> String {
         let text = serde_json::to_vec(self).expect("a flow is plain data");
         let sealed = BASE64.encode(app.vault.seal(SEALED_FOR, &text));
-        cookie(app, &self.state, &sealed, LASTS)
+        cookie(app, &cookie_name(app, &self.state), &sealed, LASTS)
     }
 
     /// Finds the one of a state among the cookies of a browser; the error says why there is none.
@@ -79,12 +102,7 @@ impl Flow {
         state: &str,
     ) -> Result<Self, &'static str> {
         let name = cookie_name(app, state);
-        let all = headers.get_all(header::COOKIE).iter();
-        let pairs = all.flat_map(|all| all.as_bytes().split(|byte| *byte == b';'));
-        // What others put there may be anything.
-        let mut values = pairs
-            .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
-            .filter(|(it, _)| *it == name);
+        let mut values = sent(headers).filter(|(it, _)| *it == name);
         let (_, sealed) = values.next().ok_or("foreign_browser")?;
         let sealed = BASE64.decode(sealed).map_err(|_| "damaged_cookie")?;
         let text = app.vault.open_sealed(SEALED_FOR, &sealed).map_err(|_| "damaged_cookie")?;
@@ -101,12 +119,11 @@ impl Flow {
 
     /// Returns the cookie that takes its cookie away.
     pub(super) fn no_cookie(&self, app: &App) -> String {
-        cookie(app, &self.state, "", 0)
+        cookie(app, &cookie_name(app, &self.state), "", 0)
     }
 }
 
-fn cookie(app: &App, state: &str, value: &str, lasts: i64) -> String {
+fn cookie(app: &App, name: &str, value: &str, lasts: i64) -> String {
     let secure = if is_encrypted(app) { "; Secure" } else { "" };
-    let name = cookie_name(app, state);
     format!("{name}={value}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Lax{secure}")
 }

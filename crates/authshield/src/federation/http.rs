@@ -106,7 +106,8 @@ impl From<IdentityError> for Problem {
 impl IntoResponse for Journey {
     /// 303: the next request is a GET, whatever this one was.
     fn into_response(self) -> Response {
-        let headers = [(header::LOCATION, self.to), (header::SET_COOKIE, self.cookie)];
+        let cookies = self.cookies.into_iter().map(|cookie| (header::SET_COOKIE, cookie));
+        let headers = std::iter::once((header::LOCATION, self.to)).chain(cookies);
         (StatusCode::SEE_OTHER, AppendHeaders(headers)).into_response()
     }
 }
@@ -164,6 +165,7 @@ impl TryFrom<String> for State512 {
 pub async fn begin_federation(
     State(app): State<App>,
     ctx: Ctx,
+    headers: HeaderMap,
     Path(provider): Path<String>,
     Params(params): Params<BeginParams>,
 ) -> Result<Journey, Problem> {
@@ -173,7 +175,7 @@ pub async fn begin_federation(
         state: params.state.map(|state| state.0),
         max_age: params.max_age,
     };
-    Ok(super::begin(&app, &ctx, &provider, wish).await?)
+    Ok(super::begin(&app, &ctx, &headers, &provider, wish).await?)
 }
 
 /// What a provider sends along; other parameters are borne.

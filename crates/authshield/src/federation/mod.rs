@@ -88,16 +88,22 @@ pub struct Wish {
     pub max_age: Option<u32>,
 }
 
-/// Where a browser goes, and the cookie that it takes along.
+/// Where a browser goes, and what it takes along.
 pub struct Journey {
     /// Where.
     pub to: String,
-    /// What is set.
-    pub cookie: String,
+    /// The cookies that are set.
+    pub cookies: Vec<String>,
 }
 
 /// Sends a browser to a provider. Nothing is stored.
-pub async fn begin(app: &App, ctx: &Ctx, name: &str, wish: Wish) -> Result<Journey, BeginError> {
+pub async fn begin(
+    app: &App,
+    ctx: &Ctx,
+    headers: &HeaderMap,
+    name: &str,
+    wish: Wish,
+) -> Result<Journey, BeginError> {
     let provider = app.providers.get(name).ok_or(BeginError::NoSuchProvider)?;
     if !app.config.oauth.return_to.contains(&wish.return_to) {
         return Err(BeginError::ReturnTo);
@@ -123,7 +129,9 @@ pub async fn begin(app: &App, ctx: &Ctx, name: &str, wish: Wish) -> Result<Journ
         max_age: wish.max_age,
         ends: ctx.now.as_second() + flow::LASTS,
     };
-    Ok(Journey { to: provider.authorization(&place, &flow), cookie: flow.to_cookie(app) })
+    let mut cookies = flow::abandoned(app, headers);
+    cookies.push(flow.to_cookie(app));
+    Ok(Journey { to: provider.authorization(&place, &flow), cookies })
 }
 
 /// What a provider sends a browser back with.
@@ -192,7 +200,7 @@ pub async fn come_back(
             ("error", error.to_owned())
         }
     };
-    Ok(Journey { to: back(&flow, key, &value), cookie: flow.no_cookie(app) })
+    Ok(Journey { to: back(&flow, key, &value), cookies: vec![flow.no_cookie(app)] })
 }
 
 /// Finds out whether this browser left for this provider, and comes back for the first time.

@@ -174,6 +174,13 @@ async fn g01_a_sign_in_ends_once_where_it_began_and_its_code_is_for_who_began_it
     }
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
 
+    // However many somebody makes it begin, it carries few.
+    for _ in 0..9 {
+        browser.ask(&app, &door("acme", &[])).await.ok(303);
+        assert!(browser.cookies.len() <= 4, "{:?}", browser.cookies.keys());
+    }
+    browser.cookies.clear();
+
     // The cookie is the browser's alone, and goes when it is used.
     let sent = browser.ask(&app, &door("acme", &[])).await;
     let cookie = sent.header("set-cookie");
