@@ -23,7 +23,7 @@
 //! Cross-site request forgery: where links lead, it has nothing to ride on. All that such a form can do, it
 //! can do because of the single-use token that it carries, and whoever can forge a form with that token
 //! holds the link. All other forms are taken from our own pages only, and those of who is signed in only
-//! with what such a page carries: [`signed_in`] says how.
+//! with what such a page carries: `signed_in.rs` says how.
 
 mod account;
 mod activity;
