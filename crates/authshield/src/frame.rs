@@ -22,7 +22,7 @@ use futures_util::FutureExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::{App, Ctx};
-use crate::kernel::{ClientAddress, RequestId, request_id_from};
+use crate::kernel::{ClientAddress, RequestId, is_trusted, request_id_from};
 use crate::limits::{self, Rule, Standing};
 use crate::problem::{Code, Problem};
 use crate::screens::Reader;
@@ -51,7 +51,7 @@ pub async fn identify(
         .unwrap_or_else(|| RequestId::new(&*app.world).to_string());
     let tag: Arc<str> = tag.into();
     let ctx = Ctx::new(Arc::clone(&app.world), Arc::clone(&tag), client, request.headers());
-    let by_proxy = trusted.iter().any(|net| net.contains(&peer));
+    let by_proxy = is_trusted(peer, trusted);
     drop(live);
     let extensions = request.extensions_mut();
     extensions.insert(ctx);

@@ -17,6 +17,7 @@ use crate::assemble::{assemble, ready_store};
 use crate::checks::{self, Overrides, Subject};
 use crate::config::{Environment, Fingerprints, ProxyProtocol};
 use crate::installation::{self, history};
+use crate::kernel::is_trusted;
 use crate::links::{self, Purpose};
 use crate::server::Bounds;
 use crate::supervise::Keeper;
@@ -151,8 +152,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
 /// Returns the proxies that announce clients, if any do.
 fn announcers(app: &App) -> Option<server::Announcers> {
     let of = app.clone();
-    let is_one =
-        move |ip| of.live.load().trusted_proxies.iter().any(|network| network.contains(&ip));
+    let is_one = move |ip| is_trusted(ip, &of.live.load().trusted_proxies);
     (app.config.proxy_protocol == ProxyProtocol::V2)
         .then(|| server::Announcers::new(is_one, app.metrics.clients_unannounced.clone()))
 }

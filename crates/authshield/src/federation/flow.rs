@@ -1,13 +1,14 @@
 //! A sign-in that is on its way through a provider: sealed into a cookie, so that nothing is stored before a
 //! browser comes back, and only the browser that left can.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::app::{App, Ctx};
+use crate::kernel::cookies;
 use crate::world::World;
 
 /// How long somebody may take at the provider, in seconds.
@@ -64,17 +65,12 @@ fn prefix(app: &App) -> &'static str {
     if is_encrypted(app) { "__Host-oauth-" } else { "oauth-" }
 }
 
-/// Returns the cookies that a browser sent. What others put there may be anything.
-fn sent(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let all = headers.get_all(header::COOKIE).iter();
-    let pairs = all.flat_map(|all| all.as_bytes().split(|byte| *byte == b';'));
-    pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
-}
-
 /// Returns the cookies that take those away which a browser brings along, if there are too many.
 pub(super) fn abandoned(app: &App, headers: &HeaderMap) -> Vec<String> {
-    let names: Vec<_> =
-        sent(headers).map(|(name, _)| name).filter(|name| name.starts_with(prefix(app))).collect();
+    let names: Vec<_> = cookies(headers)
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with(prefix(app)))
+        .collect();
     if names.len() < AT_ONCE {
         return Vec::new();
     }
@@ -102,7 +98,7 @@ impl Flow {
         state: &str,
     ) -> Result<Self, &'static str> {
         let name = cookie_name(app, state);
-        let mut values = sent(headers).filter(|(it, _)| *it == name);
+        let mut values = cookies(headers).filter(|(it, _)| *it == name);
         let (_, sealed) = values.next().ok_or("foreign_browser")?;
         let sealed = BASE64.decode(sealed).map_err(|_| "damaged_cookie")?;
         let text = app.vault.open_sealed(SEALED_FOR, &sealed).map_err(|_| "damaged_cookie")?;

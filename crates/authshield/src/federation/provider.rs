@@ -116,15 +116,6 @@ struct Known {
     no_keys: Option<(Timestamp, &'static str)>,
 }
 
-/// Returns the keys that were known before the provider could not be asked, for a while.
-fn kept_keys(
-    keys: Option<&(Timestamp, Arc<KeySet>)>,
-    now: Timestamp,
-    reason: &'static str,
-) -> Result<Arc<KeySet>, &'static str> {
-    keys.filter(|(at, _)| now.since(*at) < KEPT).map(|(_, keys)| Arc::clone(keys)).ok_or(reason)
-}
-
 /// Where a provider is: what we need of its discovery document (OpenID Connect Discovery, 3).
 #[derive(Debug, Deserialize)]
 pub(super) struct Place {
@@ -256,7 +247,7 @@ impl Provider {
         if let Some((at, reason)) = known.no_keys
             && now.since(at) < if look_again { KEYS_PAUSE } else { PAUSE }
         {
-            return kept_keys(known.keys.as_ref(), now, reason);
+            return kept(known.keys.as_ref(), now, reason);
         }
         let fetched = match self.read(self.client.get(place.jwks_uri.clone())).await {
             Ok(body) => match std::str::from_utf8(&body).map(KeySet::from_json) {
@@ -273,7 +264,7 @@ impl Provider {
             }
             Err(reason) => {
                 known.no_keys = Some((now, reason));
-                kept_keys(known.keys.as_ref(), now, reason)
+                kept(known.keys.as_ref(), now, reason)
             }
         }
     }
@@ -446,14 +437,10 @@ impl Provider {
     }
 }
 
-/// Returns where a provider was, while it does not say where it is.
-fn kept(
-    place: Option<&(Timestamp, Arc<Place>)>,
-    now: Timestamp,
-    failure: Failure,
-) -> Result<Arc<Place>, Failure> {
-    match place {
-        Some((at, place)) if now.since(*at) < KEPT => Ok(Arc::clone(place)),
-        _ => Err(failure),
+/// Returns what was known of a provider before it could not be asked, for a while.
+fn kept<T, E>(known: Option<&(Timestamp, Arc<T>)>, now: Timestamp, why: E) -> Result<Arc<T>, E> {
+    match known {
+        Some((at, known)) if now.since(*at) < KEPT => Ok(Arc::clone(known)),
+        _ => Err(why),
     }
 }

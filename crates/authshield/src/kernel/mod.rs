@@ -1,6 +1,7 @@
 //! Small types that carry what was checked: who holds one need not check again.
 
 mod client_address;
+mod cookies;
 mod device;
 mod email_address;
 mod id;
@@ -11,7 +12,8 @@ mod person;
 mod recovery_code;
 mod token;
 
-pub use client_address::{ClientAddress, request_id_from};
+pub use client_address::{ClientAddress, is_trusted, request_id_from};
+pub use cookies::cookies;
 pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{

@@ -8,12 +8,26 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
+use crate::limits::Exceeded;
+use crate::limits::rules::NOTICE_PER_ACCOUNT;
 use crate::mail::{Letter, Recipient};
 use crate::roles::{self, AdminError};
 use crate::sessions;
 
 /// How many accounts are looked up at once that are due.
 const BATCH: i64 = 100;
+
+/// Why an account will not be deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// It was asked for too often.
+    #[error("too many mails about deletion")]
+    Limited(Exceeded),
+
+    /// It has to stay, or we could not find out.
+    #[error("not deleted")]
+    Refused(#[from] AdminError),
+}
 
 /// Has the caller's account deleted after a time in which they can take that back, and signs them out
 /// everywhere else. Asking again changes nothing. Returns when it will happen, or nothing if the
@@ -22,7 +36,14 @@ pub async fn request(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
-) -> Result<Option<Timestamp>, AdminError> {
+) -> Result<Option<Timestamp>, RequestError> {
+    let key = caller.user.id.to_string();
+    let spent = app.limits.spend(&NOTICE_PER_ACCOUNT, &key, ctx.now).await;
+    spent.map_err(RequestError::Limited)?;
+    Ok(set_due(app, ctx, caller).await?)
+}
+
+async fn set_due(app: &App, ctx: &Ctx, caller: &Caller) -> Result<Option<Timestamp>, AdminError> {
     let user = &caller.user;
     let due = ctx.now + app.live.load().deletion.grace;
     let mut tx = app.store.write().await?;

@@ -13,6 +13,8 @@ use crate::audit::{self, Event};
 use crate::devices::{self, ExportedDevice};
 use crate::federation::{self, http::IdentityBody};
 use crate::kernel::Timestamp;
+use crate::limits::Exceeded;
+use crate::limits::rules::EXPORT_PER_ACCOUNT;
 use crate::passkeys::{self, http::PasskeyBody};
 use crate::second_factor;
 
@@ -53,9 +55,23 @@ pub struct ExportedSecondFactor {
     recovery_codes_left: i64,
 }
 
+/// Why somebody takes nothing along.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// They did so too often.
+    #[error("too many exports")]
+    Limited(Exceeded),
+
+    /// We could not find out.
+    #[error("the store failed")]
+    Store(#[from] onesql::Error),
+}
+
 /// Gathers all that is kept of the caller, as it is at one moment, and notes that they took it.
-pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<Export> {
+pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> Result<Export, ExportError> {
     let user = &caller.user;
+    let spent = app.limits.spend(&EXPORT_PER_ACCOUNT, &user.id.to_string(), ctx.now).await;
+    spent.map_err(ExportError::Limited)?;
     let standing = second_factor::standing(app, caller).await?;
     let mut tx = app.store.read().await?;
     let password_changed_at = sql::password_changed_at(&mut tx, user.id).await?;

@@ -6,12 +6,11 @@ use axum::http::{HeaderName, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Export;
+use super::{Export, ExportError, RequestError};
 use crate::access::Caller;
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Ctx};
 use crate::kernel::Timestamp;
-use crate::limits::rules::{EXPORT_PER_ACCOUNT, NOTICE_PER_ACCOUNT};
 use crate::problem::{Code, Problem, problems};
 use crate::second_factor;
 
@@ -25,6 +24,24 @@ problems!(
     DeletionProblems = StepUpRequired | LastAdmin | TokenMissing | TokenInvalid | TokenExpired
         | TokenRevoked | AccountDisabled
 );
+
+impl From<ExportError> for Problem {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Limited(exceeded) => exceeded.into(),
+            ExportError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Limited(exceeded) => exceeded.into(),
+            RequestError::Refused(error) => error.into(),
+        }
+    }
+}
 
 /// Take everything along that is kept of the own account.
 ///
@@ -41,8 +58,6 @@ pub async fn export_own_data(
     caller: Caller,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Export>), Problem> {
     second_factor::fresh(&app, &ctx, &caller).await?;
-    let key = caller.user.id.to_string();
-    app.limits.spend(&EXPORT_PER_ACCOUNT, &key, ctx.now).await?;
     let export = super::gather(&app, &ctx, &caller).await?;
     let as_file = (header::CONTENT_DISPOSITION, "attachment; filename=\"account.json\"");
     Ok(([as_file], Json(export)))
@@ -70,7 +85,6 @@ pub async fn request_deletion(
     caller: Caller,
 ) -> Result<(StatusCode, Json<DeletionBody>), Problem> {
     second_factor::fresh(&app, &ctx, &caller).await?;
-    app.limits.spend(&NOTICE_PER_ACCOUNT, &caller.user.id.to_string(), ctx.now).await?;
     let due = super::request(&app, &ctx, &caller).await?;
     let deletion_due_at = due.ok_or(Code::TokenRevoked)?;
     Ok((StatusCode::ACCEPTED, Json(DeletionBody { deletion_due_at })))

@@ -12,6 +12,6 @@ mod export;
 pub mod http;
 mod sql;
 
-pub use deletion::{carry_out, keep, request, withdraw};
-pub use export::{Export, ExportedSecondFactor, gather};
+pub use deletion::{RequestError, carry_out, keep, request, withdraw};
+pub use export::{Export, ExportError, ExportedSecondFactor, gather};
 pub use sql::{ExportedMail, ExportedRole, ExportedSession};

@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use crate::app::App;
 use crate::browser::Cookie;
-use crate::kernel::BrowserToken;
+use crate::kernel::{BrowserToken, cookies};
 
 /// Over https no other host of the domain and no page without encryption can set a cookie of this name
 /// (RFC 6265bis, 4.1.3.2).
@@ -21,13 +21,7 @@ fn is_https(app: &App) -> bool {
 /// was put there by somebody else.
 pub(super) fn read(app: &App, headers: &HeaderMap) -> Option<BrowserToken> {
     let name = if is_https(app) { NAME } else { PLAIN };
-    let mut ours = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
-        // What others put there may be anything.
-        .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
-        .filter(|(named, _)| *named == name);
+    let mut ours = cookies(headers).filter(|(named, _)| *named == name);
     match (ours.next(), ours.next()) {
         (Some((_, value)), None) => BrowserToken::parse(value),
         _ => None,

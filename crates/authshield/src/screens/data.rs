@@ -14,8 +14,7 @@ use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
-use crate::limits::rules::{EXPORT_PER_ACCOUNT, NOTICE_PER_ACCOUNT};
-use crate::own_data;
+use crate::own_data::{self, ExportError, RequestError};
 use crate::problem::{Code, Problem};
 use crate::second_factor;
 
@@ -47,12 +46,15 @@ pub(super) async fn export(
     if let Err(why) = second_factor::fresh(&app, &ctx, &browser.caller).await {
         return prove::ask(&app, &visit.answered(), &browser, Then::Data, why);
     }
-    let owner = browser.caller.user.id.to_string();
-    if let Err(exceeded) = app.limits.spend(&EXPORT_PER_ACCOUNT, &owner, ctx.now).await {
-        let visit = visit.answered();
-        return Ok(show(&app, &visit, &browser, &Wrong::wait(&app.pages, &visit, exceeded)));
-    }
-    let mut response = Json(own_data::gather(&app, &ctx, &browser.caller).await?).into_response();
+    let export = match own_data::gather(&app, &ctx, &browser.caller).await {
+        Ok(export) => export,
+        Err(ExportError::Limited(exceeded)) => {
+            let visit = visit.answered();
+            return Ok(show(&app, &visit, &browser, &Wrong::wait(&app.pages, &visit, exceeded)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut response = Json(export).into_response();
     let as_file = HeaderValue::from_static("attachment; filename=\"account.json\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, as_file);
     Ok(response)
@@ -69,12 +71,11 @@ pub(super) async fn delete(
     if let Err(why) = second_factor::fresh(&app, &ctx, &browser.caller).await {
         return prove::ask(&app, &visit, &browser, Then::Data, why);
     }
-    let owner = browser.caller.user.id.to_string();
-    if let Err(exceeded) = app.limits.spend(&NOTICE_PER_ACCOUNT, &owner, ctx.now).await {
-        return Ok(show(&app, &visit, &browser, &Wrong::wait(&app.pages, &visit, exceeded)));
-    }
     match own_data::request(&app, &ctx, &browser.caller).await {
         Ok(_) => Ok(account::done(&app, &visit, "deletion")),
+        Err(RequestError::Limited(exceeded)) => {
+            Ok(show(&app, &visit, &browser, &Wrong::wait(&app.pages, &visit, exceeded)))
+        }
         Err(error) => {
             let problem = Problem::from(error);
             if problem.code != Code::LastAdmin {

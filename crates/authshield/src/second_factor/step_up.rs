@@ -112,7 +112,10 @@ pub async fn step_up(
     let first = match &again.proof {
         _ if !needs_factor && !by_passkey => Some("pwd".to_owned()),
         Some(Proof::Passkey(_)) => None,
-        _ => sessions::first_method(&mut tx, caller.session).await?,
+        _ => {
+            let found = sessions::find(&mut tx, caller.session).await?;
+            found.and_then(|found| found.session.amr.0.into_iter().next())
+        }
     };
     let amr: Vec<_> = first.into_iter().chain(methods.into_iter().map(str::to_owned)).collect();
     sessions::prove_again(&mut tx, caller.session, amr.clone(), ctx.now).await?;

@@ -10,9 +10,7 @@ mod sql;
 use onesql::Tx;
 
 pub use rules::{Ended, live};
-pub use sql::{
-    Found, Life, Present, Session, callers, find, first_method, list, open, prove_again, use_again,
-};
+pub use sql::{Found, Life, Present, Session, callers, find, list, open, prove_again, use_again};
 
 use crate::accounts::User;
 use crate::app::{App, Ctx};

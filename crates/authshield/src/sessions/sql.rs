@@ -132,13 +132,6 @@ pub async fn prove_again(
         .await
 }
 
-/// Returns with what the owner of a session began it (RFC 8176).
-pub async fn first_method(tx: &mut Tx, session: SessionId) -> Result<Option<String>> {
-    let amr: Option<(Json<Vec<String>>,)> =
-        tx.query("SELECT amr FROM sessions WHERE id = $1").bind(session).optional().await?;
-    Ok(amr.and_then(|(amr,)| amr.0.into_iter().next()))
-}
-
 /// Finds a session and its account.
 pub async fn find(tx: &mut Tx, session: SessionId) -> Result<Option<Found>> {
     tx.query(concat!(

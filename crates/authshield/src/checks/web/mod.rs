@@ -30,6 +30,7 @@ use super::finding::Verdict;
 use super::policy::{Act, Policy};
 use super::round::{Round, Subject};
 use crate::config::ProxyProtocol;
+use crate::kernel::is_trusted;
 use crate::problem::chain;
 use crate::server::{self, Bounds};
 use crate::telemetry::metrics::Certificate as CertificateLabel;
@@ -109,7 +110,7 @@ impl StandIn {
         };
         let stop = CancellationToken::new();
         let trusted = config.trusted_proxies.clone();
-        let is_one = move |ip| trusted.iter().any(|network| network.contains(&ip));
+        let is_one = move |ip| is_trusted(ip, &trusted);
         let announcers = (config.proxy_protocol == ProxyProtocol::V2)
             .then(|| server::Announcers::new(is_one, Counter::default()));
         let router = probe::stand_in(asked, subject.shared_world());
@@ -383,8 +384,7 @@ fn trust(at: &Round, visit: &Visit, answers: &Answers) -> Verdict {
     let made_up: Vec<_> =
         answers.made_up.iter().map(|(field, report)| (*field, arrival(report))).collect();
     let forged = answers.forged;
-    let forged_trusted =
-        trusted.as_ref().is_some_and(|nets| nets.iter().any(|net| net.contains(&forged)));
+    let forged_trusted = trusted.as_ref().is_some_and(|nets| is_trusted(forged, nets));
     let asker = Asker { ours: visit.ours, outside: at.web.outside };
     let verdict =
         words(&judge(arrival(&answers.plain), &made_up, forged, forged_trusted, asker), forged);

@@ -24,7 +24,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{ClientAddress, InstallationId, Timestamp};
+use crate::kernel::{ClientAddress, InstallationId, Timestamp, is_trusted};
 use crate::server::Announced;
 use crate::world::{SharedWorld, World};
 
@@ -181,11 +181,10 @@ impl Report {
             }
         }
         let client = ClientAddress::resolve(self.peer, &headers, trusted);
-        let trusts = |ip| trusted.iter().any(|network| network.contains(&ip));
         Self {
-            peer_trusted: trusts(self.peer),
+            peer_trusted: is_trusted(self.peer, trusted),
             client: client.ip,
-            client_trusted: trusts(client.ip),
+            client_trusted: is_trusted(client.ip, trusted),
             https: if self.tls { Some(true) } else { client.https },
             ..self
         }
