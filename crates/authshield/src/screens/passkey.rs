@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use minijinja::{Value, context};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -23,6 +24,29 @@ use crate::second_factor;
 pub(super) const PATH: &str = "/sign-in/passkey";
 pub(super) const CHALLENGE: &str = "/sign-in/passkey/challenge";
 pub(super) const SECOND: &str = "/sign-in/second-factor/challenge";
+
+/// The button that a page shows for passkeys, and what its form carries.
+#[derive(Default)]
+pub(super) struct Button {
+    pub(super) action: String,
+    /// Where the script asks for a challenge.
+    pub(super) challenge: String,
+    pub(super) guard: Option<String>,
+    pub(super) ticket: Option<String>,
+    pub(super) then: Option<&'static str>,
+    /// Whether the browser may offer a passkey where it fills a form in.
+    pub(super) conditional: bool,
+    /// Whether there is no other way to go on.
+    pub(super) alone: bool,
+}
+
+impl Button {
+    /// Returns it as templates read it.
+    pub(super) fn shown(self) -> Value {
+        let Self { action, challenge, guard, ticket, then, conditional, alone } = self;
+        context! { action, challenge, guard, ticket, then, conditional, alone }
+    }
+}
 
 /// JSON in the field of a form: what browsers say of a passkey.
 pub(super) struct Scripted<T>(pub(super) T);

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::page::with_passkeys;
-use super::passkey::Scripted;
+use super::passkey::{Button, Scripted};
 use super::sign_in::Pressed;
 use super::signed_in::{self, Guarded, Own};
 use super::visit::Visit;
@@ -152,14 +152,13 @@ fn show(
     factors: &[&str],
     wrong: &Wrong,
 ) -> Response {
-    let passkey = factors.contains(&"passkey").then(|| {
-        context! {
-            action => visit.action(app, PATH),
-            challenge => visit.action(app, CHALLENGE),
-            guard => browser.guard(),
-            then => then.name(),
-            alone => factors.len() == 1,
-        }
+    let passkey = factors.contains(&"passkey").then(|| Button {
+        action: visit.action(app, PATH),
+        challenge: visit.action(app, CHALLENGE),
+        guard: Some(browser.guard()),
+        then: Some(then.name()),
+        alone: factors.len() == 1,
+        ..Button::default()
     });
     let has_passkey = passkey.is_some();
     let context = context! {
@@ -167,7 +166,7 @@ fn show(
         then => then.name(),
         by_code => factors.contains(&"totp"),
         by_password => factors.contains(&"password"),
-        passkey => passkey,
+        passkey => passkey.map(Button::shown),
         alert => &wrong.alert,
         ..account::frame(app, visit, browser, then.place())
     };

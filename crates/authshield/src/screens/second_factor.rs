@@ -177,13 +177,12 @@ fn show(
 ) -> Response {
     // The field stays after the last try, too: it says then that the sign-in is over.
     let by_code = factors.is_empty() || factors.iter().any(|factor| *factor != "passkey");
-    let passkey = factors.contains(&"passkey").then(|| {
-        context! {
-            action => visit.action(app, VERIFY),
-            challenge => visit.action(app, passkey::SECOND),
-            ticket => token.reveal(),
-            alone => !by_code,
-        }
+    let passkey = factors.contains(&"passkey").then(|| passkey::Button {
+        action: visit.action(app, VERIFY),
+        challenge: visit.action(app, passkey::SECOND),
+        ticket: Some(token.reveal().to_owned()),
+        alone: !by_code,
+        ..passkey::Button::default()
     });
     let has_passkey = passkey.is_some();
     let context = context! {
@@ -191,7 +190,7 @@ fn show(
         anew => visit.action(app, sign_in::PATH),
         ticket => token.reveal(),
         by_code => by_code,
-        passkey => passkey,
+        passkey => passkey.map(passkey::Button::shown),
         alert => &wrong.alert,
     };
     let page = app.pages.show(wrong.status(), "second-factor.html", visit, context);

@@ -112,6 +112,12 @@ fn show(
     wrong: &Wrong,
 ) -> Response {
     let open = app.live.load().registration.enabled;
+    let button = passkey::Button {
+        action: visit.action(app, passkey::PATH),
+        challenge: visit.action(app, passkey::CHALLENGE),
+        conditional: true,
+        ..passkey::Button::default()
+    };
     let context = context! {
         action => visit.action(app, PATH),
         email => email,
@@ -120,11 +126,7 @@ fn show(
         forgot => visit.action(app, forgot::PATH),
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),
-        passkey => context! {
-            action => visit.action(app, passkey::PATH),
-            challenge => visit.action(app, passkey::CHALLENGE),
-            conditional => true,
-        },
+        passkey => button.shown(),
     };
     let page = app.pages.show(wrong.status(), "sign-in.html", visit, context);
     wrong.mark(app, with_passkeys(page))

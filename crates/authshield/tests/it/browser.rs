@@ -15,27 +15,27 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, TestApp, on_postgres};
 
-const DESK: (u32, u32) = (1100, 860);
-const PHONE: (u32, u32) = (360, 740);
+pub(crate) const DESK: (u32, u32) = (1100, 860);
+pub(crate) const PHONE: (u32, u32) = (360, 740);
 
 /// A browser of its own, with nothing in it.
-struct Browser {
-    client: Client,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     _profile: tempfile::TempDir,
 }
 
 /// What a browser is like.
 #[derive(Clone, Copy)]
-struct Kind {
-    scripts: bool,
-    size: (u32, u32),
+pub(crate) struct Kind {
+    pub(crate) scripts: bool,
+    pub(crate) size: (u32, u32),
 }
 
-const USUAL: Kind = Kind { scripts: true, size: DESK };
+pub(crate) const USUAL: Kind = Kind { scripts: true, size: DESK };
 
 impl Browser {
     /// Opens one, or says that there is no driver.
-    async fn open(kind: Kind) -> Option<Self> {
+    pub(crate) async fn open(kind: Kind) -> Option<Self> {
         let Some(driver) = variable("AUTHSHIELD_TEST_CHROMEDRIVER") else {
             eprintln!(
                 "skipped: AUTHSHIELD_TEST_CHROMEDRIVER names no driver; `cargo xtask test` starts one"
@@ -73,7 +73,7 @@ impl Browser {
         Some(Self { client, _profile: profile })
     }
 
-    async fn go(&self, address: &str) {
+    pub(crate) async fn go(&self, address: &str) {
         self.client.goto(address).await.unwrap();
     }
 
@@ -81,14 +81,14 @@ impl Browser {
         self.client.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
     }
 
-    async fn fill(&self, id: &str, text: &str) {
+    pub(crate) async fn fill(&self, id: &str, text: &str) {
         let field = self.client.find(Locator::Id(id)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
     /// Waits until the heading is `words`.
-    async fn heading(&self, words: &str) {
+    pub(crate) async fn heading(&self, words: &str) {
         let heading = format!("//h1[normalize-space()={words:?}]");
         let found = self.client.wait().for_element(Locator::XPath(&heading)).await;
         let page = self.client.source().await.unwrap();
@@ -100,7 +100,7 @@ impl Browser {
     }
 
     /// The style sheet works, nothing is wider than the window, and the console is empty.
-    async fn is_sound(&self, name: &str) {
+    pub(crate) async fn is_sound(&self, name: &str) {
         let sheet = self.client.find(Locator::Css(".sheet")).await.unwrap();
         assert_ne!(sheet.css_value("border-top-left-radius").await.unwrap(), "0px", "{name}");
         let wide = "return [document.documentElement.scrollWidth, innerWidth, document.styleSheets.length]";
@@ -114,7 +114,7 @@ impl Browser {
 
     /// Returns what the browser complained about; violations of the policy are among it. That an
     /// answer had an error status is not a complaint about the page.
-    async fn console(&self) -> Vec<String> {
+    pub(crate) async fn console(&self) -> Vec<String> {
         let lines = self.client.issue_cmd(ConsoleLog).await.unwrap();
         let lines = lines.as_array().unwrap().iter();
         lines
@@ -131,7 +131,7 @@ impl Browser {
         }
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.client.close().await.unwrap();
     }
 }
@@ -161,7 +161,7 @@ impl WebDriverCompatibleCommand for ConsoleLog {
 
 /// Says to the browser what the driver has no words for.
 #[derive(Debug)]
-struct Devtools(&'static str, Value);
+pub(crate) struct Devtools(pub(crate) &'static str, pub(crate) Value);
 
 impl WebDriverCompatibleCommand for Devtools {
     fn endpoint(
@@ -358,7 +358,7 @@ async fn the_api_is_tried_from_its_page() {
 
 impl Browser {
     /// Presses the button that says `words`.
-    async fn press_on(&self, words: &str) {
+    pub(crate) async fn press_on(&self, words: &str) {
         let button = format!("//button[normalize-space()={words:?}]");
         self.client
             .wait()
@@ -371,7 +371,7 @@ impl Browser {
     }
 
     /// Waits until something on the page says `words`.
-    async fn says(&self, words: &str) {
+    pub(crate) async fn says(&self, words: &str) {
         let said = format!("//main//*[contains(normalize-space(), {words:?})]");
         let found = self.client.wait().for_element(Locator::XPath(&said)).await;
         let page = self.client.source().await.unwrap();
@@ -479,123 +479,4 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.heading("Your account").await;
     browser.is_sound("account-dark").await;
     browser.close().await;
-}
-
-/// An authenticator that the browser plays: it holds passkeys, and knows its owner.
-struct Authenticator<'b> {
-    browser: &'b Browser,
-    id: Value,
-}
-
-impl<'b> Authenticator<'b> {
-    async fn plug(browser: &'b Browser) -> Self {
-        let tell = |command, with| browser.client.issue_cmd(Devtools(command, with));
-        tell("WebAuthn.enable", json!({})).await.unwrap();
-        let options = json!({ "options": {
-            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
-            "hasUserVerification": true, "isUserVerified": true,
-            "automaticPresenceSimulation": true,
-        } });
-        let added = tell("WebAuthn.addVirtualAuthenticator", options).await.unwrap();
-        Self { browser, id: added["authenticatorId"].clone() }
-    }
-
-    /// Sets whether its owner has a finger on it.
-    async fn touched(&self, is_touched: bool) {
-        let with = json!({ "authenticatorId": self.id, "enabled": is_touched });
-        let set = Devtools("WebAuthn.setAutomaticPresenceSimulation", with);
-        self.browser.client.issue_cmd(set).await.unwrap();
-    }
-}
-
-/// One walk: a passkey is added, signs in by button and out of the autofill, stands in the place of a code, gets
-/// another name, and goes. What depends on the database is told without a browser, on both.
-#[tokio::test]
-async fn a_passkey_signs_in_from_the_pages() {
-    if on_postgres() {
-        return;
-    }
-    let Some(browser) = Browser::open(Kind { size: PHONE, ..USUAL }).await else { return };
-    // Browsers have no passkeys for the numbers of a machine.
-    let app = TestApp::with(&[("public_url", "http://localhost:{port}")]).await;
-    let base = app.app.issuer().trim_end_matches('/').to_owned();
-    app.open_account("ann@example.org").await;
-    let authenticator = Authenticator::plug(&browser).await;
-    browser.go(&format!("{base}/sign-in")).await;
-    browser.heading("Sign in").await;
-    browser.is_sound("sign-in-passkey").await;
-    authenticator.touched(false).await;
-    browser.fill("email", "ann@example.org").await;
-    browser.fill("password", PASSWORD).await;
-    browser.press_on("Sign in").await;
-    browser.heading("Your account").await;
-    browser.client.find(Locator::LinkText("Passkeys")).await.unwrap().click().await.unwrap();
-    browser.says("You have none yet.").await;
-    browser.client.find(Locator::LinkText("Add a passkey")).await.unwrap().click().await.unwrap();
-    browser.heading("Add a passkey").await;
-    browser.is_sound("passkey-add").await;
-    authenticator.touched(true).await;
-    browser.fill("name", "Blue phone").await;
-    browser.press_on("Make the passkey").await;
-    browser.says("The passkey was added.").await;
-    browser.says("Blue phone").await;
-    browser.is_sound("passkeys").await;
-    // It holds one of this account already.
-    browser.client.find(Locator::LinkText("Add a passkey")).await.unwrap().click().await.unwrap();
-    browser.fill("name", "again").await;
-    browser.press_on("Make the passkey").await;
-    browser.says("There is a passkey for this account on this device already.").await;
-
-    // By the button, without a name.
-    let sign_out = async || {
-        authenticator.touched(false).await;
-        browser.go(&format!("{base}/account")).await;
-        browser.press_on("Sign out").await;
-        browser.heading("You are signed out").await;
-    };
-    sign_out().await;
-    browser.go(&format!("{base}/sign-in")).await;
-    browser.press_on("Use a passkey").await;
-    authenticator.touched(true).await;
-    browser.heading("Your account").await;
-    // Out of the autofill: nobody presses anything.
-    sign_out().await;
-    authenticator.touched(true).await;
-    browser.go(&format!("{base}/sign-in")).await;
-    browser.heading("Your account").await;
-
-    // In the place of a code.
-    sign_out().await;
-    let ann = app.sign_in("ann@example.org").await;
-    crate::second_factor::enable(&app, &ann).await;
-    browser.go(&format!("{base}/sign-in")).await;
-    browser.fill("email", "ann@example.org").await;
-    browser.fill("password", PASSWORD).await;
-    browser.press_on("Sign in").await;
-    browser.heading("Show that it is you").await;
-    browser.is_sound("second-factor-passkey").await;
-    authenticator.touched(true).await;
-    browser.press_on("Use a passkey").await;
-    browser.heading("Your account").await;
-
-    browser.go(&format!("{base}/account/passkeys")).await;
-    let name = browser.client.find(Locator::Css("input[name=name]")).await.unwrap();
-    name.clear().await.unwrap();
-    name.send_keys("Old phone").await.unwrap();
-    browser.press_on("Rename it").await;
-    browser.says("The passkey has its new name.").await;
-    browser.says("Old phone").await;
-    browser.press_on("Remove it").await;
-    browser.says("The passkey was removed.").await;
-    browser.says("You have none yet.").await;
-    assert_eq!(browser.console().await, Vec::<String>::new());
-    browser.close().await;
-
-    // With scripts off there is no button that does nothing.
-    let plain = Browser::open(Kind { scripts: false, ..USUAL }).await.unwrap();
-    plain.go(&format!("{base}/sign-in")).await;
-    plain.heading("Sign in").await;
-    let button = plain.client.find(Locator::Css(".passkey button")).await.unwrap();
-    assert!(!button.is_displayed().await.unwrap());
-    plain.close().await;
 }
