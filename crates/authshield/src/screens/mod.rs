@@ -18,7 +18,8 @@
 //! ```
 //!
 //! Mail scanners follow links, so a GET or HEAD changes nothing: the button POSTs. No page but
-//! `/docs` has a script, none has an inline one, and all of them work without.
+//! `/docs` has a script, and those whose form asks for a captcha, which takes one; none has an inline one, and
+//! all the others work without.
 //!
 //! Cross-site request forgery: where links lead, it has nothing to ride on. All that such a form can do, it
 //! can do because of the single-use token that it carries, and whoever can forge a form with that token
@@ -28,6 +29,7 @@
 mod account;
 mod activity;
 mod assets;
+mod captcha;
 mod cookie;
 mod data;
 mod docs;
@@ -39,6 +41,7 @@ mod link;
 mod not_me;
 mod page;
 mod password;
+mod policy;
 mod problems;
 mod prove;
 mod register;
@@ -81,6 +84,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/problems/{code}", get(problems::code))
         .route("/assets/style.css", get(assets::style))
         .route("/assets/icon.svg", get(assets::icon))
+        .route("/assets/captcha.js", get(assets::captcha))
         .route("/favicon.ico", get(assets::icon));
     if app.config.docs.enabled {
         routes.route("/docs", get(docs::docs)).route("/assets/docs.js", get(assets::script))

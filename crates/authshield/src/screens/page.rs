@@ -88,6 +88,7 @@ impl Pages {
             ("enrol.html", include_str!("../../templates/screens/enrol.html")),
             ("recovery-codes.html", include_str!("../../templates/screens/recovery-codes.html")),
             ("register.html", include_str!("../../templates/screens/register.html")),
+            ("captcha.html", include_str!("../../templates/screens/captcha.html")),
             ("forgot.html", include_str!("../../templates/screens/forgot.html")),
             ("place.html", include_str!("../../templates/screens/place.html")),
             ("account.html", include_str!("../../templates/screens/account.html")),

@@ -11,6 +11,7 @@ mod asvs;
 mod breached;
 mod browser;
 mod budget;
+mod captcha;
 mod cli;
 mod crash;
 mod drift;
