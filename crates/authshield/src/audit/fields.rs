@@ -27,6 +27,7 @@ impl Event {
             | Self::FederationRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
+            | Self::CaptchaRefused { reason, .. }
             | Self::PasswordRefused { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
@@ -61,6 +62,9 @@ impl Event {
             | Self::PasswordRefused { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
+            }
+            Self::CaptchaRefused { email, .. } => {
+                Subject { email: Some(email), ..Subject::default() }
             }
             Self::LinkRejected { .. }
             | Self::SignInAttackSeen { .. }
@@ -183,6 +187,7 @@ impl Event {
             Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
                 "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
             }),
+            Self::CaptchaRefused { at, provider, .. } => json!({ "at": at, "provider": provider }),
             Self::PasswordRefused { at, .. } => json!({ "at": at }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {

@@ -82,7 +82,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
-        "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" => {
+        "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" | "CAPTCHA_REFUSED" => {
             ((AUTHENTICATION, 1), ("authentication", "start"), 4, false)
         }
         "LOGOUT" | "SESSION_REVOKED" => ((AUTHENTICATION, 2), ("authentication", "end"), 1, true),

@@ -67,6 +67,11 @@ pub(super) async fn passkeys(RawQuery(query): RawQuery) -> Response {
     PASSKEYS.send(query.as_deref())
 }
 
+pub(super) static CAPTCHA: LazyLock<Asset> = LazyLock::new(|| {
+    let content = include_str!("../../assets/captcha.js");
+    Asset::new("/assets/captcha.js", "text/javascript; charset=utf-8", content)
+});
+
 pub(super) async fn style(RawQuery(query): RawQuery) -> Response {
     STYLE.send(query.as_deref())
 }
@@ -77,4 +82,8 @@ pub(super) async fn icon(RawQuery(query): RawQuery) -> Response {
 
 pub(super) async fn script(RawQuery(query): RawQuery) -> Response {
     SCRIPT.send(query.as_deref())
+}
+
+pub(super) async fn captcha(RawQuery(query): RawQuery) -> Response {
+    CAPTCHA.send(query.as_deref())
 }

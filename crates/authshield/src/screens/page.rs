@@ -86,6 +86,7 @@ impl Pages {
             ("enrol.html", include_str!("../../templates/screens/enrol.html")),
             ("recovery-codes.html", include_str!("../../templates/screens/recovery-codes.html")),
             ("register.html", include_str!("../../templates/screens/register.html")),
+            ("captcha.html", include_str!("../../templates/screens/captcha.html")),
             ("forgot.html", include_str!("../../templates/screens/forgot.html")),
             ("place.html", include_str!("../../templates/screens/place.html")),
             ("account.html", include_str!("../../templates/screens/account.html")),
@@ -201,24 +202,9 @@ impl Pages {
     }
 }
 
-/// Lets a page load what `directive` speaks of from `source`, too; a problem is no page and stays as it is.
-pub(super) fn allow(response: &mut Response, directive: &str, source: &str) {
-    let policy = response.headers().get(header::CONTENT_SECURITY_POLICY);
-    let Some(policy) = policy.and_then(|policy| policy.to_str().ok()) else { return };
-    let mut parts: Vec<String> = policy.split("; ").map(str::to_owned).collect();
-    match parts.iter_mut().find(|part| part.split(' ').next() == Some(directive)) {
-        Some(part) => *part = format!("{part} {source}"),
-        None => parts.insert(1, format!("{directive} {source}")),
-    }
-    let policy = HeaderValue::try_from(parts.join("; ")).expect("directives and sources are ASCII");
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-}
-
 /// Lets a page run our script for passkeys, which asks us for challenges.
 pub(super) fn with_passkeys(mut response: Response) -> Response {
-    for directive in ["connect-src", "script-src"] {
-        allow(&mut response, directive, "'self'");
-    }
+    policy::allow(&mut response, policy::OUR_SCRIPT);
     response
 }
 

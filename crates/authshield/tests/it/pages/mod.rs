@@ -1,6 +1,7 @@
 //! The pages where people sign in and look after their account, as a browser without scripts uses them.
 
 mod account;
+mod captcha;
 mod forms;
 mod passkeys;
 
