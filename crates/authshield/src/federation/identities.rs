@@ -36,7 +36,7 @@ pub enum IdentityError {
 /// Whether somebody has an identity of a provider that is still there.
 pub async fn has_usable(tx: &mut Tx, app: &App, user: UserId) -> onesql::Result<bool> {
     let usable = |identity: &Identity| {
-        app.providers.all().iter().any(|provider| provider.issuer() == identity.issuer)
+        app.providers.all().iter().any(|provider| provider.issues(&identity.issuer))
     };
     Ok(sql::of(tx, user).await?.iter().any(usable))
 }

@@ -1,8 +1,8 @@
-//! Signing in with an account somewhere else: at a provider of OpenID Connect.
+//! Signing in with an account somewhere else: at a provider of OpenID Connect, or at GitHub.
 //!
 //! ```text
 //! GET  /auth/oauth/{provider}           the browser is sent there ─ begin
-//! GET  /auth/oauth/{provider}/callback  it comes back ─ come_back
+//! GET  /auth/oauth/{provider}/callback  it comes back ─ come_back; from Apple with a POST
 //!     Flow::find           did this browser leave for this provider?  (a sealed cookie)
 //!     sql::take_state      for the first time?
 //!     Provider::vouch      code against ID token: signature and claims  (rules::judge, pure)
@@ -22,12 +22,16 @@
 //! identity comes for the first time: proved on both sides, it finds its account; an account that nobody
 //! proved goes, with all that somebody put into it, when the owner of the address comes.
 
+mod apple;
 mod flow;
+mod github;
 pub mod http;
 mod identities;
+mod microsoft;
 mod provider;
 mod rules;
 mod sql;
+mod wire;
 
 use std::time::Duration;
 
@@ -130,7 +134,7 @@ pub async fn begin(
         ends: ctx.now.as_second() + flow::LASTS,
     };
     let mut cookies = flow::abandoned(app, headers);
-    cookies.push(flow.to_cookie(app));
+    cookies.push(flow.to_cookie(app, provider.posts_back()));
     Ok(Journey { to: provider.authorization(&place, &flow), cookies })
 }
 
@@ -144,6 +148,10 @@ pub struct Callback {
     pub iss: Option<String>,
     /// Why there is no code.
     pub error: Option<String>,
+    /// What Apple tells the browser of its owner; it comes in a form.
+    pub user: Option<String>,
+    /// Whether it came in a form.
+    pub posted: bool,
 }
 
 /// Why a browser that came back is sent nowhere.
@@ -169,7 +177,12 @@ pub async fn come_back(
     headers: &HeaderMap,
 ) -> Result<Journey, CallbackError> {
     let provider = app.providers.get(name).ok_or(CallbackError::NoSuchProvider)?;
-    let flow = match solicited(app, ctx, name, &callback, headers).await? {
+    let solicited = if callback.posted && !provider.posts_back() {
+        Err("posted")
+    } else {
+        solicited(app, ctx, name, &callback, headers).await?
+    };
+    let flow = match solicited {
         Ok(flow) => flow,
         Err(reason) => {
             refused(app, ctx, name, None, Failure { stage: "state", reason }).await?;
@@ -240,7 +253,7 @@ async fn vouched(
     let place = provider.place(now).await?;
     // RFC 9207, 2.4: before anything else that came back is believed.
     match &callback.iss {
-        Some(iss) if iss != provider.issuer() => return Err(at("other_issuer")),
+        Some(iss) if !provider.is_called(iss) => return Err(at("other_issuer")),
         None if place.authorization_response_iss_parameter_supported => return Err(at("no_iss")),
         _ => {}
     }
@@ -248,7 +261,11 @@ async fn vouched(
         return Err(at(rules::known_error(error)));
     }
     let code = callback.code.as_deref().ok_or(at("no_code"))?;
-    provider.vouch(&place, flow, code, now).await
+    let mut person = provider.vouch(&place, flow, code, now).await?;
+    if let Some(user) = callback.user.as_deref().filter(|_| provider.posts_back()) {
+        person.name = person.name.or_else(|| apple::name(user));
+    }
+    Ok(person)
 }
 
 /// Returns the application's address with an answer.
@@ -396,8 +413,16 @@ async fn account_of(
             Some(user) => sql::of(tx, user.id).await?,
             None => Vec::new(),
         };
-        theirs.retain(|identity| identity.issuer == person.issuer);
-        if theirs.iter().any(|identity| identity.subject == person.subject) {
+        // A tenant that is another is the same provider: the address may have moved there.
+        let provider = app.providers.get(&person.provider);
+        theirs.retain(|identity| {
+            identity.issuer == person.issuer
+                || provider.is_some_and(|provider| provider.issues(&identity.issuer))
+        });
+        let is_it = |identity: &Identity| {
+            identity.issuer == person.issuer && identity.subject == person.subject
+        };
+        if theirs.iter().any(is_it) {
             // It was linked just now.
             continue;
         }

@@ -56,6 +56,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+pub use form::Form;
 pub use page::Pages;
 pub(crate) use problems::Reader;
 

@@ -1,6 +1,8 @@
 //! Signing in at a provider: with one that others wrote, and with one that lies.
 
 mod hostile;
+mod named;
+mod others;
 mod refusals;
 mod story;
 

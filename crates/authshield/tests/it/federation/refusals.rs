@@ -34,7 +34,7 @@ fn ann() -> Value {
     json!({ "sub": "7", "email": "ann@example.org", "email_verified": true })
 }
 
-async fn last_refusal(app: &TestApp) -> String {
+pub(super) async fn last_refusal(app: &TestApp) -> String {
     let events = app.events().await;
     let refusal = events.iter().rev().find_map(|event| event.strip_prefix("FEDERATION_REFUSED/"));
     refusal.unwrap_or_default().to_owned()
