@@ -355,7 +355,8 @@ pub async fn link_identity(
 
 /// Remove an identity from the own account; the owner gets a mail.
 ///
-/// Not the last way of signing in. It needs a fresh proof of who asks.
+/// Not the last way of signing in. Every other session ends: whoever came in by it is out. It needs a fresh proof
+/// of who asks.
 #[utoipa::path(
     delete, path = "/api/v1/users/me/identities/{id}", tag = "federation",
     security(("access_token" = [])),

@@ -39,7 +39,7 @@ use axum::http::HeaderMap;
 use onesql::Tx;
 use url::Url;
 
-pub use identities::{IdentityError, has_usable, link, list, remove};
+pub use identities::{IdentityError, has_usable, link, list, remove, remove_all};
 pub use provider::{Failure, Provider, Providers, SetupError};
 pub use rules::Refusal;
 pub use sql::{Identity, delete_since, of};

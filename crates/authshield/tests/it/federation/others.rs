@@ -183,7 +183,7 @@ async fn g01_apple_sends_a_form_back_which_counts_once_in_the_browser_that_left(
     post_back(&app, "github", &form, &cookie).await.is(400, "OAUTH_CALLBACK_INVALID");
     assert_eq!(last_refusal(&app).await, "posted");
     let json = app.post("/api/v1/auth/oauth/apple/callback", json!({ "state": "s" })).await;
-    json.is(415, "UNSUPPORTED_MEDIA_TYPE");
+    json.is(415, "REQUEST_UNSUPPORTED_MEDIA_TYPE");
 }
 
 /// Attack: B05, G02, G03, G04, G05
@@ -239,6 +239,7 @@ async fn g04_github_is_believed_for_the_primary_address_if_it_was_verified() {
         assert_eq!(last_refusal(&app).await, reason);
     }
     // It says of nobody when they signed in.
+    says(1, json!([]));
     let back =
         Browser::default().go(&app, &door("github", &[("max_age", "60")]), APPLICATION).await;
     assert_eq!(Told::read(&back.unwrap()).error.as_deref(), Some("server_error"));

@@ -298,6 +298,36 @@ async fn b01_to_b05_whoever_was_there_before_has_nothing_when_the_owner_comes() 
     assert_eq!(enter_as(&app, "", "acme").await.id, bea.id);
     assert_eq!(app.me(&ann).await.ok(200).body["email"], "ann@example.org");
 
+    // B02, B03: whoever was in and linked what is theirs is out when it is removed, with every session that
+    // it opened; and when the owner shows up by mail, it is gone.
+    let owner_of = app.sign_up("dan@example.org").await;
+    let thief = json!({ "sub": "thief", "email": "dan@example.org", "email_verified": false });
+    hostile.vouches_for(thief);
+    let link = async |who: &Person| {
+        let code = Browser::default().sign_in(&app, "acme").await.code();
+        let linked = app.post_as(who, IDENTITIES, shown(&code)).await;
+        format!("{IDENTITIES}/{}", linked.ok(201).body["id"].as_str().unwrap())
+    };
+    let linked = link(&owner_of).await;
+    let inside = enter_as(&app, "", "acme").await;
+    assert_eq!(inside.id, owner_of.id);
+    app.delete_as(&owner_of, &linked).await.ok(204);
+    app.me(&inside).await.is(401, "AUTH_TOKEN_REVOKED");
+    app.refresh(&inside.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+    app.me(&owner_of).await.ok(200);
+    let events = app.events().await;
+    assert!(events.contains(&"SESSION_REVOKED/identity_removed".to_owned()), "{events:?}");
+    link(&owner_of).await;
+    let inside = enter_as(&app, "", "acme").await;
+    // What waits goes out first, so that the link comes last.
+    app.mails().await;
+    app.post("/api/v1/auth/forgot-password", json!({ "email": "dan@example.org" })).await.ok(202);
+    let token = app.token_for("dan@example.org").await;
+    let reset = json!({ "token": token, "new_password": "a new one that nobody has" });
+    app.post("/api/v1/auth/reset-password", reset).await.ok(204);
+    app.me(&inside).await.is(401, "AUTH_TOKEN_REVOKED");
+    enter(&app, "", "acme").await.is(403, "OAUTH_EMAIL_UNVERIFIED");
+
     // Of two that come for the first time at once, both have the one account.
     hostile.vouches_for(owner("10", "cas@example.org"));
     let mut codes = Vec::new();
