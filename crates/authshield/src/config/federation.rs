@@ -19,7 +19,7 @@ settings! {
     /// Signing in with an account at a provider: what is the same for all of them.
     Oauth at "oauth" "." {
         /// The exact addresses of applications to which a browser is sent back with a one-time code. Without
-        /// any, nobody signs in that way.
+        /// any, people sign in that way on our own pages alone.
         return_to: Vec<String> {
             fallback: Fallback::Always(""),
             example: "https://app.acme.dev/signed-in,dev.acme.app:/signed-in",

@@ -70,7 +70,7 @@ impl Provider {
         let at = |stage| move |reason| Failure { stage, reason };
         if flow.max_age.is_some() {
             // It tells nobody when somebody signed in.
-            return Err(at("userinfo")("no_auth_time"));
+            return Err(at("authorization")("no_auth_time"));
         }
         let exchange = self.exchange(place, flow, code, now);
         let granted: Granted = self.ask(exchange).await.map_err(at("token"))?;

@@ -55,6 +55,8 @@ use crate::{guessing, login};
 use flow::Flow;
 use rules::{Arrival, Person};
 
+/// Where browsers come back to our own pages, which are one more application.
+pub const OWN_RETURN: &str = "/sign-in/return";
 /// How long an application may take to exchange a code.
 const CODE: Duration = Duration::from_mins(1);
 /// How often it is looked for an account that somebody else opens or deletes meanwhile.
@@ -100,6 +102,20 @@ pub struct Journey {
     pub cookies: Vec<String>,
 }
 
+/// Returns the address at which browsers come back to our own pages.
+#[must_use]
+pub fn own_return(app: &App) -> String {
+    format!("{}{OWN_RETURN}", app.config.issuer())
+}
+
+/// Makes a verifier, and the challenge that it fits (RFC 7636, 4).
+#[must_use]
+pub fn new_challenge(ctx: &Ctx) -> (String, String) {
+    let verifier = flow::random(ctx.world());
+    let challenge = rules::challenge_of(&verifier);
+    (verifier, challenge)
+}
+
 /// Sends a browser to a provider. Nothing is stored.
 pub async fn begin(
     app: &App,
@@ -109,7 +125,7 @@ pub async fn begin(
     wish: Wish,
 ) -> Result<Journey, BeginError> {
     let provider = app.providers.get(name).ok_or(BeginError::NoSuchProvider)?;
-    if !app.config.oauth.return_to.contains(&wish.return_to) {
+    if !app.config.oauth.return_to.contains(&wish.return_to) && wish.return_to != own_return(app) {
         return Err(BeginError::ReturnTo);
     }
     if !rules::is_challenge(&wish.challenge) {

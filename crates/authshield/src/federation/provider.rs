@@ -164,6 +164,19 @@ impl Provider {
         &self.settings.name
     }
 
+    /// What people call it.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        match self.name() {
+            "google" => "Google",
+            "gitlab" => "GitLab",
+            "microsoft" => "Microsoft",
+            "apple" => "Apple",
+            "github" => "GitHub",
+            other => other,
+        }
+    }
+
     /// Its issuer; at Microsoft with `{tenantid}` where there are several.
     #[must_use]
     pub fn issuer(&self) -> &str {

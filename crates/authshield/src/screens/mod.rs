@@ -4,6 +4,7 @@
 //! ```text
 //! GET  /sign-in, POST                   ─ login::log_in::<Cookie>
 //! POST /sign-in/second-factor, /enrol   ─ second_factor::verify, confirm_enrolment
+//! GET  /sign-in/at/{provider}, /sign-in/return ─ federation::begin, redeem::<Cookie>
 //! POST /sign-out                        ─ sessions::log_out
 //! GET  /register, POST                  ─ registration::register
 //! GET  /forgot-password, POST           ─ recovery::forgot
@@ -41,6 +42,7 @@ mod page;
 mod password;
 mod problems;
 mod prove;
+mod provider;
 mod register;
 mod reset;
 mod rules;
@@ -64,8 +66,8 @@ use crate::app::App;
 use crate::frame;
 use crate::limits::Rule;
 use crate::limits::rules::{
-    LOGIN_PER_CLIENT, MAIL_PER_CLIENT, REDEEM_PER_CLIENT, REGISTER_PER_CLIENT,
-    SECOND_FACTOR_PER_CLIENT,
+    FEDERATION_PER_CLIENT, LOGIN_PER_CLIENT, MAIL_PER_CLIENT, REDEEM_PER_CLIENT,
+    REGISTER_PER_CLIENT, SECOND_FACTOR_PER_CLIENT,
 };
 
 /// Returns every page.
@@ -125,6 +127,8 @@ fn people(app: &App) -> Router<App> {
             second_factor::CONFIRM,
             get(second_factor::anew).merge(post(second_factor::confirm).layer(second)),
         )
+        .route(provider::LEAVE, get(provider::leave).layer(limited(&FEDERATION_PER_CLIENT)))
+        .route(provider::RETURN, get(provider::come_back).layer(limited(&FEDERATION_PER_CLIENT)))
         .route(sign_in::RESEND, post(sign_in::resend).layer(limited(&MAIL_PER_CLIENT)))
         .route(sign_in::SIGN_OUT, post(sign_in::sign_out))
         .route(

@@ -12,7 +12,7 @@ use super::page::{Message, Next};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, forgot, register, second_factor};
+use super::{account, cookie, forgot, provider, register, second_factor};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::kernel::EmailAddress;
@@ -98,6 +98,11 @@ pub(super) async fn sign_in(
     Ok(show(&app, &visit, &typed, None, unverified, &wrong))
 }
 
+/// Shows the form to who did not get in another way.
+pub(super) fn again(app: &App, visit: &Visit, wrong: &Wrong) -> Response {
+    show(app, visit, "", None, false, wrong)
+}
+
 fn show(
     app: &App,
     visit: &Visit,
@@ -115,6 +120,7 @@ fn show(
         forgot => visit.action(app, forgot::PATH),
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),
+        providers => provider::links(app, visit),
     };
     wrong.mark(app, app.pages.show(wrong.status(), "sign-in.html", visit, context))
 }

@@ -3,6 +3,7 @@
 mod hostile;
 mod named;
 mod others;
+mod own_pages;
 mod refusals;
 mod story;
 

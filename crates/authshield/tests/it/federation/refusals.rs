@@ -10,7 +10,7 @@ use super::hostile::{Behaviour, Hostile};
 use super::*;
 use crate::support::{PASSWORD, claims};
 
-async fn start() -> (Hostile, TestApp) {
+pub(super) async fn start() -> (Hostile, TestApp) {
     let hostile = Hostile::start().await;
     let (a, b) = (hostile.issuer("a"), hostile.issuer("b"));
     let app = service(&[
@@ -30,7 +30,7 @@ async fn start() -> (Hostile, TestApp) {
 }
 
 /// Of whom the provider says the truth.
-fn ann() -> Value {
+pub(super) fn ann() -> Value {
     json!({ "sub": "7", "email": "ann@example.org", "email_verified": true })
 }
 
@@ -60,6 +60,14 @@ async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
         assert_eq!(down.header("retry-after"), "5");
     }
     app.log_in("local@example.org", PASSWORD).await.ok(200);
+    app.advance(Duration::from_secs(6));
+    // Keys that do not come are waited for once, and not by one browser after the other.
+    hostile.behaves(Behaviour { keeps_keys: true, ..Behaviour::default() });
+    let told = (0..4).map(|_| async { Browser::default().sign_in(&app, "acme").await.error });
+    for error in join_all(told).await {
+        assert_eq!(error.as_deref(), Some("temporarily_unavailable"));
+    }
+    assert_eq!((hostile.asked_for_keys(), &*last_refusal(&app).await), (1, "timeout"));
     app.advance(Duration::from_secs(6));
     hostile.vouches_for(ann());
     let person = enter_as(&app, "", "acme").await;
