@@ -177,6 +177,14 @@ page-setup = Eröffnen Sie das erste Konto
     .wrong-name = Ein Name hat höchstens 200 Zeichen und keine unsichtbaren.
     .taken = Diese Adresse hat schon ein Konto. Wählen Sie eine andere.
 
+page-federation = Mit { $provider } anmelden
+    .denied = Die Anmeldung dort kam nicht zustande. Versuchen Sie es noch einmal, oder melden Sie sich anders an.
+    .unavailable = Der Anbieter antwortet gerade nicht. Versuchen Sie es später noch einmal, oder melden Sie sich anders an.
+    .unverified = Der Anbieter bestätigt nicht, dass die Adresse Ihnen gehört; deshalb lässt sich damit kein Konto finden oder eröffnen. Melden Sie sich an wie bisher.
+    .other = Ihr Konto gehört zu einer anderen Anmeldung bei diesem Anbieter. Nehmen Sie jene, oder melden Sie sich anders an.
+    .closed = Zurzeit können keine Konten eröffnet werden.
+    .over = Diese Anmeldung gilt nicht mehr. Beginnen Sie neu.
+
 page-sign-in = Anmelden
     .action = Anmelden
     .forgot = Passwort vergessen?

@@ -182,6 +182,14 @@ page-setup = Open the first account
     .wrong-name = A name has at most 200 characters, and none that are invisible.
     .taken = This address has an account already. Choose another.
 
+page-federation = Sign in with { $provider }
+    .denied = You did not sign in there. Try again, or sign in another way.
+    .unavailable = The provider does not answer at the moment. Try again later, or sign in another way.
+    .unverified = The provider does not confirm that your address is yours, so no account can be found or opened with it. Sign in as before.
+    .other = Your account belongs to another sign-in at this provider. Use that one, or sign in another way.
+    .closed = New accounts cannot be opened at the moment.
+    .over = This sign-in is not valid any more. Begin again.
+
 page-sign-in = Sign in
     .action = Sign in
     .forgot = Forgot your password?

@@ -106,6 +106,7 @@ fn mount(
             group!(
                 federation::http::begin_federation,
                 federation::http::return_from_provider,
+                federation::http::return_by_form,
                 federation::http::redeem_federation
             ),
         ))

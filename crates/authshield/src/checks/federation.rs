@@ -17,7 +17,7 @@ impl Check for Reachable {
         title: "Sign-in providers",
         verifies: "Each provider at which people sign in publishes a discovery document under exactly the \
                    issuer that is configured, endpoints that are encrypted and not inside, and keys that can \
-                   be used. Whether it knows the client, its secret and the redirect URI shows at a sign-in \
+                   be used; GitHub, which has none, answers, and so does its API. Whether it knows the client, its secret and the redirect URI shows at a sign-in \
                    only: the URI is printed, to compare it with what is registered there.",
         expected: "providers that are there",
         remedy: "Compare the issuer byte by byte with the one in its discovery document, and see that a \
@@ -27,7 +27,9 @@ impl Check for Reachable {
             "oauth_oidc2.issuer",
             "oauth_google.client_id",
             "oauth_gitlab.issuer",
-            "oauth.return_to",
+            "oauth_microsoft.tenant",
+            "oauth_apple.client_id",
+            "oauth_github.issuer",
         ],
         parents: &["CFG-2"],
         effect: Effect::Network,
@@ -44,8 +46,14 @@ impl Check for Reachable {
             Err(error) => return Verdict::fail(error.to_string()),
         };
         let mut found = Vec::new();
-        for provider in providers.all() {
-            if let Err(failure) = provider.probe(at.now()).await {
+        let probes = providers.all().iter().map(|provider| provider.probe(at.now()));
+        let probed = futures_util::future::join_all(probes).await;
+        for (provider, outcome) in providers.all().iter().zip(probed) {
+            if provider.posts_back() && !provider.redirect_uri.starts_with("https://") {
+                return Verdict::fail("apple sends browsers back to https addresses only")
+                    .evidence(&provider.redirect_uri);
+            }
+            if let Err(failure) = outcome {
                 let (name, stage, why) = (provider.name(), failure.stage, failure.reason);
                 return Verdict::fail(format!("{name}: {stage}: {why}"))
                     .evidence(provider.issuer());
@@ -54,11 +62,6 @@ impl Check for Reachable {
         }
         if found.is_empty() {
             return Verdict::skip("nobody signs in at a provider (none is configured)");
-        }
-        if at.config().oauth.return_to.is_empty() {
-            return Verdict::warn(
-                "oauth.return_to names no application, so nobody can sign in there",
-            );
         }
         Verdict::pass(found.join(", "))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::lints;
+use super::lints::{self, Lint, refuse};
 use super::mail::ImapTls;
 use super::setting::{Fallback, HOUR, SECOND, settings};
 use super::value::items;
@@ -29,7 +29,7 @@ settings! {
         mailboxes: Option<SecretString> {
             example: "imaps://canary%40example.org:<password>@imap.example.org/INBOX",
             mistaken: &["CANARY_IMAP", "CANARY_IMAP_URL", "CANARY_IMAP_URLS", "CANARY_URL"],
-            lints: &[lints::MAILBOXES],
+            lints: &[MAILBOXES],
         }
         /// The certificate, PEM, of a private authority that signed those of the mailboxes' servers.
         imap_ca_file: Option<PathBuf> {
@@ -137,6 +137,16 @@ fn decoded(text: &str) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+pub(super) const MAILBOXES: Lint = Lint {
+    id: "mailbox",
+    about: "a mailbox that is not a URL such as `imaps://user:password@host/INBOX`",
+    waivable: false,
+    check: |subject| {
+        let found = items(subject.text).map(CanaryMailbox::parse).find_map(Result::err);
+        found.and_then(|why| refuse(format!("names a mailbox that {why}")))
+    },
+};
 
 #[cfg(test)]
 mod tests {

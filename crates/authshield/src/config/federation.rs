@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::lints::{self, Lint, refuse};
 use super::root::Config;
@@ -15,7 +19,7 @@ settings! {
     /// Signing in with an account at a provider: what is the same for all of them.
     Oauth at "oauth" "." {
         /// The exact addresses of applications to which a browser is sent back with a one-time code. Without
-        /// any, nobody signs in that way.
+        /// any, people sign in that way on our own pages alone.
         return_to: Vec<String> {
             fallback: Fallback::Always(""),
             example: "https://app.acme.dev/signed-in,dev.acme.app:/signed-in",
@@ -139,13 +143,127 @@ settings! {
     }
 }
 
+settings! {
+    /// Microsoft, as provider `microsoft`: Entra ID, and personal accounts.
+    OauthMicrosoft at "oauth_microsoft" "." {
+        /// The application's (client) id; unset, the provider does not exist.
+        client_id: Option<String> {
+            example: "6731de76-14a6-49ae-97bc-6eba6914391e",
+            mistaken: &["MICROSOFT_CLIENT_ID", "AZURE_CLIENT_ID", "ENTRA_CLIENT_ID"],
+        }
+        /// The value of a client secret, not its id.
+        client_secret: Option<SecretString> {
+            example: "<the value of the client secret>",
+            mistaken: &["MICROSOFT_CLIENT_SECRET", "AZURE_CLIENT_SECRET", "ENTRA_CLIENT_SECRET"],
+            lints: &[lints::SHORT_SECRET],
+        }
+        /// Whose accounts: the directory (tenant) id of one organization; `organizations` for those of every one,
+        /// `consumers` for personal ones, `common` for all of them.
+        tenant: String {
+            fallback: Fallback::Always("common"),
+            example: "72f988bf-86f1-41af-91ab-2d7cd011db47",
+            mistaken: &["MICROSOFT_TENANT", "MICROSOFT_TENANT_ID", "AZURE_TENANT_ID", "ENTRA_TENANT_ID"],
+            lints: &[TENANT],
+        }
+        /// Where it is: another one for national clouds.
+        authority: String {
+            fallback: Fallback::Always("https://login.microsoftonline.com"),
+            example: "https://login.microsoftonline.us",
+            lints: &[lints::HTTPS, ISSUER],
+        }
+    }
+}
+
+settings! {
+    /// Apple, as provider `apple`. It sends browsers back to https addresses only.
+    OauthApple at "oauth_apple" "." {
+        /// The identifier of the Services ID; unset, the provider does not exist.
+        client_id: Option<String> {
+            example: "dev.acme.sign-in",
+            mistaken: &["APPLE_CLIENT_ID", "APPLE_SERVICES_ID"],
+        }
+        /// The id of the team, ten letters and digits.
+        team_id: Option<String> {
+            example: "A1B2C3D4E5",
+            mistaken: &["APPLE_TEAM_ID"],
+        }
+        /// The id of the key, ten letters and digits.
+        key_id: Option<String> {
+            example: "F6G7H8J9K0",
+            mistaken: &["APPLE_KEY_ID"],
+        }
+        /// The key, as in its `.p8` file: what proves who we are is signed with it, anew each time.
+        private_key: Option<SecretString> {
+            example: "<what is in the .p8 file>",
+            mistaken: &["APPLE_PRIVATE_KEY", "APPLE_KEY", "APPLE_CLIENT_SECRET"],
+            lints: &[APPLE_KEY],
+        }
+        /// Where it is.
+        issuer: String {
+            fallback: Fallback::Always("https://appleid.apple.com"),
+            example: "https://appleid.apple.com",
+            lints: &[lints::HTTPS, ISSUER],
+        }
+    }
+}
+
+settings! {
+    /// GitHub, as provider `github`: github.com, or an own one.
+    OauthGithub at "oauth_github" "." {
+        /// The client id of the OAuth app; unset, the provider does not exist.
+        client_id: Option<String> {
+            example: "Ov23liJ8pQ2xYz4aBcDe",
+            mistaken: &["GITHUB_CLIENT_ID"],
+            foreign: &["GITHUB_CLIENT_ID"],
+        }
+        /// A client secret of it.
+        client_secret: Option<SecretString> {
+            example: "<a client secret>",
+            mistaken: &["GITHUB_CLIENT_SECRET"],
+            foreign: &["GITHUB_CLIENT_SECRET"],
+            lints: &[lints::SHORT_SECRET],
+        }
+        /// Where it is.
+        issuer: String {
+            fallback: Fallback::Always("https://github.com"),
+            example: "https://github.acme.dev",
+            lints: &[lints::HTTPS, ISSUER],
+        }
+    }
+}
+
+/// What a provider speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OauthKind {
+    /// OpenID Connect.
+    OpenId,
+    /// OpenID Connect for many tenants at once: the issuer has `{tenantid}` where the tenant's id stands.
+    Microsoft {
+        /// Whose accounts, as the configuration says.
+        tenant: String,
+    },
+    /// OpenID Connect with a secret that is signed with a key, which is `client_secret` here.
+    Apple {
+        /// Whose key.
+        team_id: String,
+        /// Which key.
+        key_id: String,
+    },
+    /// OAuth 2 and an API.
+    Github,
+}
+
 /// A provider at which people sign in.
 #[derive(Debug, Clone)]
 pub struct OauthProvider {
     /// What it is called in addresses and events.
     pub name: String,
+    /// What it speaks.
+    pub kind: OauthKind,
     /// Its issuer.
     pub issuer: String,
+    /// Where its discovery document is, without the path that all have.
+    pub place: String,
     /// Who we are to it.
     pub client_id: String,
     /// How we prove that.
@@ -156,6 +274,23 @@ pub struct OauthProvider {
     pub email_domains: Vec<String>,
     /// Whether its addresses count as verified even if it does not say so.
     pub trust_email: bool,
+}
+
+impl OauthProvider {
+    /// One of OpenID Connect that is like most.
+    fn usual(name: &str, issuer: &str, client_id: &str, client_secret: &SecretString) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: OauthKind::OpenId,
+            issuer: issuer.to_owned(),
+            place: issuer.trim_end_matches('/').to_owned(),
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.clone(),
+            scopes: ["openid", "email", "profile"].map(str::to_owned).into(),
+            email_domains: Vec::new(),
+            trust_email: false,
+        }
+    }
 }
 
 impl Config {
@@ -169,13 +304,10 @@ impl Config {
                     (&$section.issuer, &$section.client_id, &$section.client_secret)
                 {
                     all.push(OauthProvider {
-                        name: $section.name.clone(),
-                        issuer: issuer.clone(),
-                        client_id: id.clone(),
-                        client_secret: secret.clone(),
                         scopes: $section.scopes.clone(),
                         email_domains: $section.email_domains.clone(),
                         trust_email: $section.trust_email,
+                        ..OauthProvider::usual(&$section.name, issuer, id, secret)
                     });
                 }
             };
@@ -189,19 +321,68 @@ impl Config {
         ];
         for (name, issuer, id, secret) in presets {
             if let (Some(id), Some(secret)) = (id, secret) {
-                all.push(OauthProvider {
-                    name: name.to_owned(),
-                    issuer: issuer.to_owned(),
-                    client_id: id.clone(),
-                    client_secret: secret.clone(),
-                    scopes: ["openid", "email", "profile"].map(str::to_owned).into(),
-                    email_domains: Vec::new(),
-                    trust_email: false,
-                });
+                all.push(OauthProvider::usual(name, issuer, id, secret));
             }
         }
+        all.extend(self.oauth_microsoft.provider());
+        all.extend(self.oauth_apple.provider());
+        all.extend(self.oauth_github.provider());
         all
     }
+}
+
+impl OauthMicrosoft {
+    fn provider(&self) -> Option<OauthProvider> {
+        let (id, secret) = (self.client_id.as_ref()?, self.client_secret.as_ref()?);
+        let (base, tenant) = (self.authority.trim_end_matches('/'), &self.tenant);
+        // What the discovery documents of the endpoints for several tenants say.
+        let issued_by = match tenant.as_str() {
+            "common" | "organizations" => "{tenantid}",
+            "consumers" => PERSONAL_ACCOUNTS,
+            one => one,
+        };
+        Some(OauthProvider {
+            kind: OauthKind::Microsoft { tenant: tenant.clone() },
+            place: format!("{base}/{tenant}/v2.0"),
+            ..OauthProvider::usual("microsoft", &format!("{base}/{issued_by}/v2.0"), id, secret)
+        })
+    }
+}
+
+impl OauthApple {
+    fn provider(&self) -> Option<OauthProvider> {
+        let (id, key) = (self.client_id.as_ref()?, self.private_key.as_ref()?);
+        let (team_id, key_id) = (self.team_id.clone()?, self.key_id.clone()?);
+        Some(OauthProvider {
+            kind: OauthKind::Apple { team_id, key_id },
+            scopes: ["openid", "email", "name"].map(str::to_owned).into(),
+            ..OauthProvider::usual("apple", &self.issuer, id, key)
+        })
+    }
+}
+
+impl OauthGithub {
+    fn provider(&self) -> Option<OauthProvider> {
+        let (id, secret) = (self.client_id.as_ref()?, self.client_secret.as_ref()?);
+        Some(OauthProvider {
+            kind: OauthKind::Github,
+            scopes: vec!["user:email".to_owned()],
+            ..OauthProvider::usual("github", self.issuer.trim_end_matches('/'), id, secret)
+        })
+    }
+}
+
+/// The tenant of all personal accounts at Microsoft.
+pub const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// Reads a key as Apple gives it out: PKCS#8 of P-256 in PEM.
+#[must_use]
+pub fn apple_key(pem: &str) -> Option<EcdsaKeyPair> {
+    let body = pem.trim().strip_prefix("-----BEGIN PRIVATE KEY-----")?;
+    let body = body.strip_suffix("-----END PRIVATE KEY-----")?;
+    let body: Zeroizing<String> = Zeroizing::new(body.split_whitespace().collect());
+    let der = Zeroizing::new(BASE64_STANDARD.decode(body.as_bytes()).ok()?);
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).ok()
 }
 
 /// Which setting needs which other, and whether either is set.
@@ -232,6 +413,12 @@ pub(super) fn needs(config: &Config) -> Vec<(&'static str, bool, &'static str, b
     named!("oauth_oidc2", config.oauth_oidc2);
     all_of!("oauth_google", "client_id": google.client_id.is_some(), "client_secret": google.client_secret.is_some());
     all_of!("oauth_gitlab", "client_id": gitlab.client_id.is_some(), "client_secret": gitlab.client_secret.is_some());
+    let (microsoft, apple, github) =
+        (&config.oauth_microsoft, &config.oauth_apple, &config.oauth_github);
+    all_of!("oauth_microsoft", "client_id": microsoft.client_id.is_some(), "client_secret": microsoft.client_secret.is_some());
+    all_of!("oauth_apple", "client_id": apple.client_id.is_some(), "team_id": apple.team_id.is_some(),
+            "key_id": apple.key_id.is_some(), "private_key": apple.private_key.is_some());
+    all_of!("oauth_github", "client_id": github.client_id.is_some(), "client_secret": github.client_secret.is_some());
     all
 }
 
@@ -300,5 +487,36 @@ pub(super) const NAME: Lint = Lint {
             return None;
         }
         refuse("must be 1 to 32 small letters, digits and hyphens")
+    },
+};
+
+pub(super) const TENANT: Lint = Lint {
+    id: "tenant",
+    about: "a tenant of Microsoft that is neither an id nor one of the three names for several",
+    waivable: false,
+    check: |subject| {
+        let is_id = uuid::Uuid::try_parse(subject.text)
+            .is_ok_and(|id| id.hyphenated().to_string() == subject.text);
+        if is_id || matches!(subject.text, "common" | "organizations" | "consumers") {
+            return None;
+        }
+        refuse(
+            "must be `common`, `organizations`, `consumers`, or a directory (tenant) id in small letters \
+             such as `72f988bf-86f1-41af-91ab-2d7cd011db47`: tokens carry the id and never a domain",
+        )
+    },
+};
+
+pub(super) const APPLE_KEY: Lint = Lint {
+    id: "apple-key",
+    about: "a key that is not one of Apple's `.p8` files: P-256, PKCS#8, PEM",
+    waivable: false,
+    check: |subject| {
+        if apple_key(subject.text).is_some() {
+            return None;
+        }
+        refuse(
+            "must be what is in the `.p8` file from Apple, from `-----BEGIN PRIVATE KEY-----` on",
+        )
     },
 };

@@ -8,7 +8,7 @@ use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::canary::CanaryMailbox;
+use super::canary;
 use super::federation;
 use super::finding::Severity;
 use super::setting::{Kind, PREFIX};
@@ -78,9 +78,11 @@ pub(super) const ALL: &[Lint] = &[
     federation::RETURN_TO,
     federation::ISSUER,
     federation::NAME,
+    federation::TENANT,
+    federation::APPLE_KEY,
     NAME_SERVERS,
     CANARIES,
-    MAILBOXES,
+    canary::MAILBOXES,
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is how a check ends")]
@@ -101,7 +103,10 @@ const CONTROL_CHARACTER: Lint = Lint {
         if subject.text.ends_with('\r') {
             return refuse("ends with a carriage return; save the file with Unix line ends");
         }
-        let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+        // A key in PEM has lines.
+        let is_pem = subject.secret && subject.text.starts_with("-----BEGIN ");
+        let odd =
+            |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control() && !(is_pem && c == '\n');
         if subject.text.contains(odd) {
             return refuse("has a line break, a control character or a byte that is not UTF-8");
         }
@@ -569,16 +574,6 @@ pub(super) const CANARIES: Lint = Lint {
             return None;
         }
         refuse("must be one to three addresses, such as `canary@acme.dev`")
-    },
-};
-
-pub(super) const MAILBOXES: Lint = Lint {
-    id: "mailbox",
-    about: "a mailbox that is not a URL such as `imaps://user:password@host/INBOX`",
-    waivable: false,
-    check: |subject| {
-        let found = items(subject.text).map(CanaryMailbox::parse).find_map(Result::err);
-        found.and_then(|why| refuse(format!("names a mailbox that {why}")))
     },
 };
 

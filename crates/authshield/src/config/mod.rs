@@ -44,7 +44,7 @@ pub use canary::{Canary, CanaryMailbox};
 pub use captcha::{Captcha, CaptchaProvider, CaptchaWhen};
 pub use export::{EventFormat, ExportSyslog, ExportWebhook};
 pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};
-pub use federation::OauthProvider;
+pub use federation::{OauthKind, OauthProvider, PERSONAL_ACCOUNTS, apple_key};
 pub use finding::{Finding, Refused, Severity};
 pub use fingerprint::{Changes, FingerprintKey, Fingerprints};
 pub use lints::{Lint, is_sandbox_relay};

@@ -14,7 +14,9 @@ use super::accounts::{
 use super::canary::Canary;
 use super::captcha::Captcha;
 use super::export::{ExportSyslog, ExportWebhook};
-use super::federation::{Oauth, OauthGitlab, OauthGoogle, OauthOidc, OauthOidc2};
+use super::federation::{
+    Oauth, OauthApple, OauthGithub, OauthGitlab, OauthGoogle, OauthMicrosoft, OauthOidc, OauthOidc2,
+};
 use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
@@ -249,6 +251,12 @@ settings! {
         oauth_google: OauthGoogle,
         /// `oauth_gitlab.*`
         oauth_gitlab: OauthGitlab,
+        /// `oauth_microsoft.*`
+        oauth_microsoft: OauthMicrosoft,
+        /// `oauth_apple.*`
+        oauth_apple: OauthApple,
+        /// `oauth_github.*`
+        oauth_github: OauthGithub,
         /// `oauth_oidc.*`
         oauth_oidc: OauthOidc,
         /// `oauth_oidc2.*`

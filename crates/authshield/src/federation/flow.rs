@@ -74,7 +74,7 @@ pub(super) fn abandoned(app: &App, headers: &HeaderMap) -> Vec<String> {
     if names.len() < AT_ONCE {
         return Vec::new();
     }
-    names.into_iter().map(|name| cookie(app, name, "", 0)).collect()
+    names.into_iter().map(|name| cookie(app, name, "", 0, false)).collect()
 }
 
 fn is_encrypted(app: &App) -> bool {
@@ -83,11 +83,12 @@ fn is_encrypted(app: &App) -> bool {
 
 impl Flow {
     /// Seals it into a cookie. It is sent along when the provider sends the browser back, which is why it
-    /// cannot be `Strict`.
-    pub(super) fn to_cookie(&self, app: &App) -> String {
+    /// cannot be `Strict`; and not even `Lax` where the browser `posts` a form from the provider's page. That
+    /// opens nothing: a form of another page does not know the state, which is what finds the cookie.
+    pub(super) fn to_cookie(&self, app: &App, posts: bool) -> String {
         let text = serde_json::to_vec(self).expect("a flow is plain data");
         let sealed = BASE64.encode(app.vault.seal(SEALED_FOR, &text));
-        cookie(app, &cookie_name(app, &self.state), &sealed, LASTS)
+        cookie(app, &cookie_name(app, &self.state), &sealed, LASTS, posts)
     }
 
     /// Finds the one of a state among the cookies of a browser; the error says why there is none.
@@ -115,11 +116,13 @@ impl Flow {
 
     /// Returns the cookie that takes its cookie away.
     pub(super) fn no_cookie(&self, app: &App) -> String {
-        cookie(app, &cookie_name(app, &self.state), "", 0)
+        cookie(app, &cookie_name(app, &self.state), "", 0, false)
     }
 }
 
-fn cookie(app: &App, name: &str, value: &str, lasts: i64) -> String {
+fn cookie(app: &App, name: &str, value: &str, lasts: i64, is_cross_site: bool) -> String {
     let secure = if is_encrypted(app) { "; Secure" } else { "" };
-    format!("{name}={value}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Lax{secure}")
+    // Without TLS browsers take no such cookie, and Apple sends nobody back.
+    let site = if is_cross_site && is_encrypted(app) { "None" } else { "Lax" };
+    format!("{name}={value}; Path=/; Max-Age={lasts}; HttpOnly; SameSite={site}{secure}")
 }

@@ -16,6 +16,7 @@ use crate::accounts::http::CallerProblems;
 use crate::app::{App, Body, Ctx, Params, PathId};
 use crate::kernel::{FederationToken, IdentityId, Timestamp};
 use crate::problem::{Code, Problem, problems};
+use crate::screens::Form;
 use crate::tokens::TokenPair;
 
 problems!(
@@ -25,6 +26,11 @@ problems!(
 problems!(
     /// What coming back may answer.
     ReturnProblems = ProviderNotFound | CallbackInvalid | ValidationFailed
+);
+problems!(
+    /// What coming back with a form may answer.
+    PostedReturnProblems = ProviderNotFound | CallbackInvalid | ValidationFailed | UnsupportedMediaType
+        | BodyTooLarge
 );
 problems!(
     /// What exchanging a code may answer.
@@ -208,7 +214,43 @@ pub async fn return_from_provider(
     Params(params): Params<ReturnParams>,
 ) -> Result<Journey, Problem> {
     let ReturnParams { state, code, iss, error } = params;
-    let callback = Callback { state, code, iss, error };
+    let callback = Callback { state, code, iss, error, user: None, posted: false };
+    Ok(super::come_back(&app, &ctx, &provider, callback, &headers).await?)
+}
+
+/// What Apple's page sends in a form; other fields are borne.
+#[derive(Deserialize, ToSchema)]
+pub struct ReturnForm {
+    /// The state that the browser was sent with.
+    state: Option<String>,
+    /// What is exchanged for tokens.
+    code: Option<String>,
+    /// Who says so (RFC 9207).
+    iss: Option<String>,
+    /// Why there is no code.
+    error: Option<String>,
+    /// Somebody's name, the first time, as JSON.
+    user: Option<String>,
+}
+
+/// Take a browser back from a provider whose page sends it with a form: Apple.
+///
+/// The browser goes on to the application.
+#[utoipa::path(
+    post, path = "/api/v1/auth/oauth/{provider}/callback", tag = "federation",
+    params(("provider" = String, Path, description = "The provider's name.")),
+    request_body(content = ReturnForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = SEE_OTHER, description = "To the application."), PostedReturnProblems),
+)]
+pub async fn return_by_form(
+    State(app): State<App>,
+    ctx: Ctx,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<ReturnForm>,
+) -> Result<Journey, Problem> {
+    let ReturnForm { state, code, iss, error, user } = form;
+    let callback = Callback { state, code, iss, error, user, posted: true };
     Ok(super::come_back(&app, &ctx, &provider, callback, &headers).await?)
 }
 
@@ -313,7 +355,8 @@ pub async fn link_identity(
 
 /// Remove an identity from the own account; the owner gets a mail.
 ///
-/// Not the last way of signing in. It needs a fresh proof of who asks.
+/// Not the last way of signing in. Every other session ends: whoever came in by it is out. It needs a fresh proof
+/// of who asks.
 #[utoipa::path(
     delete, path = "/api/v1/users/me/identities/{id}", tag = "federation",
     security(("access_token" = [])),

@@ -10,8 +10,8 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{IdentityId, UserId};
-use crate::login;
 use crate::mail::Letter;
+use crate::{login, second_factor, sessions};
 
 /// Why an identity was not linked or not removed.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum IdentityError {
 /// Whether somebody has an identity of a provider that is still there.
 pub async fn has_usable(tx: &mut Tx, app: &App, user: UserId) -> onesql::Result<bool> {
     let usable = |identity: &Identity| {
-        app.providers.all().iter().any(|provider| provider.issuer() == identity.issuer)
+        app.providers.all().iter().any(|provider| provider.issues(&identity.issuer))
     };
     Ok(sql::of(tx, user).await?.iter().any(usable))
 }
@@ -101,7 +101,8 @@ pub(super) async fn attach(
     audit::record(tx, app, ctx, &linked).await
 }
 
-/// Removes one of the caller's identities, unless it is the last way in; the owner is told.
+/// Removes one of the caller's identities, unless it is the last way in; the owner is told. Whoever came in by
+/// it is out: as with a new password, every session ends but the one that asks.
 pub async fn remove(
     app: &App,
     ctx: &Ctx,
@@ -118,10 +119,37 @@ pub async fn remove(
     if !login::has_way_in(&mut tx, app, user.id).await? {
         return Err(IdentityError::LastWayIn);
     }
-    let letter = Letter::IdentityRemoved { provider };
-    app.outbox.put(&mut tx, &user.recipient(), &letter, ctx.now).await?;
-    audit::record(&mut tx, app, ctx, &Event::IdentityRemoved { user: user.id, identity }).await?;
+    tell_removed(&mut tx, app, ctx, user, (identity, provider)).await?;
+    let (kept, reason) = (Some(caller.session), "identity_removed");
+    let count = sessions::end_all(&mut tx, user.id, kept, reason, ctx.now).await?;
+    second_factor::withdraw(&mut tx, user.id).await?;
+    if count > 0 {
+        let (actor, user) = (Some(user.id), user.id);
+        let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
+        audit::record(&mut tx, app, ctx, &revoked).await?;
+    }
     tx.commit().await?;
     app.outbox.wake();
     Ok(())
+}
+
+/// Removes every identity of an account whose owner shows up by a mail to its address: somebody else may have
+/// linked one while they were in. One whose provider proved that address comes back with the next sign-in.
+pub async fn remove_all(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Result<()> {
+    for removed in sql::delete_all(tx, user.id).await? {
+        tell_removed(tx, app, ctx, user, removed).await?;
+    }
+    Ok(())
+}
+
+async fn tell_removed(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    (identity, provider): (IdentityId, String),
+) -> onesql::Result<()> {
+    let letter = Letter::IdentityRemoved { provider };
+    app.outbox.put(tx, &user.recipient(), &letter, ctx.now).await?;
+    audit::record(tx, app, ctx, &Event::IdentityRemoved { user: user.id, identity }).await
 }

@@ -1,8 +1,8 @@
-//! Signing in with an account somewhere else: at a provider of OpenID Connect.
+//! Signing in with an account somewhere else: at a provider of OpenID Connect, or at GitHub.
 //!
 //! ```text
 //! GET  /auth/oauth/{provider}           the browser is sent there ─ begin
-//! GET  /auth/oauth/{provider}/callback  it comes back ─ come_back
+//! GET  /auth/oauth/{provider}/callback  it comes back ─ come_back; from Apple with a POST
 //!     Flow::find           did this browser leave for this provider?  (a sealed cookie)
 //!     sql::take_state      for the first time?
 //!     Provider::vouch      code against ID token: signature and claims  (rules::judge, pure)
@@ -22,12 +22,16 @@
 //! identity comes for the first time: proved on both sides, it finds its account; an account that nobody
 //! proved goes, with all that somebody put into it, when the owner of the address comes.
 
+mod apple;
 mod flow;
+mod github;
 pub mod http;
 mod identities;
+mod microsoft;
 mod provider;
 mod rules;
 mod sql;
+mod wire;
 
 use std::time::Duration;
 
@@ -35,7 +39,7 @@ use axum::http::HeaderMap;
 use onesql::Tx;
 use url::Url;
 
-pub use identities::{IdentityError, has_usable, link, list, remove};
+pub use identities::{IdentityError, has_usable, link, list, remove, remove_all};
 pub use provider::{Failure, Provider, Providers, SetupError};
 pub use rules::Refusal;
 pub use sql::{Identity, delete_since, of};
@@ -51,6 +55,8 @@ use crate::{guessing, login};
 use flow::Flow;
 use rules::{Arrival, Person};
 
+/// Where browsers come back to our own pages, which are one more application.
+pub const OWN_RETURN: &str = "/sign-in/return";
 /// How long an application may take to exchange a code.
 const CODE: Duration = Duration::from_mins(1);
 /// How often it is looked for an account that somebody else opens or deletes meanwhile.
@@ -96,6 +102,20 @@ pub struct Journey {
     pub cookies: Vec<String>,
 }
 
+/// Returns the address at which browsers come back to our own pages.
+#[must_use]
+pub fn own_return(app: &App) -> String {
+    format!("{}{OWN_RETURN}", app.config.issuer())
+}
+
+/// Makes a verifier, and the challenge that it fits (RFC 7636, 4).
+#[must_use]
+pub fn new_challenge(ctx: &Ctx) -> (String, String) {
+    let verifier = flow::random(ctx.world());
+    let challenge = rules::challenge_of(&verifier);
+    (verifier, challenge)
+}
+
 /// Sends a browser to a provider. Nothing is stored.
 pub async fn begin(
     app: &App,
@@ -105,7 +125,7 @@ pub async fn begin(
     wish: Wish,
 ) -> Result<Journey, BeginError> {
     let provider = app.providers.get(name).ok_or(BeginError::NoSuchProvider)?;
-    if !app.config.oauth.return_to.contains(&wish.return_to) {
+    if !app.config.oauth.return_to.contains(&wish.return_to) && wish.return_to != own_return(app) {
         return Err(BeginError::ReturnTo);
     }
     if !rules::is_challenge(&wish.challenge) {
@@ -130,7 +150,7 @@ pub async fn begin(
         ends: ctx.now.as_second() + flow::LASTS,
     };
     let mut cookies = flow::abandoned(app, headers);
-    cookies.push(flow.to_cookie(app));
+    cookies.push(flow.to_cookie(app, provider.posts_back()));
     Ok(Journey { to: provider.authorization(&place, &flow), cookies })
 }
 
@@ -144,6 +164,10 @@ pub struct Callback {
     pub iss: Option<String>,
     /// Why there is no code.
     pub error: Option<String>,
+    /// What Apple tells the browser of its owner; it comes in a form.
+    pub user: Option<String>,
+    /// Whether it came in a form.
+    pub posted: bool,
 }
 
 /// Why a browser that came back is sent nowhere.
@@ -169,7 +193,12 @@ pub async fn come_back(
     headers: &HeaderMap,
 ) -> Result<Journey, CallbackError> {
     let provider = app.providers.get(name).ok_or(CallbackError::NoSuchProvider)?;
-    let flow = match solicited(app, ctx, name, &callback, headers).await? {
+    let solicited = if callback.posted && !provider.posts_back() {
+        Err("posted")
+    } else {
+        solicited(app, ctx, name, &callback, headers).await?
+    };
+    let flow = match solicited {
         Ok(flow) => flow,
         Err(reason) => {
             refused(app, ctx, name, None, Failure { stage: "state", reason }).await?;
@@ -240,7 +269,7 @@ async fn vouched(
     let place = provider.place(now).await?;
     // RFC 9207, 2.4: before anything else that came back is believed.
     match &callback.iss {
-        Some(iss) if iss != provider.issuer() => return Err(at("other_issuer")),
+        Some(iss) if !provider.is_called(iss) => return Err(at("other_issuer")),
         None if place.authorization_response_iss_parameter_supported => return Err(at("no_iss")),
         _ => {}
     }
@@ -248,7 +277,11 @@ async fn vouched(
         return Err(at(rules::known_error(error)));
     }
     let code = callback.code.as_deref().ok_or(at("no_code"))?;
-    provider.vouch(&place, flow, code, now).await
+    let mut person = provider.vouch(&place, flow, code, now).await?;
+    if let Some(user) = callback.user.as_deref().filter(|_| provider.posts_back()) {
+        person.name = person.name.or_else(|| apple::name(user));
+    }
+    Ok(person)
 }
 
 /// Returns the application's address with an answer.
@@ -396,8 +429,16 @@ async fn account_of(
             Some(user) => sql::of(tx, user.id).await?,
             None => Vec::new(),
         };
-        theirs.retain(|identity| identity.issuer == person.issuer);
-        if theirs.iter().any(|identity| identity.subject == person.subject) {
+        // A tenant that is another is the same provider: the address may have moved there.
+        let provider = app.providers.get(&person.provider);
+        theirs.retain(|identity| {
+            identity.issuer == person.issuer
+                || provider.is_some_and(|provider| provider.issues(&identity.issuer))
+        });
+        let is_it = |identity: &Identity| {
+            identity.issuer == person.issuer && identity.subject == person.subject
+        };
+        if theirs.iter().any(is_it) {
             // It was linked just now.
             continue;
         }

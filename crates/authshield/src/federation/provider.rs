@@ -8,21 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use authshield_verify::{Algorithm, KeySet, VerifyError};
-use reqwest::{Client, RequestBuilder, header};
+use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
-use url::{Url, form_urlencoded};
+use url::Url;
 
+use super::apple::Signer;
 use super::flow::Flow;
+use super::microsoft::{self, Signers};
 use super::rules::{self, Expected, Person, Profile};
-use crate::config::{Config, OauthProvider};
+use crate::config::{Config, OauthKind, OauthProvider};
 use crate::guard::Guard;
 use crate::kernel::Timestamp;
 
-/// The largest answer that is read, in bytes.
-const ANSWER_AT_MOST: usize = 256 * 1024;
 /// How long it is believed where a provider is, and which keys it has.
 const FRESH: Duration = Duration::from_hours(1);
 /// How long that is believed while the provider cannot be asked.
@@ -41,6 +41,9 @@ pub enum SetupError {
     /// Two have one name.
     #[error("two providers are called `{0}`")]
     Name(String),
+    /// The key is none of Apple's.
+    #[error("`oauth_apple.private_key` is no key of P-256 in PEM")]
+    Key,
 }
 
 /// What a provider did wrong, and how far it had come.
@@ -77,8 +80,15 @@ impl Providers {
             }
             let redirect_uri =
                 format!("{}/api/v1/auth/oauth/{}/callback", config.issuer(), settings.name);
-            let (client, guard) = (client.clone(), guard.clone());
-            all.push(Provider { settings, redirect_uri, client, guard, known: Mutex::default() });
+            let apple = match &settings.kind {
+                OauthKind::Apple { team_id, key_id } => {
+                    let signer = Signer::new(&settings.client_secret, team_id, key_id);
+                    Some(signer.ok_or(SetupError::Key)?)
+                }
+                _ => None,
+            };
+            let (client, guard, known) = (client.clone(), guard.clone(), Mutex::default());
+            all.push(Provider { settings, redirect_uri, apple, client, guard, known });
         }
         Ok(Self(all))
     }
@@ -96,12 +106,14 @@ impl Providers {
     }
 }
 
-/// A provider of OpenID Connect.
+/// A provider: of OpenID Connect, or GitHub.
 pub struct Provider {
-    settings: OauthProvider,
+    pub(super) settings: OauthProvider,
     /// Where browsers come back to.
     pub redirect_uri: String,
-    client: Client,
+    /// What makes the client's secret, where it is made anew each time.
+    pub(super) apple: Option<Signer>,
+    pub(super) client: Client,
     guard: Guard,
     known: Mutex<Known>,
 }
@@ -110,22 +122,29 @@ pub struct Provider {
 #[derive(Default)]
 struct Known {
     place: Option<(Timestamp, Arc<Place>)>,
-    keys: Option<(Timestamp, Arc<KeySet>)>,
+    keys: Option<(Timestamp, Arc<Keys>)>,
     failed: Option<(Timestamp, Failure)>,
     /// When the keys were not to be had, and why.
     no_keys: Option<(Timestamp, &'static str)>,
 }
 
+/// The keys of a provider, and for whom they sign, where it says so.
+struct Keys {
+    set: KeySet,
+    signers: Signers,
+}
+
 /// Where a provider is: what we need of its discovery document (OpenID Connect Discovery, 3).
 #[derive(Debug, Deserialize)]
 pub(super) struct Place {
-    issuer: String,
-    authorization_endpoint: Url,
-    token_endpoint: Url,
-    jwks_uri: Url,
-    userinfo_endpoint: Option<Url>,
+    pub(super) issuer: String,
+    pub(super) authorization_endpoint: Url,
+    pub(super) token_endpoint: Url,
+    /// All but GitHub sign what they say.
+    pub(super) jwks_uri: Option<Url>,
+    pub(super) userinfo_endpoint: Option<Url>,
     #[serde(default)]
-    token_endpoint_auth_methods_supported: Vec<String>,
+    pub(super) token_endpoint_auth_methods_supported: Vec<String>,
     /// Whether it names itself where it sends a browser back (RFC 9207, 3).
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
@@ -145,16 +164,52 @@ impl Provider {
         &self.settings.name
     }
 
-    /// Its issuer.
+    /// What people call it.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        match self.name() {
+            "google" => "Google",
+            "gitlab" => "GitLab",
+            "microsoft" => "Microsoft",
+            "apple" => "Apple",
+            "github" => "GitHub",
+            other => other,
+        }
+    }
+
+    /// Its issuer; at Microsoft with `{tenantid}` where there are several.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.settings.issuer
     }
 
+    /// Whether `issuer` is it, or one of the tenants for which it speaks.
+    #[must_use]
+    pub fn issues(&self, issuer: &str) -> bool {
+        match &self.settings.kind {
+            OauthKind::Microsoft { .. } => microsoft::is_one_of(self.issuer(), issuer),
+            _ => issuer == self.issuer(),
+        }
+    }
+
+    /// Whether it calls itself `iss` where it sends a browser back (RFC 9207).
+    pub(super) fn is_called(&self, iss: &str) -> bool {
+        let is_github = self.settings.kind == OauthKind::Github;
+        self.issues(iss) || is_github && iss == format!("{}/login/oauth", self.issuer())
+    }
+
+    /// Whether browsers bring what it says in a form, from its page: Apple does, where it is asked for more
+    /// than who somebody is.
+    #[must_use]
+    pub fn posts_back(&self) -> bool {
+        self.apple.is_some()
+    }
+
     /// Returns where a browser is sent, with PKCE (RFC 7636) and a nonce.
     pub(super) fn authorization(&self, place: &Place, flow: &Flow) -> String {
+        let is_openid = self.settings.kind != OauthKind::Github;
         let mut scopes = self.settings.scopes.clone();
-        if !scopes.iter().any(|scope| scope == "openid") {
+        if is_openid && !scopes.iter().any(|scope| scope == "openid") {
             scopes.insert(0, "openid".to_owned());
         }
         let mut url = place.authorization_endpoint.clone();
@@ -164,9 +219,14 @@ impl Provider {
             .append_pair("redirect_uri", &self.redirect_uri)
             .append_pair("scope", &scopes.join(" "))
             .append_pair("state", &flow.state)
-            .append_pair("nonce", &flow.nonce)
             .append_pair("code_challenge", &rules::challenge_of(&flow.verifier))
             .append_pair("code_challenge_method", "S256");
+        if is_openid {
+            url.query_pairs_mut().append_pair("nonce", &flow.nonce);
+        }
+        if self.posts_back() {
+            url.query_pairs_mut().append_pair("response_mode", "form_post");
+        }
         if let Some(max_age) = flow.max_age {
             url.query_pairs_mut().append_pair("max_age", &max_age.to_string());
         }
@@ -175,6 +235,9 @@ impl Provider {
 
     /// Returns where the provider is.
     pub(super) async fn place(&self, now: Timestamp) -> Result<Arc<Place>, Failure> {
+        if self.settings.kind == OauthKind::Github {
+            return self.place_of_github();
+        }
         let mut known = self.known.lock().await;
         if let Some((at, place)) = &known.place
             && now.since(*at) < FRESH
@@ -202,15 +265,15 @@ impl Provider {
     }
 
     async fn discover(&self) -> Result<Place, &'static str> {
-        let issuer = self.issuer();
-        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let url = format!("{}/.well-known/openid-configuration", self.settings.place);
         let url = Url::parse(&url).map_err(|_| "no_url")?;
         let place: Place = self.ask(self.client.get(self.checked(&url)?)).await?;
         // OpenID Connect Discovery, 4.3: else somebody would speak for another.
-        if place.issuer != issuer {
+        if place.issuer != self.issuer() {
             return Err("other_issuer");
         }
-        let others = [&place.authorization_endpoint, &place.token_endpoint, &place.jwks_uri];
+        let keys = place.jwks_uri.as_ref().ok_or("malformed")?;
+        let others = [&place.authorization_endpoint, &place.token_endpoint, keys];
         for url in others.into_iter().chain(&place.userinfo_endpoint) {
             self.checked(url)?;
         }
@@ -218,7 +281,7 @@ impl Provider {
     }
 
     /// Returns `url` if we may go there: as safely as to the issuer, and not inside.
-    fn checked(&self, url: &Url) -> Result<Url, &'static str> {
+    pub(super) fn checked(&self, url: &Url) -> Result<Url, &'static str> {
         let in_clear = url.scheme() == "http" && self.issuer().starts_with("http://");
         if url.scheme() != "https" && !in_clear {
             return Err("not_https");
@@ -235,7 +298,8 @@ impl Provider {
         place: &Place,
         now: Timestamp,
         look_again: bool,
-    ) -> Result<Arc<KeySet>, &'static str> {
+    ) -> Result<Arc<Keys>, &'static str> {
+        let url = place.jwks_uri.clone().ok_or("no_keys")?;
         let mut known = self.known.lock().await;
         let pause = if look_again { KEYS_PAUSE } else { FRESH };
         if let Some((at, keys)) = &known.keys
@@ -249,11 +313,8 @@ impl Provider {
         {
             return kept(known.keys.as_ref(), now, reason);
         }
-        let fetched = match self.read(self.client.get(place.jwks_uri.clone())).await {
-            Ok(body) => match std::str::from_utf8(&body).map(KeySet::from_json) {
-                Ok(Ok(keys)) => Ok(Arc::new(keys)),
-                _ => Err("no_keys"),
-            },
+        let fetched = match self.read(self.client.get(url)).await {
+            Ok(body) => self.read_keys(&body).map(Arc::new).ok_or("no_keys"),
             Err(reason) => Err(reason),
         };
         match fetched {
@@ -269,6 +330,16 @@ impl Provider {
         }
     }
 
+    fn read_keys(&self, body: &[u8]) -> Option<Keys> {
+        let text = std::str::from_utf8(body).ok()?;
+        if !matches!(self.settings.kind, OauthKind::Microsoft { .. }) {
+            let set = KeySet::from_json(text).ok()?;
+            return Some(Keys { set, signers: Signers::default() });
+        }
+        let (text, signers) = microsoft::signers(text)?;
+        Some(Keys { set: KeySet::from_json(&text).ok()?, signers })
+    }
+
     /// Exchanges a code, and returns for whom the provider vouches.
     pub(super) async fn vouch(
         &self,
@@ -278,12 +349,21 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Person, Failure> {
         let at = |stage| move |reason| Failure { stage, reason };
+        if self.settings.kind == OauthKind::Github {
+            return self.ask_github(place, flow, code, now).await;
+        }
         let tokens: Tokens =
-            self.ask(self.exchange(place, flow, code)).await.map_err(at("token"))?;
+            self.ask(self.exchange(place, flow, code, now)).await.map_err(at("token"))?;
         let id_token = tokens.id_token.expose_secret();
         let claims = self.open(place, id_token, now).await?;
+        let issuer = match &self.settings.kind {
+            OauthKind::Microsoft { tenant } => {
+                microsoft::issuer_of(self.issuer(), tenant, &claims).map_err(at("id_token"))?
+            }
+            _ => self.issuer().to_owned(),
+        };
         let expected = Expected {
-            issuer: self.issuer(),
+            issuer: &issuer,
             client_id: &self.settings.client_id,
             nonce: &flow.nonce,
             max_age: flow.max_age,
@@ -291,7 +371,9 @@ impl Provider {
         };
         let identified = rules::judge(&claims, &expected).map_err(at("id_token"))?;
         let mut profile = identified.profile;
-        if profile.email.is_none()
+        if let OauthKind::Microsoft { .. } = &self.settings.kind {
+            profile.verified = microsoft::is_domain_verified(&claims);
+        } else if profile.email.is_none()
             && let (Some(url), Some(token)) = (&place.userinfo_endpoint, &tokens.access_token)
         {
             profile = self
@@ -299,46 +381,28 @@ impl Provider {
                 .await
                 .map_err(at("userinfo"))?;
         }
+        Ok(self.person(issuer, identified.subject, profile, identified.auth_time))
+    }
+
+    /// Returns somebody for whom it vouches.
+    pub(super) fn person(
+        &self,
+        issuer: String,
+        subject: String,
+        profile: Profile,
+        auth_time: Option<i64>,
+    ) -> Person {
         let OauthProvider { email_domains, trust_email, .. } = &self.settings;
-        Ok(Person {
+        Person {
             provider: self.name().to_owned(),
-            issuer: self.issuer().to_owned(),
-            subject: identified.subject,
+            issuer,
+            subject,
             proved: rules::proved(&profile, email_domains, *trust_email),
             email: profile.email,
             name: profile.name,
             locale: profile.locale,
-            auth_time: identified.auth_time,
-        })
-    }
-
-    /// The request that exchanges a code (RFC 6749, 4.1.3). The secret goes into a header where the provider
-    /// lets it (2.3.1), else into the body.
-    fn exchange(&self, place: &Place, flow: &Flow, code: &str) -> RequestBuilder {
-        let OauthProvider { client_id, client_secret, .. } = &self.settings;
-        let mut form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", &self.redirect_uri),
-            ("code_verifier", &flow.verifier),
-        ];
-        let methods = &place.token_endpoint_auth_methods_supported;
-        let has = |method: &str| methods.iter().any(|known| known == method);
-        let in_body = !methods.is_empty() && !has("client_secret_basic");
-        let request = self.client.post(place.token_endpoint.clone());
-        if in_body {
-            form.push(("client_id", client_id));
-            form.push(("client_secret", client_secret.expose_secret()));
+            auth_time,
         }
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request =
-            request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-        if in_body {
-            return request;
-        }
-        let encoded =
-            |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        request.basic_auth(encoded(client_id), Some(encoded(client_secret.expose_secret())))
     }
 
     /// Returns what an ID token says, if the provider signed it.
@@ -350,14 +414,15 @@ impl Provider {
     ) -> Result<Map<String, Value>, Failure> {
         let no_keys = |reason| Failure { stage: "keys", reason };
         let keys = self.keys(place, now, false).await.map_err(no_keys)?;
-        let opened = match keys.open(token, &Algorithm::ALL) {
+        let (keys, opened) = match keys.set.open(token, &Algorithm::ALL) {
             Err(VerifyError::UnknownKey) => {
                 let keys = self.keys(place, now, true).await.map_err(no_keys)?;
-                keys.open(token, &Algorithm::ALL)
+                let opened = keys.set.open(token, &Algorithm::ALL);
+                (keys, opened)
             }
-            opened => opened,
+            opened => (keys, opened),
         };
-        opened.map_err(|error| {
+        let claims = opened.map_err(|error| {
             let reason = match error {
                 VerifyError::AlgorithmNotAllowed => "wrong_alg",
                 VerifyError::UnknownKey => "unknown_key",
@@ -365,72 +430,18 @@ impl Provider {
                 _ => "malformed",
             };
             Failure { stage: "id_token", reason }
-        })
-    }
-
-    /// Asks for what the ID token does not say (OpenID Connect Core, 5.3).
-    async fn look_up(
-        &self,
-        url: &Url,
-        token: &SecretString,
-        subject: &str,
-        known: Profile,
-    ) -> Result<Profile, &'static str> {
-        let request = self.client.get(url.clone()).bearer_auth(token.expose_secret());
-        let claims: Map<String, Value> = self.ask(request).await?;
-        // 5.3.4: else it is about somebody else.
-        if rules::subject(&claims)? != subject {
-            return Err("other_sub");
+        })?;
+        if !keys.signers.may_sign(token, &claims) {
+            return Err(Failure { stage: "id_token", reason: "foreign_key" });
         }
-        let told = rules::profile(&claims)?;
-        Ok(Profile { name: known.name.or(told.name), locale: known.locale.or(told.locale), ..told })
-    }
-
-    /// Sends a request and reads JSON.
-    async fn ask<T: serde::de::DeserializeOwned>(
-        &self,
-        request: RequestBuilder,
-    ) -> Result<T, &'static str> {
-        let body = self.read(request).await?;
-        serde_json::from_slice(&body).map_err(|_| "malformed")
-    }
-
-    /// Sends a request and reads an answer that is JSON and not too large. What else the answer says is not
-    /// logged: it may hold anything.
-    async fn read(&self, request: RequestBuilder) -> Result<Vec<u8>, &'static str> {
-        let unanswered = |error: reqwest::Error| {
-            let timeout = error.is_timeout();
-            let error = crate::problem::chain(&error.without_url());
-            tracing::warn!(provider = self.name(), error, "a provider does not answer");
-            if timeout { "timeout" } else { "unreachable" }
-        };
-        let request = request.header(header::ACCEPT, "application/json");
-        let mut answer = request.send().await.map_err(unanswered)?;
-        let status = answer.status();
-        if !status.is_success() {
-            tracing::warn!(provider = self.name(), status = status.as_u16(), "a provider refuses");
-            return Err(match status.as_u16() {
-                300..=399 => "redirected",
-                400..=499 => "refused",
-                _ => "failed",
-            });
-        }
-        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        if !kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json")) {
-            return Err("not_json");
-        }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(unanswered)? {
-            if body.len() + piece.len() > ANSWER_AT_MOST {
-                return Err("too_large");
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(body)
+        Ok(claims)
     }
 
     /// Finds the provider and its keys, for who checks whether it is there.
     pub async fn probe(&self, now: Timestamp) -> Result<(), Failure> {
+        if self.settings.kind == OauthKind::Github {
+            return self.reach_github().await;
+        }
         let place = self.place(now).await?;
         let keys = self.keys(&place, now, false).await;
         keys.map(drop).map_err(|reason| Failure { stage: "keys", reason })

@@ -252,6 +252,10 @@ pub(super) fn known_error(error: &str) -> &'static str {
         "account_selection_required",
         "consent_required",
     ];
+    if error == "user_cancelled_authorize" {
+        // Apple's own word.
+        return "access_denied";
+    }
     KNOWN.into_iter().find(|known| *known == error).unwrap_or("other_error")
 }
 

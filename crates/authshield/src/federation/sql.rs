@@ -175,6 +175,14 @@ pub async fn delete_since(tx: &mut Tx, owner: UserId, since: Timestamp) -> Resul
         .await
 }
 
+/// Removes all of somebody's identities, and returns which, and of which providers.
+pub(super) async fn delete_all(tx: &mut Tx, owner: UserId) -> Result<Vec<(IdentityId, String)>> {
+    tx.query("DELETE FROM identities WHERE user_id = $1 RETURNING id, provider")
+        .bind(owner)
+        .all()
+        .await
+}
+
 /// Deletes an identity, if it is the owner's, and returns which provider's it was.
 pub(super) async fn delete(
     tx: &mut Tx,

@@ -7,8 +7,8 @@
 //!     links::peek       whose? the rules for passwords need to know; nothing is used up
 //!     Passwords::hash   before the transaction
 //!     links::redeem     one UPDATE: of two requests with one link, one is taken
-//!     accounts          the new password; every session ends; other links and a registration that
-//!                       waits die; wrong passwords are forgotten; the owner is told
+//!     accounts          the new password; every session ends; other links, identities at providers and a
+//!                       registration that waits die; wrong passwords are forgotten; the owner is told
 //! ```
 
 pub mod http;
@@ -21,13 +21,12 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
-use crate::guessing;
 use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
 use crate::passwords::{self, Overloaded, Rejected, Weakness};
-use crate::registration;
+use crate::{federation, guessing, registration};
 
 /// Why no new password was set.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +176,7 @@ pub async fn reset(
     }
     accounts::set_password(&mut tx, user.id, &hash, ctx.now).await?;
     accounts::password_was_set(&mut tx, app, ctx, &user, None, "password_reset").await?;
+    federation::remove_all(&mut tx, app, ctx, &user).await?;
     links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
     links::withdraw_at(&mut tx, user.id, Purpose::NotMe, &email).await?;
     registration::forget(&mut tx, &email, ctx.now).await?;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::problem::{Code, Problem};
 
 /// A form: the right content type, at most 64 KiB, no unknown or duplicate field.
-pub(super) struct Form<T>(pub(super) T);
+pub struct Form<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = Problem;

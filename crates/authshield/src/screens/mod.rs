@@ -5,6 +5,7 @@
 //! GET  /sign-in, POST                   ─ login::log_in::<Cookie>
 //! POST /sign-in/passkey                 ─ passkeys::sign_in::<Cookie>
 //! POST /sign-in/second-factor, /enrol   ─ second_factor::verify, confirm_enrolment
+//! GET  /sign-in/at/{provider}, /sign-in/return ─ federation::begin, redeem::<Cookie>
 //! POST /sign-out                        ─ sessions::log_out
 //! GET  /register, POST                  ─ registration::register
 //! GET  /forgot-password, POST           ─ recovery::forgot
@@ -47,6 +48,7 @@ mod password;
 mod policy;
 mod problems;
 mod prove;
+mod provider;
 mod register;
 mod reset;
 mod rules;
@@ -62,6 +64,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+pub use form::Form;
 pub use page::Pages;
 pub(crate) use problems::Reader;
 
@@ -69,8 +72,8 @@ use crate::app::App;
 use crate::frame;
 use crate::limits::Rule;
 use crate::limits::rules::{
-    LOGIN_PER_CLIENT, MAIL_PER_CLIENT, PASSKEY_PER_CLIENT, REDEEM_PER_CLIENT, REGISTER_PER_CLIENT,
-    SECOND_FACTOR_PER_CLIENT,
+    FEDERATION_PER_CLIENT, LOGIN_PER_CLIENT, MAIL_PER_CLIENT, PASSKEY_PER_CLIENT, REDEEM_PER_CLIENT,
+    REGISTER_PER_CLIENT, SECOND_FACTOR_PER_CLIENT,
 };
 
 /// Returns every page.
@@ -139,6 +142,8 @@ fn people(app: &App) -> Router<App> {
             get(second_factor::anew)
                 .merge(post(passkey::sign_in).layer(limited(&PASSKEY_PER_CLIENT))),
         )
+        .route(provider::LEAVE, get(provider::leave).layer(limited(&FEDERATION_PER_CLIENT)))
+        .route(provider::RETURN, get(provider::come_back).layer(limited(&FEDERATION_PER_CLIENT)))
         .route(sign_in::RESEND, post(sign_in::resend).layer(limited(&MAIL_PER_CLIENT)))
         .route(sign_in::SIGN_OUT, post(sign_in::sign_out))
         .route(

@@ -11,6 +11,7 @@ use minijinja::{
 };
 
 use super::assets::{ICON, PASSKEYS, STYLE};
+use super::policy;
 use super::visit::Visit;
 use crate::mail::Letterhead;
 use crate::problem::Problem;

@@ -12,7 +12,7 @@ use super::page::{Message, Next, with_passkeys};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, captcha, cookie, forgot, passkey, register, second_factor};
+use super::{account, captcha, cookie, forgot, passkey, provider, register, second_factor};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::captcha::{CaptchaError, Door, Required};
@@ -147,6 +147,7 @@ fn show(
         resend => unverified.then(|| visit.action(app, RESEND)),
         passkey => button.shown(),
         captcha => due.map(|due| captcha::described(app, due)),
+        providers => provider::links(app, visit),
     };
     let page = app.pages.show(wrong.status(), "sign-in.html", visit, context);
     wrong.mark(app, captcha::allowed(with_passkeys(page), due))

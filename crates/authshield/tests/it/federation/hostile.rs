@@ -30,6 +30,8 @@ pub(super) struct Behaviour {
     pub(super) callback: Value,
     /// Whether it is down.
     pub(super) is_down: bool,
+    /// Whether it keeps its keys to itself.
+    pub(super) keeps_keys: bool,
     /// Of whom its userinfo speaks.
     pub(super) userinfo: Value,
 }
@@ -177,13 +179,20 @@ async fn userinfo(State(hostile): State<Hostile>) -> Response {
 }
 
 async fn keys(State(hostile): State<Hostile>) -> Response {
-    let mut inner = hostile.state.lock().unwrap();
-    inner.asked_for_keys += 1;
-    let point = inner.key.public_key().as_ref();
-    answer(&json!({ "keys": [{
-        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": inner.kid,
-        "x": BASE64.encode(&point[1..33]), "y": BASE64.encode(&point[33..]),
-    }] }))
+    let keys = {
+        let mut inner = hostile.state.lock().unwrap();
+        inner.asked_for_keys += 1;
+        let point = inner.key.public_key().as_ref();
+        let key = json!({
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": inner.kid,
+            "x": BASE64.encode(&point[1..33]), "y": BASE64.encode(&point[33..]),
+        });
+        (!inner.behaviour.keeps_keys).then_some(key)
+    };
+    match keys {
+        Some(key) => answer(&json!({ "keys": [key] })),
+        None => std::future::pending().await,
+    }
 }
 
 impl Inner {

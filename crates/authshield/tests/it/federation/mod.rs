@@ -1,6 +1,9 @@
 //! Signing in at a provider: with one that others wrote, and with one that lies.
 
 mod hostile;
+mod named;
+mod others;
+mod own_pages;
 mod refusals;
 mod story;
 

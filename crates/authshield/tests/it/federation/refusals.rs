@@ -10,7 +10,7 @@ use super::hostile::{Behaviour, Hostile};
 use super::*;
 use crate::support::{PASSWORD, claims};
 
-async fn start() -> (Hostile, TestApp) {
+pub(super) async fn start() -> (Hostile, TestApp) {
     let hostile = Hostile::start().await;
     let (a, b) = (hostile.issuer("a"), hostile.issuer("b"));
     let app = service(&[
@@ -30,11 +30,11 @@ async fn start() -> (Hostile, TestApp) {
 }
 
 /// Of whom the provider says the truth.
-fn ann() -> Value {
+pub(super) fn ann() -> Value {
     json!({ "sub": "7", "email": "ann@example.org", "email_verified": true })
 }
 
-async fn last_refusal(app: &TestApp) -> String {
+pub(super) async fn last_refusal(app: &TestApp) -> String {
     let events = app.events().await;
     let refusal = events.iter().rev().find_map(|event| event.strip_prefix("FEDERATION_REFUSED/"));
     refusal.unwrap_or_default().to_owned()
@@ -60,6 +60,14 @@ async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
         assert_eq!(down.header("retry-after"), "5");
     }
     app.log_in("local@example.org", PASSWORD).await.ok(200);
+    app.advance(Duration::from_secs(6));
+    // Keys that do not come are waited for once, and not by one browser after the other.
+    hostile.behaves(Behaviour { keeps_keys: true, ..Behaviour::default() });
+    let told = (0..4).map(|_| async { Browser::default().sign_in(&app, "acme").await.error });
+    for error in join_all(told).await {
+        assert_eq!(error.as_deref(), Some("temporarily_unavailable"));
+    }
+    assert_eq!((hostile.asked_for_keys(), &*last_refusal(&app).await), (1, "timeout"));
     app.advance(Duration::from_secs(6));
     hostile.vouches_for(ann());
     let person = enter_as(&app, "", "acme").await;
@@ -297,6 +305,36 @@ async fn b01_to_b05_whoever_was_there_before_has_nothing_when_the_owner_comes() 
     hostile.vouches_for(owner("8", "ann@example.org"));
     assert_eq!(enter_as(&app, "", "acme").await.id, bea.id);
     assert_eq!(app.me(&ann).await.ok(200).body["email"], "ann@example.org");
+
+    // B02, B03: whoever was in and linked what is theirs is out when it is removed, with every session that
+    // it opened; and when the owner shows up by mail, it is gone.
+    let owner_of = app.sign_up("dan@example.org").await;
+    let thief = json!({ "sub": "thief", "email": "dan@example.org", "email_verified": false });
+    hostile.vouches_for(thief);
+    let link = async |who: &Person| {
+        let code = Browser::default().sign_in(&app, "acme").await.code();
+        let linked = app.post_as(who, IDENTITIES, shown(&code)).await;
+        format!("{IDENTITIES}/{}", linked.ok(201).body["id"].as_str().unwrap())
+    };
+    let linked = link(&owner_of).await;
+    let inside = enter_as(&app, "", "acme").await;
+    assert_eq!(inside.id, owner_of.id);
+    app.delete_as(&owner_of, &linked).await.ok(204);
+    app.me(&inside).await.is(401, "AUTH_TOKEN_REVOKED");
+    app.refresh(&inside.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+    app.me(&owner_of).await.ok(200);
+    let events = app.events().await;
+    assert!(events.contains(&"SESSION_REVOKED/identity_removed".to_owned()), "{events:?}");
+    link(&owner_of).await;
+    let inside = enter_as(&app, "", "acme").await;
+    // What waits goes out first, so that the link comes last.
+    app.mails().await;
+    app.post("/api/v1/auth/forgot-password", json!({ "email": "dan@example.org" })).await.ok(202);
+    let token = app.token_for("dan@example.org").await;
+    let reset = json!({ "token": token, "new_password": "a new one that nobody has" });
+    app.post("/api/v1/auth/reset-password", reset).await.ok(204);
+    app.me(&inside).await.is(401, "AUTH_TOKEN_REVOKED");
+    enter(&app, "", "acme").await.is(403, "OAUTH_EMAIL_UNVERIFIED");
 
     // Of two that come for the first time at once, both have the one account.
     hostile.vouches_for(owner("10", "cas@example.org"));

@@ -90,7 +90,12 @@ async fn whoever_signs_in_at_a_real_provider_has_an_account_with_all_that_holds_
     let token = app.token_for("ann@example.org").await;
     let reset = json!({ "token": token, "new_password": PASSWORD });
     app.post("/api/v1/auth/reset-password", reset).await.ok(204);
+    // Somebody else's would go with it; the own comes back, by the address that both sides proved.
     let ann = app.sign_in("ann@example.org").await;
+    assert_eq!(identities(&app, &ann).await.len(), 0);
+    assert_eq!(enter_as(&app, "ann", "oidc").await.id, ann.id);
+    let known = identities(&app, &ann).await;
+    let own = format!("{IDENTITIES}/{}", known[0]["id"].as_str().unwrap());
     app.delete_as(&app.sign_up("carl@example.org").await, &own).await.is(404, "IDENTITY_NOT_FOUND");
     app.advance(Duration::from_mins(16));
     let later = Person::from_pair(&app.refresh(&ann.refresh).await.ok(200).body);

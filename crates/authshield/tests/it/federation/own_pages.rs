@@ -1,0 +1,71 @@
+//! Signing in at a provider on our own pages.
+
+use super::hostile::Behaviour;
+use super::refusals::{ann, last_refusal, start};
+use super::*;
+use crate::second_factor;
+
+const LEAVE: &str = "https://id.example.net/sign-in/at/acme?lang=de";
+const RETURN: &str = "https://id.example.net/sign-in/return";
+
+/// Goes to the provider and back, and returns the page at which that ends.
+async fn go(app: &TestApp, browser: &mut Browser) -> Reply {
+    browser.go(app, LEAVE, "nowhere").await.unwrap_err()
+}
+
+/// Attack: C05, G01, G08
+#[tokio::test]
+async fn g01_who_signs_in_at_a_provider_on_our_pages_is_in_where_they_began_and_nowhere_else() {
+    let (hostile, app) = start().await;
+    hostile.vouches_for(ann());
+    let page = app.get("/sign-in").await;
+    let link = r#"<a class="button second" href="/sign-in/at/acme?lang=en">Sign in with acme</a>"#;
+    assert!(page.ok(200).html().contains(link), "{}", page.text);
+
+    // In, with the language that was read; the page is that of an account.
+    let mut browser = Browser::default();
+    let page = go(&app, &mut browser).await;
+    assert!(page.ok(200).text.contains("ann@example.org") && page.text.contains("lang=\"de\""));
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["__Host-authshield"]);
+    assert_eq!(app.events().await.last().unwrap(), "LOGIN_SUCCEEDED");
+
+    // A code that another browser got signs nobody in here, and is spent.
+    let mut other = Browser::default();
+    let back = other.go(&app, LEAVE, RETURN).await.unwrap();
+    let mut victim = Browser::default();
+    victim.ask(&app, LEAVE).await.ok(303);
+    for browser in [&mut victim, &mut other] {
+        let page = browser.ask(&app, back.as_str()).await;
+        assert_eq!(page.status, 400, "{}", page.text);
+        assert!(page.text.contains("role=\"alert\"") && page.text.contains("Beginnen Sie neu"));
+        assert!(!browser.cookies.contains_key("__Host-authshield"));
+    }
+    assert_eq!(last_refusal(&app).await, "code_used");
+
+    // Who takes back their mind, or whose address is not proved, is told so on the page.
+    let mut claims = ann();
+    claims["email_verified"] = json!(false);
+    claims["sub"] = json!("eve");
+    for (behaviour, status, words) in [
+        (
+            Behaviour { callback: json!({ "error": "access_denied" }), ..Behaviour::default() },
+            400,
+            "kam nicht zustande",
+        ),
+        (Behaviour { claims, ..Behaviour::default() }, 403, "bestätigt nicht"),
+    ] {
+        hostile.behaves(behaviour);
+        let page = go(&app, &mut Browser::default()).await;
+        assert!(page.status == status && page.text.contains(words), "{status}: {}", page.text);
+    }
+    browser.ask(&app, &LEAVE.replace("acme", "nobody")).await.ok(404);
+
+    // The second factor is asked for there, too.
+    let bob = app.sign_up("bob@example.org").await;
+    second_factor::enable(&app, &bob).await;
+    hostile.vouches_for(json!({ "sub": "8", "email": "bob@example.org", "email_verified": true }));
+    let mut browser = Browser::default();
+    let page = go(&app, &mut browser).await;
+    assert!(page.ok(200).text.contains("name=\"ticket\""), "{}", page.text);
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies.keys());
+}
