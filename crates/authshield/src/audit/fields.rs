@@ -28,6 +28,7 @@ impl Event {
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
             | Self::PasswordRefused { reason, .. }
+            | Self::RiskSignal { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
@@ -127,6 +128,7 @@ impl Event {
             }
             Self::SecondFactorAsked { user }
             | Self::BreachedPasswordUsed { user }
+            | Self::RiskSignal { user, .. }
             | Self::UserDeleted { user, .. }
             | Self::UserCreated { user, .. }
             | Self::PersonErased { user, .. } => {
@@ -183,6 +185,9 @@ impl Event {
             Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
                 "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
             }),
+            Self::RiskSignal { action, outcome, signals, .. } => {
+                json!({ "action": action, "outcome": outcome, "signals": signals })
+            }
             Self::PasswordRefused { at, .. } => json!({ "at": at }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {

@@ -18,6 +18,7 @@ use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
 use super::providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
+use super::risk::Risk;
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
@@ -232,6 +233,8 @@ settings! {
         rate_limit: RateLimit,
         /// `geoip.*`
         geoip: Geoip,
+        /// `risk.*`
+        risk: Risk,
         /// `registration.*`
         registration: Registration,
         /// `verification.*`
