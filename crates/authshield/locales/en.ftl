@@ -407,6 +407,7 @@ activity-FEDERATION_REFUSED = A sign-in at a provider was refused
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out
 activity-SESSION_REVOKED = { $reason ->
+    [second_factor_enabled] Other sessions ended because a second factor was added
     [password_changed] Sessions ended because the password changed
     [password_reset] Sessions ended because the password changed
    *[other] Sessions ended
