@@ -158,7 +158,7 @@ page-reset = Wählen Sie ein neues Passwort
     .done-lead = Sie wurden auf allen Geräten abgemeldet. Schließen Sie diese Seite und melden Sie sich mit dem neuen Passwort an.
 
 page-not-me = Waren das nicht Sie?
-    .lead = Wenn sich jemand anderes bei diesem { -account } angemeldet oder seine Adresse geändert hat, drücken Sie den Knopf: Alle werden abgemeldet, das Passwort gilt nicht mehr, Passkeys, die seither hinzukamen, werden entfernt, und dies ist wieder seine Adresse. Sie erhalten eine Mail, um ein neues Passwort zu wählen.
+    .lead = Wenn sich jemand anderes bei diesem { -account } angemeldet oder seine Adresse geändert hat, drücken Sie den Knopf: Alle werden abgemeldet, das Passwort gilt nicht mehr, Passkeys und eine App für Codes, die seither hinzukamen, werden entfernt, und dies ist wieder seine Adresse. Sie erhalten eine Mail, um ein neues Passwort zu wählen.
     .action = Das war ich nicht
     .note = Wenn Sie es waren, schließen Sie die Seite: Es geschieht nichts.
     .done = Alle wurden abgemeldet

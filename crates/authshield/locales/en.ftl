@@ -163,7 +163,7 @@ page-reset = Choose a new password
     .done-lead = You were signed out on every device. Close this page and sign in with the new password.
 
 page-not-me = Was this not you?
-    .lead = If somebody else signed in to this { -account }, or changed its address, press the button: everybody is signed out, the password counts no more, passkeys that were added since are removed, and this is its address again. You get a mail to choose a new password.
+    .lead = If somebody else signed in to this { -account }, or changed its address, press the button: everybody is signed out, the password counts no more, passkeys and an app for codes that were added since are removed, and this is its address again. You get a mail to choose a new password.
     .action = It was not me
     .note = If it was you, close the page: nothing happens.
     .done = Everybody was signed out

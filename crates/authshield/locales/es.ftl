@@ -158,7 +158,7 @@ page-reset = Elija una contraseña nueva
     .done-lead = Se ha cerrado su sesión en todos los dispositivos. Cierre esta página e inicie sesión con la contraseña nueva.
 
 page-not-me = ¿No ha sido usted?
-    .lead = Si otra persona ha entrado en esta { -account } o ha cambiado su dirección, pulse el botón: se cerrarán todas las sesiones, la contraseña dejará de valer, se quitarán las claves de acceso añadidas desde entonces y esta volverá a ser su dirección. Recibirá un mensaje para elegir una contraseña nueva.
+    .lead = Si otra persona ha entrado en esta { -account } o ha cambiado su dirección, pulse el botón: se cerrarán todas las sesiones, la contraseña dejará de valer, se quitarán las claves de acceso y la aplicación de códigos añadidas desde entonces y esta volverá a ser su dirección. Recibirá un mensaje para elegir una contraseña nueva.
     .action = No he sido yo
     .note = Si ha sido usted, cierre la página: no ocurrirá nada.
     .done = Se han cerrado todas las sesiones

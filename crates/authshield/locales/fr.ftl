@@ -158,7 +158,7 @@ page-reset = Choisissez un nouveau mot de passe
     .done-lead = Vous avez été déconnecté de tous vos appareils. Fermez cette page et connectez-vous avec le nouveau mot de passe.
 
 page-not-me = Ce n’était pas vous ?
-    .lead = Si quelqu’un d’autre s’est connecté à ce { -account } ou en a changé l’adresse, appuyez sur le bouton : toutes les sessions seront fermées, le mot de passe ne vaudra plus rien, les clés d’accès ajoutées depuis seront retirées et cette adresse redeviendra la sienne. Vous recevrez un message pour choisir un nouveau mot de passe.
+    .lead = Si quelqu’un d’autre s’est connecté à ce { -account } ou en a changé l’adresse, appuyez sur le bouton : toutes les sessions seront fermées, le mot de passe ne vaudra plus rien, les clés d’accès et l’application de codes ajoutées depuis seront retirées et cette adresse redeviendra la sienne. Vous recevrez un message pour choisir un nouveau mot de passe.
     .action = Ce n’était pas moi
     .note = Si c’était vous, fermez la page : il ne se passera rien.
     .done = Toutes les sessions ont été fermées

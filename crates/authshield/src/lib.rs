@@ -56,6 +56,7 @@ pub mod problem;
 pub mod recovery;
 pub mod registration;
 pub mod revocations;
+pub mod risk;
 pub mod roles;
 pub mod router;
 pub mod schema;

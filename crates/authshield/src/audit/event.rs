@@ -221,6 +221,21 @@ pub enum Event {
         /// The account.
         user: UserId,
     },
+    /// Something speaks against a sign-in whose first proof is right, and a rule of risk decided what follows.
+    RiskSignal {
+        /// The account.
+        user: UserId,
+        /// The rule that decided, as in `risk.*`: `new_device`, `new_country`, `impossible_travel`,
+        /// `sign_in_attack`, `stolen_password`.
+        reason: &'static str,
+        /// What it asks for: `record`, `step_up`, `refuse`.
+        action: &'static str,
+        /// What followed: `shadow` if rules do not count; else `recorded`, `second_factor_asked`, `proved` by a passkey,
+        /// `no_second_factor`, `refused`.
+        outcome: &'static str,
+        /// All that speaks against it: each with its `rule`, and its numbers.
+        signals: Value,
+    },
     /// A refresh token was exchanged for its successor.
     RefreshRotated {
         /// The account.

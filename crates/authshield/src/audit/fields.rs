@@ -29,6 +29,7 @@ impl Event {
             | Self::SignInAttackSeen { reason, .. }
             | Self::CaptchaRefused { reason, .. }
             | Self::PasswordRefused { reason, .. }
+            | Self::RiskSignal { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
             | Self::PasswordMismatch { reason, .. }
@@ -131,6 +132,7 @@ impl Event {
             }
             Self::SecondFactorAsked { user }
             | Self::BreachedPasswordUsed { user }
+            | Self::RiskSignal { user, .. }
             | Self::UserDeleted { user, .. }
             | Self::UserCreated { user, .. }
             | Self::PersonErased { user, .. } => {
@@ -188,6 +190,9 @@ impl Event {
                 "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
             }),
             Self::CaptchaRefused { at, provider, .. } => json!({ "at": at, "provider": provider }),
+            Self::RiskSignal { action, outcome, signals, .. } => {
+                json!({ "action": action, "outcome": outcome, "signals": signals })
+            }
             Self::PasswordRefused { at, .. } => json!({ "at": at }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {

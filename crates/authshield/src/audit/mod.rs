@@ -15,7 +15,7 @@ pub use sql::{By, Entry, Search, find, first_id_of, following, last_of, of_owner
 use crate::app::{App, Ctx};
 use crate::kernel::AuditId;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome};
+use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome, Risk};
 
 /// Writes `event` as part of `tx`: if the change does not last, neither does its line.
 ///
@@ -98,6 +98,9 @@ fn count(metrics: &Metrics, event: &Event) {
             if (has("pwd") || federated) && amr.len() > 1 {
                 second_factor("accepted");
             }
+        }
+        Event::RiskSignal { reason: rule, action, outcome, .. } => {
+            metrics.risk_decisions.get_or_create(&Risk { rule, action, outcome }).inc();
         }
         Event::PasskeyRefused { .. } => login("passkey", "refused"),
         Event::FederationRefused { .. } => login("federated", "refused"),

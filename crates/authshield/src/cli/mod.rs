@@ -22,6 +22,7 @@ mod mail;
 mod migrate;
 mod preflight;
 mod reload;
+mod risk;
 mod role;
 mod serve;
 mod status;
@@ -94,6 +95,9 @@ enum Command {
     /// Roles.
     #[command(subcommand)]
     Role(role::Role),
+    /// Rules of risk: what follows when a sign-in does not look like those before it.
+    #[command(subcommand)]
+    Risk(risk::Command),
     /// The keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -195,6 +199,7 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
         Command::Migrate(command) => context::runtime()?.block_on(migrate::run(global, command)),
         Command::User(command) => context::runtime()?.block_on(account::run(global, command)),
         Command::Role(command) => context::runtime()?.block_on(role::run(global, command)),
+        Command::Risk(command) => context::runtime()?.block_on(risk::run(global, command)),
         Command::Keys(command) => context::runtime()?.block_on(keys::run(global, command)),
         Command::Mail(command) => context::runtime()?.block_on(mail::run(global, command)),
         Command::Events(command) => context::runtime()?.block_on(events::run(global, command)),

@@ -1,7 +1,7 @@
 //! Every setting: declared once, read once, audited always.
 //!
 //! ```text
-//! root, storage, web, mail, accounts, tokens, operations    the declarations, one per setting
+//! root, storage, web, mail, accounts, risk, tokens, operations    the declarations, one per setting
 //!     sources::gather    file, environment, command line: who said what, and which names nobody knows
 //!     Config::read       every value against its lints, type and bounds; else its default
 //!     rules::judge       the values against each other
@@ -26,6 +26,7 @@ mod operations;
 mod process;
 mod providers;
 mod reader;
+mod risk;
 mod root;
 mod rules;
 mod setting;
@@ -53,6 +54,7 @@ pub use operations::{Audit, Checks, Docs, Otel, Unknown};
 pub use process::{DEFAULT_FILE, from_outside, from_process};
 pub use providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
 pub use reader::Effective;
+pub use risk::{Risk, RiskAction, RiskMode, RiskNotice};
 pub use root::{Config, Environment, LogFormat, ProxyProtocol};
 pub use setting::{Fallback, Kind, PREFIX, Section, Setting};
 pub use sources::{Source, Sources};

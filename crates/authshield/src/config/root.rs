@@ -21,6 +21,7 @@ use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
 use super::providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
+use super::risk::Risk;
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
 use super::storage::Database;
 use super::tokens::{Refresh, Session, Token};
@@ -237,6 +238,8 @@ settings! {
         geoip: Geoip,
         /// `captcha.*`
         captcha: Captcha,
+        /// `risk.*`
+        risk: Risk,
         /// `registration.*`
         registration: Registration,
         /// `verification.*`

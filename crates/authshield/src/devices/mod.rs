@@ -15,10 +15,11 @@ mod sql;
 
 use onesql::Tx;
 
-pub use sql::{ExportedDevice, forget_since, of};
+pub use sql::{ExportedDevice, Network, forget_since, networks, of};
 
 use crate::accounts::User;
 use crate::app::{App, Ctx};
+use crate::kernel::UserId;
 use crate::links::{self, Purpose};
 use crate::mail::Letter;
 use rules::{KEPT, RECENT, Seen};
@@ -27,9 +28,8 @@ use rules::{KEPT, RECENT, Seen};
 /// there. Then its owner gets a mail, a few a day at most.
 pub async fn note(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Result<bool> {
     let (label, network) = (ctx.device.label(), ctx.client.network());
-    let parts = format!("{}\0device\0{label}\0{network}", user.id);
     let device = sql::Device {
-        key: app.secrets.email_hash.hash(&parts).to_vec(),
+        key: key(app, ctx, user.id),
         user: user.id,
         label,
         network,
@@ -46,6 +46,17 @@ pub async fn note(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Res
         tell(tx, app, ctx, user, label).await?;
     }
     Ok(matches!(seen, Seen::New { .. }))
+}
+
+/// Whether somebody signed in before with the client's kind of device in its network.
+pub async fn is_known(tx: &mut Tx, app: &App, ctx: &Ctx, user: UserId) -> onesql::Result<bool> {
+    sql::is_known(tx, key(app, ctx, user), ctx.now).await
+}
+
+/// What a device is kept under.
+fn key(app: &App, ctx: &Ctx, user: UserId) -> Vec<u8> {
+    let (label, network) = (ctx.device.label(), ctx.client.network());
+    app.secrets.email_hash.hash(&format!("{user}\0device\0{label}\0{network}")).to_vec()
 }
 
 async fn tell(

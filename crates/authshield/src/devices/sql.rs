@@ -1,5 +1,7 @@
 //! Known devices, as the database knows them.
 
+use std::net::IpAddr;
+
 use onesql::{Result, Timestamp, Tx};
 use serde::Serialize;
 use sqlx::FromRow;
@@ -44,6 +46,49 @@ pub(super) async fn see(tx: &mut Tx, device: Device) -> Result<i64> {
         .one()
         .await?;
     Ok(sign_ins)
+}
+
+/// Whether a device is known and not forgotten.
+pub(super) async fn is_known(tx: &mut Tx, device: Vec<u8>, now: Timestamp) -> Result<bool> {
+    let found: Option<(i64,)> = tx
+        .query("SELECT sign_ins FROM known_devices WHERE device = $1 AND expires_at > $2")
+        .bind(device)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(found.is_some())
+}
+
+/// A network in which somebody signed in with some device.
+#[derive(Debug, FromRow)]
+pub struct Network {
+    network: String,
+    /// When last.
+    pub last_seen_at: Timestamp,
+}
+
+impl Network {
+    /// Returns its address, the first of an IPv6 /64.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.network.split('/').next()?.parse().ok()
+    }
+}
+
+/// How many networks are compared with.
+const COMPARED: i64 = 100;
+
+/// Lists the networks of somebody that are not forgotten, the last used first.
+pub async fn networks(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Network>> {
+    tx.query(
+        "SELECT network, last_seen_at FROM known_devices WHERE user_id = $1 AND expires_at > $2
+         ORDER BY last_seen_at DESC, device LIMIT $3",
+    )
+    .bind(user)
+    .bind(now)
+    .bind(COMPARED)
+    .all()
+    .await
 }
 
 /// How many devices of somebody are known.

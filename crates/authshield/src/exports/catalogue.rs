@@ -95,6 +95,10 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "REFRESH_REJECTED" | "PASSWORD_MISMATCH" | "SECOND_FACTOR_REFUSED" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, false)
         }
+        "RISK_SIGNAL" if data["outcome"] == "refused" => {
+            ((DETECTION, 1), ("intrusion_detection", "denied"), 6, false)
+        }
+        "RISK_SIGNAL" => ((DETECTION, 1), ("intrusion_detection", "info"), 5, true),
         "SIGN_IN_ATTACK_SEEN" => ((DETECTION, 1), ("intrusion_detection", "info"), 7, false),
         "REFRESH_REUSED" => ((DETECTION, 1), ("intrusion_detection", "denied"), 8, false),
         "ROLES_CHANGED" => ((ACCESS, 1), ("iam", "admin"), 6, true),

@@ -49,6 +49,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FederationToken, Timestamp, UserId};
 use crate::registration;
+use crate::risk::{self, First, Ruling};
 use crate::second_factor::{self, Ticket};
 use crate::sessions::Carrier;
 use crate::{guessing, login};
@@ -380,7 +381,14 @@ async fn enter<C: Carrier>(
 ) -> Result<C, RedeemError> {
     let Account { user, password_hash } = account;
     let (id, password) = (user.id, password_hash.as_deref());
-    let asked = second_factor::is_asked(app, &user);
+    let ruling = risk::judge(&mut tx, app, ctx, &user, First::Provider).await?;
+    if ruling == Ruling::Refuse {
+        let failure = Failure { stage: "account", reason: risk::REFUSED };
+        note(&mut tx, app, ctx, &person.provider, Some(id), failure).await?;
+        tx.commit().await?;
+        return Err(RedeemError::Invalid(failure.reason));
+    }
+    let asked = ruling == Ruling::StepUp || second_factor::is_asked(app, &user);
     let entered = if asked {
         let ticket = second_factor::ask(&mut tx, app, ctx, &user, password, "fed").await?;
         ticket.map(|ticket| Err(RedeemError::SecondFactorDue(ticket)))

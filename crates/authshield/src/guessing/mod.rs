@@ -29,8 +29,8 @@ use std::time::Duration;
 
 use onesql::Tx;
 
-pub use self::pattern::Patterns;
 use self::pattern::Sighting;
+pub use self::pattern::{Patterns, SLOWED, neighbourhood};
 use self::rules::{Place, Refused, Who};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
@@ -317,6 +317,12 @@ pub async fn look_around(
         entered: tally.entered,
     };
     audit::record(tx, app, ctx, &seen).await
+}
+
+/// Whether strangers are slowed down where the client is, since many accounts were tried from there lately.
+#[must_use]
+pub fn is_attacked_from(app: &App, ctx: &Ctx) -> bool {
+    app.patterns.slowed(&ctx.client, ctx.now).is_some()
 }
 
 /// Slows strangers down where many accounts are attacked from. Whoever signed in there before is none: so it is

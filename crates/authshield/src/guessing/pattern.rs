@@ -14,7 +14,7 @@ use crate::kernel::{ClientAddress, Timestamp};
 /// For how long sign-ins are looked at together.
 const WINDOW: Duration = Duration::from_mins(10);
 /// For how long a neighbourhood is slowed down after it was last seen to attack.
-const SLOWED: Duration = Duration::from_hours(1);
+pub const SLOWED: Duration = Duration::from_hours(1);
 /// How many accounts of one neighbourhood are told apart in a window; by default one IPv4 address can try 220.
 const ACCOUNTS_AT_MOST: usize = 256;
 /// How many neighbourhoods are looked at: 16 MiB if each of them has as many accounts as it may.
@@ -115,7 +115,8 @@ pub(super) struct Sighting {
 
 /// Whose sign-ins are looked at together: one IPv4 address, since many people may share a /24; one /48, since
 /// one person may have it.
-fn neighbourhood(client: &ClientAddress) -> String {
+#[must_use]
+pub fn neighbourhood(client: &ClientAddress) -> String {
     match client.ip {
         IpAddr::V4(_) => client.network(),
         IpAddr::V6(_) => client.site(),

@@ -12,7 +12,8 @@
 //! operator enables it.
 //!
 //! The link of a notice opens nothing for who has it. All that it can do is make the owner choose a new
-//! password, with a link that goes to the mailbox of the notice and to nobody else.
+//! password, with a link that goes to the mailbox of the notice and to nobody else, and undo what was added to
+//! the account since the sign-in that it tells of.
 
 pub mod http;
 
@@ -26,7 +27,7 @@ use crate::kernel::{EmailAddress, LinkToken, UserId};
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
 use crate::roles::{self, AdminError};
-use crate::second_factor::StepUp;
+use crate::second_factor::{StepUp, Undone};
 use crate::{
     devices, federation, own_data, passkeys, recovery, registration, second_factor, sessions,
 };
@@ -101,6 +102,16 @@ async fn try_not_me(
     }
     if federation::delete_since(&mut tx, user.id, created_at).await? > 0 {
         done.push("identities");
+    }
+    match second_factor::undo_since(&mut tx, ctx, &user, created_at).await? {
+        Some(Undone::App) => {
+            done.push("second_factor");
+            user.second_factor_at = None;
+            let letter = Letter::SecondFactorRemoved;
+            app.outbox.put(&mut tx, &user.recipient(), &letter, ctx.now).await?;
+        }
+        Some(Undone::RecoveryCodes) => done.push("recovery_codes"),
+        None => {}
     }
     devices::forget_since(&mut tx, user.id, created_at).await?;
     close(&mut tx, app, ctx, &user, Closing { actor: None, reason: "not_me", done }).await?;

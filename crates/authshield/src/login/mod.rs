@@ -8,6 +8,7 @@
 //!     guessing::begin      too many wrong passwords? this one counts as wrong until it is right
 //!     Passwords::verify    is the password right?  (slow, known or not)
 //!     rules::judge         may they come in?  (pure)
+//!     risk::judge          does it look like their sign-ins before?
 //!     registration::waits  if not: is it the password of a registration that waits for proof?
 //!     one transaction      re-hash if the cost changed, open the session, what carries it,
 //!                          and what the audit trail is told; the owner is told of a new device; or,
@@ -36,6 +37,7 @@ use crate::limits::rules::HASHES_PER_SITE;
 use crate::passkeys;
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
+use crate::risk::{self, First, Ruling};
 use crate::second_factor::{self, Ticket};
 use crate::sessions::{self, Carrier, Session};
 
@@ -125,21 +127,16 @@ pub async fn log_in<C: Carrier>(
             Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
             _ => None,
         };
-        let is_breached = is_breached(app, password);
-        match open(app, ctx, &attempt, judged, upgraded, is_breached).await? {
+        let is_stolen = app.passwords.breached().knows(password.expose_secret());
+        match open(app, ctx, &attempt, judged, upgraded, is_stolen).await? {
             Opened::Session(carrier) => return Ok(*carrier),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
+            Opened::Risky => return Err(refuse(app, ctx, tried, owner, Refusal::Risk).await?),
             Opened::Changed(now) => account = now.map(|now| *now),
         }
     }
     let owner = account.map(|account| account.user);
     Err(refuse(app, ctx, tried, owner, Refusal::Changed).await?)
-}
-
-/// Returns whether a password that is right was stolen elsewhere, and somebody wants to know.
-fn is_breached(app: &App, password: &SecretString) -> bool {
-    app.live.load().password.breached_at_sign_in == BreachedAtSignIn::Record
-        && app.passwords.breached().knows(password.expose_secret())
 }
 
 /// How many hashes a sign-in costs: that of the account, and that of a registration which waits.
@@ -161,6 +158,8 @@ enum Opened<C> {
     Session(Box<C>),
     /// A second factor is due.
     Pending(Ticket),
+    /// A rule of risk lets nobody in.
+    Risky,
     /// The account is no longer what was judged, but this.
     Changed(Option<Box<Account>>),
 }
@@ -172,7 +171,7 @@ async fn open<C: Carrier>(
     attempt: &Attempt,
     account: Account,
     upgraded: Option<String>,
-    is_breached: bool,
+    is_stolen: bool,
 ) -> onesql::Result<Opened<C>> {
     let Account { user, password_hash } = account;
     let id = user.id;
@@ -183,10 +182,13 @@ async fn open<C: Carrier>(
     {
         current = Some(upgraded);
     }
-    if is_breached {
+    if is_stolen && app.live.load().password.breached_at_sign_in == BreachedAtSignIn::Record {
         audit::record(&mut tx, app, ctx, &Event::BreachedPasswordUsed { user: id }).await?;
     }
-    let opened = if second_factor::is_asked(app, &user) {
+    let ruling = risk::judge(&mut tx, app, ctx, &user, First::Password { is_stolen }).await?;
+    let opened = if ruling == Ruling::Refuse {
+        Some(Opened::Risky)
+    } else if ruling == Ruling::StepUp || second_factor::is_asked(app, &user) {
         second_factor::ask(&mut tx, app, ctx, &user, current.as_deref(), "pwd")
             .await?
             .map(Opened::Pending)

@@ -27,6 +27,9 @@ pub enum Refusal {
     /// The address was never proved.
     #[error("the address is not verified")]
     EmailUnverified,
+    /// It does not look like the sign-ins before it, and a rule lets nobody in then.
+    #[error("a rule of risk refuses it")]
+    Risk,
 }
 
 impl Refusal {
@@ -41,6 +44,7 @@ impl Refusal {
             Self::Changed => "account_changed",
             Self::AccountDisabled => "account_disabled",
             Self::EmailUnverified => "email_unverified",
+            Self::Risk => crate::risk::REFUSED,
         }
     }
 
@@ -51,7 +55,7 @@ impl Refusal {
             | Self::NoPasswordSet
             | Self::WrongPassword
             | Self::AccountLocked => true,
-            Self::Changed | Self::AccountDisabled | Self::EmailUnverified => false,
+            Self::Changed | Self::AccountDisabled | Self::EmailUnverified | Self::Risk => false,
         }
     }
 }

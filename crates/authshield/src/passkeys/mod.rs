@@ -44,6 +44,7 @@ use crate::limits::Exceeded;
 use crate::limits::rules::NOTICE_PER_ACCOUNT;
 use crate::login;
 use crate::mail::Letter;
+use crate::risk::{self, First, Ruling};
 use crate::sessions::Carrier;
 use crate::{second_factor, sessions};
 use rules::{Ceremony, Known, Party};
@@ -290,6 +291,9 @@ pub async fn sign_in<C: Carrier>(app: &App, ctx: &Ctx, shown: &Shown) -> Result<
     if account.user.disabled_at.is_some() {
         refuse(tx, app, ctx, unproven("account_disabled")).await?;
         return Err(PasskeyError::AccountDisabled);
+    }
+    if risk::judge(&mut tx, app, ctx, &account.user, First::Passkey).await? == Ruling::Refuse {
+        return Err(refuse(tx, app, ctx, unproven(risk::REFUSED)).await?);
     }
     let password = account.password_hash.as_deref();
     let email = account.user.email.clone();

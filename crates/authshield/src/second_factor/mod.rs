@@ -368,6 +368,31 @@ pub async fn remove_all(tx: &mut Tx, ctx: &Ctx, user: UserId) -> onesql::Result<
     Ok(sql::remove(tx, user, ctx.now).await? || had_passkeys)
 }
 
+/// Undoes what was done to the second factor of an account since then, and returns what that was: an app that was
+/// added goes. One from before stays, and recovery codes that were made since go; who has the app makes new ones.
+pub async fn undo_since(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    user: &User,
+    since: Timestamp,
+) -> onesql::Result<Option<Undone>> {
+    let Some(added_at) = user.second_factor_at else { return Ok(None) };
+    if added_at >= since {
+        return Ok(sql::remove(tx, user.id, ctx.now).await?.then_some(Undone::App));
+    }
+    let codes = sql::delete_codes_since(tx, user.id, since).await?;
+    Ok((codes > 0).then_some(Undone::RecoveryCodes))
+}
+
+/// What of a second factor was undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undone {
+    /// The app, with its recovery codes.
+    App,
+    /// The recovery codes.
+    RecoveryCodes,
+}
+
 /// Asks for password and second factor again, and returns the transaction in which the account is held
 /// and the code was used.
 async fn shown_again(

@@ -189,6 +189,15 @@ pub(super) async fn replace_codes(
     Ok(())
 }
 
+/// Removes the recovery codes of an account if they were made since then.
+pub(super) async fn delete_codes_since(tx: &mut Tx, user: UserId, since: Timestamp) -> Result<u64> {
+    tx.query("DELETE FROM recovery_codes WHERE user_id = $1 AND created_at >= $2")
+        .bind(user)
+        .bind(since)
+        .execute()
+        .await
+}
+
 /// Uses a recovery code up, at most once.
 pub(super) async fn use_code(
     tx: &mut Tx,

@@ -49,6 +49,15 @@ labels! {
         /// `succeeded` or `refused`.
         outcome: &'static str,
     }
+    /// Of a decision by a rule of risk.
+    Risk {
+        /// `new_device` …, as in the settings.
+        rule: &'static str,
+        /// `record`, `step_up` or `refuse`.
+        action: &'static str,
+        /// `shadow`, `recorded`, `second_factor_asked`, `proved`, `no_second_factor` or `refused`.
+        outcome: &'static str,
+    }
     /// Of a token.
     Token {
         /// `access` or `refresh`.

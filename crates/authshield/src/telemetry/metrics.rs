@@ -227,6 +227,8 @@ metrics! {
     events: Counters<Event>;
     /// Sign-ins, by method and outcome.
     logins: Counters<Login>;
+    /// Sign-ins against which something spoke, by the rule of risk that decided, what it asks for, and what followed.
+    risk_decisions: Counters<Risk>;
     /// Second factors at sign-in: `asked`, `accepted`, or `refused` there and elsewhere.
     second_factor: Counters<Outcome>;
     /// Tokens issued.

@@ -133,6 +133,7 @@ async fn accounts_are_listed_in_pieces_newest_first() {
     }
 }
 
+/// Attack: J01
 /// ASVS: V1.2.4
 #[tokio::test]
 async fn a_search_finds_parts_of_addresses_and_nothing_is_a_wildcard() {

@@ -286,6 +286,7 @@ async fn every_answer_has_a_request_id_of_its_own() {
     assert_ne!(reply.header("x-request-id"), long);
 }
 
+/// Attack: J04
 /// ASVS: V3.4.3, V3.4.4, V3.4.5, V3.4.6, V14.3.2
 #[tokio::test]
 async fn security_headers_are_on_every_answer() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::passkeys::{add, challenge, show};
 use crate::registration::UNLIMITED;
-use crate::second_factor::enable;
+use crate::second_factor::{enable, ticket, verify};
 use crate::support::passkey::SoftPasskey;
 use crate::support::smtp_server::{Received, quoted_printable};
 use crate::support::{PASSWORD, Person, Reply, TestApp};
@@ -188,6 +188,57 @@ async fn who_says_that_it_was_not_them_gets_the_account_back_and_the_thief_keeps
     let new = "SELECT COUNT(*) FROM audit_events
                WHERE code = 'LOGIN_SUCCEEDED' AND CAST(data ->> 'new_device' AS TEXT) IN ('true', '1')";
     assert_eq!(app.count(new).await, 7);
+}
+
+/// What a thief adds goes; what the owner had before stays, and codes that the thief made open nothing.
+#[tokio::test]
+async fn an_app_of_the_thief_goes_and_one_of_the_owner_stays_without_codes_that_he_made() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    app.sign_up("ann@example.org").await;
+    let bob = app.sign_up("bob@example.org").await;
+    let (phone, codes) = enable(&app, &bob).await;
+    app.advance(DAY);
+
+    // Of Ann he knows the password, and adds an app.
+    let thief = from_elsewhere(&app, "ann@example.org", WINDOWS).await;
+    enable(&app, &thief).await;
+    app.log_in("ann@example.org", PASSWORD).await.is(403, "AUTH_2FA_REQUIRED");
+    // Of Bob he saw two codes, too, and makes recovery codes.
+    let body = json!({ "email": "bob@example.org", "password": PASSWORD });
+    let request = app.request(Method::POST, "/api/v1/auth/login").json(&body);
+    let asked = app.send(request.header(header::USER_AGENT, WINDOWS)).await;
+    asked.is(403, "AUTH_2FA_REQUIRED");
+    let code = json!({ "mfa_token": asked.body["mfa_token"], "code": phone.code(&app) });
+    let request = app.request(Method::POST, "/api/v1/auth/2fa/verify").json(&code);
+    let entered = app.send(request.header(header::USER_AGENT, WINDOWS)).await;
+    let thief = Person::from_pair(&entered.ok(200).body);
+    app.advance(Duration::from_mins(1));
+    let again = json!({ "password": PASSWORD, "code": phone.code(&app) });
+    let made = app.post_as(&thief, "/api/v1/auth/2fa/recovery-codes", again).await;
+    let made = made.ok(200).body["recovery_codes"][0].as_str().unwrap().to_owned();
+
+    for (email, also) in
+        [("ann@example.org", "second_factor"), ("bob@example.org", "recovery_codes")]
+    {
+        let notices = letters(&app, email, "New sign-in").await;
+        let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+        app.post(NOT_ME, json!({ "token": token_of(notice) })).await.ok(204);
+        let seen = secured(&app).await;
+        assert_eq!(seen.last().unwrap().1["done"], json!(["password", also]));
+        reset(&app, &way_back(&app, email).await, OTHER).await.ok(204);
+    }
+    let back = app.log_in("ann@example.org", OTHER).await;
+    let ann = Person::from_pair(&back.ok(200).body);
+    assert_eq!(app.me(&ann).await.body["email"], "ann@example.org");
+    assert_eq!(letters(&app, "ann@example.org", "second factor was removed").await.len(), 1);
+    assert_eq!(letters(&app, "bob@example.org", "second factor was removed").await.len(), 0);
+    app.advance(Duration::from_mins(1));
+    for nothing in [&made, &codes[0]] {
+        let waiting = ticket(&app, "bob@example.org", OTHER).await;
+        verify(&app, &waiting, nothing).await.is(401, "AUTH_2FA_INVALID");
+    }
+    let waiting = ticket(&app, "bob@example.org", OTHER).await;
+    verify(&app, &waiting, &phone.code(&app)).await.ok(200);
 }
 
 /// ASVS: V7.4.2

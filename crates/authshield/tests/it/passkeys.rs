@@ -34,7 +34,11 @@ pub(crate) async fn add(app: &TestApp, person: &Person) -> SoftPasskey {
     add_this(app, person, SoftPasskey::new(&app.base)).await
 }
 
-async fn add_this(app: &TestApp, person: &Person, mut passkey: SoftPasskey) -> SoftPasskey {
+pub(crate) async fn add_this(
+    app: &TestApp,
+    person: &Person,
+    mut passkey: SoftPasskey,
+) -> SoftPasskey {
     let options = begin(app, person).await;
     bring(app, person, passkey.create(&options)).await.ok(201);
     passkey

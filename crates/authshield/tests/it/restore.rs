@@ -62,6 +62,8 @@ async fn events(program: &Program) -> Vec<(String, Value)> {
 }
 
 /// Row 19: an old backup is restored, and every session from before is refused.
+///
+/// Attack: L06
 #[tokio::test]
 async fn after_a_restore_everybody_signs_in_again() {
     let program = Program::new().await;

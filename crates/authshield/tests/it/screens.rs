@@ -276,6 +276,7 @@ async fn a_link_that_does_not_work_says_why() {
     late.page(400, "This link has expired");
 }
 
+/// Attack: J02
 /// ASVS: V1.2.1
 #[tokio::test]
 async fn what_was_sent_never_becomes_markup() {

@@ -411,6 +411,7 @@ async fn with_certificate(certificate: &Certificate) -> TestApp {
     .await
 }
 
+/// Attack class K11.
 #[tokio::test]
 async fn https_speaks_both_versions_of_http() {
     let folder = tempfile::tempdir().unwrap();

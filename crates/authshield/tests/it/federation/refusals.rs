@@ -8,6 +8,8 @@ use serde_json::json;
 
 use super::hostile::{Behaviour, Hostile};
 use super::*;
+use crate::passkeys::add_this;
+use crate::support::passkey::SoftPasskey;
 use crate::support::{PASSWORD, claims};
 
 pub(super) async fn start() -> (Hostile, TestApp) {
@@ -150,7 +152,7 @@ async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
     assert!(Told::read(&back).code.is_some());
 }
 
-/// Attack: G01, G03, G08
+/// Attack: G01, G03, G08, J06
 #[tokio::test]
 async fn g01_a_sign_in_ends_once_where_it_began_and_its_code_is_for_who_began_it() {
     let (hostile, app) = start().await;
@@ -346,4 +348,38 @@ async fn b01_to_b05_whoever_was_there_before_has_nothing_when_the_owner_comes() 
     let ids: std::collections::BTreeSet<_> =
         pairs.iter().map(|pair| Person::from_pair(&pair.ok(200).body).id).collect();
     assert_eq!(ids.len(), 1);
+}
+
+/// Rules of risk hold for who comes from a provider as for who has a password.
+#[tokio::test]
+async fn a_rule_of_risk_counts_for_who_comes_from_a_provider() {
+    let hostile = Hostile::start().await;
+    let cities = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/geoip/GeoLite2-City-Test.mmdb");
+    let app = service(&[
+        ("oauth_oidc.name", "acme"),
+        ("oauth_oidc.issuer", &hostile.issuer("a")),
+        ("oauth_oidc.client_id", "us"),
+        ("oauth_oidc.client_secret", "tarragon-41-kettle"),
+        ("trusted_proxies", "127.0.0.1/32"),
+        ("geoip.file", cities),
+        ("risk.mode", "enforce"),
+        ("risk.new_country", "refuse"),
+        ("risk.new_device", "step_up"),
+    ])
+    .await;
+    authshield::chores::look_at_geoip(app.app.clone()).await;
+    hostile.vouches_for(ann());
+    let redeem_from = async |ip: &str, agent: &str| {
+        let code = Browser::of("").sign_in(&app, "acme").await.code();
+        let request = app.request(Method::POST, REDEEM).json(&shown(&code));
+        let request = request.header("x-forwarded-for", ip).header(header::USER_AGENT, agent);
+        app.send(request).await
+    };
+    let home = redeem_from("89.160.20.128", "curl/8.5.0").await;
+    let ann = Person::from_pair(&home.ok(200).body);
+    redeem_from("81.2.69.160", "curl/8.5.0").await.is(400, "OAUTH_CODE_INVALID");
+    assert_eq!(last_refusal(&app).await, "risk_refused");
+    add_this(&app, &ann, SoftPasskey::new(PUBLIC)).await;
+    redeem_from("89.160.20.128", "curl/8.5.0").await.ok(200);
+    redeem_from("89.160.20.128", "Wget/1.21").await.is(403, "AUTH_2FA_REQUIRED");
 }

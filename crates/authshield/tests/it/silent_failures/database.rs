@@ -71,7 +71,7 @@ pub(crate) async fn ahead(program: Program) -> Program {
     program
 }
 
-/// Operations 9, row 34
+/// Operations 9, row 34; attack L09
 #[tokio::test]
 async fn a_newer_database_under_an_older_program_is_told() {
     let program = Program::new().await;

@@ -1,0 +1,115 @@
+//! What follows when a sign-in does not look like those before it.
+//!
+//! ```text
+//! judge       in the transaction of a sign-in whose first proof is right
+//!   devices     where was the account used before?
+//!   geoip       where on Earth is that?  (what is not known says nothing)
+//!   guessing    are many accounts tried from here?
+//!   rules       what speaks against it, and what does the strictest rule decide?  (pure)
+//!   audit       the decision, with all that led to it; in `shadow` nothing follows
+//! replay      the same over events of before, with other rules: `authshield risk replay`
+//! ```
+//!
+//! A second factor is asked for of who has one; nobody adds one because of a rule, or the thief would. Whoever
+//! has none is let in, and told by mail of the new device.
+
+pub mod replay;
+mod rules;
+
+use onesql::Tx;
+
+use crate::accounts::User;
+use crate::app::{App, Ctx};
+use crate::audit::{self, Event};
+use crate::config::{RiskAction, RiskMode};
+use crate::{devices, guessing, passkeys};
+use rules::{Before, Here, Seen};
+
+/// What somebody showed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// A password, which may have been stolen elsewhere.
+    Password {
+        /// Whether it was.
+        is_stolen: bool,
+    },
+    /// A provider vouched for them.
+    Provider,
+    /// A passkey, which is as good as two factors.
+    Passkey,
+}
+
+/// What becomes of a sign-in whose first proof is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// What would become of it anyway.
+    Pass,
+    /// A second factor is asked for, and the account has one.
+    StepUp,
+    /// Nobody is signed in.
+    Refuse,
+}
+
+/// Why nobody was signed in, in the audit trail.
+pub const REFUSED: &str = "risk_refused";
+
+/// Judges a sign-in by the rules of risk, and writes the decision down.
+pub async fn judge(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    first: First,
+) -> onesql::Result<Ruling> {
+    let rules = &app.live.load().risk.clone();
+    if rules.mode == RiskMode::Off {
+        return Ok(Ruling::Pass);
+    }
+    let place = app.geoip.place(ctx.client.ip);
+    let here = Here {
+        place,
+        at: ctx.now,
+        is_attacked: guessing::is_attacked_from(app, ctx),
+        is_stolen: first == First::Password { is_stolen: true },
+    };
+    let before = before(tx, app, ctx, user).await?;
+    let signals = rules::signals(&here, &before, rules);
+    let Some(decision) = rules::decide(&signals, rules) else { return Ok(Ruling::Pass) };
+
+    let (ruling, outcome) = match decision.action {
+        _ if rules.mode == RiskMode::Shadow => (Ruling::Pass, "shadow"),
+        RiskAction::Record => (Ruling::Pass, "recorded"),
+        RiskAction::StepUp if first == First::Passkey => (Ruling::Pass, "proved"),
+        RiskAction::StepUp
+            if user.second_factor_at.is_some() || passkeys::has_any(tx, user.id).await? =>
+        {
+            (Ruling::StepUp, "second_factor_asked")
+        }
+        RiskAction::StepUp => (Ruling::Pass, "no_second_factor"),
+        RiskAction::Refuse => (Ruling::Refuse, "refused"),
+    };
+    if rules::is_told(decision, &signals) {
+        let told = Event::RiskSignal {
+            user: user.id,
+            reason: decision.rule,
+            action: decision.action.as_str(),
+            outcome,
+            signals: serde_json::to_value(&signals).expect("signals are plain data"),
+        };
+        audit::record(tx, app, ctx, &told).await?;
+    }
+    Ok(ruling)
+}
+
+/// Finds where an account was used before. Of a device that is known nothing else is asked.
+async fn before(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Result<Before> {
+    if devices::is_known(tx, app, ctx, user.id).await? {
+        return Ok(Before { is_known: true, seen: Vec::new() });
+    }
+    let networks = devices::networks(tx, user.id, ctx.now).await?;
+    let seen = networks.into_iter().map(|network| Seen {
+        place: network.address().map(|ip| app.geoip.place(ip)).unwrap_or_default(),
+        at: network.last_seen_at,
+    });
+    Ok(Before { is_known: false, seen: seen.collect() })
+}

@@ -1,0 +1,181 @@
+//! Classes of attacks that no other file is about: time as an oracle, text that leads elsewhere, what piles up,
+//! and switches that are only for tests.
+
+use std::time::{Duration, Instant};
+
+use authshield::chores;
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::passkeys::challenge;
+use crate::registration::UNLIMITED;
+use crate::second_factor::{enable, ticket};
+use crate::support::smtp_server::quoted_printable;
+use crate::support::{PASSWORD, Program, SmtpServer, TestApp};
+
+const ANN: &str = "ann@example.org";
+const MARKUP: &str = "<b>Ann</b> <a href=\"https://evil.example/x\">https://evil.example/x</a>";
+
+/// Returns how long an answer takes.
+async fn timed(app: &TestApp, path: &str, body: Value) -> Duration {
+    let began = Instant::now();
+    let reply = app.post(path, body).await;
+    assert!(reply.status.as_u16() < 429, "{reply:?}");
+    began.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// A hash takes 15 ms and more here, so that one which is left out shows. Other work on the machine makes a round
+/// worthless now and then; what tells somebody apart does so in every round.
+///
+/// Attack: A09
+#[tokio::test]
+async fn a09_the_time_of_an_answer_tells_nobody_who_has_an_account() {
+    let dear = [("password.hash_memory_kib", "19456"), ("password.hash_iterations", "2")];
+    let app = TestApp::with(&[&[UNLIMITED], &dear[..]].concat()).await;
+    app.open_account(ANN).await;
+    for (path, more) in [
+        ("/api/v1/auth/login", json!({ "password": "seven herons under glass" })),
+        ("/api/v1/auth/register", json!({ "password": PASSWORD })),
+        ("/api/v1/auth/forgot-password", json!({})),
+    ] {
+        let body = |email: String| {
+            let mut body = more.clone();
+            body["email"] = email.into();
+            body
+        };
+        let mut seen = Vec::new();
+        for round in 0..6 {
+            let (mut known, mut unknown) = (Vec::new(), Vec::new());
+            for n in 0..9 {
+                known.push(timed(&app, path, body(ANN.to_owned())).await);
+                let nobody = format!("nobody-{round}-{n}@example.org");
+                unknown.push(timed(&app, path, body(nobody)).await);
+            }
+            let (known, unknown) = (median(known), median(unknown));
+            seen.push((known, unknown));
+            if known.abs_diff(unknown) < Duration::from_millis(5).max(known / 20) {
+                break;
+            }
+        }
+        let (known, unknown) = seen.last().unwrap();
+        let gap = known.abs_diff(*unknown);
+        assert!(gap < Duration::from_millis(5).max(*known / 20), "{path}: {seen:?}");
+    }
+}
+
+/// Attack: J05, J06, K10
+#[tokio::test]
+async fn j05_j06_k10_what_somebody_types_is_text_leads_nowhere_and_is_read_soon() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    // A name is text in a mail, and none that leads elsewhere is shown there.
+    let ann = json!({ "email": ANN, "password": PASSWORD, "full_name": MARKUP });
+    app.post("/api/v1/auth/register", ann).await.ok(202);
+    let mail = app.last_mail(ANN).await;
+    let text = quoted_printable(&mail.data);
+    assert!(!text.contains("evil.example") && !text.contains("<b>Ann"), "{text}");
+    for name in ["a\u{202e}nnA", "Ann\r\nBcc: thief@example.net", &"x".repeat(201)] {
+        let body = json!({ "email": "eve@example.org", "password": PASSWORD, "full_name": name });
+        app.post("/api/v1/auth/register", body).await.is(422, "VALIDATION_FAILED");
+    }
+    app.verify(&app.token_for(ANN).await).await.ok(200);
+
+    // Whatever a form or a query asks for, a browser stays here.
+    for away in
+        ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+    {
+        let encoded: String = url::form_urlencoded::byte_serialize(away.as_bytes()).collect();
+        let mut fields = vec![("email", ANN), ("password", PASSWORD)];
+        let names = ["next", "return_to", "redirect", "redirect_uri", "url", "continue"];
+        fields.extend(names.map(|name| (name, away)));
+        let query: Vec<_> = names.iter().map(|name| format!("{name}={encoded}")).collect();
+        for path in ["/sign-in", "/sign-out", "/account", "/forgot-password", "/"] {
+            let path = format!("{path}?{}", query.join("&"));
+            for reply in [app.get(&path).await, app.submit(&path, &fields).await] {
+                let to = reply.headers.get(header::LOCATION).map(|to| to.to_str().unwrap());
+                let stays = |to: &str| {
+                    let there = url::Url::parse(&app.base).unwrap().join(to).unwrap();
+                    there.as_str().starts_with(&format!("{}/", app.base))
+                };
+                assert!(to.is_none_or(stays), "{path}: {to:?}");
+                let link = format!("href=\"{away}");
+                assert!(!reply.text.contains(&link), "{path}: {}", reply.text);
+            }
+        }
+    }
+
+    // What is long and made to be read slowly is answered soon.
+    let long = |part: &str| part.repeat(60_000 / part.len());
+    for text in ["a.", "@", "\"", "\\u0000", "ſ", "xn--", "[", "9", "a@a."].map(long) {
+        let began = Instant::now();
+        let body = json!({ "email": text, "password": text });
+        let reply = app.post("/api/v1/auth/login", body).await;
+        assert!((400..500).contains(&reply.status.as_u16()), "{reply:?}");
+        let head: String = text.chars().filter(char::is_ascii).take(4000).collect();
+        for name in ["user-agent", "accept-language", "cookie", "authorization", "forwarded"] {
+            let request = app.request(Method::GET, "/api/v1/users/me").header(name, &head);
+            let reply = app.send(request).await;
+            assert!((400..500).contains(&reply.status.as_u16()), "{name}: {reply:?}");
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(20), "{took:?} for {:?}…", &head[..1.min(head.len())]);
+    }
+}
+
+/// Attack: K08
+#[tokio::test]
+async fn k08_what_strangers_leave_behind_ends() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up(ANN).await;
+    enable(&app, &ann).await;
+    for n in 0..3 {
+        app.register(&format!("waits{n}@example.org"), PASSWORD).await.ok(202);
+        app.log_in(&format!("nobody{n}@example.org"), PASSWORD).await;
+        challenge(&app).await;
+    }
+    app.post("/api/v1/auth/forgot-password", json!({ "email": ANN })).await.ok(202);
+    ticket(&app, ANN, PASSWORD).await;
+    app.refresh(&ann.refresh).await.ok(200);
+    let tables: [(&str, &'static str); 9] = [
+        ("sessions", "SELECT COUNT(*) FROM sessions"),
+        ("refresh_tokens", "SELECT COUNT(*) FROM refresh_tokens"),
+        ("link_tokens", "SELECT COUNT(*) FROM link_tokens"),
+        ("registrations", "SELECT COUNT(*) FROM registrations"),
+        ("password_failures", "SELECT COUNT(*) FROM password_failures"),
+        ("password_places", "SELECT COUNT(*) FROM password_places"),
+        ("known_devices", "SELECT COUNT(*) FROM known_devices"),
+        ("passkey_challenges", "SELECT COUNT(*) FROM passkey_challenges"),
+        ("pending_sign_ins", "SELECT COUNT(*) FROM pending_sign_ins"),
+    ];
+    for (table, count) in tables {
+        assert!(app.count(count).await > 0, "nothing is in {table}");
+    }
+    app.advance(Duration::from_hours(24 * 500));
+    chores::purge(&app.app, app.ctx().now).await.unwrap();
+    for (table, count) in tables {
+        assert_eq!(app.count(count).await, 0, "{table}");
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM users WHERE email LIKE 'waits%'").await, 0);
+}
+
+/// Attack: L01
+#[tokio::test]
+async fn l01_no_switch_of_tests_counts_in_production() {
+    let relay = SmtpServer::start(crate::support::Script::default()).await;
+    let program = Program::production(&relay).await;
+    let check = ["config", "check"];
+    program.run(&check).await.ok();
+    for name in ["testing", "debug", "test_mode"] {
+        let program = program.clone().set(name, "true");
+        let variable = name.to_uppercase();
+        program.run(&check).await.fails(78, &[&variable]);
+        program.run(&["serve"]).await.fails(78, &[&variable]);
+    }
+    let open = program.clone().set("environment", "development").set("listen", "0.0.0.0:0");
+    open.run(&check).await.fails(78, &["loopback"]);
+    program.set("rate_limit.enabled", "false").run(&check).await.fails(78, &["rate_limit.enabled"]);
+}
