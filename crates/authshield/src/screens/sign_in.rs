@@ -12,11 +12,12 @@ use super::page::{Message, Next};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, forgot, register, second_factor};
+use super::{account, cookie, forgot, mail_code, register, second_factor};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::kernel::EmailAddress;
 use crate::login::{self, LoginError, Refusal};
+use crate::magic_link;
 use crate::problem::Problem;
 use crate::telemetry::to_the_end;
 use crate::verification::{self, VerifyError};
@@ -112,6 +113,7 @@ fn show(
         email => email,
         wrong_email => wrong_email,
         alert => &wrong.alert,
+        by_mail => magic_link::is_on(app).then(|| visit.action(app, mail_code::PATH)),
         forgot => visit.action(app, forgot::PATH),
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),

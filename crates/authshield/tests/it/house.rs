@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 24] = [
+const FEATURES: [&str; 25] = [
     "accounts",
     "activity",
     "admin",
@@ -23,6 +23,7 @@ const FEATURES: [&str; 24] = [
     "health",
     "lockdown",
     "login",
+    "magic_link",
     "own_data",
     "passkeys",
     "recovery",

@@ -2,6 +2,7 @@
 
 mod account;
 mod forms;
+mod mail_code;
 
 use std::time::Duration;
 
