@@ -100,7 +100,9 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     spent.map_err(AskError::Limited)?;
     let lasts = app.config.magic_link.ttl;
     let (handle, token) = (AskerToken::new(ctx.world()), LinkToken::new(ctx.world()));
-    let code = rules::code(ctx.world());
+    let mut bytes = [0; 8];
+    ctx.world().fill(&mut bytes);
+    let code = rules::code(bytes);
     let locale = locale.unwrap_or_else(|| registration::default_locale(app));
 
     let mut tx = app.store.write().await?;
