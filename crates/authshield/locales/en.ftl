@@ -438,6 +438,7 @@ activity-MAGIC_LINK_REFUSED = A code or a link of a mail was refused
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out
 activity-SESSION_REVOKED = { $reason ->
+    [second_factor_enabled] Other sessions ended because a second factor was added
     [password_changed] Sessions ended because the password changed
     [password_reset] Sessions ended because the password changed
    *[other] Sessions ended

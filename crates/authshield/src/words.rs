@@ -6,14 +6,43 @@ use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
 
-/// Every language, with its words.
-const LANGUAGES: [(&str, &str); 2] =
-    [("de", include_str!("../locales/de.ftl")), (FALLBACK, include_str!("../locales/en.ftl"))];
+/// A language that we speak.
+#[derive(Clone, Copy)]
+pub(crate) struct Language {
+    /// Its tag (BCP 47).
+    pub(crate) tag: &'static str,
+    /// What it calls itself.
+    pub(crate) name: &'static str,
+    words: &'static str,
+    /// What the codes of problems mean, where that is not said beside the codes.
+    problems: &'static str,
+}
 
-/// What the codes of problems mean, where that is not said in English, beside the codes.
-const PROBLEMS: [(&str, &str); 1] = [("de", include_str!("../locales/problems.de.ftl"))];
+/// A language with its words, from `locales/TAG.ftl` and `locales/problems.TAG.ftl`.
+macro_rules! language {
+    ($tag:literal, $name:literal) => {
+        Language {
+            tag: $tag,
+            name: $name,
+            words: include_str!(concat!("../locales/", $tag, ".ftl")),
+            problems: include_str!(concat!("../locales/problems.", $tag, ".ftl")),
+        }
+    };
+}
 
-/// The language that has every word.
+/// The language that has every word; its words about problems stand beside their codes.
+const ENGLISH: Language = Language {
+    tag: FALLBACK,
+    name: "English",
+    words: include_str!("../locales/en.ftl"),
+    problems: "",
+};
+
+/// Every language, in the order in which pages offer them. A new one is a line here, and its words; the
+/// tests below say what they lack.
+pub(crate) const LANGUAGES: [Language; 4] =
+    [language!("de", "Deutsch"), ENGLISH, language!("es", "Español"), language!("fr", "Français")];
+
 const FALLBACK: &str = "en";
 
 /// The words of every language.
@@ -36,21 +65,19 @@ pub struct Speechless {
 impl Words {
     pub(crate) fn load() -> Self {
         let bundles = LANGUAGES
-            .into_iter()
-            .map(|(language, source)| {
-                let resource = FluentResource::try_new(source.to_owned())
-                    .expect("our own words are well formed; a test says so");
-                let id: LanguageIdentifier = language.parse().expect("our own languages have ids");
+            .iter()
+            .map(|language| {
+                let id: LanguageIdentifier =
+                    language.tag.parse().expect("our own languages have ids");
                 let mut bundle = FluentBundle::new_concurrent(vec![id]);
                 // The marks would end up in subjects and in what people copy.
                 bundle.set_use_isolating(false);
-                bundle.add_resource(resource).expect("our own words have one meaning each");
-                for (_, source) in PROBLEMS.iter().filter(|(of, _)| *of == language) {
-                    let resource = FluentResource::try_new((*source).to_owned())
+                for source in [language.words, language.problems] {
+                    let resource = FluentResource::try_new(source.to_owned())
                         .expect("our own words are well formed; a test says so");
                     bundle.add_resource(resource).expect("our own words have one meaning each");
                 }
-                (language, bundle)
+                (language.tag, bundle)
             })
             .collect();
         Self { bundles }
@@ -126,28 +153,50 @@ mod tests {
     use super::*;
     use crate::problem::Code;
 
-    /// Lists every message and attribute of a language.
-    fn ids(source: &str) -> BTreeSet<String> {
-        let mut message = String::new();
-        let mut ids = BTreeSet::new();
-        for line in source.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')) {
-            let id = line.split(" = ").next().unwrap().trim();
-            if line.starts_with(' ') {
-                ids.insert(format!("{message}{id}"));
-            } else {
-                id.clone_into(&mut message);
-                ids.insert(message.clone());
+    /// Lists every message and attribute of a language, with its variables (`$at`) and the words it has for
+    /// certain values (`[operator]`). Terms and plurals are a matter of each language.
+    fn ids(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let plurals = ["[zero]", "[one]", "[two]", "[few]", "[many]", "[other]"];
+        let (mut message, mut id) = (String::new(), String::new());
+        let mut ids = BTreeMap::<_, BTreeSet<_>>::new();
+        for line in source.lines().filter(|line| !line.starts_with('#')) {
+            if let Some((name, _)) = line.split_once(" = ") {
+                let name = name.trim();
+                if line.starts_with(' ') {
+                    id = format!("{message}{name}");
+                } else {
+                    name.clone_into(&mut message);
+                    name.clone_into(&mut id);
+                }
+                ids.entry(id.clone()).or_default();
             }
+            let words = line.split([' ', '{', '}']);
+            let told = words.filter(|word| {
+                word.starts_with('$') || word.starts_with('[') && !plurals.contains(word)
+            });
+            ids.entry(id.clone()).or_default().extend(told.map(str::to_owned));
         }
+        ids.retain(|id, _| !id.is_empty() && !id.starts_with('-'));
         ids
     }
 
     #[test]
     fn every_language_has_every_word() {
-        let english = ids(LANGUAGES[1].1);
-        assert!(english.contains("verify_email.lead"));
-        for (language, source) in LANGUAGES {
-            assert_eq!(ids(source), english, "{language}");
+        let english = ids(ENGLISH.words);
+        let kinds = [
+            ("email_changing.lead", vec!["$at", "$new_email", "$service"]),
+            ("page-factor.left", vec!["$left", "[0]"]),
+        ];
+        for (id, told) in kinds {
+            assert!(english[id].iter().eq(told), "{:?}", english[id]);
+        }
+        for Language { tag, words, .. } in LANGUAGES {
+            let ours = ids(words);
+            for (id, told) in &english {
+                assert_eq!(ours.get(id), Some(told), "{id} in {tag}");
+            }
+            let odd: Vec<_> = ours.keys().filter(|id| !english.contains_key(*id)).collect();
+            assert_eq!(odd, Vec::<&String>::new(), "{tag}");
         }
     }
 
@@ -156,20 +205,39 @@ mod tests {
     fn every_problem_is_explained_in_every_language() {
         let words = Words::load();
         let code = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        for (language, source) in PROBLEMS {
+        for Language { tag, problems, .. } in LANGUAGES {
+            if tag == FALLBACK {
+                assert_eq!(words.explain(tag, Code::ALL[0].wire()), None);
+                continue;
+            }
             for problem in Code::ALL {
                 let (title, explained) = words
-                    .explain(language, problem.wire())
-                    .unwrap_or_else(|| panic!("{} has no words in {language}", problem.wire()));
+                    .explain(tag, problem.wire())
+                    .unwrap_or_else(|| panic!("{} has no words in {tag}", problem.wire()));
                 assert!(!title.contains('`') && !title.ends_with('.'), "{title}");
                 let (ours, theirs): (BTreeSet<String>, BTreeSet<String>) =
                     (code(problem.words()), code(&explained));
                 assert_eq!(ours, theirs, "{explained}");
             }
-            let explained = ids(source).into_iter().filter(|id| !id.contains('.')).count();
-            assert_eq!(explained, Code::ALL.len(), "{language}");
+            let explained = ids(problems).into_keys().filter(|id| !id.contains('.')).count();
+            assert_eq!(explained, Code::ALL.len(), "{tag}");
         }
-        assert_eq!(words.explain("en", Code::ALL[0].wire()), None);
+    }
+
+    #[test]
+    fn one_and_many_are_told_apart_in_every_language() {
+        let words = Words::load();
+        let days = |tag, count: i64| {
+            let mut args = FluentArgs::new();
+            args.set("count", count);
+            words.say(tag, "span-days", &args).unwrap()
+        };
+        for Language { tag, .. } in LANGUAGES {
+            assert!(days(tag, 3).starts_with("3 "), "{tag}");
+            assert!(!days(tag, 1).contains('1'), "{tag}");
+        }
+        let days = LANGUAGES.map(|language| days(language.tag, 1));
+        assert_eq!(days, ["einem Tag", "one day", "un día", "un jour"]);
     }
 
     #[test]
@@ -180,8 +248,10 @@ mod tests {
             ("de-AT", "en", "de"),
             ("de_CH", "en", "de"),
             ("DE", "en", "de"),
-            ("fr", "de", "de"),
-            ("fr", "fr", "en"),
+            ("es-419", "en", "es"),
+            ("fr_CA", "de", "fr"),
+            ("it", "de", "de"),
+            ("it", "it", "en"),
             ("", "", "en"),
             ("../../etc", "de-DE", "de"),
         ] {

@@ -13,6 +13,7 @@ use super::federation;
 use super::finding::Severity;
 use super::setting::{Kind, PREFIX};
 use super::value::items;
+use crate::words::LANGUAGES;
 
 /// A check of one value.
 #[derive(Debug, Clone, Copy)]
@@ -441,10 +442,11 @@ pub(super) const LOCALE: Lint = Lint {
     about: "a language that AuthShield does not speak",
     waivable: false,
     check: |subject| {
-        if ["en", "de"].contains(&subject.text) {
+        let known = LANGUAGES.map(|language| language.tag);
+        if known.contains(&subject.text) {
             return None;
         }
-        refuse("must be `en` or `de`")
+        refuse(format!("must be one of `{}`", known.join("`, `")))
     },
 };
 

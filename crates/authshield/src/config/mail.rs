@@ -278,7 +278,7 @@ settings! {
             example: "https://app.example.org/not-me?token={token}",
             lints: &[lints::LINK, lints::HTTPS, lints::PRIVATE_ADDRESS, lints::EXAMPLE_DOMAIN],
         }
-        /// The language of mails and pages when nobody said otherwise: `en` or `de`.
+        /// The language of mails and pages when nobody said otherwise: `de`, `en`, `es` or `fr`.
         default_locale: String {
             fallback: Fallback::Always("en"),
             example: "de",

@@ -161,6 +161,7 @@ mod tests {
 
     use super::*;
     use crate::mail::letter::{Letter, Lives};
+    use crate::words::LANGUAGES;
     use crate::world::{Sandbox, World};
 
     const LIVES: Lives = Lives {
@@ -226,7 +227,7 @@ mod tests {
     fn every_letter_speaks_every_language() {
         let kinds: Vec<_> = letters().iter().map(Letter::kind).collect();
         assert!(Letter::KINDS.iter().all(|kind| kinds.contains(kind)));
-        for language in ["en", "de"] {
+        for language in LANGUAGES.map(|language| language.tag) {
             let mut all = String::new();
             for letter in letters() {
                 let rendered = render(&letter, language, Some("Ann Lee"));

@@ -6,7 +6,6 @@ use minijinja::{Value, context};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::page::NAMES;
 use super::sign_in::{Pressed, SIGN_OUT};
 use super::signed_in::{Guarded, Own, SignedIn, to};
 use super::visit::Visit;
@@ -19,6 +18,7 @@ use crate::kernel::{FullName, Locale, Place, SessionId, Timestamp};
 use crate::problem::{Code, Problem};
 use crate::second_factor::StepUp;
 use crate::sessions::{self, Session};
+use crate::words::{LANGUAGES, Language};
 
 pub(super) const PATH: &str = "/account";
 pub(super) const PROFILE: &str = "/account/profile";
@@ -90,9 +90,9 @@ async fn show(
         Done::Kept => "page-data.kept",
     });
     let known = app.pages.words().known(user.locale.as_str());
-    let languages: Vec<Value> = NAMES
+    let languages: Vec<Value> = LANGUAGES
         .into_iter()
-        .map(|(tag, name)| context! { tag, name, chosen => known == Some(tag) })
+        .map(|Language { tag, name, .. }| context! { tag, name, chosen => known == Some(tag) })
         .collect();
     let name = user.full_name.as_ref().map(FullName::as_str).unwrap_or_default();
     let context = context! {

@@ -14,7 +14,7 @@ use super::assets::{ICON, STYLE};
 use super::visit::Visit;
 use crate::mail::Letterhead;
 use crate::problem::Problem;
-use crate::words::Words;
+use crate::words::{LANGUAGES, Language, Words};
 
 /// How many steps one page may take; the longest takes a few thousand.
 const FUEL: u64 = 100_000;
@@ -24,9 +24,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'",
 );
-
-/// What each language calls itself.
-pub(super) const NAMES: [(&str, &str); 2] = [("de", "Deutsch"), ("en", "English")];
 
 /// Templates and words of the pages.
 pub struct Pages {
@@ -161,11 +158,11 @@ impl Pages {
     ) -> Response {
         let others: Vec<Value> = match &visit.again {
             None => Vec::new(),
-            Some(again) => NAMES
+            Some(again) => LANGUAGES
                 .into_iter()
-                .filter(|(language, _)| *language != visit.language)
-                .map(|(language, name)| {
-                    context! { language, name, link => format!("{again}lang={language}") }
+                .filter(|other| other.tag != visit.language)
+                .map(|Language { tag, name, .. }| {
+                    context! { language => tag, name, link => format!("{again}lang={tag}") }
                 })
                 .collect(),
         };

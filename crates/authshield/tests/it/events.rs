@@ -177,7 +177,7 @@ async fn whatever_owners_are_told_has_words() {
         .unwrap();
         tx.commit().await.unwrap();
     }
-    for locale in ["en", "de"] {
+    for locale in ["en", "de", "es", "fr"] {
         app.patch_as(&ann, "/api/v1/users/me", json!({ "locale": locale })).await.ok(200);
         let told = app.get_as(&ann, "/api/v1/users/me/events?limit=200").await;
         assert!(codes(&told).len() > 18);

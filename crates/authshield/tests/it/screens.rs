@@ -363,6 +363,8 @@ async fn pages_speak_the_language_of_their_reader() {
     assert!(form.html().contains(&format!("?token={token}&amp;lang=en")), "{}", form.html());
     app.german(&format!("{link}&lang=en")).await.page(200, "Choose a new password");
     app.get(&format!("{link}&lang=de")).await.page(200, "Neues Passwort");
+    app.get(&format!("{link}&lang=es")).await.page(200, "Guardar la contraseña nueva");
+    app.get(&format!("{link}&lang=fr-CA")).await.page(200, "Enregistrer le nouveau mot de passe");
     app.get(&format!("{link}&lang=tlh")).await.page(200, "Choose a new password");
 
     let weak = [("token", token.as_str()), ("new_password", "ann@example.org")];

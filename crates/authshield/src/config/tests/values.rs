@@ -228,7 +228,7 @@ fn texts_with_a_grammar_are_held_to_it() {
     for (name, wrong, id) in [
         ("MAIL_FROM", "Acme", "sender"),
         ("MAIL_FROM", "Acme <acme>", "sender"),
-        ("MAIL_DEFAULT_LOCALE", "fr", "locale"),
+        ("MAIL_DEFAULT_LOCALE", "xx", "locale"),
         ("LOG", "inof", "log-filter"),
         ("LOG", "authshield=loud", "log-filter"),
         ("PUBLIC_URL", "http://a:b@127.0.0.1", "public-url"),
