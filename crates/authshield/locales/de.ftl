@@ -38,6 +38,11 @@ already_registered = Sie haben schon ein { -account } bei { $service }
     .action = Neues Passwort wählen
     .note = Wenn Sie das nicht waren, ignorieren Sie diese Nachricht; Ihr { -account } ist unverändert.
 
+sign_in = Bei { $service } anmelden
+    .lead = Jemand, hoffentlich Sie, möchte sich mit dieser Adresse bei { $service } anmelden. Geben Sie dort, wo danach gefragt wurde, diesen Code ein, oder öffnen Sie den Link im selben Browser:
+    .action = Anmelden
+    .note = Code und Link öffnen nur etwas in dem Browser oder der App, die danach gefragt hat. Waren Sie es nicht, beachten Sie diese Nachricht nicht. Nennen Sie den Code niemandem, und geben Sie ihn auf keiner Seite ein, die Sie nicht selbst geöffnet haben.
+
 reset_password = Wählen Sie ein neues Passwort für { $service }
     .lead = jemand, hoffentlich Sie, hat ein neues Passwort für Ihr { -account } bei { $service } verlangt.
     .action = Neues Passwort wählen
@@ -208,6 +213,30 @@ page-second-factor = Zeigen Sie, dass Sie es sind
     .locked = Es gab zu viele falsche Codes, darum wird keiner der App mehr angenommen. Bitte verwenden Sie einen Wiederherstellungscode, oder fragen Sie, wer den Dienst betreibt.
     .over = Bitte melden Sie sich noch einmal an
     .over-lead = Es hat zu lange gedauert, oder es gab zu viele Versuche.
+
+page-mail-sign-in = Per E-Mail anmelden
+    .lead = Wir senden Ihnen einen Code und einen Link. Beide gelten nur in diesem Browser.
+    .action = Code senden
+    .offer = Stattdessen einen Code per E-Mail senden
+    .back = Anders anmelden
+
+page-mail-code = Sehen Sie in Ihr Postfach
+    .lead = Wenn { $email } hier verwendet werden kann, ist eine E-Mail mit einem Code dorthin unterwegs.
+    .code = Code
+    .rule = Die sechs Ziffern aus der E-Mail.
+    .action = Anmelden
+    .note = In der E-Mail steht auch ein Link, der in diesem Browser anmeldet. Kommt nichts an, prüfen Sie die Adresse und den Ordner für Spam.
+    .again = Noch eine E-Mail senden lassen
+    .wrong = Dieser Code stimmt nicht. Bitte sehen Sie in die neueste E-Mail.
+    .wait = Es gab zu viele falsche Codes. Bitte verwenden Sie den Link aus der E-Mail, in diesem Browser.
+    .over = Bitte lassen Sie eine neue E-Mail senden
+    .over-lead = Der Code oder der Link wurde benutzt, ist zu alt oder gehört zu einem anderen Browser, oder es gab zu viele Versuche.
+
+page-mail-link = Anmelden
+    .lead = Sie haben in diesem Browser danach gefragt. Drücken Sie den Knopf, und Sie sind angemeldet.
+    .action = Anmelden
+    .elsewhere = Dieser Link öffnet hier nichts
+    .elsewhere-lead = Er gilt einmal, einige Minuten lang, und nur in dem Browser, der danach gefragt hat. Haben Sie anderswo gefragt, gehen Sie dorthin zurück und geben Sie den Code aus derselben E-Mail ein.
 
 page-enrol = Fügen Sie einen zweiten Faktor hinzu
     .lead = Hier genügt ein Passwort nicht. Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon; von da an zeigt die App für jede Anmeldung einen Code.
@@ -442,6 +471,8 @@ activity-PASSKEY_REFUSED = Ein Passkey wurde abgelehnt
 activity-IDENTITY_LINKED = Konto bei einem Anbieter verknüpft
 activity-IDENTITY_REMOVED = Verknüpfung mit einem Anbieter entfernt
 activity-FEDERATION_REFUSED = Eine Anmeldung bei einem Anbieter wurde abgelehnt
+activity-MAGIC_LINK_REQUESTED = Nach einer E-Mail zum Anmelden wurde gefragt
+activity-MAGIC_LINK_REFUSED = Ein Code oder Link aus einer E-Mail wurde abgelehnt
 activity-REFRESH_REUSED = Sitzung beendet: Einer ihrer Schlüssel wurde zweimal benutzt, vielleicht von jemand anderem
 activity-LOGOUT = Abgemeldet
 activity-SESSION_REVOKED = { $reason ->

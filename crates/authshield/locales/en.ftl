@@ -43,6 +43,11 @@ already_registered = You already have an { -account } at { $service }
     .action = Choose a new password
     .note = If it was not you, ignore this message; your { -account } is as it was.
 
+sign_in = Sign in to { $service }
+    .lead = Somebody, we hope it was you, wants to sign in to { $service } with this address. Where that was asked for, type this code, or open the link in the same browser:
+    .action = Sign in
+    .note = Code and link open something only in the browser or app that asked for them. If it was not you, ignore this message. Tell nobody the code, and type it on no page that you did not open yourself.
+
 reset_password = Choose a new password for { $service }
     .lead = Somebody, we hope it was you, asked for a new password for your { -account } at { $service }.
     .action = Choose a new password
@@ -213,6 +218,30 @@ page-second-factor = Show that it is you
     .locked = There were too many wrong codes, so none of the app is taken any more. Please use a recovery code, or ask whoever runs the service.
     .over = Please sign in again
     .over-lead = It took too long, or there were too many tries.
+
+page-mail-sign-in = Sign in by mail
+    .lead = We send you a code and a link. They work only in this browser.
+    .action = Send me a code
+    .offer = Send me a code by mail instead
+    .back = Sign in another way
+
+page-mail-code = Look into your mailbox
+    .lead = If { $email } can be used here, a mail with a code is on its way there.
+    .code = Code
+    .rule = The six digits in the mail.
+    .action = Sign in
+    .note = The mail has a link, too, which signs in in this browser. If nothing comes, look at the address again, and into the folder for spam.
+    .again = Have another mail sent
+    .wrong = This code is not right. Please look into the newest mail.
+    .wait = There were too many wrong codes. Please use the link in the mail, in this browser.
+    .over = Please ask for another mail
+    .over-lead = The code or the link was used, is too old, or belongs to another browser, or there were too many tries.
+
+page-mail-link = Sign in
+    .lead = You asked for it in this browser. Press the button, and you are signed in.
+    .action = Sign in
+    .elsewhere = This link opens nothing here
+    .elsewhere-lead = It works once, for a few minutes, and only in the browser that asked for it. If you asked elsewhere, go back there and type the code of the same mail.
 
 page-enrol = Add a second factor
     .lead = Here a password is not enough. Scan this picture with an authenticator app on your phone; from then on the app shows a code for every sign-in.
@@ -449,6 +478,8 @@ activity-PASSKEY_REFUSED = A passkey was refused
 activity-IDENTITY_LINKED = Identity at a provider linked
 activity-IDENTITY_REMOVED = Identity at a provider removed
 activity-FEDERATION_REFUSED = A sign-in at a provider was refused
+activity-MAGIC_LINK_REQUESTED = A mail to sign in with was asked for
+activity-MAGIC_LINK_REFUSED = A code or a link of a mail was refused
 activity-REFRESH_REUSED = Session ended: one of its keys was used twice, perhaps by somebody else
 activity-LOGOUT = Signed out
 activity-SESSION_REVOKED = { $reason ->

@@ -38,6 +38,11 @@ already_registered = Ya tiene una { -account } en { $service }
     .action = Elegir una contraseña nueva
     .note = Si no ha sido usted, ignore este mensaje; su { -account } sigue como estaba.
 
+sign_in = Inicie sesión en { $service }
+    .lead = Alguien, esperamos que usted, quiere iniciar sesión en { $service } con esta dirección. Escriba este código donde lo pidió, o abra el enlace en el mismo navegador:
+    .action = Iniciar sesión
+    .note = El código y el enlace solo abren algo en el navegador o la aplicación que los pidió. Si no fue usted, ignore este mensaje. No diga el código a nadie ni lo escriba en una página que no haya abierto usted.
+
 reset_password = Elija una contraseña nueva para { $service }
     .lead = Alguien, esperamos que usted, ha pedido una contraseña nueva para su { -account } en { $service }.
     .action = Elegir una contraseña nueva
@@ -200,6 +205,30 @@ page-second-factor = Demuestre que es usted
     .locked = Ha habido demasiados códigos incorrectos, así que ya no se acepta ninguno de la aplicación. Use un código de recuperación o consulte a quien administra el servicio.
     .over = Inicie sesión otra vez
     .over-lead = Ha pasado demasiado tiempo, o ha habido demasiados intentos.
+
+page-mail-sign-in = Inicie sesión por correo
+    .lead = Le enviamos un código y un enlace. Solo sirven en este navegador.
+    .action = Enviar el código
+    .offer = Prefiero recibir un código por correo
+    .back = Iniciar sesión de otra manera
+
+page-mail-code = Mire su buzón
+    .lead = Si { $email } puede usarse aquí, un mensaje con un código está en camino.
+    .code = Código
+    .rule = Las seis cifras del mensaje.
+    .action = Iniciar sesión
+    .note = En el mensaje hay también un enlace, que inicia sesión en este navegador. Si no llega nada, revise la dirección y la carpeta de correo no deseado.
+    .again = Pedir otro mensaje
+    .wrong = Este código no es correcto. Mire el mensaje más reciente.
+    .wait = Hubo demasiados códigos equivocados. Use el enlace del mensaje, en este navegador.
+    .over = Pida otro mensaje
+    .over-lead = El código o el enlace ya se usó, es demasiado antiguo o pertenece a otro navegador, o hubo demasiados intentos.
+
+page-mail-link = Inicie sesión
+    .lead = Lo pidió en este navegador. Pulse el botón y la sesión quedará iniciada.
+    .action = Iniciar sesión
+    .elsewhere = Este enlace no abre nada aquí
+    .elsewhere-lead = Sirve una vez, unos minutos, y solo en el navegador que lo pidió. Si lo pidió en otro lugar, vuelva allí y escriba el código del mismo mensaje.
 
 page-enrol = Añada un segundo factor
     .lead = Aquí no basta una contraseña. Escanee esta imagen con una aplicación de autenticación de su teléfono; a partir de entonces la aplicación mostrará un código para cada inicio de sesión.
@@ -434,6 +463,8 @@ activity-PASSKEY_REFUSED = Se rechazó una clave de acceso
 activity-IDENTITY_LINKED = Cuenta de un proveedor vinculada
 activity-IDENTITY_REMOVED = Vínculo con un proveedor quitado
 activity-FEDERATION_REFUSED = Se rechazó un inicio de sesión con un proveedor
+activity-MAGIC_LINK_REQUESTED = Se pidió un mensaje para iniciar sesión
+activity-MAGIC_LINK_REFUSED = Se rechazó un código o un enlace de un mensaje
 activity-REFRESH_REUSED = Sesión cerrada: una de sus llaves se usó dos veces, quizá por otra persona
 activity-LOGOUT = Sesión cerrada
 activity-SESSION_REVOKED = { $reason ->

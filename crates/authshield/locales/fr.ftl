@@ -38,6 +38,11 @@ already_registered = Vous avez déjà un { -account } chez { $service }
     .action = Choisir un nouveau mot de passe
     .note = Si ce n’était pas vous, ignorez ce message ; votre { -account } reste tel quel.
 
+sign_in = Connectez-vous à { $service }
+    .lead = Quelqu’un, vous, nous l’espérons, veut se connecter à { $service } avec cette adresse. Saisissez ce code là où il a été demandé, ou ouvrez le lien dans le même navigateur :
+    .action = Se connecter
+    .note = Le code et le lien n’ouvrent quelque chose que dans le navigateur ou l’application qui les a demandés. Si ce n’était pas vous, ignorez ce message. Ne communiquez le code à personne et ne le saisissez sur aucune page que vous n’avez pas ouverte vous-même.
+
 reset_password = Choisissez un nouveau mot de passe pour { $service }
     .lead = Quelqu’un (vous, nous l’espérons) a demandé un nouveau mot de passe pour votre { -account } chez { $service }.
     .action = Choisir un nouveau mot de passe
@@ -200,6 +205,30 @@ page-second-factor = Montrez que c’est bien vous
     .locked = Il y a eu trop de codes erronés, donc plus aucun code de l’application n’est accepté. Utilisez un code de récupération, ou adressez-vous à la personne qui administre le service.
     .over = Veuillez vous connecter de nouveau
     .over-lead = Cela a pris trop de temps, ou il y a eu trop d’essais.
+
+page-mail-sign-in = Connectez-vous par e-mail
+    .lead = Nous vous envoyons un code et un lien. Ils ne servent que dans ce navigateur.
+    .action = Envoyer le code
+    .offer = Recevoir plutôt un code par e-mail
+    .back = Se connecter autrement
+
+page-mail-code = Regardez dans votre boîte
+    .lead = Si { $email } peut servir ici, un message avec un code est en route.
+    .code = Code
+    .rule = Les six chiffres du message.
+    .action = Se connecter
+    .note = Le message contient aussi un lien, qui connecte dans ce navigateur. Si rien n’arrive, vérifiez l’adresse et le dossier des indésirables.
+    .again = Demander un autre message
+    .wrong = Ce code n’est pas le bon. Regardez dans le message le plus récent.
+    .wait = Il y a eu trop de codes faux. Utilisez le lien du message, dans ce navigateur.
+    .over = Demandez un autre message
+    .over-lead = Le code ou le lien a déjà servi, est trop ancien ou appartient à un autre navigateur, ou il y a eu trop d’essais.
+
+page-mail-link = Connectez-vous
+    .lead = Vous l’avez demandé dans ce navigateur. Appuyez sur le bouton, et vous êtes connecté.
+    .action = Se connecter
+    .elsewhere = Ce lien n’ouvre rien ici
+    .elsewhere-lead = Il sert une fois, pendant quelques minutes, et seulement dans le navigateur qui l’a demandé. Si vous l’avez demandé ailleurs, retournez-y et saisissez le code du même message.
 
 page-enrol = Ajoutez un second facteur
     .lead = Ici, un mot de passe ne suffit pas. Scannez cette image avec une application d’authentification sur votre téléphone ; l’application affichera ensuite un code pour chaque connexion.
@@ -434,6 +463,8 @@ activity-PASSKEY_REFUSED = Une clé d’accès a été refusée
 activity-IDENTITY_LINKED = Compte chez un fournisseur lié
 activity-IDENTITY_REMOVED = Compte chez un fournisseur retiré
 activity-FEDERATION_REFUSED = Une connexion chez un fournisseur a été refusée
+activity-MAGIC_LINK_REQUESTED = Un message pour se connecter a été demandé
+activity-MAGIC_LINK_REFUSED = Un code ou un lien d’un message a été refusé
 activity-REFRESH_REUSED = Session fermée : une de ses clés a servi deux fois, peut-être à quelqu’un d’autre
 activity-LOGOUT = Déconnexion
 activity-SESSION_REVOKED = { $reason ->

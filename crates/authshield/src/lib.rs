@@ -48,6 +48,7 @@ pub mod limits;
 pub mod links;
 pub mod lockdown;
 pub mod login;
+pub mod magic_link;
 pub mod mail;
 pub mod own_data;
 pub mod passkeys;

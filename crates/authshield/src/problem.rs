@@ -100,6 +100,11 @@ codes! {
     IdentityNotFound = 404 "IDENTITY_NOT_FOUND" "There is no such identity";
     /// Without it nobody could sign in to the account any more. Choose a password or add a passkey first.
     LastWayIn = 409 "AUTH_LAST_WAY_IN" "This is the last way of signing in";
+    /// The code or the link is wrong, was used or has expired, or the `handle` is not that of who asked for the mail.
+    /// Ask for another.
+    MagicLinkInvalid = 401 "AUTH_MAGIC_LINK_INVALID" "The code or the link is not valid";
+    /// Whoever runs the service switched this way of signing in off.
+    SignInMethodOff = 403 "AUTH_SIGN_IN_METHOD_OFF" "This way of signing in is switched off";
     /// This cannot be taken back, and you proved who you are too long ago. Prove it again with
     /// `POST /auth/step-up`; `factors` says with what, `max_age` for how many seconds it counts.
     StepUpRequired = 403 "AUTH_STEP_UP_REQUIRED" "Prove again who you are";

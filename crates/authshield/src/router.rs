@@ -19,8 +19,8 @@ use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
     accounts, activity, admin, captcha, checks, exports, federation, frame, health, lockdown,
-    login, own_data, passkeys, recovery, registration, revocations, screens, seals, second_factor,
-    sessions, tokens, vault, verification, webhooks,
+    login, magic_link, own_data, passkeys, recovery, registration, revocations, screens, seals,
+    second_factor, sessions, tokens, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -73,6 +73,7 @@ macro_rules! group {
 
 /// Returns every route with its description; `limited` puts a group behind a budget of the client's
 /// network.
+#[expect(clippy::too_many_lines, reason = "one page: every route")]
 fn mount(
     limited: impl Fn(&'static Rule, OpenApiRouter<App>) -> OpenApiRouter<App>,
 ) -> OpenApiRouter<App> {
@@ -85,9 +86,16 @@ fn mount(
         .merge(limited(&rules::PROGRESS_PER_CLIENT, group!(registration::http::progress)))
         .merge(limited(
             &rules::MAIL_PER_CLIENT,
-            group!(verification::http::resend, recovery::http::forgot),
+            group!(
+                verification::http::resend,
+                recovery::http::forgot,
+                magic_link::http::ask_for_magic_link
+            ),
         ))
-        .merge(limited(&rules::LOGIN_PER_CLIENT, group!(login::http::log_in)))
+        .merge(limited(
+            &rules::LOGIN_PER_CLIENT,
+            group!(login::http::log_in, magic_link::http::redeem_magic_link),
+        ))
         .merge(limited(
             &rules::SECOND_FACTOR_PER_CLIENT,
             group!(

@@ -15,9 +15,9 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 pub use sql::{
-    await_recovery, by_email, by_id, create, delete, delete_unverified, give_role, hold_by_email,
-    lock, mark_verified, members, no_users, set_disabled, set_email, set_password, set_profile,
-    upgrade_hash,
+    await_recovery, by_email, by_id, create, delete, delete_unverified, end_recovery, give_role,
+    hold_by_email, lock, mark_verified, members, no_users, set_disabled, set_email, set_password,
+    set_profile, upgrade_hash,
 };
 pub(crate) use user::user_columns;
 pub use user::{Account, User};
@@ -32,7 +32,7 @@ use crate::links::{self, Purpose};
 use crate::mail::{Letter, Recipient};
 use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 use crate::telemetry::to_the_end;
-use crate::{browser, second_factor, sessions};
+use crate::{browser, login, second_factor, sessions};
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +185,7 @@ pub async fn password_was_set(
     }
     links::withdraw(tx, user.id, Purpose::ResetPassword).await?;
     links::withdraw(tx, user.id, Purpose::ChangeEmail).await?;
-    second_factor::withdraw(tx, user.id).await?;
+    login::withdraw(tx, user.id).await?;
     // Who had no address that was proved has nobody to be warned.
     if user.email_verified_at.is_some() {
         app.outbox.put(tx, &user.recipient(), &Letter::PasswordChanged, ctx.now).await?;

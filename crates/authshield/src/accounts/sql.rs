@@ -225,10 +225,22 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
 }
 
 /// Takes the password from an account: nothing opens a session of it, not even a passkey, until its owner
-/// chooses a new one by mail.
+/// chooses a new one by mail, or signs in by mail.
 pub async fn await_recovery(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE users SET password_hash = NULL, recovery_since = $2, updated_at = $2 WHERE id = $1",
+    )
+    .bind(user)
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// Lets an account be opened again that waits for its owner, who showed by mail that it is them.
+pub async fn end_recovery(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE users SET recovery_since = NULL, updated_at = $2
+         WHERE id = $1 AND recovery_since IS NOT NULL",
     )
     .bind(user)
     .bind(now)

@@ -14,7 +14,8 @@ pub enum Event {
     RegisterSucceeded {
         /// The account.
         user: UserId,
-        /// `contested` when another password waits already: who proves the address chooses one; or `federated`.
+        /// `contested` when another password waits already: who proves the address chooses one; or `federated`,
+        /// or `magic_link`.
         reason: Option<&'static str>,
     },
     /// Somebody tried to, and did not.
@@ -154,6 +155,24 @@ pub enum Event {
         /// How far it went.
         stage: &'static str,
         /// Why.
+        reason: &'static str,
+    },
+    /// Somebody asked for a mail to sign in with.
+    MagicLinkRequested {
+        /// The account, if there is one.
+        user: Option<UserId>,
+        /// What they typed.
+        email: String,
+        /// Why no mail was sent.
+        reason: Option<&'static str>,
+    },
+    /// Nobody was signed in who showed a code or a link of a mail.
+    MagicLinkRefused {
+        /// The account that had the address when the mail was asked for.
+        user: Option<UserId>,
+        /// The address that the mail was asked for, if what was shown belongs to one.
+        email: Option<String>,
+        /// Why; `unknown_handle` if it was asked for elsewhere, or by nobody.
         reason: &'static str,
     },
     /// Somebody who is signed in proved again who they are.

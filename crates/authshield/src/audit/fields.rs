@@ -25,6 +25,7 @@ impl Event {
             | Self::SecondFactorRefused { reason, .. }
             | Self::PasskeyRefused { reason, .. }
             | Self::FederationRefused { reason, .. }
+            | Self::MagicLinkRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
             | Self::CaptchaRefused { reason, .. }
@@ -48,6 +49,7 @@ impl Event {
             | Self::UserDeletionWithdrawn { reason, .. }
             | Self::RefreshRotated { reason, .. }
             | Self::PasswordResetRequested { reason, .. }
+            | Self::MagicLinkRequested { reason, .. }
             | Self::EmailChangeRequested { reason, .. } => *reason,
             _ => None,
         }
@@ -61,11 +63,15 @@ impl Event {
             | Self::LoginFailed { user, email, .. }
             | Self::AccountLocked { user, email, .. }
             | Self::PasswordRefused { user, email, .. }
+            | Self::MagicLinkRequested { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
             Self::CaptchaRefused { email, .. } => {
                 Subject { email: Some(email), ..Subject::default() }
+            }
+            Self::MagicLinkRefused { user, email, .. } => {
+                Subject { user: *user, email: email.as_deref(), ..Subject::default() }
             }
             Self::LinkRejected { .. }
             | Self::SignInAttackSeen { .. }

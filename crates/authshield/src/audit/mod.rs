@@ -92,10 +92,10 @@ fn count(metrics: &Metrics, event: &Event) {
     match event {
         Event::LoginSucceeded { amr, .. } => {
             let has = |method: &str| amr.iter().any(|one| one == method);
-            let federated = has("fed");
-            let first = if federated { "federated" } else { "passkey" };
-            login(if has("pwd") { "password" } else { first }, "succeeded");
-            if (has("pwd") || federated) && amr.len() > 1 {
+            let first = [("pwd", "password"), ("fed", "federated"), ("email", "mail")];
+            let first = first.into_iter().find(|(method, _)| has(method));
+            login(first.map_or("passkey", |(_, name)| name), "succeeded");
+            if first.is_some() && amr.len() > 1 {
                 second_factor("accepted");
             }
         }
@@ -104,6 +104,7 @@ fn count(metrics: &Metrics, event: &Event) {
         }
         Event::PasskeyRefused { .. } => login("passkey", "refused"),
         Event::FederationRefused { .. } => login("federated", "refused"),
+        Event::MagicLinkRefused { .. } => login("mail", "refused"),
         Event::SecondFactorAsked { .. } => second_factor("asked"),
         Event::SecondFactorRefused { .. } => second_factor("refused"),
         Event::LoginFailed { .. } => login("password", "refused"),

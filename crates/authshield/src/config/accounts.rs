@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::lints;
-use super::setting::{DAY, Fallback, MINUTE, choice, settings};
+use super::setting::{DAY, Fallback, HOUR, MINUTE, choice, settings};
 
 choice! {
     /// What somebody is told who registers an address that has an account.
@@ -65,6 +65,27 @@ settings! {
             fallback: Fallback::Always("7d"),
             bounds: Some((MINUTE, 30 * DAY)),
             example: "3d",
+        }
+    }
+}
+
+settings! {
+    /// Signing in without a password, by a mail with a code and a link.
+    MagicLink at "magic_link" "." {
+        /// Whether people sign in so. Whoever reads somebody's mail can then do so, too, where no second factor is
+        /// asked for: a mailbox is no factor by NIST SP 800-63B, so it is off unless you want it.
+        enabled: bool {
+            reload: true,
+            fallback: Fallback::Always("false"),
+            example: "true",
+            mistaken: &["MAGIC_LINK", "MAGIC_LINKS", "PASSWORDLESS", "PASSWORDLESS_ENABLED", "EMAIL_OTP"],
+        }
+        /// How long code and link work.
+        ttl: Duration {
+            fallback: Fallback::Always("10m"),
+            bounds: Some((MINUTE, HOUR)),
+            example: "10m",
+            mistaken: &["MAGIC_LINK_EXPIRES", "EMAIL_OTP_TTL", "LOGIN_CODE_TTL"],
         }
     }
 }

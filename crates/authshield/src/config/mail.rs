@@ -263,6 +263,14 @@ settings! {
             foreign: &["RESET_PASSWORD_PATH"],
             lints: &[lints::LINK, lints::HTTPS, lints::PRIVATE_ADDRESS, lints::EXAMPLE_DOMAIN],
         }
+        /// Where the link to sign in leads.
+        link_sign_in: String {
+            fallback: Fallback::Always("{public_url}/sign-in/link?token={token}"),
+            template: true,
+            example: "https://app.example.org/sign-in?token={token}",
+            mistaken: &["MAGIC_LINK_URL", "SIGN_IN_LINK", "MAIL_MAGIC_LINK", "LOGIN_LINK"],
+            lints: &[lints::LINK, lints::HTTPS, lints::PRIVATE_ADDRESS, lints::EXAMPLE_DOMAIN],
+        }
         /// Where the link leads by which somebody says that a sign-in was not theirs.
         link_not_me: String {
             fallback: Fallback::Always("{public_url}/not-me?token={token}"),

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::accounts::{
-    Deletion, Passkeys, Password, Recovery, Registration, SecondFactor, Verification,
+    Deletion, MagicLink, Passkeys, Password, Recovery, Registration, SecondFactor, Verification,
 };
 use super::canary::Canary;
 use super::captcha::Captcha;
@@ -246,6 +246,8 @@ settings! {
         verification: Verification,
         /// `recovery.*`
         recovery: Recovery,
+        /// `magic_link.*`
+        magic_link: MagicLink,
         /// `passkeys.*`
         passkeys: Passkeys,
         /// `oauth.*`

@@ -44,11 +44,11 @@ pub use provider::{Failure, Provider, Providers, SetupError};
 pub use rules::Refusal;
 pub use sql::{Identity, delete_since, of};
 
-use crate::accounts::{self, Account, User};
+use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FederationToken, Timestamp, UserId};
-use crate::registration;
+use crate::registration::{self, Proved};
 use crate::risk::{self, First, Ruling};
 use crate::second_factor::{self, Ticket};
 use crate::sessions::Carrier;
@@ -474,37 +474,21 @@ async fn open(
     person: &Person,
     email: &EmailAddress,
 ) -> onesql::Result<()> {
-    let user = User {
+    let locale = person.locale.as_deref().and_then(|locale| locale.parse().ok());
+    let proved = Proved {
         id: UserId::new(ctx.world()),
-        email: email.clone(),
+        email,
         full_name: person.name.as_deref().and_then(|name| name.parse().ok()),
-        locale: person
-            .locale
-            .as_deref()
-            .and_then(|locale| locale.parse().ok())
-            .unwrap_or_else(|| registration::default_locale(app)),
-        email_verified_at: Some(ctx.now),
-        disabled_at: None,
-        second_factor_at: None,
-        deletion_due_at: None,
-        epoch: 0,
-        created_at: ctx.now,
-        updated_at: ctx.now,
-        roles: vec!["user".to_owned()],
+        locale: locale.unwrap_or_else(|| registration::default_locale(app)),
+        reason: "federated",
     };
-    if let Some(before) = accounts::delete_unverified(tx, email, user.id).await? {
-        let reason = Some("address_proved_by_another");
-        audit::record(tx, app, ctx, &Event::UserDeleted { user: before, reason }).await?;
-    }
-    registration::forget(tx, email, ctx.now).await?;
-    if !accounts::create(tx, &user, None).await? {
+    let id = proved.id;
+    if !registration::open_proved(tx, app, ctx, proved).await? {
         // Somebody else opened it just now.
         return Ok(());
     }
-    accounts::give_role(tx, user.id, "user", None, ctx.now).await?;
-    let reason = Some("federated");
-    audit::record(tx, app, ctx, &Event::RegisterSucceeded { user: user.id, reason }).await?;
-    identities::attach(tx, app, ctx, &user, person).await
+    let Some(account) = accounts::by_id(tx, id).await? else { return Ok(()) };
+    identities::attach(tx, app, ctx, &account.user, person).await
 }
 
 /// Writes down why somebody who came from a provider gets no further.

@@ -9,6 +9,7 @@
 //! take_back    nobody judged it: there was too much to do
 //! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
+//! codes        the same for the codes of sign-ins by mail
 //! pattern      many accounts from one place: an event, and strangers there are slowed down
 //! ```
 //!
@@ -21,6 +22,7 @@
 //! one. What that does not hide, for the sake of owners who are not to be locked out: who shares a network
 //! with an owner sees that it is known (the guide to abuse says so).
 
+mod codes;
 mod pattern;
 mod rules;
 mod sql;
@@ -29,6 +31,7 @@ use std::time::Duration;
 
 use onesql::Tx;
 
+pub use self::codes::{CodeCounted, CodeRefused, begin_code, code_was_right};
 use self::pattern::Sighting;
 pub use self::pattern::{Patterns, SLOWED, neighbourhood};
 use self::rules::{Place, Refused, Who};
@@ -189,8 +192,11 @@ impl<'k> Standing<'k> {
 }
 
 fn limited(app: &App, retry_after: Duration) -> GuessError {
-    let rule = password_per_account(&app.config.rate_limit);
-    GuessError::Limited(Exceeded { rule, retry_after })
+    GuessError::Limited(limited_to(app, retry_after))
+}
+
+fn limited_to(app: &App, retry_after: Duration) -> Exceeded {
+    Exceeded { rule: password_per_account(&app.config.rate_limit), retry_after }
 }
 
 /// Ends the row of wrong passwords, in the transaction of what a right one opens: the client's network is the
@@ -241,12 +247,14 @@ pub async fn recovered(
         return Ok(());
     }
     let keys = Keys::of(app, ctx, email, None);
+    codes::forget_codes(tx, app, email).await?;
     forgive(tx, ctx, &keys, &keys.strangers).await
 }
 
 /// Ends what was counted of an address for everybody: whoever has it next begins anew.
 pub async fn forget(tx: &mut Tx, app: &App, ctx: &Ctx, email: &EmailAddress) -> onesql::Result<()> {
     let keys = Keys::of(app, ctx, email, None);
+    codes::forget_codes(tx, app, email).await?;
     sql::forget(tx, &keys.account).await?;
     sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await.map(drop)
 }

@@ -26,6 +26,6 @@ pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};
 pub use recovery_code::RecoveryCode;
 pub use token::{
-    BrowserToken, FederationToken, LinkToken, PendingToken, RefreshToken, SuccessorKey,
+    AskerToken, BrowserToken, FederationToken, LinkToken, PendingToken, RefreshToken, SuccessorKey,
     TokenHashKey,
 };

@@ -218,6 +218,21 @@ opaque! {
     FederationToken = "asf_";
     /// What the cookie of a browser carries that is signed in: the same until its session ends.
     BrowserToken = "asb_";
+    /// What a client keeps that asked for a sign-in by mail: the code and the link open nothing without it.
+    AskerToken = "asa_";
+}
+
+impl AskerToken {
+    /// Returns what is stored of the code that goes by mail to whom the client named. There are only a million
+    /// codes, but nobody who reads the database has the key or this token.
+    #[must_use]
+    pub fn code_hash(&self, key: &TokenHashKey, code: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&key.0);
+        context.update(b"authshield code of a sign-in by mail v1\0");
+        context.update(&*self.0.secret);
+        context.update(code.as_bytes());
+        tag_bytes(&context.sign())
+    }
 }
 
 impl BrowserToken {
@@ -331,6 +346,15 @@ mod tests {
         let hashes = [a.hash(&one), a.hash(&two), b.hash(&one), link.hash(&one)];
         let hashes =
             [&hashes[..], &guards, &[browser(2).form_guard(&one), browser(1).hash(&one)]].concat();
+        let asker = |byte| AskerToken(Opaque::new(AskerToken::PREFIX, Zeroizing::new([byte; 32])));
+        let codes = [
+            asker(1).code_hash(&one, "123456"),
+            asker(1).code_hash(&one, "123457"),
+            asker(1).code_hash(&two, "123456"),
+            asker(2).code_hash(&one, "123456"),
+            asker(1).hash(&one),
+        ];
+        let hashes = [&hashes[..], &codes].concat();
         let distinct: std::collections::BTreeSet<_> = hashes.iter().collect();
         assert_eq!(distinct.len(), hashes.len());
 

@@ -29,7 +29,7 @@ use crate::mail::{self, Letter};
 use crate::roles::{self, AdminError};
 use crate::second_factor::{StepUp, Undone};
 use crate::{
-    devices, federation, own_data, passkeys, recovery, registration, second_factor, sessions,
+    devices, federation, login, own_data, passkeys, recovery, registration, second_factor, sessions,
 };
 
 /// Why an account was not closed.
@@ -267,7 +267,7 @@ async fn close(
         accounts::await_recovery(tx, user.id, ctx.now).await?;
     }
     let sessions = sessions::end_all(tx, user.id, None, reason, ctx.now).await?;
-    second_factor::withdraw(tx, user.id).await?;
+    login::withdraw(tx, user.id).await?;
     for purpose in [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword] {
         links::withdraw(tx, user.id, purpose).await?;
     }

@@ -34,6 +34,7 @@ use crate::federation;
 use crate::guessing::{self, Attempt, GuessError, Owner};
 use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
 use crate::limits::rules::HASHES_PER_SITE;
+use crate::magic_link;
 use crate::passkeys;
 use crate::passwords::{Overloaded, Verdict};
 use crate::registration;
@@ -250,12 +251,20 @@ pub async fn begin<C: Carrier>(
     C::carry(tx, app, ctx, user, &session).await.map(Some)
 }
 
-/// Whether somebody can sign in to an account: with a password, a passkey, or an identity at a provider that
-/// is still there.
+/// Ends all of somebody's sign-ins that wait: for a second factor, or for what went by mail.
+pub async fn withdraw(tx: &mut Tx, user: UserId) -> onesql::Result<()> {
+    magic_link::withdraw(tx, user).await?;
+    second_factor::withdraw(tx, user).await.map(drop)
+}
+
+/// Whether somebody can sign in to an account: with a password, by mail, with a passkey, or an identity at a
+/// provider that is still there.
 pub async fn has_way_in(tx: &mut Tx, app: &App, user: UserId) -> onesql::Result<bool> {
-    let has_password =
-        accounts::by_id(tx, user).await?.is_some_and(|account| account.password_hash.is_some());
+    let account = accounts::by_id(tx, user).await?;
+    let has_password = account.as_ref().is_some_and(|account| account.password_hash.is_some());
+    let is_verified = account.is_some_and(|account| account.user.email_verified_at.is_some());
     Ok(has_password
+        || (is_verified && magic_link::is_on(app))
         || passkeys::has_any(tx, user).await?
         || federation::has_usable(tx, app, user).await?)
 }

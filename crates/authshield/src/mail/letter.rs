@@ -29,6 +29,13 @@ pub enum Letter {
         /// Leads to the page where a new password is chosen, if such a link was made.
         link: Option<SecretString>,
     },
+    /// To who wants to sign in by mail.
+    SignIn {
+        /// Leads to the page that signs in, in the browser that asked.
+        link: SecretString,
+        /// What they type where they asked.
+        code: SecretString,
+    },
     /// To who forgot the password.
     ResetPassword {
         /// Leads to the page where a new password is chosen.
@@ -114,6 +121,8 @@ pub struct Lives {
     pub verification: Duration,
     /// Links that lead to a new password.
     pub recovery: Duration,
+    /// Codes and links that sign in.
+    pub sign_in: Duration,
     /// Links by which somebody says that it was not them.
     pub not_me: Duration,
     /// Letters without a link.
@@ -125,6 +134,7 @@ impl From<&Config> for Lives {
         Self {
             verification: config.verification.ttl,
             recovery: config.recovery.ttl,
+            sign_in: config.magic_link.ttl,
             not_me: config.recovery.not_me_ttl,
             notice: Self::NOTICE,
         }
@@ -141,10 +151,11 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 24] = [
+    pub const KINDS: [&'static str; 25] = [
         "verify_email",
         "choose_password",
         "already_registered",
+        "sign_in",
         "reset_password",
         "password_changed",
         "account_locked",
@@ -187,6 +198,7 @@ impl Letter {
             Self::VerifyEmail { .. } => "verify_email",
             Self::ChoosePassword { .. } => "choose_password",
             Self::AlreadyRegistered { .. } => "already_registered",
+            Self::SignIn { .. } => "sign_in",
             Self::ResetPassword { .. } => "reset_password",
             Self::PasswordChanged => "password_changed",
             Self::AccountLocked => "account_locked",
@@ -220,6 +232,7 @@ impl Letter {
             // As long as the others that a registration causes: when it ends can be seen from outside.
             | Self::AlreadyRegistered { .. }
             | Self::ConfirmNewEmail { .. } => lives.verification,
+            Self::SignIn { .. } => lives.sign_in,
             Self::ResetPassword { .. } => lives.recovery,
             Self::NewDevice { .. } | Self::EmailChanged { link: Some(_) } => lives.not_me,
             Self::PasswordChanged
@@ -254,6 +267,10 @@ impl Letter {
             | Self::AlreadyRegistered { link: Some(link) }
             | Self::EmailChanged { link: Some(link) } => {
                 variables.insert("link".to_owned(), link.expose_secret().to_owned());
+            }
+            Self::SignIn { link, code } => {
+                variables.insert("link".to_owned(), link.expose_secret().to_owned());
+                variables.insert("code".to_owned(), code.expose_secret().to_owned());
             }
             Self::NewDevice { link, device, place } => {
                 variables.insert("link".to_owned(), link.expose_secret().to_owned());
@@ -297,7 +314,7 @@ impl Letter {
 /// message. Who waits for a link waits in front of a screen; a notice may take its time.
 pub(super) fn silence(kind: &str) -> Duration {
     match kind {
-        "verify_email" | "choose_password" | "reset_password" | "confirm_new_email"
+        "verify_email" | "choose_password" | "sign_in" | "reset_password" | "confirm_new_email"
         | "already_registered" => Duration::from_hours(1),
         "canary" => Lives::CANARY,
         _ => Duration::from_hours(24),
@@ -313,6 +330,7 @@ pub(super) fn protects(kind: &str) -> bool {
             | "account_locked"
             | "email_changing"
             | "email_changed"
+            | "sign_in"
             | "reset_password"
             | "second_factor_added"
             | "second_factor_removed"
@@ -336,6 +354,7 @@ pub(super) fn is_asked_for(kind: &str) -> bool {
         kind,
         "verify_email"
             | "choose_password"
+            | "sign_in"
             | "reset_password"
             | "confirm_new_email"
             | "already_registered"

@@ -95,7 +95,8 @@ impl Templates {
 
     /// Puts a letter into words.
     pub(super) fn render(&self, draft: &Draft<'_>) -> Result<Rendered, RenderError> {
-        let link = draft.variables.get("link").map(String::as_str);
+        let [link, code] =
+            ["link", "code"].map(|name| draft.variables.get(name).map(String::as_str));
         let name = draft.name.and_then(name::presentable);
 
         let mut args = FluentArgs::new();
@@ -127,6 +128,7 @@ impl Templates {
             subject => &subject,
             greeting => greeting,
             lead => lead,
+            code => code,
             link => link,
             action => action,
             copy => say("link-copy", &args)?,
@@ -165,6 +167,7 @@ mod tests {
     const LIVES: Lives = Lives {
         verification: Duration::from_hours(24),
         recovery: Duration::from_mins(30),
+        sign_in: Duration::from_mins(10),
         not_me: Duration::from_hours(72),
         notice: Lives::NOTICE,
     };
@@ -176,6 +179,7 @@ mod tests {
             Letter::ChoosePassword { link: link() },
             Letter::AlreadyRegistered { link: None },
             Letter::AlreadyRegistered { link: Some(link()) },
+            Letter::SignIn { link: link(), code: "042917".into() },
             Letter::ResetPassword { link: link() },
             Letter::PasswordChanged,
             Letter::AccountLocked,

@@ -197,7 +197,8 @@ mod tests {
 
     fn letterhead(from: &str) -> Result<Letterhead, SetupError> {
         let day = Duration::from_hours(24);
-        let lives = Lives { verification: day, recovery: day, not_me: day, notice: day };
+        let lives =
+            Lives { verification: day, recovery: day, sign_in: day, not_me: day, notice: day };
         Letterhead::new(from, &"https://id.example.org".parse().unwrap(), "en", lives)
     }
 

@@ -24,6 +24,7 @@
 //! goes wrong, and the one whom it concerns would be the last to know.
 
 pub mod http;
+mod proved;
 mod sql;
 
 use std::time::Duration;
@@ -42,6 +43,7 @@ use crate::links::{self, Purpose};
 use crate::mail::{self, Letter, Progress, Story};
 use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 
+pub use self::proved::{Proved, open_proved};
 use self::sql::Waiting;
 
 /// Why no account was opened.

@@ -35,6 +35,8 @@ pub enum First {
     },
     /// A provider vouched for them.
     Provider,
+    /// What came by mail to their address.
+    Mail,
     /// A passkey, which is as good as two factors.
     Passkey,
 }

@@ -15,7 +15,7 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
-use crate::{guessing, links, own_data, registration, revocations, second_factor, sessions};
+use crate::{guessing, links, login, own_data, registration, revocations, sessions};
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -222,7 +222,7 @@ async fn change_active(
     }
     if is_active {
         // A sign-in that waited meanwhile for a second factor begins anew.
-        second_factor::withdraw(tx, user).await?;
+        login::withdraw(tx, user).await?;
     }
     audit::record(tx, app, ctx, &Event::StatusChanged { actor, user, is_active }).await?;
     let disabled_at = (!is_active).then_some(ctx.now);

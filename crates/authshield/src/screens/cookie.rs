@@ -1,4 +1,6 @@
-//! The cookie that carries a session.
+//! The cookies of a browser: the one that carries its session, and the one that it asked with for a sign-in by mail.
+
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
@@ -6,18 +8,17 @@ use secrecy::SecretString;
 
 use crate::app::App;
 use crate::browser::Cookie;
-use crate::kernel::{BrowserToken, cookies};
+use crate::kernel::{AskerToken, BrowserToken, cookies};
 
-/// Over https no other host of the domain and no page without encryption can set a cookie of this name
-/// (RFC 6265bis, 4.1.3.2).
-const NAME: &str = "__Host-authshield";
-/// Over http, where browsers refuse that name: only a developer's own machine is served so.
-const PLAIN: &str = "authshield";
+/// The name of a cookie: over https, where no other host of the domain and no page without encryption can set one
+/// of it (RFC 6265bis, 4.1.3.2); and over http, where browsers refuse that name: only a developer's own machine is
+/// served so.
+struct Name(&'static str, &'static str);
 
+const SESSION: Name = Name("__Host-authshield", "authshield");
+const ASKER: Name = Name("__Host-authshield-mail", "authshield-mail");
 /// What fits the code with which a browser comes back from a provider.
-const VERIFIER: &str = "__Host-authshield-verifier";
-/// The same over http.
-const PLAIN_VERIFIER: &str = "authshield-verifier";
+const VERIFIER: Name = Name("__Host-authshield-verifier", "authshield-verifier");
 
 fn is_https(app: &App) -> bool {
     app.config.public_url.scheme() == "https"
@@ -26,44 +27,56 @@ fn is_https(app: &App) -> bool {
 /// Returns the secret that a browser carries; nothing if it carries none of ours, or two, of which one
 /// was put there by somebody else.
 pub(super) fn read(app: &App, headers: &HeaderMap) -> Option<BrowserToken> {
-    only_of(headers, if is_https(app) { NAME } else { PLAIN }).and_then(BrowserToken::parse)
+    BrowserToken::parse(value(app, headers, &SESSION)?)
 }
 
-fn only_of<'h>(headers: &'h HeaderMap, name: &'static str) -> Option<&'h str> {
-    let mut ours = cookies(headers).filter(move |(named, _)| *named == name);
+/// Returns what a browser got that asked for a sign-in by mail.
+pub(super) fn read_asker(app: &App, headers: &HeaderMap) -> Option<AskerToken> {
+    AskerToken::parse(value(app, headers, &ASKER)?)
+}
+
+/// Returns what fits the code with which a browser comes back from a provider; it left last for that one.
+pub(super) fn verifier(app: &App, headers: &HeaderMap) -> Option<SecretString> {
+    value(app, headers, &VERIFIER).map(SecretString::from)
+}
+
+fn value<'h>(app: &App, headers: &'h HeaderMap, name: &Name) -> Option<&'h str> {
+    let name = if is_https(app) { name.0 } else { name.1 };
+    let mut ours = cookies(headers).filter(|(named, _)| *named == name);
     match (ours.next(), ours.next()) {
         (Some((_, value)), None) => Some(value),
         _ => None,
     }
 }
 
-/// Returns what fits the code with which a browser comes back from a provider; it left last for that one.
-pub(super) fn verifier(app: &App, headers: &HeaderMap) -> Option<SecretString> {
-    only_of(headers, if is_https(app) { VERIFIER } else { PLAIN_VERIFIER }).map(SecretString::from)
-}
-
 /// Gives a browser what fits the code with which it comes back.
 pub(super) fn give_verifier(app: &App, response: &mut Response, verifier: &str) {
-    set(app, response, [VERIFIER, PLAIN_VERIFIER], verifier, "; Max-Age=600");
+    set(app, response, &VERIFIER, verifier, "; Max-Age=600");
 }
 
 /// Takes that from a browser.
 pub(super) fn take_verifier(app: &App, response: &mut Response) {
-    set(app, response, [VERIFIER, PLAIN_VERIFIER], "", "; Max-Age=0");
+    set(app, response, &VERIFIER, "", "; Max-Age=0");
 }
 
 /// Gives a browser its cookie. It lasts as long as the browser is open, and no longer than its session.
 pub(super) fn give(app: &App, response: &mut Response, cookie: &Cookie) {
-    set(app, response, [NAME, PLAIN], cookie.token().reveal(), "");
+    set(app, response, &SESSION, cookie.token().reveal(), "");
+}
+
+/// Gives a browser what it shows again together with what comes by mail.
+pub(super) fn give_asker(app: &App, response: &mut Response, handle: &AskerToken, lasts: Duration) {
+    let end = format!("; Max-Age={}", lasts.as_secs());
+    set(app, response, &ASKER, handle.reveal(), &end);
 }
 
 /// Takes the cookie from a browser.
 pub(super) fn take(app: &App, response: &mut Response) {
-    set(app, response, [NAME, PLAIN], "", "; Max-Age=0");
+    set(app, response, &SESSION, "", "; Max-Age=0");
 }
 
-fn set(app: &App, response: &mut Response, names: [&str; 2], value: &str, end: &str) {
-    let (name, secure) = if is_https(app) { (names[0], "; Secure") } else { (names[1], "") };
+fn set(app: &App, response: &mut Response, name: &Name, value: &str, end: &str) {
+    let (name, secure) = if is_https(app) { (name.0, "; Secure") } else { (name.1, "") };
     let cookie = format!("{name}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{end}");
     let mut cookie = HeaderValue::try_from(cookie).expect("names and tokens are ASCII");
     cookie.set_sensitive(true);

@@ -4,6 +4,7 @@
 //! ```text
 //! GET  /sign-in, POST                   ─ login::log_in::<Cookie>
 //! POST /sign-in/passkey                 ─ passkeys::sign_in::<Cookie>
+//! GET  /sign-in/mail, POST, /mail/code, /sign-in/link    ─ magic_link::ask, redeem
 //! POST /sign-in/second-factor, /enrol   ─ second_factor::verify, confirm_enrolment
 //! GET  /sign-in/at/{provider}, /sign-in/return ─ federation::begin, redeem::<Cookie>
 //! POST /sign-out                        ─ sessions::log_out
@@ -40,6 +41,7 @@ mod forgot;
 mod form;
 mod home;
 mod link;
+mod mail_code;
 mod not_me;
 mod page;
 mod passkey;
@@ -83,6 +85,13 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(people(app))
         .route("/", get(home::home))
         .route(verify::PATH, get(verify::ask).merge(post(verify::confirm).layer(limited.clone())))
+        .route(
+            mail_code::LINK,
+            get(mail_code::open_link).merge(
+                post(mail_code::press_link)
+                    .layer(from_fn_with_state((app.clone(), &LOGIN_PER_CLIENT), frame::limited)),
+            ),
+        )
         .route(reset::PATH, get(reset::ask).merge(post(reset::set).layer(limited.clone())))
         .route(not_me::PATH, get(not_me::ask).merge(post(not_me::press).layer(limited.clone())))
         .route(setup::PATH, get(setup::ask).merge(post(setup::create).layer(limited)))
@@ -144,6 +153,15 @@ fn people(app: &App) -> Router<App> {
         )
         .route(provider::LEAVE, get(provider::leave).layer(limited(&FEDERATION_PER_CLIENT)))
         .route(provider::RETURN, get(provider::come_back).layer(limited(&FEDERATION_PER_CLIENT)))
+        .route(
+            mail_code::PATH,
+            get(mail_code::ask).merge(post(mail_code::send).layer(limited(&MAIL_PER_CLIENT))),
+        )
+        .route(
+            mail_code::CODE,
+            get(mail_code::type_code)
+                .merge(post(mail_code::enter_code).layer(limited(&LOGIN_PER_CLIENT))),
+        )
         .route(sign_in::RESEND, post(sign_in::resend).layer(limited(&MAIL_PER_CLIENT)))
         .route(sign_in::SIGN_OUT, post(sign_in::sign_out))
         .route(

@@ -12,12 +12,15 @@ use super::page::{Message, Next, with_passkeys};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, captcha, cookie, forgot, passkey, provider, register, second_factor};
+use super::{
+    account, captcha, cookie, forgot, mail_code, passkey, provider, register, second_factor,
+};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::captcha::{CaptchaError, Door, Required};
 use crate::kernel::EmailAddress;
 use crate::login::{self, LoginError, Refusal};
+use crate::magic_link;
 use crate::problem::Problem;
 use crate::telemetry::to_the_end;
 use crate::verification::{self, VerifyError};
@@ -142,6 +145,7 @@ fn show(
         email => email,
         wrong_email => wrong_email,
         alert => &wrong.alert,
+        by_mail => magic_link::is_on(app).then(|| visit.action(app, mail_code::PATH)),
         forgot => visit.action(app, forgot::PATH),
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),

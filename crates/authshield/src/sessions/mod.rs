@@ -16,7 +16,7 @@ use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{SessionId, Timestamp, UserId};
-use crate::{accounts, revocations, second_factor};
+use crate::{accounts, login, revocations};
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
@@ -130,7 +130,7 @@ pub async fn revoke_all_but(
 ) -> onesql::Result<u64> {
     let mut tx: Tx = app.store.write().await?;
     let count = end_all(&mut tx, owner, kept, reason, ctx.now).await?;
-    second_factor::withdraw(&mut tx, owner).await?;
+    login::withdraw(&mut tx, owner).await?;
     let revoked = Event::SessionsRevoked { actor, user: owner, session: None, count, reason };
     audit::record(&mut tx, app, ctx, &revoked).await?;
     tx.commit().await?;

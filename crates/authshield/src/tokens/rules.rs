@@ -69,6 +69,10 @@ mod tests {
             (vec!["otp", "pwd"], "aal2"),
             (vec!["fed"], "aal1"),
             (vec!["fed", "otp"], "aal2"),
+            // A mailbox is no factor (NIST SP 800-63B-4, 3.1.3).
+            (vec!["email"], "aal1"),
+            (vec!["email", "otp"], "aal1"),
+            (vec!["email", "hwk", "user", "mfa"], "aal2"),
         ] {
             let amr: Vec<_> = amr.into_iter().map(str::to_owned).collect();
             assert_eq!(acr(&amr), expected, "{amr:?}");

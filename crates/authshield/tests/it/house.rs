@@ -23,6 +23,7 @@ const FEATURES: [&str; 25] = [
     "health",
     "lockdown",
     "login",
+    "magic_link",
     "own_data",
     "passkeys",
     "recovery",

@@ -30,6 +30,7 @@ mod installation;
 mod limits;
 mod lockdown;
 mod login;
+mod magic_link;
 mod mail;
 mod mail_desk;
 mod mail_story;

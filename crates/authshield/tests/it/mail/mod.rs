@@ -132,6 +132,7 @@ fn outbox(world: &Arc<Sandbox>, sealer: impl Sealer) -> Outbox {
     let lives = Lives {
         verification: Duration::from_hours(24),
         recovery: Duration::from_mins(30),
+        sign_in: Duration::from_mins(10),
         not_me: Duration::from_hours(72),
         notice: Lives::NOTICE,
     };

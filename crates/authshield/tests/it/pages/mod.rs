@@ -3,6 +3,7 @@
 mod account;
 mod captcha;
 mod forms;
+mod mail_code;
 mod passkeys;
 
 use std::time::Duration;

@@ -1,0 +1,143 @@
+//! What a code is, and whose account it opens.
+
+use crate::accounts::User;
+use crate::kernel::UserId;
+
+/// How many codes are looked at before another mail must be asked for.
+pub(super) const TRIES: i64 = 5;
+
+const DIGITS: usize = 6;
+
+/// Makes a code of random bytes: six digits, each of a million as likely as any other (of 2^64, what is left over is
+/// nothing).
+pub(super) fn code(bytes: [u8; 8]) -> String {
+    format!("{:06}", u64::from_be_bytes(bytes) % 1_000_000)
+}
+
+/// Reads a code; `None` if it can be none. People and programs group digits, so spaces mean nothing.
+pub(super) fn read(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|c| *c != ' ').take(DIGITS + 1).collect();
+    let is_code = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_code.then_some(digits)
+}
+
+/// What becomes of who reads the mail at an address.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// The account is theirs.
+    Enter,
+    /// They open one; one that somebody began with the address and never proved goes.
+    Open,
+}
+
+/// Why nobody is let in who reads the mail at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An administrator disabled the account.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    /// Strangers may not open accounts here.
+    #[error("registration is closed")]
+    Closed,
+    /// The address is no longer that of the account whose owner asked.
+    #[error("the account changed since the mail was asked for")]
+    AccountChanged,
+}
+
+impl Refusal {
+    /// Returns its name in the audit trail.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::AccountDisabled => "account_disabled",
+            Self::Closed => "registration_closed",
+            Self::AccountChanged => "account_changed",
+        }
+    }
+}
+
+/// Decides what becomes of who reads the mail at an address. `holder` has it now, and `asked` had it when the mail
+/// was asked for.
+pub(super) fn judge(
+    holder: Option<&User>,
+    asked: Option<UserId>,
+    registration_is_open: bool,
+) -> Result<Arrival, Refusal> {
+    if asked.is_some_and(|asked| holder.is_none_or(|user| user.id != asked)) {
+        return Err(Refusal::AccountChanged);
+    }
+    match holder {
+        Some(user) if user.disabled_at.is_some() => Err(Refusal::AccountDisabled),
+        Some(user) if user.email_verified_at.is_some() => Ok(Arrival::Enter),
+        _ if !registration_is_open => Err(Refusal::Closed),
+        _ => Ok(Arrival::Open),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{Sandbox, World};
+
+    #[test]
+    fn a_code_has_six_digits_and_nothing_else_is_one() {
+        let world = Sandbox::default();
+        let made: std::collections::BTreeSet<_> = (0..1000)
+            .map(|_| {
+                let mut bytes = [0; 8];
+                world.fill(&mut bytes);
+                code(bytes)
+            })
+            .collect();
+        assert!(made.len() > 980 && made.iter().all(|code| read(code).as_ref() == Some(code)));
+        assert_eq!(read(" 012 345 ").as_deref(), Some("012345"));
+        for text in [
+            "",
+            " ",
+            "12345",
+            "1234567",
+            "12345a",
+            "１２３４５６",
+            "-12345",
+            "+12345",
+            "1e5000",
+            "null",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_opens_what_is_proved_and_replaces_what_is_not() {
+        let world = Sandbox::default();
+        let now = world.now();
+        let user = |verified: bool, disabled: bool| User {
+            id: UserId::new(&world),
+            email: "ann@example.org".parse().unwrap(),
+            full_name: None,
+            locale: "en".parse().unwrap(),
+            email_verified_at: verified.then_some(now),
+            disabled_at: disabled.then_some(now),
+            second_factor_at: None,
+            deletion_due_at: None,
+            epoch: 0,
+            created_at: now,
+            updated_at: now,
+            roles: Vec::new(),
+        };
+        let (proved, begun) = (user(true, false), user(false, false));
+        for open in [true, false] {
+            let newcomer = if open { Ok(Arrival::Open) } else { Err(Refusal::Closed) };
+            assert_eq!(judge(Some(&proved), None, open), Ok(Arrival::Enter));
+            assert_eq!(judge(Some(&proved), Some(proved.id), open), Ok(Arrival::Enter));
+            assert_eq!(judge(Some(&begun), Some(begun.id), open), newcomer);
+            assert_eq!(judge(None, None, open), newcomer);
+            for (holder, asked) in [(Some(&proved), begun.id), (None, proved.id)] {
+                assert_eq!(judge(holder, Some(asked), open), Err(Refusal::AccountChanged));
+            }
+            for disabled in [user(true, true), user(false, true)] {
+                assert_eq!(judge(Some(&disabled), None, open), Err(Refusal::AccountDisabled));
+            }
+        }
+    }
+}
