@@ -51,7 +51,7 @@ impl Reloader {
                     if heard.is_none() {
                         return;
                     }
-                    self.reload().await;
+                    Box::pin(self.reload()).await;
                 }
             }
         }

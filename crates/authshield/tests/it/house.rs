@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 25] = [
+const FEATURES: [&str; 26] = [
     "accounts",
     "activity",
     "admin",
