@@ -8,11 +8,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::form::Form;
-use super::page::{Message, Next};
+use super::page::{Message, Next, with_passkeys};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, captcha, cookie, forgot, register, second_factor};
+use super::{account, captcha, cookie, forgot, passkey, register, second_factor};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::captcha::{CaptchaError, Door, Required};
@@ -115,6 +115,12 @@ pub(super) async fn sign_in(
     Ok(show(&app, &visit, &typed, None, unverified, &wrong, due.as_ref()))
 }
 
+/// Shows the form because of what was `wrong` in another way of signing in.
+pub(super) fn show_wrong(app: &App, ctx: &Ctx, visit: &Visit, wrong: &Wrong) -> Response {
+    let due = captcha::shown(app, ctx, Door::Login, false);
+    show(app, visit, "", None, false, wrong, due.as_ref())
+}
+
 fn show(
     app: &App,
     visit: &Visit,
@@ -125,6 +131,12 @@ fn show(
     due: Option<&Required>,
 ) -> Response {
     let open = app.live.load().registration.enabled;
+    let button = passkey::Button {
+        action: visit.action(app, passkey::PATH),
+        challenge: visit.action(app, passkey::CHALLENGE),
+        conditional: true,
+        ..passkey::Button::default()
+    };
     let context = context! {
         action => visit.action(app, PATH),
         email => email,
@@ -133,10 +145,11 @@ fn show(
         forgot => visit.action(app, forgot::PATH),
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),
+        passkey => button.shown(),
         captcha => due.map(|due| captcha::described(app, due)),
     };
     let page = app.pages.show(wrong.status(), "sign-in.html", visit, context);
-    wrong.mark(app, captcha::allowed(page, due))
+    wrong.mark(app, captcha::allowed(with_passkeys(page), due))
 }
 
 /// The address that another mail is sent to.
