@@ -4,8 +4,7 @@ use axum::response::Response;
 use minijinja::{Value, context};
 
 use super::assets::CAPTCHA;
-use super::page::Pages;
-use super::policy;
+use super::page::{Pages, allow};
 use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
@@ -86,8 +85,11 @@ pub(super) fn described(app: &App, due: &Required) -> Value {
 /// Lets the page load what its captcha needs, and no page anything that it does not.
 pub(super) fn allowed(mut page: Response, due: Option<&Required>) -> Response {
     if let Some(due) = due {
-        let theirs = box_of(due.provider).map(|theirs| theirs.policy);
-        policy::allow(&mut page, theirs.unwrap_or(policy::OUR_SCRIPT));
+        let own: &[_] = &[("connect-src", "'self'"), ("script-src", "'self'")];
+        let needed = box_of(due.provider).map_or(own, |theirs| theirs.policy);
+        for (directive, source) in needed {
+            allow(&mut page, directive, source);
+        }
     }
     page
 }

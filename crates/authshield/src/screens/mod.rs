@@ -22,7 +22,7 @@
 //!
 //! Mail scanners follow links, so a GET or HEAD changes nothing: the button POSTs. No page has an inline script.
 //! Those that use passkeys have one of ours, since browsers know no other way to them, and so have those whose form
-//! asks for a captcha, which takes one; all else works without.
+//! asks for a captcha, or one of its provider's; all else works without.
 //!
 //! Cross-site request forgery: where links lead, it has nothing to ride on. All that such a form can do, it
 //! can do because of the single-use token that it carries, and whoever can forge a form with that token
@@ -47,7 +47,6 @@ mod page;
 mod passkey;
 mod passkeys;
 mod password;
-mod policy;
 mod problems;
 mod prove;
 mod provider;

@@ -11,7 +11,6 @@ use minijinja::{
 };
 
 use super::assets::{ICON, PASSKEYS, STYLE};
-use super::policy;
 use super::visit::Visit;
 use crate::mail::Letterhead;
 use crate::problem::Problem;
@@ -206,9 +205,25 @@ impl Pages {
     }
 }
 
+/// Lets a page load what `directive` speaks of from `source`, too; a problem is no page and stays as it is.
+pub(super) fn allow(response: &mut Response, directive: &str, source: &str) {
+    let policy = response.headers().get(header::CONTENT_SECURITY_POLICY);
+    let Some(policy) = policy.and_then(|policy| policy.to_str().ok()) else { return };
+    let mut parts: Vec<String> = policy.split("; ").map(str::to_owned).collect();
+    match parts.iter_mut().find(|part| part.split(' ').next() == Some(directive)) {
+        Some(part) if part.split(' ').any(|known| known == source) => return,
+        Some(part) => *part = format!("{part} {source}"),
+        None => parts.insert(1, format!("{directive} {source}")),
+    }
+    let policy = HeaderValue::try_from(parts.join("; ")).expect("directives and sources are ASCII");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+}
+
 /// Lets a page run our script for passkeys, which asks us for challenges.
 pub(super) fn with_passkeys(mut response: Response) -> Response {
-    policy::allow(&mut response, policy::OUR_SCRIPT);
+    for directive in ["connect-src", "script-src"] {
+        allow(&mut response, directive, "'self'");
+    }
     response
 }
 

@@ -92,7 +92,7 @@ impl Reply {
     }
 }
 
-fn form(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+pub(crate) fn form(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let kind = (header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     app.request(Method::POST, path).header(kind.0, kind.1).body(body)
@@ -151,7 +151,8 @@ async fn everything_is_done_with_forms_alone() {
     let phone = app.sign_in(ANN).await;
     let between = app.events().await.len();
     let form = browser.see("/sign-in").await;
-    form.looks(200, "autocomplete=\"current-password\"").looks(200, "autocomplete=\"username webauthn\"");
+    form.looks(200, "autocomplete=\"current-password\"")
+        .looks(200, "autocomplete=\"username webauthn\"");
     assert_eq!(form.header("referrer-policy"), "same-origin");
     let wrong = browser.sign_in(ANN, OTHER).await;
     wrong.looks(401, "role=\"alert\"").looks(401, "aria-describedby=\"alert\" autofocus");
