@@ -11,6 +11,7 @@ mod asvs;
 mod attacks;
 mod breached;
 mod browser;
+mod browser_passkeys;
 mod budget;
 mod cli;
 mod crash;
