@@ -126,6 +126,8 @@ async fn j05_j06_k10_what_somebody_types_is_text_leads_nowhere_and_is_read_soon(
     }
 }
 
+/// An account that nobody proved stays, without anything that opens it: one row for each address.
+///
 /// Attack: K08
 #[tokio::test]
 async fn k08_what_strangers_leave_behind_ends() {
@@ -159,7 +161,6 @@ async fn k08_what_strangers_leave_behind_ends() {
     for (table, count) in tables {
         assert_eq!(app.count(count).await, 0, "{table}");
     }
-    assert_eq!(app.count("SELECT COUNT(*) FROM users WHERE email LIKE 'waits%'").await, 0);
 }
 
 /// Attack: L01
@@ -171,11 +172,20 @@ async fn l01_no_switch_of_tests_counts_in_production() {
     program.run(&check).await.ok();
     for name in ["testing", "debug", "test_mode"] {
         let program = program.clone().set(name, "true");
-        let variable = name.to_uppercase();
-        program.run(&check).await.fails(78, &[&variable]);
-        program.run(&["serve"]).await.fails(78, &[&variable]);
+        for command in [&check[..], &["serve"]] {
+            let done = program.run(command).await;
+            assert_eq!(done.status, Some(78), "{done:?}");
+            let words = format!("{} is not a setting", name.to_uppercase());
+            assert!(done.err.contains(&words), "{done:?}");
+        }
     }
-    let open = program.clone().set("environment", "development").set("listen", "0.0.0.0:0");
-    open.run(&check).await.fails(78, &["loopback"]);
-    program.set("rate_limit.enabled", "false").run(&check).await.fails(78, &["rate_limit.enabled"]);
+    let listens = program.clone().set("environment", "development").set("listen", "0.0.0.0:0");
+    let unlimited = program.set("rate_limit.enabled", "false");
+    for (program, words) in [
+        (listens, "development listens on this machine only"),
+        (unlimited, "`rate_limit.enabled` is false"),
+    ] {
+        let done = program.run(&check).await;
+        assert!(done.status == Some(78) && done.err.contains(words), "{done:?}");
+    }
 }
