@@ -182,6 +182,14 @@ page-setup = Abra la primera cuenta
     .wrong-name = Un nombre tiene como máximo 200 caracteres, y ninguno invisible.
     .taken = Esta dirección ya tiene una cuenta. Elija otra.
 
+page-federation = Iniciar sesión con { $provider }
+    .denied = No ha iniciado sesión allí. Inténtelo de nuevo o inicie sesión de otra manera.
+    .unavailable = El proveedor no responde en este momento. Inténtelo más tarde o inicie sesión de otra manera.
+    .unverified = El proveedor no confirma que la dirección sea suya, así que con ella no se puede encontrar ni abrir ninguna cuenta. Inicie sesión como hasta ahora.
+    .other = Su cuenta pertenece a otro inicio de sesión en este proveedor. Use ese o inicie sesión de otra manera.
+    .closed = En este momento no se pueden abrir cuentas.
+    .over = Este inicio de sesión ya no es válido. Empiece de nuevo.
+
 page-sign-in = Iniciar sesión
     .action = Iniciar sesión
     .forgot = ¿Ha olvidado su contraseña?

@@ -182,6 +182,14 @@ page-setup = Ouvrez le premier compte
     .wrong-name = Un nom compte au plus 200 caractères, et aucun d’invisible.
     .taken = Cette adresse a déjà un compte. Choisissez-en une autre.
 
+page-federation = Se connecter avec { $provider }
+    .denied = La connexion n’y a pas abouti. Réessayez ou connectez-vous autrement.
+    .unavailable = Le fournisseur ne répond pas pour le moment. Réessayez plus tard ou connectez-vous autrement.
+    .unverified = Le fournisseur ne confirme pas que l’adresse est la vôtre : elle ne permet ni de trouver ni d’ouvrir un compte. Connectez-vous comme d’habitude.
+    .other = Votre compte est lié à une autre connexion chez ce fournisseur. Utilisez celle-là ou connectez-vous autrement.
+    .closed = Il n’est pas possible d’ouvrir un compte pour le moment.
+    .over = Cette connexion n’est plus valable. Recommencez.
+
 page-sign-in = Se connecter
     .action = Se connecter
     .forgot = Mot de passe oublié ?

@@ -175,7 +175,8 @@ fn form(text: &str) -> Pairs {
 
 /// Sends the browser back with a code.
 async fn authorize(State(named): State<Named>, Query(asked): Query<Pairs>) -> Response {
-    let mut back = json!({ "code": "c", "state": asked["state"] });
+    let Some(state) = asked.get("state") else { return StatusCode::NOT_FOUND.into_response() };
+    let mut back = json!({ "code": "c", "state": state });
     merge(&mut back, &named.now_says().callback);
     let mut url = Url::parse(&asked["redirect_uri"]).unwrap();
     for (name, value) in back.as_object().unwrap() {

@@ -27,7 +27,7 @@ async fn g01_who_signs_in_at_a_provider_on_our_pages_is_in_where_they_began_and_
     let page = go(&app, &mut browser).await;
     assert!(page.ok(200).text.contains("ann@example.org") && page.text.contains("lang=\"de\""));
     assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["__Host-authshield"]);
-    assert_eq!(app.events().await.last().unwrap(), "LOGIN_SUCCEEDED");
+    assert!(app.events().await.contains(&"LOGIN_SUCCEEDED".to_owned()));
 
     // A code that another browser got signs nobody in here, and is spent.
     let mut other = Browser::default();
