@@ -31,11 +31,13 @@ mod assets;
 mod cookie;
 mod data;
 mod docs;
+mod email;
 mod factor;
 mod forgot;
 mod form;
 mod home;
 mod link;
+mod lock;
 mod not_me;
 mod page;
 mod password;
@@ -140,6 +142,8 @@ fn people(app: &App) -> Router<App> {
         .route(account::END_OTHERS, post(account::end_others))
         .route(prove::PATH, post(prove::prove).layer(limited(&SECOND_FACTOR_PER_CLIENT)))
         .route(password::PATH, get(password::ask).post(password::change))
+        .route(email::PATH, get(email::ask).post(email::change))
+        .route(lock::PATH, get(lock::ask).post(lock::press))
         .route(factor::PATH, get(factor::see))
         .route(factor::ADD, get(factor::anew).post(factor::add))
         .route(factor::CONFIRM, get(factor::anew).post(factor::confirm))

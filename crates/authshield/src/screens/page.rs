@@ -90,6 +90,8 @@ impl Pages {
             ("account.html", include_str!("../../templates/screens/account.html")),
             ("prove.html", include_str!("../../templates/screens/prove.html")),
             ("password.html", include_str!("../../templates/screens/password.html")),
+            ("email.html", include_str!("../../templates/screens/email.html")),
+            ("lock.html", include_str!("../../templates/screens/lock.html")),
             ("factor.html", include_str!("../../templates/screens/factor.html")),
             ("activity.html", include_str!("../../templates/screens/activity.html")),
             ("data.html", include_str!("../../templates/screens/data.html")),

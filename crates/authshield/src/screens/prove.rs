@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::signed_in::{self, Guarded, Own};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, data, password};
+use super::{account, data, email, lock, password};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
 use crate::problem::Problem;
@@ -23,6 +23,8 @@ pub(super) const PATH: &str = "/account/prove";
 pub(super) enum Then {
     Password,
     Data,
+    Email,
+    Lock,
 }
 
 impl Then {
@@ -30,6 +32,8 @@ impl Then {
         match self {
             Self::Password => password::PATH,
             Self::Data => data::PATH,
+            Self::Email => email::PATH,
+            Self::Lock => lock::PATH,
         }
     }
 
@@ -37,6 +41,8 @@ impl Then {
         match self {
             Self::Password => "password",
             Self::Data => "data",
+            Self::Email => "email",
+            Self::Lock => "lock",
         }
     }
 }
