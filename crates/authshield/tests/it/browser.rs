@@ -16,28 +16,28 @@ use serde_json::{Value, json};
 use crate::page_judge;
 use crate::support::{PASSWORD, TestApp, on_postgres};
 
-const DESK: (u32, u32) = (1100, 860);
-const PHONE: (u32, u32) = (360, 740);
+pub(crate) const DESK: (u32, u32) = (1100, 860);
+pub(crate) const PHONE: (u32, u32) = (360, 740);
 
 /// A browser of its own, with nothing in it.
-struct Browser {
-    client: Client,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     scripts: bool,
     _profile: tempfile::TempDir,
 }
 
 /// What a browser is like.
 #[derive(Clone, Copy)]
-struct Kind {
-    scripts: bool,
-    size: (u32, u32),
+pub(crate) struct Kind {
+    pub(crate) scripts: bool,
+    pub(crate) size: (u32, u32),
 }
 
-const USUAL: Kind = Kind { scripts: true, size: DESK };
+pub(crate) const USUAL: Kind = Kind { scripts: true, size: DESK };
 
 impl Browser {
     /// Opens one, or says that there is no driver.
-    async fn open(kind: Kind) -> Option<Self> {
+    pub(crate) async fn open(kind: Kind) -> Option<Self> {
         let Some(driver) = variable("AUTHSHIELD_TEST_CHROMEDRIVER") else {
             eprintln!(
                 "skipped: AUTHSHIELD_TEST_CHROMEDRIVER names no driver; `cargo xtask test` starts one"
@@ -75,7 +75,7 @@ impl Browser {
         Some(Self { client, scripts: kind.scripts, _profile: profile })
     }
 
-    async fn go(&self, address: &str) {
+    pub(crate) async fn go(&self, address: &str) {
         self.client.goto(address).await.unwrap();
     }
 
@@ -83,14 +83,14 @@ impl Browser {
         self.client.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
     }
 
-    async fn fill(&self, id: &str, text: &str) {
+    pub(crate) async fn fill(&self, id: &str, text: &str) {
         let field = self.client.find(Locator::Id(id)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
     /// Waits until the heading is `words`.
-    async fn heading(&self, words: &str) {
+    pub(crate) async fn heading(&self, words: &str) {
         let heading = format!("//h1[normalize-space()={words:?}]");
         let found = self.client.wait().for_element(Locator::XPath(&heading)).await;
         let page = self.client.source().await.unwrap();
@@ -103,7 +103,7 @@ impl Browser {
 
     /// The style sheet works, nothing is wider than the window, the console is empty, and `page_judge` has nothing
     /// to say; that does not depend on the database.
-    async fn is_sound(&self, name: &str) {
+    pub(crate) async fn is_sound(&self, name: &str) {
         let sheet = self.client.find(Locator::Css(".sheet")).await.unwrap();
         assert_ne!(sheet.css_value("border-top-left-radius").await.unwrap(), "0px", "{name}");
         let wide = "return [document.documentElement.scrollWidth, innerWidth, document.styleSheets.length]";
@@ -120,7 +120,7 @@ impl Browser {
 
     /// Returns what the browser complained about; violations of the policy are among it. That an
     /// answer had an error status is not a complaint about the page.
-    async fn console(&self) -> Vec<String> {
+    pub(crate) async fn console(&self) -> Vec<String> {
         let lines = self.client.issue_cmd(ConsoleLog).await.unwrap();
         let lines = lines.as_array().unwrap().iter();
         lines
@@ -137,7 +137,7 @@ impl Browser {
         }
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.client.close().await.unwrap();
     }
 }
@@ -165,11 +165,11 @@ impl WebDriverCompatibleCommand for ConsoleLog {
     }
 }
 
-/// Sets what the driver has no words for: the colour scheme that the reader prefers.
+/// Says to the browser what the driver has no words for.
 #[derive(Debug)]
-pub(crate) struct Scheme(pub(crate) &'static str);
+pub(crate) struct Devtools(pub(crate) &'static str, pub(crate) Value);
 
-impl WebDriverCompatibleCommand for Scheme {
+impl WebDriverCompatibleCommand for Devtools {
     fn endpoint(
         &self,
         base: &url::Url,
@@ -179,15 +179,16 @@ impl WebDriverCompatibleCommand for Scheme {
     }
 
     fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": self.0 }]);
-        let body =
-            json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
-        (Method::POST, Some(body.to_string()))
+        (Method::POST, Some(json!({ "cmd": self.0, "params": self.1 }).to_string()))
     }
 }
 
-async fn prefer(browser: &Browser, scheme: &'static str) -> Result<Value, CmdError> {
-    browser.client.issue_cmd(Scheme(scheme)).await
+/// Sets the colour scheme that the reader prefers.
+/// Sets the colour scheme that the reader prefers.
+pub(crate) async fn prefer(client: &Client, scheme: &'static str) -> Result<Value, CmdError> {
+    let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+    let media = Devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
+    client.issue_cmd(media).await
 }
 
 #[tokio::test]
@@ -323,7 +324,7 @@ async fn the_dark_scheme_is_dark() {
     app.open_account("ann@example.org").await;
     let forgot = json!({ "email": "ann@example.org" });
     app.post("/api/v1/auth/forgot-password", forgot).await.ok(202);
-    prefer(&browser, "dark").await.unwrap();
+    prefer(&browser.client, "dark").await.unwrap();
     browser.go(&app.last_mail("ann@example.org").await.link("token=").unwrap()).await;
     browser.heading("Choose a new password").await;
     let body = browser.client.find(Locator::Css("body")).await.unwrap();
@@ -376,7 +377,7 @@ async fn the_api_is_tried_from_its_page() {
 
 impl Browser {
     /// Presses the button that says `words`.
-    async fn press_on(&self, words: &str) {
+    pub(crate) async fn press_on(&self, words: &str) {
         let button = format!("//button[normalize-space()={words:?}]");
         self.client
             .wait()
@@ -389,7 +390,7 @@ impl Browser {
     }
 
     /// Waits until something on the page says `words`.
-    async fn says(&self, words: &str) {
+    pub(crate) async fn says(&self, words: &str) {
         let said = format!("//main//*[contains(normalize-space(), {words:?})]");
         let found = self.client.wait().for_element(Locator::XPath(&said)).await;
         let page = self.client.source().await.unwrap();
@@ -399,7 +400,7 @@ impl Browser {
 
 /// Opens every page of the account, leaves and comes back.
 async fn look_around(browser: &Browser, app: &TestApp) {
-    for place in ["Password", "Second factor", "What happened", "Your data"] {
+    for place in ["Password", "Second factor", "Passkeys", "What happened", "Your data"] {
         let link = Locator::LinkText(place);
         browser.client.find(link).await.unwrap().click().await.unwrap();
         browser.heading(place).await;
@@ -530,7 +531,7 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.heading("You are signed out").await;
     let ann = app.sign_in("ann@example.org").await;
     let (authenticator, _) = crate::second_factor::enable(&app, &ann).await;
-    prefer(&browser, "dark").await.unwrap();
+    prefer(&browser.client, "dark").await.unwrap();
     browser.go(&format!("{}/sign-in", app.base)).await;
     browser.fill("email", "ann@example.org").await;
     browser.fill("password", PASSWORD).await;

@@ -9,7 +9,7 @@ use std::path::Path;
 use fantoccini::Client;
 use serde_json::{Value, json};
 
-use crate::browser::{Scheme, variable};
+use crate::browser::{prefer, variable};
 
 /// WCAG 2.2 at level AA, and what axe's authors think good besides.
 const RULES: [&str; 6] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -60,10 +60,10 @@ pub(crate) async fn judge(client: &Client) -> Vec<String> {
     wrong.extend(ask(client, json!({ "type": "tag", "values": RULES })).await);
     // In the other colours only colours differ.
     let (this, other) = if dark { ("dark", "light") } else { ("light", "dark") };
-    client.issue_cmd(Scheme(other)).await.unwrap();
+    prefer(client, other).await.unwrap();
     let colours = ask(client, json!({ "type": "rule", "values": ["color-contrast"] })).await;
     wrong.extend(colours.into_iter().map(|found| format!("{other}: {found}")));
-    client.issue_cmd(Scheme(this)).await.unwrap();
+    prefer(client, this).await.unwrap();
     wrong
 }
 
