@@ -308,6 +308,18 @@ page-password = Passwort
     .same = Das ist das jetzige Passwort. Wählen Sie ein anderes.
     .done = Ihr Passwort wurde geändert, und überall sonst sind Sie abgemeldet.
 
+page-email = Eine andere E-Mail-Adresse
+    .change = Adresse ändern
+    .new = Neue E-Mail-Adresse
+    .action = Link schicken
+    .note = Wir schicken einen Link an die neue Adresse; sobald er geöffnet wurde, ist sie Ihre Adresse. Die jetzige bekommt eine Mitteilung.
+    .done = Eine Nachricht ist unterwegs an die neue Adresse. Öffnen Sie den Link darin; bis dahin bleibt alles, wie es ist.
+
+page-lock = Ist jemand anderes in Ihrem { -account }?
+    .lead = Drücken Sie den Knopf: Alle werden abgemeldet, auch hier, und das Passwort gilt nicht mehr. Dann öffnet nichts Ihr { -account }, bis Sie mit dem Link in einer Nachricht an diese Adresse ein neues Passwort wählen:
+    .factors = Auch meinen zweiten Faktor und meine Passkeys entfernen, weil ich sie verloren habe oder sie von jemand anderem sein könnten
+    .action = Alle abmelden
+
 page-factor = Zweiter Faktor
     .off = Mit einem zweiten Faktor öffnet ein gestohlenes Passwort nichts: Bei jeder Anmeldung zeigen Sie einen Code einer App auf Ihrem Telefon. Geben Sie Ihr Passwort ein, um eine hinzuzufügen.
     .add = Eine App hinzufügen

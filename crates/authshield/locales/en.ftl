@@ -313,6 +313,18 @@ page-password = Password
     .same = This is the current password. Choose another.
     .done = Your password was changed, and you are signed out everywhere else.
 
+page-email = Another email address
+    .change = Change the address
+    .new = New email address
+    .action = Send the link
+    .note = We send a link to the new address; once it is opened, that is your address. This one gets a notice.
+    .done = A mail is on its way to the new address. Open the link in it; until then everything stays as it is.
+
+page-lock = Is somebody else in your { -account }?
+    .lead = Press the button: everybody is signed out, here too, and the password counts no more. Nothing opens your { -account } then until you choose a new password with the link in a mail to this address:
+    .factors = Also remove my second factor and my passkeys, because I lost them or they may be somebody else's
+    .action = Sign everybody out
+
 page-factor = Second factor
     .off = With a second factor, a stolen password opens nothing: at every sign-in you show a code of an app on your phone. Enter your password to add one.
     .add = Add an app

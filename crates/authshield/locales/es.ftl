@@ -308,6 +308,18 @@ page-password = Contraseña
     .same = Esta es la contraseña actual. Elija otra.
     .done = Se ha cambiado su contraseña y se han cerrado todas las demás sesiones.
 
+page-email = Otra dirección de correo
+    .change = Cambiar la dirección
+    .new = Nueva dirección de correo
+    .action = Enviar el enlace
+    .note = Enviamos un enlace a la nueva dirección; cuando se abra, será su dirección. La actual recibe un aviso.
+    .done = Un mensaje va en camino a la nueva dirección. Abra el enlace que contiene; hasta entonces todo sigue como está.
+
+page-lock = ¿Hay otra persona en su { -account }?
+    .lead = Pulse el botón: se cerrarán todas las sesiones, también esta, y la contraseña dejará de valer. Después nada abrirá su { -account } hasta que elija una contraseña nueva con el enlace de un mensaje a esta dirección:
+    .factors = Quitar también mi segundo factor y mis claves de acceso, porque los he perdido o podrían ser de otra persona
+    .action = Cerrar todas las sesiones
+
 page-factor = Segundo factor
     .off = Con un segundo factor, una contraseña robada no abre nada: en cada inicio de sesión muestra un código de una aplicación de su teléfono. Escriba su contraseña para añadir una.
     .add = Añadir una aplicación

@@ -308,6 +308,18 @@ page-password = Mot de passe
     .same = C’est le mot de passe actuel. Choisissez-en un autre.
     .done = Votre mot de passe a été modifié et vous êtes déconnecté partout ailleurs.
 
+page-email = Une autre adresse e-mail
+    .change = Changer d’adresse
+    .new = Nouvelle adresse e-mail
+    .action = Envoyer le lien
+    .note = Nous envoyons un lien à la nouvelle adresse ; dès qu’il est ouvert, elle devient la vôtre. L’adresse actuelle reçoit un avis.
+    .done = Un message est en route vers la nouvelle adresse. Ouvrez le lien qu’il contient ; d’ici là, tout reste tel quel.
+
+page-lock = Quelqu’un d’autre est dans votre { -account } ?
+    .lead = Appuyez sur le bouton : toutes les sessions seront fermées, celle-ci aussi, et le mot de passe ne vaudra plus rien. Rien n’ouvrira alors votre { -account } avant que vous ayez choisi un nouveau mot de passe avec le lien d’un message à cette adresse :
+    .factors = Retirer aussi mon second facteur et mes clés d’accès, parce que je les ai perdus ou qu’ils pourraient être à quelqu’un d’autre
+    .action = Fermer toutes les sessions
+
 page-factor = Second facteur
     .off = Avec un second facteur, un mot de passe volé n’ouvre rien : à chaque connexion, vous montrez un code d’une application sur votre téléphone. Saisissez votre mot de passe pour en ajouter une.
     .add = Ajouter une application

@@ -36,6 +36,9 @@ pub(crate) enum Kind {
     Chromedriver,
 }
 
+/// Where tests leave pictures of the pages, to look at.
+const PICTURES: &str = "AUTHSHIELD_TEST_PICTURES";
+
 impl Kind {
     /// One of each that tests need.
     pub(crate) const ALL: [Self; 3] = [Self::Postgres, Self::Redis, Self::Chromedriver];
@@ -94,6 +97,11 @@ impl Servers {
         }
         if let Some(folder) = upstream::installed() {
             servers.environment.insert("AUTHSHIELD_TEST_UPSTREAM".into(), folder);
+        }
+        if std::env::var_os(PICTURES).is_none() {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/pictures");
+            std::fs::create_dir_all(folder).context("there is no place for pictures of pages")?;
+            servers.environment.insert(PICTURES.into(), folder.into());
         }
         let mut ready = false;
         for said in said.lines() {

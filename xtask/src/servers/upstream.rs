@@ -1,4 +1,5 @@
-//! An OpenID provider that others wrote, from npm, for tests of signing in at one. Tests start it themselves.
+//! What others wrote and tests use, from npm: an OpenID provider to sign in at, which tests start themselves, and
+//! axe, which judges pages in a browser.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +20,7 @@ pub(super) fn installed() -> Option<String> {
     match install() {
         Ok(folder) => Some(folder),
         Err(error) => {
-            eprintln!("xtask: no OpenID provider to test with: {error:#}");
+            eprintln!("xtask: no OpenID provider and no axe to test with: {error:#}");
             None
         }
     }

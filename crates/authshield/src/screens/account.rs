@@ -10,7 +10,7 @@ use super::sign_in::{Pressed, SIGN_OUT};
 use super::signed_in::{Guarded, Own, SignedIn, to};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{activity, data, factor, passkeys, password, setup};
+use super::{activity, data, email, factor, lock, passkeys, password, setup};
 use crate::accounts::{self, Change, ChangeError};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
@@ -36,6 +36,7 @@ pub(super) enum Done {
     Ended,
     EndedOthers,
     Password,
+    Email,
     FactorRemoved,
     Deletion,
     Kept,
@@ -85,6 +86,7 @@ async fn show(
         Done::Ended => "page-account.ended",
         Done::EndedOthers => "page-account.ended-others",
         Done::Password => "page-password.done",
+        Done::Email => "page-email.done",
         Done::FactorRemoved => "page-factor.removed",
         Done::Deletion => "page-data.deletion",
         Done::Kept => "page-data.kept",
@@ -100,6 +102,8 @@ async fn show(
         end => visit.action(app, END),
         end_others => visit.action(app, END_OTHERS),
         email => user.email.as_str(),
+        change_email => visit.action(app, email::PATH),
+        lock => visit.action(app, lock::PATH),
         full_name => typed.unwrap_or(name),
         languages => languages,
         // A language that pages do not speak may still be that of the account.

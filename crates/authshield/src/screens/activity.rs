@@ -7,9 +7,9 @@ use axum::response::Response;
 use minijinja::{Value, context};
 use serde::Deserialize;
 
-use super::account;
 use super::signed_in::SignedIn;
 use super::visit::Visit;
+use super::{account, lock};
 use crate::activity;
 use crate::app::App;
 use crate::kernel::Paging;
@@ -56,6 +56,7 @@ pub(super) async fn see(
         spoken => app.pages.words().pick(browser.caller.user.locale.as_str(), app.pages.default_language()),
         entries => entries,
         next => next,
+        lock => visit.action(&app, lock::PATH),
         ..account::frame(&app, &visit, &browser, PATH)
     };
     Ok(app.pages.show(StatusCode::OK, "activity.html", &visit, context))

@@ -36,11 +36,13 @@ mod captcha;
 mod cookie;
 mod data;
 mod docs;
+mod email;
 mod factor;
 mod forgot;
 mod form;
 mod home;
 mod link;
+mod lock;
 mod mail_code;
 mod not_me;
 mod page;
@@ -183,6 +185,8 @@ fn people(app: &App) -> Router<App> {
         .route(passkeys::RENAME, get(passkeys::see).post(passkeys::rename))
         .route(passkeys::REMOVE, get(passkeys::see).post(passkeys::remove))
         .route(password::PATH, get(password::ask).post(password::change))
+        .route(email::PATH, get(email::ask).post(email::change))
+        .route(lock::PATH, get(lock::ask).post(lock::press))
         .route(factor::PATH, get(factor::see))
         .route(factor::ADD, get(factor::anew).post(factor::add))
         .route(factor::CONFIRM, get(factor::anew).post(factor::confirm))

@@ -98,6 +98,8 @@ impl Pages {
             ("add-passkey.html", include_str!("../../templates/screens/add-passkey.html")),
             ("prove.html", include_str!("../../templates/screens/prove.html")),
             ("password.html", include_str!("../../templates/screens/password.html")),
+            ("email.html", include_str!("../../templates/screens/email.html")),
+            ("lock.html", include_str!("../../templates/screens/lock.html")),
             ("factor.html", include_str!("../../templates/screens/factor.html")),
             ("activity.html", include_str!("../../templates/screens/activity.html")),
             ("data.html", include_str!("../../templates/screens/data.html")),

@@ -13,7 +13,7 @@ use super::sign_in::Pressed;
 use super::signed_in::{self, Guarded, Own};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, data, passkeys, password};
+use super::{account, data, email, lock, passkeys, password};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
 use crate::passkeys::http::{RequestOptions, UsedCredential};
@@ -29,6 +29,8 @@ pub(super) const CHALLENGE: &str = "/account/prove/challenge";
 pub(super) enum Then {
     Password,
     Data,
+    Email,
+    Lock,
     Passkeys,
     AddPasskey,
 }
@@ -38,6 +40,8 @@ impl Then {
         match self {
             Self::Password => password::PATH,
             Self::Data => data::PATH,
+            Self::Email => email::PATH,
+            Self::Lock => lock::PATH,
             Self::Passkeys => passkeys::PATH,
             Self::AddPasskey => passkeys::ADD,
         }
@@ -47,6 +51,8 @@ impl Then {
         match self {
             Self::Password => "password",
             Self::Data => "data",
+            Self::Email => "email",
+            Self::Lock => "lock",
             Self::Passkeys => "passkeys",
             Self::AddPasskey => "add-passkey",
         }

@@ -3,22 +3,25 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use minijinja::context;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 
 use super::form::Form;
-use super::link;
+use super::link::{Button, Pressed};
 use super::page::Message;
 use super::sign_in;
 use super::visit::Visit;
 use crate::app::{App, Ctx};
-use crate::kernel::{EmailAddress, LinkToken};
 use crate::links::Purpose;
 use crate::problem::{Code, Problem};
 use crate::verification::{self, VerifyError};
 
 pub(super) const PATH: &str = "/verify-email";
+
+const BUTTON: Button = Button {
+    path: PATH,
+    purposes: &[Purpose::VerifyEmail, Purpose::ChangeEmail],
+    template: "verify.html",
+    invalid: Code::InvalidVerificationToken,
+};
 
 /// Shows the button.
 pub(super) async fn ask(
@@ -26,24 +29,7 @@ pub(super) async fn ask(
     ctx: Ctx,
     visit: Visit,
 ) -> Result<Response, Problem> {
-    let either = [Purpose::VerifyEmail, Purpose::ChangeEmail];
-    let found = match link::look(&app, &ctx, visit.token.as_ref(), &either).await? {
-        Ok(found) => found,
-        Err(reason) => return Ok(link::dead(&app, &visit, Code::InvalidVerificationToken, reason)),
-    };
-    let context = context! {
-        token => visit.token.as_ref().map(LinkToken::reveal),
-        action => visit.action(&app, PATH),
-        email => found.email.as_ref().map(EmailAddress::as_str),
-    };
-    Ok(app.pages.show(StatusCode::OK, "verify.html", &visit, context))
-}
-
-/// What the button sends.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pressed {
-    token: SecretString,
+    BUTTON.ask(&app, &ctx, &visit).await
 }
 
 /// Proves the address.
@@ -54,11 +40,11 @@ pub(super) async fn confirm(
     Form(pressed): Form<Pressed>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let token = LinkToken::parse(pressed.token.expose_secret());
+    let token = pressed.token();
     let verified = match verification::verify(&app, &ctx, token.as_ref()).await {
         Ok(verified) => verified,
         Err(VerifyError::InvalidLink(reason)) => {
-            return Ok(link::dead(&app, &visit, Code::InvalidVerificationToken, reason));
+            return Ok(BUTTON.dead(&app, &visit, reason));
         }
         Err(error) => return Err(error.into()),
     };

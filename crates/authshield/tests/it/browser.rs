@@ -1,8 +1,8 @@
 //! The pages in a real browser, from the mail to the signed-in account.
 //!
 //! `cargo xtask test` starts the driver and names it in `AUTHSHIELD_TEST_CHROMEDRIVER`; without that
-//! variable these tests say that they were skipped. To look at the pages, name a folder in
-//! `AUTHSHIELD_TEST_PICTURES`.
+//! variable these tests say that they were skipped. To look at the pages, see `target/pictures`, or name another
+//! folder in `AUTHSHIELD_TEST_PICTURES`.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::page_judge;
 use crate::support::{PASSWORD, TestApp, on_postgres};
 
 pub(crate) const DESK: (u32, u32) = (1100, 860);
@@ -21,6 +22,7 @@ pub(crate) const PHONE: (u32, u32) = (360, 740);
 /// A browser of its own, with nothing in it.
 pub(crate) struct Browser {
     pub(crate) client: Client,
+    scripts: bool,
     _profile: tempfile::TempDir,
 }
 
@@ -70,7 +72,7 @@ impl Browser {
         let connector = HttpConnector::new();
         let client =
             ClientBuilder::new(connector).capabilities(wanted).connect(&driver).await.unwrap();
-        Some(Self { client, _profile: profile })
+        Some(Self { client, scripts: kind.scripts, _profile: profile })
     }
 
     pub(crate) async fn go(&self, address: &str) {
@@ -99,7 +101,8 @@ impl Browser {
         self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    /// The style sheet works, nothing is wider than the window, and the console is empty.
+    /// The style sheet works, nothing is wider than the window, the console is empty, and `page_judge` has nothing
+    /// to say; that does not depend on the database.
     pub(crate) async fn is_sound(&self, name: &str) {
         let sheet = self.client.find(Locator::Css(".sheet")).await.unwrap();
         assert_ne!(sheet.css_value("border-top-left-radius").await.unwrap(), "0px", "{name}");
@@ -110,6 +113,9 @@ impl Browser {
         assert_eq!(sheets, 1, "{name}");
         assert_eq!(self.console().await, Vec::<String>::new(), "{name}");
         self.picture(name).await;
+        if self.scripts && !on_postgres() {
+            assert_eq!(page_judge::judge(&self.client).await, Vec::<String>::new(), "{name}");
+        }
     }
 
     /// Returns what the browser complained about; violations of the policy are among it. That an
@@ -136,7 +142,7 @@ impl Browser {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the test command says so in the environment")]
     std::env::var(name).ok()
 }
@@ -178,10 +184,11 @@ impl WebDriverCompatibleCommand for Devtools {
 }
 
 /// Sets the colour scheme that the reader prefers.
-async fn prefer(browser: &Browser, scheme: &'static str) -> Result<Value, CmdError> {
+/// Sets the colour scheme that the reader prefers.
+pub(crate) async fn prefer(client: &Client, scheme: &'static str) -> Result<Value, CmdError> {
     let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
     let media = Devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
-    browser.client.issue_cmd(media).await
+    client.issue_cmd(media).await
 }
 
 #[tokio::test]
@@ -295,6 +302,18 @@ async fn a_phone_shows_every_page_in_full_width() {
         }
         browser.is_sound(name).await;
     }
+    for (path, language, heading) in [
+        ("/sign-in", "es", "Iniciar sesión"),
+        ("/register", "fr", "Ouvrir un compte"),
+        ("/forgot-password", "es", "¿Ha olvidado su contraseña?"),
+    ] {
+        browser.go(&format!("{}{path}?lang={language}", app.base)).await;
+        browser.heading(heading).await;
+        browser.is_sound(&format!("phone{}-{language}", path.replace('/', "-"))).await;
+    }
+    if !on_postgres() {
+        page_judge::notices_a_bad_page(&browser.client).await;
+    }
     browser.close().await;
 }
 
@@ -305,7 +324,7 @@ async fn the_dark_scheme_is_dark() {
     app.open_account("ann@example.org").await;
     let forgot = json!({ "email": "ann@example.org" });
     app.post("/api/v1/auth/forgot-password", forgot).await.ok(202);
-    prefer(&browser, "dark").await.unwrap();
+    prefer(&browser.client, "dark").await.unwrap();
     browser.go(&app.last_mail("ann@example.org").await.link("token=").unwrap()).await;
     browser.heading("Choose a new password").await;
     let body = browser.client.find(Locator::Css("body")).await.unwrap();
@@ -379,6 +398,64 @@ impl Browser {
     }
 }
 
+/// Opens every page of the account, leaves and comes back.
+async fn look_around(browser: &Browser, app: &TestApp) {
+    for place in ["Password", "Second factor", "Passkeys", "What happened", "Your data"] {
+        let link = Locator::LinkText(place);
+        browser.client.find(link).await.unwrap().click().await.unwrap();
+        browser.heading(place).await;
+        browser.is_sound(&format!("account-{}", place.to_lowercase().replace(' ', "-"))).await;
+    }
+    browser.go(&format!("{}/account", app.base)).await;
+    for (place, link) in [
+        ("Another email address", "Change the address"),
+        ("Is somebody else in your account?", "Is somebody else in your account?"),
+    ] {
+        browser.client.find(Locator::LinkText(link)).await.unwrap().click().await.unwrap();
+        browser.heading(place).await;
+        browser
+            .is_sound(&format!("account-{}", link.to_lowercase().replace([' ', '?'], "-")))
+            .await;
+        browser.client.back().await.unwrap();
+        browser.heading("Your account").await;
+    }
+    browser.client.find(Locator::LinkText("Your data")).await.unwrap().click().await.unwrap();
+    browser.heading("Your data").await;
+    browser.press_on("Delete my account").await;
+    browser.says("will be deleted on").await;
+    browser.is_sound("account-leaving").await;
+    browser.press_on("Keep my account").await;
+    browser.says("is kept").await;
+}
+
+/// Asks for another address, and then presses the panic button.
+async fn close_the_account(browser: &Browser, app: &TestApp) {
+    browser
+        .client
+        .find(Locator::LinkText("Change the address"))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
+    browser.fill("new_email", "ann@example.net").await;
+    browser.fill("password", "seven herons under glass").await;
+    browser.press_on("Send the link").await;
+    browser.says("The password is wrong.").await;
+    browser.is_sound("email-wrong").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press_on("Send the link").await;
+    browser.says("on its way to the new address").await;
+    let lock = Locator::LinkText("Is somebody else in your account?");
+    browser.client.find(lock).await.unwrap().click().await.unwrap();
+    browser.client.find(Locator::Id("also")).await.unwrap().click().await.unwrap();
+    browser.is_sound("lock-dark").await;
+    browser.press_on("Sign everybody out").await;
+    browser.heading("Everybody was signed out").await;
+    browser.is_sound("locked-dark").await;
+    app.log_in("ann@example.org", PASSWORD).await.is(401, "AUTH_INVALID_CREDENTIALS");
+}
+
 /// One walk through the pages where people sign in; what depends on the database is told without a
 /// browser, on both.
 #[tokio::test]
@@ -431,17 +508,7 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.says("It was saved.").await;
     browser.is_sound("account").await;
 
-    for place in ["Password", "Second factor", "Passkeys", "What happened", "Your data"] {
-        let link = Locator::LinkText(place);
-        browser.client.find(link).await.unwrap().click().await.unwrap();
-        browser.heading(place).await;
-        browser.is_sound(&format!("account-{}", place.to_lowercase().replace(' ', "-"))).await;
-    }
-    browser.press_on("Delete my account").await;
-    browser.says("will be deleted on").await;
-    browser.is_sound("account-leaving").await;
-    browser.press_on("Keep my account").await;
-    browser.says("is kept").await;
+    look_around(&browser, &app).await;
 
     // What scripts see of it: nothing.
     let cookies = browser.client.execute("return document.cookie", Vec::new()).await.unwrap();
@@ -464,7 +531,7 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.heading("You are signed out").await;
     let ann = app.sign_in("ann@example.org").await;
     let (authenticator, _) = crate::second_factor::enable(&app, &ann).await;
-    prefer(&browser, "dark").await.unwrap();
+    prefer(&browser.client, "dark").await.unwrap();
     browser.go(&format!("{}/sign-in", app.base)).await;
     browser.fill("email", "ann@example.org").await;
     browser.fill("password", PASSWORD).await;
@@ -478,6 +545,7 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.press_on("Go on").await;
     browser.heading("Your account").await;
     browser.is_sound("account-dark").await;
+    close_the_account(&browser, &app).await;
     browser.close().await;
 }
 

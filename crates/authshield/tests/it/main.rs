@@ -40,6 +40,7 @@ mod openapi;
 mod outcome;
 mod own_data;
 mod ownership;
+mod page_judge;
 mod pages;
 mod passkeys;
 mod program;

@@ -118,3 +118,71 @@ async fn an_account_is_looked_after_with_forms_alone() {
     older.looks(200, "Second factor added");
     browser.see("/account/activity?cursor=x").await.looks(422, "We did not understand that");
 }
+
+/// ASVS: V7.4.3
+#[tokio::test]
+async fn an_address_is_changed_and_an_account_closed_with_forms_alone() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let ann = app.sign_up(ANN).await;
+    let mut browser = Browser::enter(&app, ANN).await;
+
+    // Another address: the new one proves itself, the old one is told.
+    let (path, new) = ("/account/email", "ann@example.net");
+    browser.see("/account").await.looks(200, "href=\"/account/email?lang=en\"");
+    browser.see(path).await.looks(200, "name=\"new_email\"");
+    let fields = |email, password| [("new_email", email), ("password", password)];
+    let before = app.events().await.len();
+    let half = browser.press(path, &fields("ann", PASSWORD)).await;
+    half.looks(422, "Enter a complete email address").looks(422, "value=\"ann\"");
+    let stranger = [&[("guard", "x")], fields(new, PASSWORD).as_slice()].concat();
+    browser.send(path, &stranger).await.looks(403, "This form is out of date");
+    assert_eq!(app.events().await.len(), before);
+    browser.press(path, &fields(new, OTHER)).await.looks(400, "The password is wrong.");
+    let asked = browser.press(path, &fields(new, PASSWORD)).await;
+    asked.leads_to("/account");
+    let said = browser.see(asked.header("location")).await;
+    said.looks(200, "on its way to the new address").looks(200, ANN);
+    let told = app.last_mail(ANN).await.header("Subject").unwrap();
+    assert!(told.contains("about to change"), "{told}");
+    let token = app.token_for(new).await;
+    app.submit("/verify-email", &[("token", &token)]).await.page(200, "is confirmed");
+    browser.see("/account").await.looks(200, new);
+
+    // The panic button ends everything, here too, and a mail leads back in.
+    let path = "/account/lock";
+    browser.see("/account/activity").await.looks(200, "href=\"/account/lock?lang=en\"");
+    let button = browser.see(path).await;
+    assert!(!button.looks(200, "Sign everybody out").text.contains("checkbox"));
+    browser.send(path, &[("guard", "x")]).await.looks(403, "This form is out of date");
+    let closed = browser.press(path, &[]).await;
+    closed.looks(200, "Everybody was signed out").looks(200, new);
+    assert_eq!(browser.cookie, None);
+    app.me(&ann).await.is(401, "AUTH_TOKEN_REVOKED");
+    app.log_in(new, PASSWORD).await.is(401, "AUTH_INVALID_CREDENTIALS");
+    let token = app.token_for(new).await;
+    let chosen = [("token", token.as_str()), ("new_password", OTHER)];
+    app.submit("/reset-password", &chosen).await.page(200, "Your password was changed");
+
+    // Whoever has the factors removed with it proves again who they are; without that, nobody has to.
+    browser.sign_in(new, OTHER).await.leads_to("/account");
+    let factor = "/account/second-factor";
+    let shown = browser.press(&format!("{factor}/add"), &[("password", OTHER)]).await;
+    let phone = authenticator(&shown);
+    browser.press(&format!("{factor}/confirm"), &[("code", &phone.code(&app))]).await.ok(200);
+    browser.see(path).await.looks(200, "type=\"checkbox\"");
+    app.advance(Duration::from_hours(1));
+    browser.see("/account/email").await.looks(403, "Show again that it is you");
+    let also = [("also", "factors")];
+    browser.press(path, &also).await.looks(403, "Show again that it is you");
+    let code = phone.code(&app);
+    let proof = [("then", "lock"), ("code", code.as_str())];
+    browser.press("/account/prove", &proof).await.leads_to(path);
+    browser.press(path, &also).await.looks(200, "Everybody was signed out");
+    // Two mails say so: that the factor is gone, and the way back in.
+    let mails = app.mails().await;
+    let link = mails.iter().rev().find_map(|mail| mail.link("reset-password?token=")).unwrap();
+    let (_, token) = link.split_once("token=").unwrap();
+    let chosen = [("token", token), ("new_password", PASSWORD)];
+    app.submit("/reset-password", &chosen).await.page(200, "Your password was changed");
+    browser.sign_in(new, PASSWORD).await.leads_to("/account");
+}
