@@ -283,6 +283,7 @@ page-account = Ihr Konto
 
 page-prove = Zeigen Sie noch einmal, dass Sie es sind
     .lead = Was jetzt kommt, lässt sich nicht zurücknehmen oder würde Ihr Konto auf andere Weise öffnen.
+    .anew = Hier gibt es nichts, was Sie zeigen können. Bitte melden Sie sich ab und wieder an, und kommen Sie dann zurück.
 
 page-password = Passwort
     .current = Jetziges Passwort
@@ -308,6 +309,33 @@ page-factor = Zweiter Faktor
     .remove-action = Zweiten Faktor entfernen
     .removed = Der zweite Faktor wurde entfernt.
     .changed = Das hat sich inzwischen geändert. Bitte sehen Sie noch einmal nach.
+
+page-passkey = Passkey
+    .use = Passkey verwenden
+    .failed = Der Passkey wurde nicht verwendet. Bitte versuchen Sie es noch einmal, oder gehen Sie einen anderen Weg.
+    .refused = Der Passkey wurde nicht angenommen. Bitte versuchen Sie es noch einmal.
+    .impossible = Dieser Browser zeigt hier keine Passkeys: Er ist zu alt dafür, oder Skripte sind ausgeschaltet.
+    .lost = Ihr Passkey ist weg? Dann kann helfen, wer den Dienst betreibt.
+
+page-passkeys = Passkeys
+    .lead = Ein Passkey meldet Sie mit einem Finger, einem Blick oder einer PIN an, ohne Passwort und ohne dass Sie eine Adresse eingeben. Er lässt sich nicht erraten, und keine gefälschte Seite bekommt ihn.
+    .none = Sie haben noch keinen.
+    .add = Einen Passkey hinzufügen
+    .action = Passkey anlegen
+    .back = Zurück zu den Passkeys
+    .name = Name
+    .rule = Damit Sie ihn später wiedererkennen, zum Beispiel „Blaues Telefon“.
+    .rename = Umbenennen
+    .remove = Entfernen
+    .synced = Auf mehreren Geräten
+    .used = Zuletzt benutzt { $last }, hinzugefügt { $since }
+    .unused = Nie benutzt, hinzugefügt { $since }
+    .added = Der Passkey wurde hinzugefügt.
+    .renamed = Der Passkey hat seinen neuen Namen.
+    .removed = Der Passkey wurde entfernt. Löschen Sie ihn auch auf Ihrem Gerät.
+    .known = Auf diesem Gerät gibt es schon einen Passkey für dieses Konto.
+    .too-many = Es gibt so viele Passkeys, wie es geben darf. Entfernen Sie einen, den Sie nicht mehr verwenden.
+    .last = Dieser Passkey ist der einzige Weg in Ihr Konto. Setzen Sie zuerst ein Passwort, oder fügen Sie einen weiteren hinzu.
 
 page-activity = Was geschehen ist
     .lead = Wenn Sie etwas in dieser Liste nicht waren, ändern Sie Ihr Passwort.

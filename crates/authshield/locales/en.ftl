@@ -288,6 +288,7 @@ page-account = Your { -account }
 
 page-prove = Show again that it is you
     .lead = What comes next cannot be taken back, or would open your { -account } in another way.
+    .anew = There is nothing here that you can show. Please sign out and in again, then come back.
 
 page-password = Password
     .current = Current password
@@ -313,6 +314,33 @@ page-factor = Second factor
     .remove-action = Remove the second factor
     .removed = The second factor was removed.
     .changed = That changed in the meantime. Please look again.
+
+page-passkey = Passkey
+    .use = Use a passkey
+    .failed = The passkey was not used. Please try again, or go on in another way.
+    .refused = The passkey was not accepted. Please try again.
+    .impossible = This browser shows no passkeys here: it is too old for them, or scripts are switched off.
+    .lost = Your passkey is lost? Then whoever runs the service can help.
+
+page-passkeys = Passkeys
+    .lead = A passkey signs you in with a finger, a look or a PIN, without a password and without an address to type. It cannot be guessed, and no forged page gets it.
+    .none = You have none yet.
+    .add = Add a passkey
+    .action = Make the passkey
+    .back = Back to the passkeys
+    .name = Name
+    .rule = So that you know it again later, such as "Blue phone".
+    .rename = Rename it
+    .remove = Remove it
+    .synced = On several devices
+    .used = Last used { $last }, added { $since }
+    .unused = Never used, added { $since }
+    .added = The passkey was added.
+    .renamed = The passkey has its new name.
+    .removed = The passkey was removed. Delete it on your device, too.
+    .known = There is a passkey for this { -account } on this device already.
+    .too-many = There are as many passkeys as there may be. Remove one that you do not use any more.
+    .last = This passkey is the only way into your { -account }. Set a password or add another one first.
 
 page-activity = What happened
     .lead = If something in this list was not you, change your password.

@@ -283,6 +283,7 @@ page-account = Su { -account }
 
 page-prove = Demuestre otra vez que es usted
     .lead = Lo que viene ahora no se puede deshacer, o abriría su { -account } de otra manera.
+    .anew = Aquí no hay nada que pueda mostrar. Cierre la sesión, vuelva a iniciarla y regrese.
 
 page-password = Contraseña
     .current = Contraseña actual
@@ -308,6 +309,33 @@ page-factor = Segundo factor
     .remove-action = Quitar el segundo factor
     .removed = Se ha quitado el segundo factor.
     .changed = Eso ha cambiado entretanto. Vuelva a mirarlo.
+
+page-passkey = Llave de acceso
+    .use = Usar una llave de acceso
+    .failed = No se ha usado la llave de acceso. Inténtelo otra vez o continúe de otra manera.
+    .refused = La llave de acceso no se ha aceptado. Inténtelo otra vez.
+    .impossible = Este navegador no muestra llaves de acceso aquí: es demasiado antiguo para ellas, o los scripts están desactivados.
+    .lost = ¿Ha perdido su llave de acceso? Entonces puede ayudarle quien administra el servicio.
+
+page-passkeys = Llaves de acceso
+    .lead = Una llave de acceso abre su sesión con un dedo, una mirada o un PIN, sin contraseña y sin escribir ninguna dirección. No se puede adivinar, y ninguna página falsa la obtiene.
+    .none = Todavía no tiene ninguna.
+    .add = Añadir una llave de acceso
+    .action = Crear la llave de acceso
+    .back = Volver a las llaves de acceso
+    .name = Nombre
+    .rule = Para reconocerla más adelante, por ejemplo «Teléfono azul».
+    .rename = Cambiar el nombre
+    .remove = Quitarla
+    .synced = En varios dispositivos
+    .used = Usada por última vez { $last }, añadida { $since }
+    .unused = Nunca usada, añadida { $since }
+    .added = Se ha añadido la llave de acceso.
+    .renamed = La llave de acceso tiene su nuevo nombre.
+    .removed = Se ha quitado la llave de acceso. Bórrela también en su dispositivo.
+    .known = En este dispositivo ya hay una llave de acceso para esta { -account }.
+    .too-many = Hay tantas llaves de acceso como puede haber. Quite una que ya no use.
+    .last = Esta llave de acceso es la única entrada a su { -account }. Antes, ponga una contraseña o añada otra.
 
 page-activity = Qué ha ocurrido
     .lead = Si algo de esta lista no lo ha hecho usted, cambie su contraseña.

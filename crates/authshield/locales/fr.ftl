@@ -283,6 +283,7 @@ page-account = Votre { -account }
 
 page-prove = Montrez encore que c’est bien vous
     .lead = Ce qui suit ne peut pas être annulé, ou ouvrirait votre { -account } d’une autre façon.
+    .anew = Il n’y a rien ici que vous puissiez montrer. Déconnectez-vous, reconnectez-vous, puis revenez.
 
 page-password = Mot de passe
     .current = Mot de passe actuel
@@ -308,6 +309,33 @@ page-factor = Second facteur
     .remove-action = Retirer le second facteur
     .removed = Le second facteur a été retiré.
     .changed = Cela a changé entre-temps. Veuillez vérifier.
+
+page-passkey = Clé d’accès
+    .use = Utiliser une clé d’accès
+    .failed = La clé d’accès n’a pas été utilisée. Réessayez, ou continuez autrement.
+    .refused = La clé d’accès n’a pas été acceptée. Réessayez.
+    .impossible = Ce navigateur ne montre pas de clés d’accès ici : il est trop ancien pour elles, ou les scripts sont désactivés.
+    .lost = Vous avez perdu votre clé d’accès ? La personne qui administre le service peut vous aider.
+
+page-passkeys = Clés d’accès
+    .lead = Une clé d’accès vous connecte avec un doigt, un regard ou un code PIN, sans mot de passe et sans adresse à saisir. Elle ne se devine pas, et aucune fausse page ne l’obtient.
+    .none = Vous n’en avez pas encore.
+    .add = Ajouter une clé d’accès
+    .action = Créer la clé d’accès
+    .back = Retour aux clés d’accès
+    .name = Nom
+    .rule = Pour la reconnaître plus tard, par exemple « Téléphone bleu ».
+    .rename = La renommer
+    .remove = La supprimer
+    .synced = Sur plusieurs appareils
+    .used = Dernière utilisation { $last }, ajoutée { $since }
+    .unused = Jamais utilisée, ajoutée { $since }
+    .added = La clé d’accès a été ajoutée.
+    .renamed = La clé d’accès a son nouveau nom.
+    .removed = La clé d’accès a été supprimée. Effacez-la aussi sur votre appareil.
+    .known = Il y a déjà une clé d’accès pour ce { -account } sur cet appareil.
+    .too-many = Il y a autant de clés d’accès qu’il peut y en avoir. Supprimez-en une que vous n’utilisez plus.
+    .last = Cette clé d’accès est la seule entrée de votre { -account }. Choisissez d’abord un mot de passe, ou ajoutez-en une autre.
 
 page-activity = Ce qui s’est passé
     .lead = Si quelque chose dans cette liste n’était pas de vous, changez votre mot de passe.

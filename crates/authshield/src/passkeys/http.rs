@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::{CHALLENGE, Challenge, Made, Passkey, PasskeyError, Shown, cose};
 use crate::access::{Caller, Proved};
+use crate::accounts::User;
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Body, Ctx, PathId};
 use crate::kernel::{FullName, PasskeyId, Timestamp};
@@ -93,6 +94,38 @@ pub struct CreationOptions {
     authenticator_selection: Selection,
     /// Always `none`: who made the authenticator is nothing that is asked for.
     attestation: &'static str,
+}
+
+impl CreationOptions {
+    /// Returns what a new passkey of `user` is made with.
+    #[must_use]
+    pub fn new(app: &App, user: &User, challenge: Challenge) -> Self {
+        let Challenge { bytes, rp_id, known } = challenge;
+        let email = user.email.as_str().to_owned();
+        let called =
+            user.full_name.as_ref().map_or_else(|| email.clone(), |name| name.as_str().into());
+        Self {
+            challenge: BASE64.encode(bytes),
+            rp: RelyingParty { id: rp_id, name: app.pages.service().to_owned() },
+            user: PasskeyUser {
+                id: BASE64.encode(user.id.as_uuid().as_bytes()),
+                name: email,
+                display_name: called,
+            },
+            pub_key_cred_params: cose::OFFERED
+                .iter()
+                .map(|&alg| KeyParameters { r#type: "public-key", alg })
+                .collect(),
+            timeout: TIMEOUT,
+            exclude_credentials: known.into_iter().map(Descriptor::from).collect(),
+            authenticator_selection: Selection {
+                resident_key: "required",
+                require_resident_key: true,
+                user_verification: "required",
+            },
+            attestation: "none",
+        }
+    }
 }
 
 /// Who asks.
@@ -186,31 +219,8 @@ pub async fn begin_passkey(
     ctx: Ctx,
     Proved(caller): Proved,
 ) -> Result<Json<CreationOptions>, Problem> {
-    let Challenge { bytes, rp_id, known } = super::begin(&app, &ctx, &caller).await?;
-    let user = &caller.user;
-    let email = user.email.as_str().to_owned();
-    let called = user.full_name.as_ref().map_or_else(|| email.clone(), |name| name.as_str().into());
-    Ok(Json(CreationOptions {
-        challenge: BASE64.encode(bytes),
-        rp: RelyingParty { id: rp_id, name: app.pages.service().to_owned() },
-        user: PasskeyUser {
-            id: BASE64.encode(user.id.as_uuid().as_bytes()),
-            name: email,
-            display_name: called,
-        },
-        pub_key_cred_params: cose::OFFERED
-            .iter()
-            .map(|&alg| KeyParameters { r#type: "public-key", alg })
-            .collect(),
-        timeout: TIMEOUT,
-        exclude_credentials: known.into_iter().map(Descriptor::from).collect(),
-        authenticator_selection: Selection {
-            resident_key: "required",
-            require_resident_key: true,
-            user_verification: "required",
-        },
-        attestation: "none",
-    }))
+    let challenge = super::begin(&app, &ctx, &caller).await?;
+    Ok(Json(CreationOptions::new(&app, &caller.user, challenge)))
 }
 
 /// A passkey, as its owner sees it.
@@ -259,6 +269,18 @@ pub struct Attestation {
     transports: Vec<String>,
 }
 
+impl From<NewCredential> for Made {
+    fn from(NewCredential { response }: NewCredential) -> Self {
+        let Attestation { client_data, object, mut transports } = response;
+        // They are hints, and go back to browsers: words, and not many.
+        transports.retain(|word| {
+            word.len() <= 20 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        });
+        transports.truncate(10);
+        Self { client_data: client_data.0, attestation: object.0, transports }
+    }
+}
+
 /// A new passkey, and what it is called.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -278,14 +300,7 @@ pub async fn add_passkey(
     Proved(caller): Proved,
     Body(body): Body<AddPasskey>,
 ) -> Result<(StatusCode, Json<PasskeyBody>), Problem> {
-    let Attestation { client_data, object, mut transports } = body.credential.response;
-    // They are hints, and go back to browsers: words, and not many.
-    transports.retain(|word| {
-        word.len() <= 20 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-    });
-    transports.truncate(10);
-    let made = Made { client_data: client_data.0, attestation: object.0, transports };
-    let passkey = super::add(&app, &ctx, &caller, made, body.name).await?;
+    let passkey = super::add(&app, &ctx, &caller, body.credential.into(), body.name).await?;
     Ok((StatusCode::CREATED, Json(passkey.into())))
 }
 

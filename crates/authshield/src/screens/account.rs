@@ -10,7 +10,7 @@ use super::sign_in::{Pressed, SIGN_OUT};
 use super::signed_in::{Guarded, Own, SignedIn, to};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{activity, data, factor, password, setup};
+use super::{activity, data, factor, passkeys, password, setup};
 use crate::accounts::{self, Change, ChangeError};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
@@ -122,6 +122,7 @@ pub(super) fn frame(app: &App, visit: &Visit, browser: &Browser, here: &str) -> 
         (PATH, "page-account"),
         (password::PATH, "page-password"),
         (factor::PATH, "page-factor"),
+        (passkeys::PATH, "page-passkeys"),
         (activity::PATH, "page-activity"),
         (data::PATH, "page-data"),
     ]

@@ -57,6 +57,16 @@ pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("/assets/docs.js", "text/javascript; charset=utf-8", content)
 });
 
+/// Runs on the pages that use passkeys.
+pub(super) static PASSKEYS: LazyLock<Asset> = LazyLock::new(|| {
+    let content = include_str!("../../assets/passkeys.js");
+    Asset::new("/assets/passkeys.js", "text/javascript; charset=utf-8", content)
+});
+
+pub(super) async fn passkeys(RawQuery(query): RawQuery) -> Response {
+    PASSKEYS.send(query.as_deref())
+}
+
 pub(super) async fn style(RawQuery(query): RawQuery) -> Response {
     STYLE.send(query.as_deref())
 }

@@ -4,11 +4,12 @@
 //! ```text
 //! GET  /sign-in, POST                   ─ login::log_in::<Cookie>
 //! GET  /sign-in/mail, POST, /mail/code, /sign-in/link    ─ magic_link::ask, redeem
+//! POST /sign-in/passkey                 ─ passkeys::sign_in::<Cookie>
 //! POST /sign-in/second-factor, /enrol   ─ second_factor::verify, confirm_enrolment
 //! POST /sign-out                        ─ sessions::log_out
 //! GET  /register, POST                  ─ registration::register
 //! GET  /forgot-password, POST           ─ recovery::forgot
-//! GET  /account, POST /account/…        ─ accounts, sessions, second_factor, activity, own_data
+//! GET  /account, POST /account/…        ─ accounts, sessions, second_factor, passkeys, activity, own_data
 //! GET  /verify-email ─ verify::ask      a button; looking at a link uses nothing up
 //! POST /verify-email ─ verify::confirm  ─ verification::verify
 //! GET  /reset-password, POST            ─ recovery::reset
@@ -18,8 +19,8 @@
 //! GET  /docs                            a page to try the API, if the configuration wants it
 //! ```
 //!
-//! Mail scanners follow links, so a GET or HEAD changes nothing: the button POSTs. No page but
-//! `/docs` has a script, none has an inline one, and all of them work without.
+//! Mail scanners follow links, so a GET or HEAD changes nothing: the button POSTs. No page has an inline script.
+//! Those that use passkeys have one of ours, since browsers know no other way to them; all else works without.
 //!
 //! Cross-site request forgery: where links lead, it has nothing to ride on. All that such a form can do, it
 //! can do because of the single-use token that it carries, and whoever can forge a form with that token
@@ -40,6 +41,8 @@ mod link;
 mod mail_code;
 mod not_me;
 mod page;
+mod passkey;
+mod passkeys;
 mod password;
 mod problems;
 mod prove;
@@ -65,7 +68,7 @@ use crate::app::App;
 use crate::frame;
 use crate::limits::Rule;
 use crate::limits::rules::{
-    LOGIN_PER_CLIENT, MAIL_PER_CLIENT, REDEEM_PER_CLIENT, REGISTER_PER_CLIENT,
+    LOGIN_PER_CLIENT, MAIL_PER_CLIENT, PASSKEY_PER_CLIENT, REDEEM_PER_CLIENT, REGISTER_PER_CLIENT,
     SECOND_FACTOR_PER_CLIENT,
 };
 
@@ -89,6 +92,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/problems", get(problems::codes))
         .route("/problems/{code}", get(problems::code))
         .route("/assets/style.css", get(assets::style))
+        .route("/assets/passkeys.js", get(assets::passkeys))
         .route("/assets/icon.svg", get(assets::icon))
         .route("/favicon.ico", get(assets::icon));
     if app.config.docs.enabled {
@@ -131,7 +135,14 @@ fn people(app: &App) -> Router<App> {
         )
         .route(
             second_factor::CONFIRM,
-            get(second_factor::anew).merge(post(second_factor::confirm).layer(second)),
+            get(second_factor::anew).merge(post(second_factor::confirm).layer(second.clone())),
+        )
+        .route(passkey::SECOND, post(passkey::ask_second).layer(second.clone()))
+        .route(passkey::CHALLENGE, post(passkey::ask).layer(limited(&PASSKEY_PER_CLIENT)))
+        .route(
+            passkey::PATH,
+            get(second_factor::anew)
+                .merge(post(passkey::sign_in).layer(limited(&PASSKEY_PER_CLIENT))),
         )
         .route(
             mail_code::PATH,
@@ -156,7 +167,13 @@ fn people(app: &App) -> Router<App> {
         .route(account::PROFILE, post(account::save))
         .route(account::END, post(account::end))
         .route(account::END_OTHERS, post(account::end_others))
-        .route(prove::PATH, post(prove::prove).layer(limited(&SECOND_FACTOR_PER_CLIENT)))
+        .route(prove::PATH, post(prove::prove).layer(second.clone()))
+        .route(prove::CHALLENGE, post(prove::challenge).layer(second))
+        .route(passkeys::PATH, get(passkeys::see))
+        .route(passkeys::ADD, get(passkeys::ask).post(passkeys::add))
+        .route(passkeys::CHALLENGE, post(passkeys::challenge))
+        .route(passkeys::RENAME, get(passkeys::see).post(passkeys::rename))
+        .route(passkeys::REMOVE, get(passkeys::see).post(passkeys::remove))
         .route(password::PATH, get(password::ask).post(password::change))
         .route(factor::PATH, get(factor::see))
         .route(factor::ADD, get(factor::anew).post(factor::add))

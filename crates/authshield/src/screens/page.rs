@@ -10,7 +10,7 @@ use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context,
 };
 
-use super::assets::{ICON, STYLE};
+use super::assets::{ICON, PASSKEYS, STYLE};
 use super::visit::Visit;
 use crate::mail::Letterhead;
 use crate::problem::Problem;
@@ -52,6 +52,7 @@ impl Pages {
         templates.add_global("base", base.clone());
         templates.add_global("style", STYLE.address(&base));
         templates.add_global("icon", ICON.address(&base));
+        templates.add_global("passkeys_script", PASSKEYS.address(&base));
         let (known, service, site) = (Arc::clone(&words), head.service.clone(), head.site.clone());
         templates.add_function("say", move |state: &State<'_, '_>, id: &str, named: Kwargs| {
             let language = state.lookup("language");
@@ -91,6 +92,9 @@ impl Pages {
             ("forgot.html", include_str!("../../templates/screens/forgot.html")),
             ("place.html", include_str!("../../templates/screens/place.html")),
             ("account.html", include_str!("../../templates/screens/account.html")),
+            ("passkey.html", include_str!("../../templates/screens/passkey.html")),
+            ("passkeys.html", include_str!("../../templates/screens/passkeys.html")),
+            ("add-passkey.html", include_str!("../../templates/screens/add-passkey.html")),
             ("prove.html", include_str!("../../templates/screens/prove.html")),
             ("password.html", include_str!("../../templates/screens/password.html")),
             ("factor.html", include_str!("../../templates/screens/factor.html")),
@@ -198,6 +202,27 @@ impl Pages {
         };
         self.show(status, "message.html", visit, context)
     }
+}
+
+/// Lets a page load what `directive` speaks of from `source`, too; a problem is no page and stays as it is.
+pub(super) fn allow(response: &mut Response, directive: &str, source: &str) {
+    let policy = response.headers().get(header::CONTENT_SECURITY_POLICY);
+    let Some(policy) = policy.and_then(|policy| policy.to_str().ok()) else { return };
+    let mut parts: Vec<String> = policy.split("; ").map(str::to_owned).collect();
+    match parts.iter_mut().find(|part| part.split(' ').next() == Some(directive)) {
+        Some(part) => *part = format!("{part} {source}"),
+        None => parts.insert(1, format!("{directive} {source}")),
+    }
+    let policy = HeaderValue::try_from(parts.join("; ")).expect("directives and sources are ASCII");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+}
+
+/// Lets a page run our script for passkeys, which asks us for challenges.
+pub(super) fn with_passkeys(mut response: Response) -> Response {
+    for directive in ["connect-src", "script-src"] {
+        allow(&mut response, directive, "'self'");
+    }
+    response
 }
 
 /// Something that was done, or was not.

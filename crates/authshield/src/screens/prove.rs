@@ -1,21 +1,27 @@
 //! `/account/prove`: what cannot be taken back wants a proof that is not old.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use minijinja::context;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::page::with_passkeys;
+use super::passkey::{Button, Scripted};
+use super::sign_in::Pressed;
 use super::signed_in::{self, Guarded, Own};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, data, password};
+use super::{account, data, passkeys, password};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
+use crate::passkeys::http::{RequestOptions, UsedCredential};
 use crate::problem::Problem;
 use crate::second_factor::{self, Again, FactorError, Proof, StepUp};
 
 pub(super) const PATH: &str = "/account/prove";
+pub(super) const CHALLENGE: &str = "/account/prove/challenge";
 
 /// Where to go on afterwards.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -23,6 +29,8 @@ pub(super) const PATH: &str = "/account/prove";
 pub(super) enum Then {
     Password,
     Data,
+    Passkeys,
+    AddPasskey,
 }
 
 impl Then {
@@ -30,6 +38,8 @@ impl Then {
         match self {
             Self::Password => password::PATH,
             Self::Data => data::PATH,
+            Self::Passkeys => passkeys::PATH,
+            Self::AddPasskey => passkeys::ADD,
         }
     }
 
@@ -37,6 +47,16 @@ impl Then {
         match self {
             Self::Password => "password",
             Self::Data => "data",
+            Self::Passkeys => "passkeys",
+            Self::AddPasskey => "add-passkey",
+        }
+    }
+
+    /// Returns the page of the account that it belongs to.
+    fn place(self) -> &'static str {
+        match self {
+            Self::AddPasskey => passkeys::PATH,
+            other => other.path(),
         }
     }
 }
@@ -50,12 +70,24 @@ pub(super) fn ask(
     why: StepUp,
 ) -> Result<Response, Problem> {
     match why {
-        due @ StepUp::Due { .. } => Ok(show(app, visit, browser, then, &Wrong::of(due))),
+        StepUp::Due { max_age, factors } => {
+            let wrong = Wrong::of(StepUp::Due { max_age, factors: factors.clone() });
+            Ok(show(app, visit, browser, then, &factors, &wrong))
+        }
         other @ StepUp::Store(_) => Err(other.into()),
     }
 }
 
-/// What the form sends: a code, or where there is no second factor the password.
+/// Gives a challenge for the own passkeys.
+pub(super) async fn challenge(
+    State(app): State<App>,
+    ctx: Ctx,
+    Own(browser, _): Own<Pressed>,
+) -> Result<Json<RequestOptions>, Problem> {
+    Ok(Json(second_factor::challenge_again(&app, &ctx, &browser.caller).await?.into()))
+}
+
+/// What the form sends: a code, or where there is no second factor the password; or what a passkey signed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filled {
@@ -63,6 +95,7 @@ pub(super) struct Filled {
     then: Then,
     code: Option<SecretString>,
     password: Option<SecretString>,
+    credential: Option<Scripted<UsedCredential>>,
 }
 
 impl Guarded for Filled {
@@ -79,8 +112,13 @@ pub(super) async fn prove(
     Own(browser, filled): Own<Filled>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let Filled { then, code, password, .. } = filled;
-    let again = Again { proof: code.map(Proof::Code), password };
+    let Filled { then, code, password, credential, .. } = filled;
+    let by_passkey = credential.is_some();
+    let proof = match credential {
+        Some(Scripted(credential)) => Some(Proof::Passkey(credential.into())),
+        None => code.map(Proof::Code),
+    };
+    let again = Again { proof, password };
     let say = |id: &str| app.pages.say(&visit, id, &[]);
     let wrong = match second_factor::step_up(&app, &ctx, &browser.caller, &again).await {
         Ok(()) => {
@@ -89,21 +127,49 @@ pub(super) async fn prove(
         }
         Err(FactorError::Password(error)) => account::why(&app, &visit, error)??,
         Err(error @ FactorError::Refused(_)) => {
-            Wrong::because(error, say("page-second-factor.wrong"))
+            let words =
+                if by_passkey { "page-passkey.refused" } else { "page-second-factor.wrong" };
+            Wrong::because(error, say(words))
         }
         Err(error @ FactorError::Paused(_)) => Wrong::wait(&app.pages, &visit, error),
         Err(error) => return Err(error.into()),
     };
-    Ok(show(&app, &visit, &browser, then, &wrong))
+    match second_factor::fresh(&app, &ctx, &browser.caller).await {
+        // It was shown in another window meanwhile.
+        Ok(()) => Ok(signed_in::to(&visit.action(&app, then.path()))),
+        Err(StepUp::Due { factors, .. }) => {
+            Ok(show(&app, &visit, &browser, then, &factors, &wrong))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn show(app: &App, visit: &Visit, browser: &Browser, then: Then, wrong: &Wrong) -> Response {
+fn show(
+    app: &App,
+    visit: &Visit,
+    browser: &Browser,
+    then: Then,
+    factors: &[&str],
+    wrong: &Wrong,
+) -> Response {
+    let passkey = factors.contains(&"passkey").then(|| Button {
+        action: visit.action(app, PATH),
+        challenge: visit.action(app, CHALLENGE),
+        guard: Some(browser.guard()),
+        then: Some(then.name()),
+        alone: factors.len() == 1,
+        ..Button::default()
+    });
+    let has_passkey = passkey.is_some();
     let context = context! {
         action => visit.action(app, PATH),
         then => then.name(),
-        by_code => second_factor::is_asked(app, &browser.caller.user),
+        by_code => factors.contains(&"totp"),
+        by_password => factors.contains(&"password"),
+        passkey => passkey.map(Button::shown),
         alert => &wrong.alert,
-        ..account::frame(app, visit, browser, then.path())
+        ..account::frame(app, visit, browser, then.place())
     };
-    wrong.mark(app, app.pages.show(wrong.status(), "prove.html", visit, context))
+    let page = app.pages.show(wrong.status(), "prove.html", visit, context);
+    wrong.mark(app, if has_passkey { with_passkeys(page) } else { page })
 }

@@ -12,7 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::form::Form;
-use super::page::Message;
+use super::page::{Message, with_passkeys};
+use super::passkey::{self, Scripted};
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
@@ -20,7 +21,8 @@ use super::{account, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::kernel::{PendingToken, RecoveryCode};
-use crate::problem::Problem;
+use crate::passkeys::http::UsedCredential;
+use crate::problem::{Code, Problem};
 use crate::second_factor::{self, Enrolment, FactorError, Proof, Ticket};
 
 pub(super) const VERIFY: &str = "/sign-in/second-factor";
@@ -35,7 +37,7 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     let token = &ticket.token;
     if !ticket.is_enrolment {
-        return Ok(show(app, visit, token, &Wrong::nothing()));
+        return Ok(show(app, visit, token, &ticket.factors, &Wrong::nothing()));
     }
     let enrolment = second_factor::enrol(app, ctx, Some(token)).await?;
     Ok(show_enrolment(app, visit, token, Some(&enrolment), &Wrong::nothing()))
@@ -46,12 +48,21 @@ pub(super) async fn anew(State(app): State<App>, visit: Visit) -> Response {
     signed_in::to(&visit.action(&app, sign_in::PATH))
 }
 
-/// What both forms send.
+/// What the form for a new app sends.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filled {
     ticket: SecretString,
     code: SecretString,
+}
+
+/// What is shown: a code, or what a passkey signed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shown {
+    ticket: SecretString,
+    code: Option<SecretString>,
+    credential: Option<Scripted<UsedCredential>>,
 }
 
 /// Opens the session that the ticket waits for.
@@ -60,20 +71,41 @@ pub(super) async fn verify(
     ctx: Ctx,
     visit: Visit,
     before: Option<SignedIn>,
-    Form(filled): Form<Filled>,
+    Form(Shown { ticket, code, credential }): Form<Shown>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let token = PendingToken::parse(filled.ticket.expose_secret());
-    let proof = Proof::Code(filled.code);
+    let token = PendingToken::parse(ticket.expose_secret());
+    let proof = match (code, credential) {
+        (Some(code), None) => Proof::Code(code),
+        (None, Some(Scripted(credential))) => Proof::Passkey(credential.into()),
+        _ => return Err(Code::ValidationFailed.into()),
+    };
     match second_factor::verify::<Cookie>(&app, &ctx, token.as_ref(), &proof).await {
         Ok(cookie) => {
             let response = signed_in::to(&visit.action(&app, account::PATH));
             signed_in::enter(&app, &ctx, before, &cookie, response).await
         }
-        Err(error) => match (token, again(&app, &visit, error)?) {
-            (Some(token), Again::Code(wrong)) => Ok(show(&app, &visit, &token, &wrong)),
-            (_, Again::Code(wrong) | Again::Anew(wrong)) => Ok(over(&app, &visit, &wrong)),
-        },
+        Err(error) => {
+            let factors = match &token {
+                Some(token) => second_factor::offered(&app, &ctx, token).await?,
+                None => Vec::new(),
+            };
+            // Of a passkey, every reason that is not the ticket's leaves the ticket waiting.
+            let by_passkey = matches!(proof, Proof::Passkey(_)) && !factors.is_empty();
+            let again = match error {
+                error @ FactorError::Refused(_) if by_passkey => {
+                    let words = app.pages.say(&visit, "page-passkey.refused", &[]);
+                    Again::Code(Wrong::because(error, words))
+                }
+                error => again(&app, &visit, error)?,
+            };
+            match (token, again) {
+                (Some(token), Again::Code(wrong)) => {
+                    Ok(show(&app, &visit, &token, &factors, &wrong))
+                }
+                (_, Again::Code(wrong) | Again::Anew(wrong)) => Ok(over(&app, &visit, &wrong)),
+            }
+        }
     }
 }
 
@@ -136,14 +168,33 @@ fn again(app: &App, visit: &Visit, error: FactorError) -> Result<Again, Problem>
     })
 }
 
-fn show(app: &App, visit: &Visit, token: &PendingToken, wrong: &Wrong) -> Response {
+fn show(
+    app: &App,
+    visit: &Visit,
+    token: &PendingToken,
+    factors: &[&str],
+    wrong: &Wrong,
+) -> Response {
+    // The field stays after the last try, too: it says then that the sign-in is over.
+    let by_code = factors.is_empty() || factors.iter().any(|factor| *factor != "passkey");
+    let passkey = factors.contains(&"passkey").then(|| passkey::Button {
+        action: visit.action(app, VERIFY),
+        challenge: visit.action(app, passkey::SECOND),
+        ticket: Some(token.reveal().to_owned()),
+        alone: !by_code,
+        ..passkey::Button::default()
+    });
+    let has_passkey = passkey.is_some();
     let context = context! {
         action => visit.action(app, VERIFY),
         anew => visit.action(app, sign_in::PATH),
         ticket => token.reveal(),
+        by_code => by_code,
+        passkey => passkey.map(passkey::Button::shown),
         alert => &wrong.alert,
     };
-    wrong.mark(app, app.pages.show(wrong.status(), "second-factor.html", visit, context))
+    let page = app.pages.show(wrong.status(), "second-factor.html", visit, context);
+    wrong.mark(app, if has_passkey { with_passkeys(page) } else { page })
 }
 
 fn show_enrolment(

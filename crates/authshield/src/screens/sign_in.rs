@@ -8,11 +8,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::form::Form;
-use super::page::{Message, Next};
+use super::page::{Message, Next, with_passkeys};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, forgot, mail_code, register, second_factor};
+use super::{account, cookie, forgot, mail_code, passkey, register, second_factor};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::kernel::EmailAddress;
@@ -99,6 +99,11 @@ pub(super) async fn sign_in(
     Ok(show(&app, &visit, &typed, None, unverified, &wrong))
 }
 
+/// Shows the form because of what was `wrong` in another way of signing in.
+pub(super) fn show_wrong(app: &App, visit: &Visit, wrong: &Wrong) -> Response {
+    show(app, visit, "", None, false, wrong)
+}
+
 fn show(
     app: &App,
     visit: &Visit,
@@ -108,6 +113,12 @@ fn show(
     wrong: &Wrong,
 ) -> Response {
     let open = app.live.load().registration.enabled;
+    let button = passkey::Button {
+        action: visit.action(app, passkey::PATH),
+        challenge: visit.action(app, passkey::CHALLENGE),
+        conditional: true,
+        ..passkey::Button::default()
+    };
     let context = context! {
         action => visit.action(app, PATH),
         email => email,
@@ -117,8 +128,10 @@ fn show(
         forgot => visit.action(app, forgot::PATH),
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),
+        passkey => button.shown(),
     };
-    wrong.mark(app, app.pages.show(wrong.status(), "sign-in.html", visit, context))
+    let page = app.pages.show(wrong.status(), "sign-in.html", visit, context);
+    wrong.mark(app, with_passkeys(page))
 }
 
 /// The address that another mail is sent to.

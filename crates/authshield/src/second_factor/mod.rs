@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 
 pub use sql::withdraw;
 pub use step_up::{Again, StepUp, challenge_again, fresh, fresh_where_there_is_one, step_up};
-pub use ticket::{Ticket, ask, challenge, confirm_enrolment, enrol, verify};
+pub use ticket::{Ticket, ask, challenge, confirm_enrolment, enrol, offered, verify};
 
 use crate::access::Caller;
 use crate::accounts::{self, ChangeError, User};

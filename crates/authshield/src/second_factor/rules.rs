@@ -65,6 +65,14 @@ pub(super) fn is_due(roles: &[String], required_for: &[String]) -> bool {
     roles.iter().any(|role| required_for.contains(role))
 }
 
+/// What may be shown where a second factor is due, or added where there is neither an app nor a passkey.
+pub(super) fn factors(has_app: bool, has_passkey: bool, has_codes: bool) -> Vec<&'static str> {
+    [("totp", has_app || !has_passkey), ("passkey", has_passkey), ("recovery_code", has_codes)]
+        .into_iter()
+        .filter_map(|(factor, is_offered)| is_offered.then_some(factor))
+        .collect()
+}
+
 /// Whether a proof is fresh enough for what cannot be taken back.
 pub(super) fn is_fresh(proved_at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     proved_at + max_age > now

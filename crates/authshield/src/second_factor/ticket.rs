@@ -48,18 +48,25 @@ pub async fn ask(
     if !sql::wait(tx, hash, user, (password_hash, first), is_there, ctx.now, end).await? {
         return Ok(None);
     }
-    let mut factors = Vec::new();
-    if is_there || !has_passkey {
-        factors.push("totp");
-    }
-    if has_passkey {
-        factors.push("passkey");
-    }
-    if sql::codes_left(tx, user).await? > 0 {
-        factors.push("recovery_code");
-    }
+    let has_codes = sql::codes_left(tx, user).await? > 0;
+    let factors = rules::factors(is_there, has_passkey, has_codes);
     audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
     Ok(Some(Ticket { token, factors, is_enrolment: !is_there && !has_passkey }))
+}
+
+/// Returns what may be shown with a ticket, as [`Ticket::factors`] says it; nothing, if it is worth nothing.
+pub async fn offered(
+    app: &App,
+    ctx: &Ctx,
+    token: &PendingToken,
+) -> onesql::Result<Vec<&'static str>> {
+    let mut tx = app.store.glance().await?;
+    let waits = sql::waits(&mut tx, hash(app, token), rules::TRIES_PER_TICKET, ctx.now).await?;
+    let Some(user) = waits else { return Ok(Vec::new()) };
+    let is_there = sql::find(&mut tx, user).await?.is_some();
+    let has_passkey = passkeys::has_any(&mut tx, user).await?;
+    let has_codes = sql::codes_left(&mut tx, user).await? > 0;
+    Ok(rules::factors(is_there, has_passkey, has_codes))
 }
 
 /// Makes a challenge for the passkeys of the account whose ticket it is.

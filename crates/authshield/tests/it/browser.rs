@@ -15,27 +15,27 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, TestApp, on_postgres};
 
-const DESK: (u32, u32) = (1100, 860);
-const PHONE: (u32, u32) = (360, 740);
+pub(crate) const DESK: (u32, u32) = (1100, 860);
+pub(crate) const PHONE: (u32, u32) = (360, 740);
 
 /// A browser of its own, with nothing in it.
-struct Browser {
-    client: Client,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     _profile: tempfile::TempDir,
 }
 
 /// What a browser is like.
 #[derive(Clone, Copy)]
-struct Kind {
-    scripts: bool,
-    size: (u32, u32),
+pub(crate) struct Kind {
+    pub(crate) scripts: bool,
+    pub(crate) size: (u32, u32),
 }
 
-const USUAL: Kind = Kind { scripts: true, size: DESK };
+pub(crate) const USUAL: Kind = Kind { scripts: true, size: DESK };
 
 impl Browser {
     /// Opens one, or says that there is no driver.
-    async fn open(kind: Kind) -> Option<Self> {
+    pub(crate) async fn open(kind: Kind) -> Option<Self> {
         let Some(driver) = variable("AUTHSHIELD_TEST_CHROMEDRIVER") else {
             eprintln!(
                 "skipped: AUTHSHIELD_TEST_CHROMEDRIVER names no driver; `cargo xtask test` starts one"
@@ -73,7 +73,7 @@ impl Browser {
         Some(Self { client, _profile: profile })
     }
 
-    async fn go(&self, address: &str) {
+    pub(crate) async fn go(&self, address: &str) {
         self.client.goto(address).await.unwrap();
     }
 
@@ -81,14 +81,14 @@ impl Browser {
         self.client.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
     }
 
-    async fn fill(&self, id: &str, text: &str) {
+    pub(crate) async fn fill(&self, id: &str, text: &str) {
         let field = self.client.find(Locator::Id(id)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
     /// Waits until the heading is `words`.
-    async fn heading(&self, words: &str) {
+    pub(crate) async fn heading(&self, words: &str) {
         let heading = format!("//h1[normalize-space()={words:?}]");
         let found = self.client.wait().for_element(Locator::XPath(&heading)).await;
         let page = self.client.source().await.unwrap();
@@ -100,7 +100,7 @@ impl Browser {
     }
 
     /// The style sheet works, nothing is wider than the window, and the console is empty.
-    async fn is_sound(&self, name: &str) {
+    pub(crate) async fn is_sound(&self, name: &str) {
         let sheet = self.client.find(Locator::Css(".sheet")).await.unwrap();
         assert_ne!(sheet.css_value("border-top-left-radius").await.unwrap(), "0px", "{name}");
         let wide = "return [document.documentElement.scrollWidth, innerWidth, document.styleSheets.length]";
@@ -114,7 +114,7 @@ impl Browser {
 
     /// Returns what the browser complained about; violations of the policy are among it. That an
     /// answer had an error status is not a complaint about the page.
-    async fn console(&self) -> Vec<String> {
+    pub(crate) async fn console(&self) -> Vec<String> {
         let lines = self.client.issue_cmd(ConsoleLog).await.unwrap();
         let lines = lines.as_array().unwrap().iter();
         lines
@@ -131,7 +131,7 @@ impl Browser {
         }
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.client.close().await.unwrap();
     }
 }
@@ -159,11 +159,11 @@ impl WebDriverCompatibleCommand for ConsoleLog {
     }
 }
 
-/// Sets what the driver has no words for: the colour scheme that the reader prefers.
+/// Says to the browser what the driver has no words for.
 #[derive(Debug)]
-struct Scheme(&'static str);
+pub(crate) struct Devtools(pub(crate) &'static str, pub(crate) Value);
 
-impl WebDriverCompatibleCommand for Scheme {
+impl WebDriverCompatibleCommand for Devtools {
     fn endpoint(
         &self,
         base: &url::Url,
@@ -173,15 +173,15 @@ impl WebDriverCompatibleCommand for Scheme {
     }
 
     fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": self.0 }]);
-        let body =
-            json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
-        (Method::POST, Some(body.to_string()))
+        (Method::POST, Some(json!({ "cmd": self.0, "params": self.1 }).to_string()))
     }
 }
 
+/// Sets the colour scheme that the reader prefers.
 async fn prefer(browser: &Browser, scheme: &'static str) -> Result<Value, CmdError> {
-    browser.client.issue_cmd(Scheme(scheme)).await
+    let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+    let media = Devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
+    browser.client.issue_cmd(media).await
 }
 
 #[tokio::test]
@@ -358,7 +358,7 @@ async fn the_api_is_tried_from_its_page() {
 
 impl Browser {
     /// Presses the button that says `words`.
-    async fn press_on(&self, words: &str) {
+    pub(crate) async fn press_on(&self, words: &str) {
         let button = format!("//button[normalize-space()={words:?}]");
         self.client
             .wait()
@@ -371,7 +371,7 @@ impl Browser {
     }
 
     /// Waits until something on the page says `words`.
-    async fn says(&self, words: &str) {
+    pub(crate) async fn says(&self, words: &str) {
         let said = format!("//main//*[contains(normalize-space(), {words:?})]");
         let found = self.client.wait().for_element(Locator::XPath(&said)).await;
         let page = self.client.source().await.unwrap();
@@ -431,7 +431,7 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.says("It was saved.").await;
     browser.is_sound("account").await;
 
-    for place in ["Password", "Second factor", "What happened", "Your data"] {
+    for place in ["Password", "Second factor", "Passkeys", "What happened", "Your data"] {
         let link = Locator::LinkText(place);
         browser.client.find(link).await.unwrap().click().await.unwrap();
         browser.heading(place).await;

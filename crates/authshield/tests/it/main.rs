@@ -10,6 +10,7 @@ mod admin;
 mod asvs;
 mod breached;
 mod browser;
+mod browser_passkeys;
 mod budget;
 mod cli;
 mod crash;

@@ -3,6 +3,7 @@
 mod account;
 mod forms;
 mod mail_code;
+mod passkeys;
 
 use std::time::Duration;
 
@@ -149,7 +150,8 @@ async fn everything_is_done_with_forms_alone() {
     let phone = app.sign_in(ANN).await;
     let between = app.events().await.len();
     let form = browser.see("/sign-in").await;
-    form.looks(200, "autocomplete=\"current-password\"").looks(200, "autocomplete=\"username\"");
+    form.looks(200, "autocomplete=\"current-password\"")
+        .looks(200, "autocomplete=\"username webauthn\"");
     assert_eq!(form.header("referrer-policy"), "same-origin");
     let wrong = browser.sign_in(ANN, OTHER).await;
     wrong.looks(401, "role=\"alert\"").looks(401, "aria-describedby=\"alert\" autofocus");

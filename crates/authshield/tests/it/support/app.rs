@@ -119,7 +119,7 @@ impl TestApp {
         Self::with(&[]).await
     }
 
-    /// Starts with settings besides those of tests, by their dotted names.
+    /// Starts with settings besides those of tests, by their dotted names; `{port}` in them is the server's.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let database_url = if on_postgres() {
@@ -166,7 +166,10 @@ impl TestApp {
             "password.hash_iterations=1".to_owned(),
             "password.hash_max_wait=30s".to_owned(),
         ];
-        set.extend(settings.iter().map(|(name, value)| format!("{name}={value}")));
+        let port = listener.local_addr().unwrap().port().to_string();
+        let said =
+            |(name, value): &(&str, &str)| format!("{name}={}", value.replace("{port}", &port));
+        set.extend(settings.iter().map(said));
         let config = config::load(&config::Sources::new().set(set))
             .unwrap_or_else(|refused| panic!("{refused}"))
             .config;
