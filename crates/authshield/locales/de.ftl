@@ -260,6 +260,15 @@ page-forgot = Passwort vergessen?
     .done = Sehen Sie in Ihr Postfach
     .done-lead = Wenn { $email } ein Konto hat, ist eine Nachricht mit einem Link dorthin unterwegs.
 
+page-captcha = Eine Prüfung, die Maschinen fernhält
+    .due = Bevor es weitergeht, müssen wir sichergehen, dass keine Maschine am Werk ist: Das macht Ihr Browser, hier unten. Nichts wurde jetzt geprüft: Bitte füllen Sie aus, was fehlt, und senden Sie das Formular noch einmal.
+    .again = Die Prüfung, die Maschinen fernhält, galt nicht oder ist zu lange her. Nichts wurde jetzt geprüft: Bitte füllen Sie aus, was fehlt, und senden Sie das Formular noch einmal.
+    .working = Ihr Browser rechnet kurz; das hält Maschinen fern. Sie können inzwischen weitermachen.
+    .done = Ihr Browser hat gerechnet, was Maschinen fernhält.
+    .failed = Ihr Browser konnte nicht rechnen, was Maschinen fernhält. Bitte laden Sie die Seite neu; wenn das nicht hilft, nehmen Sie einen anderen Browser.
+    .scripts = Dieses Formular braucht JavaScript, für eine kurze Prüfung, die Maschinen fernhält. Bitte erlauben Sie es für diese Seite und laden Sie die Seite neu; wenn das nicht geht, fragen Sie, wer den Dienst betreibt.
+    .scripts-or-later = Im Moment braucht dieses Formular JavaScript, für eine kurze Prüfung, die Maschinen fernhält. Bitte erlauben Sie es für diese Seite und laden Sie die Seite neu, oder kommen Sie in einer Viertelstunde wieder, wenn es vielleicht nicht nötig ist.
+
 page-wait = { $minutes ->
         [one] Es gab zu viele Versuche. Nichts wurde jetzt geprüft: Bitte warten Sie eine Minute, dann versuchen Sie es noch einmal.
        *[other] Es gab zu viele Versuche. Nichts wurde jetzt geprüft: Bitte warten Sie { $minutes } Minuten, dann versuchen Sie es noch einmal.

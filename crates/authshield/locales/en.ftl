@@ -265,6 +265,15 @@ page-forgot = Forgot your password?
     .done = Look into your mailbox
     .done-lead = If { $email } has an { -account }, a mail with a link is on its way there.
 
+page-captcha = A check that keeps machines away
+    .due = Before we go on, we have to make sure that no machine is at work: your browser does it, below. Nothing was judged now: please fill in what is missing, and send the form again.
+    .again = The check that keeps machines away did not count, or it was too long ago. Nothing was judged now: please fill in what is missing, and send the form again.
+    .working = Your browser is doing a short calculation, which keeps machines away. You can go on meanwhile.
+    .done = Your browser has done the calculation that keeps machines away.
+    .failed = Your browser could not do the calculation that keeps machines away. Please load the page again; if that does not help, use another browser.
+    .scripts = This form needs JavaScript, for a short check that keeps machines away. Please allow it for this page and load the page again; if you cannot, ask whoever runs the service.
+    .scripts-or-later = Just now this form needs JavaScript, for a short check that keeps machines away. Please allow it for this page and load the page again, or come back in a quarter of an hour, when it may not be needed.
+
 page-wait = { $minutes ->
         [one] There were too many tries. Nothing was judged now: please wait one minute, then try again.
        *[other] There were too many tries. Nothing was judged now: please wait { $minutes } minutes, then try again.

@@ -260,6 +260,15 @@ page-forgot = ¿Ha olvidado su contraseña?
     .done = Mire su correo
     .done-lead = Si { $email } tiene una { -account }, un mensaje con un enlace va en camino.
 
+page-captcha = Una comprobación que mantiene alejadas a las máquinas
+    .due = Antes de seguir tenemos que asegurarnos de que no hay ninguna máquina detrás: lo hace su navegador, aquí abajo. Ahora no se ha comprobado nada: complete lo que falte y envíe el formulario otra vez.
+    .again = La comprobación que mantiene alejadas a las máquinas no valió, o fue hace demasiado tiempo. Ahora no se ha comprobado nada: complete lo que falte y envíe el formulario otra vez.
+    .working = Su navegador está haciendo un breve cálculo que mantiene alejadas a las máquinas. Mientras tanto puede seguir.
+    .done = Su navegador ha hecho el cálculo que mantiene alejadas a las máquinas.
+    .failed = Su navegador no ha podido hacer el cálculo que mantiene alejadas a las máquinas. Cargue la página otra vez; si eso no ayuda, use otro navegador.
+    .scripts = Este formulario necesita JavaScript, para una breve comprobación que mantiene alejadas a las máquinas. Permítalo en esta página y cárguela otra vez; si no puede, pregunte a quien administra el servicio.
+    .scripts-or-later = Ahora mismo este formulario necesita JavaScript, para una breve comprobación que mantiene alejadas a las máquinas. Permítalo en esta página y cárguela otra vez, o vuelva dentro de un cuarto de hora, cuando quizá no haga falta.
+
 page-wait = { $minutes ->
         [one] Ha habido demasiados intentos. Ahora no se ha comprobado nada: espere un minuto e inténtelo otra vez.
        *[other] Ha habido demasiados intentos. Ahora no se ha comprobado nada: espere { $minutes } minutos e inténtelo otra vez.

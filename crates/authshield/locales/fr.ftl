@@ -260,6 +260,15 @@ page-forgot = Mot de passe oublié ?
     .done = Consultez votre messagerie
     .done-lead = Si { $email } a un { -account }, un message contenant un lien est en route.
 
+page-captcha = Une vérification qui tient les machines à distance
+    .due = Avant de continuer, nous devons nous assurer qu’aucune machine n’est à l’œuvre : votre navigateur s’en charge, ci-dessous. Rien n’a été vérifié pour l’instant : complétez ce qui manque et envoyez de nouveau le formulaire.
+    .again = La vérification qui tient les machines à distance n’était pas valable, ou elle est trop ancienne. Rien n’a été vérifié pour l’instant : complétez ce qui manque et envoyez de nouveau le formulaire.
+    .working = Votre navigateur fait un court calcul, qui tient les machines à distance. Vous pouvez continuer pendant ce temps.
+    .done = Votre navigateur a fait le calcul qui tient les machines à distance.
+    .failed = Votre navigateur n’a pas pu faire le calcul qui tient les machines à distance. Rechargez la page ; si cela n’aide pas, utilisez un autre navigateur.
+    .scripts = Ce formulaire a besoin de JavaScript, pour une courte vérification qui tient les machines à distance. Autorisez-le pour cette page et rechargez-la ; si ce n’est pas possible, demandez à la personne qui administre le service.
+    .scripts-or-later = En ce moment, ce formulaire a besoin de JavaScript, pour une courte vérification qui tient les machines à distance. Autorisez-le pour cette page et rechargez-la, ou revenez dans un quart d’heure : ce ne sera peut-être plus nécessaire.
+
 page-wait = { $minutes ->
         [one] Il y a eu trop d’essais. Rien n’a été vérifié cette fois : attendez une minute, puis réessayez.
        *[other] Il y a eu trop d’essais. Rien n’a été vérifié cette fois : attendez { $minutes } minutes, puis réessayez.

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::VerifiedTokens;
+use crate::captcha::Remote;
 use crate::checks::Board;
 use crate::config::Config;
 use crate::federation::Providers;
@@ -94,6 +95,8 @@ pub struct Reach {
     pub verifier: Verifier,
     /// Access tokens whose signature was already checked.
     pub verified: VerifiedTokens,
+    /// Who judges captchas besides ourselves.
+    pub captcha: Option<Remote>,
     /// What was revoked, as services are told.
     pub revocations: Feed,
     /// Finds the sessions of callers.

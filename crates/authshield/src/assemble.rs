@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::access::VerifiedTokens;
 use crate::app::{App, Reach};
+use crate::captcha::{self, Remote};
 use crate::checks::{self, Board};
 use crate::config::Config;
 use crate::exports::{self, Senders};
@@ -66,6 +67,9 @@ pub enum StartError {
         #[source]
         source: onesql::Error,
     },
+    /// Captchas cannot be judged.
+    #[error(transparent)]
+    Captcha(#[from] captcha::SetupError),
     /// The schema is older than this program.
     #[error("the database lacks {0} migrations. Run `authshield migrate run` first")]
     Behind(usize),
@@ -255,6 +259,7 @@ async fn put_together(
     let post = Post::new(store.clone(), outbox.clone(), transport, counted);
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     let webhooks = Webhooks::from_config(&config)?;
+    let captcha = Remote::from_config(&config)?;
     // Refused now, and made again by who sends.
     Senders::from_config(&config)?;
     let providers = Providers::from_config(&config)?;
@@ -286,6 +291,7 @@ async fn put_together(
         metrics,
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
+        captcha,
         revocations: Feed::default(),
         writes: Writes::default(),
         callers,

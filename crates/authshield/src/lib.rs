@@ -8,7 +8,7 @@
 //!           roles passkeys second_factor federation own_data admin health checks screens backup
 //!           compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit seals exports revocations guessing limits leases links mail vault passwords
+//! services  audit seals exports revocations captcha guessing limits leases links mail vault passwords
 //!           telemetry chores installation words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
@@ -24,6 +24,7 @@ pub mod assemble;
 pub mod audit;
 pub mod backup;
 pub mod browser;
+pub mod captcha;
 pub mod checks;
 pub mod chores;
 pub mod cli;

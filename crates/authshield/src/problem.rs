@@ -145,6 +145,10 @@ codes! {
     RegistrationClosed = 403 "AUTH_REGISTRATION_CLOSED" "Registration is closed";
     /// There is no such user.
     UserNotFound = 404 "USER_NOT_FOUND" "There is no such user";
+    /// A captcha has to be solved first, or the answer to one does not count. `provider` says whose, `site_key` is
+    /// the provider's key for pages, and `challenge_url` where our own challenges are. Send the request again
+    /// with the answer as `captcha_token`.
+    CaptchaRequired = 403 "AUTH_CAPTCHA_REQUIRED" "A captcha has to be solved";
     /// There is no such session, or it belongs to somebody else, or it has ended.
     SessionNotFound = 404 "SESSION_NOT_FOUND" "There is no such session";
     /// There is no such mail, or it was long ago.

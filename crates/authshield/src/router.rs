@@ -18,8 +18,8 @@ use crate::limits::{Rule, rules};
 use crate::problem::{Invalid, ProblemBody};
 use crate::telemetry::request_line;
 use crate::{
-    accounts, activity, admin, checks, exports, federation, frame, health, lockdown, login,
-    magic_link, own_data, passkeys, recovery, registration, revocations, screens, seals,
+    accounts, activity, admin, captcha, checks, exports, federation, frame, health, lockdown,
+    login, magic_link, own_data, passkeys, recovery, registration, revocations, screens, seals,
     second_factor, sessions, tokens, vault, verification, webhooks,
 };
 
@@ -129,6 +129,7 @@ fn mount(
         .routes(routes!(second_factor::http::renew_recovery_codes))
         .routes(routes!(second_factor::http::step_up))
         .routes(routes!(second_factor::http::ask_for_passkey_again))
+        .routes(routes!(captcha::http::captcha_challenge))
         .routes(routes!(tokens::http::refresh))
         .routes(routes!(sessions::http::log_out))
         .routes(routes!(sessions::http::log_out_all))

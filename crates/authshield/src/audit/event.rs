@@ -212,6 +212,18 @@ pub enum Event {
         /// How many accounts somebody got into from there meanwhile, whether or not by the attack.
         entered: usize,
     },
+    /// The answer to a captcha did not count.
+    CaptchaRefused {
+        /// The address that was typed.
+        email: String,
+        /// Why: `malformed`, `signature`, `expired`, `action`, `used`, `solution` of a proof of work; `refused`,
+        /// `hostname`, `action`, `score`, `not_judged`, `provider_down`, `other_provider` of the captchas of others.
+        reason: &'static str,
+        /// Where: `registration`, `login`, `reset`.
+        at: &'static str,
+        /// Whose captcha is configured.
+        provider: &'static str,
+    },
     /// A new password was refused, since it was stolen elsewhere.
     PasswordRefused {
         /// The account, where it is known whose it is.

@@ -28,6 +28,7 @@ impl Event {
             | Self::MagicLinkRefused { reason, .. }
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
+            | Self::CaptchaRefused { reason, .. }
             | Self::PasswordRefused { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
@@ -67,6 +68,9 @@ impl Event {
             }
             Self::MagicLinkRefused { user, email, .. } => {
                 Subject { user: *user, email: email.as_deref(), ..Subject::default() }
+            }
+            Self::CaptchaRefused { email, .. } => {
+                Subject { email: Some(email), ..Subject::default() }
             }
             Self::LinkRejected { .. }
             | Self::SignInAttackSeen { .. }
@@ -189,6 +193,7 @@ impl Event {
             Self::SignInAttackSeen { network, accounts, unknown, entered, .. } => json!({
                 "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
             }),
+            Self::CaptchaRefused { at, provider, .. } => json!({ "at": at, "provider": provider }),
             Self::PasswordRefused { at, .. } => json!({ "at": at }),
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {

@@ -20,6 +20,7 @@ mod board;
 mod breached;
 mod canary;
 mod capacity;
+mod captcha;
 mod check;
 mod configuration;
 mod database;
@@ -122,6 +123,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<host::Hashing>(),
         Entry::of::<breached::File>(),
         Entry::of::<geoip::File>(),
+        Entry::of::<captcha::CaptchaKeys>(),
         Entry::of::<audit::Chain>(),
         Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod canary;
+mod captcha;
 mod export;
 mod faces;
 mod federation;
@@ -40,6 +41,7 @@ pub use accounts::{
     BreachedAtSignIn, DuplicateEmail, Password, Recovery, Registration, Verification,
 };
 pub use canary::{Canary, CanaryMailbox};
+pub use captcha::{Captcha, CaptchaProvider, CaptchaWhen};
 pub use export::{EventFormat, ExportSyslog, ExportWebhook};
 pub use faces::{argument_help, explain, reference, sample, schema, show, show_json};
 pub use federation::OauthProvider;

@@ -12,6 +12,7 @@ use super::accounts::{
     Deletion, MagicLink, Passkeys, Password, Recovery, Registration, SecondFactor, Verification,
 };
 use super::canary::Canary;
+use super::captcha::Captcha;
 use super::export::{ExportSyslog, ExportWebhook};
 use super::federation::{Oauth, OauthGitlab, OauthGoogle, OauthOidc, OauthOidc2};
 use super::lints;
@@ -232,6 +233,8 @@ settings! {
         rate_limit: RateLimit,
         /// `geoip.*`
         geoip: Geoip,
+        /// `captcha.*`
+        captcha: Captcha,
         /// `registration.*`
         registration: Registration,
         /// `verification.*`

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::captcha::CaptchaProvider;
 use super::federation;
 use super::finding::{Finding, Severity};
 use super::lints;
@@ -378,12 +379,23 @@ fn export_needs(config: &Config) -> Vec<Need> {
     ]
 }
 
+/// The same, of captchas of others.
+fn captcha_needs(config: &Config) -> Vec<Need> {
+    let captcha = &config.captcha;
+    let others = captcha.provider != CaptchaProvider::Altcha;
+    vec![
+        ("captcha.provider", others, "captcha.site_key", captcha.site_key.is_some()),
+        ("captcha.provider", others, "captcha.secret_key", captcha.secret_key.is_some()),
+    ]
+}
+
 fn pairs(config: &Config, given: &GivenNames) -> Vec<Finding> {
     let smtp = &config.smtp;
     let mut findings: Vec<_> = needs(config)
         .into_iter()
         .chain(export_needs(config))
         .chain(federation::needs(config))
+        .chain(captcha_needs(config))
         .filter(|(_, is_set, _, other_is_set)| *is_set && !other_is_set)
         .map(|(name, _, other, _)| {
             let env = setting(other).map(super::setting::Setting::env).unwrap_or_default();
@@ -520,9 +532,10 @@ fn smtp_port(config: &Config, _: &GivenNames) -> Vec<Finding> {
 }
 
 fn equal_secrets(config: &Config, _: &GivenNames) -> Vec<Finding> {
-    let secrets: [(&'static str, Option<&SecretString>); 10] = [
+    let secrets: [(&'static str, Option<&SecretString>); 11] = [
         ("bounce.webhook_secret", config.bounce.webhook_secret.as_ref()),
         ("bounce.imap_password", config.bounce.imap_password.as_ref()),
+        ("captcha.secret_key", config.captcha.secret_key.as_ref()),
         ("export_webhook.secret", config.export_webhook.secret.as_ref()),
         ("export_webhook.secret_previous", config.export_webhook.secret_previous.as_ref()),
         ("master_key", config.master_key.as_ref()),

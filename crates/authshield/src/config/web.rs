@@ -122,6 +122,16 @@ settings! {
             fallback: Fallback::Always("20/1h"),
             example: "20/1h",
         }
+        /// How often an address may be typed at a form before a captcha is asked for there on suspicion.
+        unsuspected_per_address: Rate {
+            fallback: Fallback::Always("5/15m"),
+            example: "3/15m",
+        }
+        /// How often a client may ask at such forms before a captcha is asked for on suspicion.
+        unsuspected_per_client: Rate {
+            fallback: Fallback::Always("20/15m"),
+            example: "10/15m",
+        }
         /// Codes of a second factor that are sent with a sign-in, per client.
         second_factor_per_client: Rate {
             fallback: Fallback::Always("30/1m"),

@@ -165,6 +165,11 @@ impl Patterns {
         }
     }
 
+    /// Whether many accounts were attacked from the client's neighbourhood lately.
+    pub fn is_slowed(&self, client: &ClientAddress, now: Timestamp) -> bool {
+        self.slowed(client, now).is_some()
+    }
+
     /// Returns the client's neighbourhood if strangers there are slowed down.
     pub(super) fn slowed(&self, client: &ClientAddress, now: Timestamp) -> Option<String> {
         let network = neighbourhood(client);

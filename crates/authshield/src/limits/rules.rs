@@ -34,6 +34,15 @@ pub const LOGIN_PER_CLIENT: Rule = Rule { name: "login-per-client", at_most: 20,
 pub const LOGIN_UNDER_ATTACK: Rule =
     Rule { name: "login-under-attack", at_most: 5, within: MINUTE };
 
+/// Questions at forms where a captcha is asked for on suspicion, per address that was typed, whether or not
+/// somebody has it: beyond that it is suspicious.
+pub const UNSUSPECTED_PER_ADDRESS: Rule =
+    Rule { name: "unsuspected-per-address", at_most: 5, within: Duration::from_mins(15) };
+
+/// The same, per client, whoever's address it is.
+pub const UNSUSPECTED_PER_CLIENT: Rule =
+    Rule { name: "unsuspected-per-client", at_most: 20, within: Duration::from_mins(15) };
+
 /// Codes of a second factor that are sent with a sign-in, per client. How many are tried per account is
 /// counted in the database, whoever asks and on whichever node.
 pub const SECOND_FACTOR_PER_CLIENT: Rule =
@@ -87,11 +96,13 @@ pub const REFRESH_PER_SESSION: Rule =
 pub const HASHES_PER_SITE: Rule = Rule { name: "hashes-per-site", at_most: 600, within: MINUTE };
 
 /// All of them, for documentation and tests.
-pub const ALL: [&Rule; 15] = [
+pub const ALL: [&Rule; 17] = [
     &PASSKEY_PER_CLIENT,
     &FEDERATION_PER_CLIENT,
     &LOGIN_PER_CLIENT,
     &LOGIN_UNDER_ATTACK,
+    &UNSUSPECTED_PER_ADDRESS,
+    &UNSUSPECTED_PER_CLIENT,
     &SECOND_FACTOR_PER_CLIENT,
     &REGISTER_PER_CLIENT,
     &MAIL_PER_RECIPIENT,
@@ -113,6 +124,8 @@ pub fn configured(policy: &RateLimit) -> [Rule; ALL.len()] {
         (FEDERATION_PER_CLIENT, policy.federation_per_client),
         (LOGIN_PER_CLIENT, policy.login_per_client),
         (LOGIN_UNDER_ATTACK, policy.login_under_attack),
+        (UNSUSPECTED_PER_ADDRESS, policy.unsuspected_per_address),
+        (UNSUSPECTED_PER_CLIENT, policy.unsuspected_per_client),
         (SECOND_FACTOR_PER_CLIENT, policy.second_factor_per_client),
         (REGISTER_PER_CLIENT, policy.register_per_client),
         (MAIL_PER_RECIPIENT, policy.mail_per_recipient),

@@ -16,7 +16,7 @@ use crate::tokens::TokenPair;
 problems!(
     /// What signing in may answer.
     LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | SecondFactorRequired
-        | SecondFactorEnrolmentRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+        | SecondFactorEnrolmentRequired | CaptchaRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
 impl From<LoginError> for Problem {
@@ -32,6 +32,7 @@ impl From<LoginError> for Problem {
                 Self::from(Code::InvalidCredentials).because(refusal.reason())
             }
             LoginError::SecondFactorDue(ticket) => ticket.into(),
+            LoginError::Captcha(error) => error.into(),
             LoginError::Limited(exceeded) => exceeded.into(),
             LoginError::Overloaded(overloaded) => overloaded.into(),
             LoginError::Store(error) => error.into(),
@@ -46,6 +47,9 @@ pub struct LogIn {
     email: EmailAddress,
     #[schema(value_type = String, format = Password)]
     password: SecretString,
+    /// The answer to a captcha, where `AUTH_CAPTCHA_REQUIRED` asked for one.
+    #[schema(value_type = Option<String>)]
+    captcha_token: Option<SecretString>,
 }
 
 /// Sign in with a password.
@@ -63,7 +67,9 @@ pub async fn log_in(
     Body(body): Body<LogIn>,
 ) -> Result<Json<TokenPair>, Problem> {
     // A password that was counted is judged, and what that leads to is told, even if its client hangs up.
-    let pair =
-        to_the_end(async move { super::log_in(&app, &ctx, &body.email, &body.password).await });
+    let LogIn { email, password, captcha_token } = body;
+    let pair = to_the_end(async move {
+        super::log_in(&app, &ctx, &email, &password, captcha_token.as_ref()).await
+    });
     Ok(Json(pair.await?))
 }

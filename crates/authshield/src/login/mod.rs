@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/login ─ http::log_in ─ log_in
+//!     captcha::pass        is a captcha due?
 //!     Limits::spend_some   too much to hash for this site?
 //!     accounts::by_email   what do we know of it?
 //!     guessing::begin      too many wrong passwords? this one counts as wrong until it is right
@@ -25,6 +26,7 @@ pub use rules::Refusal;
 use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::captcha::{self, CaptchaError, Door};
 use crate::config::BreachedAtSignIn;
 use crate::devices;
 use crate::federation;
@@ -48,6 +50,10 @@ pub enum LoginError {
     /// The password is right, and a second factor is due, or must be added.
     #[error("a second factor is due")]
     SecondFactorDue(Ticket),
+
+    /// A captcha is due, or we could not find out.
+    #[error(transparent)]
+    Captcha(#[from] CaptchaError),
 
     /// There were too many tries.
     #[error("too many tries")]
@@ -81,13 +87,15 @@ impl From<registration::Unanswered> for LoginError {
 }
 
 /// Signs somebody in, or says why not; either way the audit trail knows. What carries the session is for
-/// the caller to choose.
+/// the caller to choose; `captcha` is the answer to one, where one was asked for.
 pub async fn log_in<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     email: &EmailAddress,
     password: &SecretString,
+    captcha: Option<&SecretString>,
 ) -> Result<C, LoginError> {
+    captcha::pass(app, ctx, Door::Login, email, captcha).await?;
     app.limits
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
         .await

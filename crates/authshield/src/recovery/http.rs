@@ -9,15 +9,20 @@ use utoipa::ToSchema;
 
 use super::ResetError;
 use crate::app::{App, Body, Ctx};
-use crate::kernel::LinkToken;
+use crate::kernel::{EmailAddress, LinkToken};
 use crate::passwords::weaknesses;
 use crate::problem::{Code, Problem, problems};
-use crate::verification::http::{Address, MailProblems, Message};
+use crate::verification::http::Message;
 
 problems!(
     /// What setting a new password may answer.
     ResetProblems = InvalidResetToken | ValidationFailed | UnsupportedMediaType | BodyTooLarge
         | ServiceOverloaded
+);
+
+problems!(
+    /// What asking for a link may answer.
+    ForgotProblems = CaptchaRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 
 impl From<ResetError> for Problem {
@@ -27,6 +32,7 @@ impl From<ResetError> for Problem {
                 .detail("The link was used, has expired, or is not complete. Ask for a new mail.")
                 .because(reason),
             ResetError::Weak(found) => weaknesses("/new_password", &found),
+            ResetError::Captcha(error) => error.into(),
             ResetError::Limited(exceeded) => exceeded.into(),
             ResetError::Overloaded(overloaded) => overloaded.into(),
             ResetError::Store(error) => error.into(),
@@ -34,17 +40,27 @@ impl From<ResetError> for Problem {
     }
 }
 
+/// Whose password was forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forgot {
+    email: EmailAddress,
+    /// The answer to a captcha, where `AUTH_CAPTCHA_REQUIRED` asked for one.
+    #[schema(value_type = Option<String>)]
+    captcha_token: Option<SecretString>,
+}
+
 /// Ask for a link to set a new password; the answer is always the same.
 #[utoipa::path(
-    post, path = "/api/v1/auth/forgot-password", tag = "recovery", request_body = Address,
-    responses((status = ACCEPTED, body = Message), MailProblems),
+    post, path = "/api/v1/auth/forgot-password", tag = "recovery", request_body = Forgot,
+    responses((status = ACCEPTED, body = Message), ForgotProblems),
 )]
 pub async fn forgot(
     State(app): State<App>,
     ctx: Ctx,
-    Body(body): Body<Address>,
+    Body(body): Body<Forgot>,
 ) -> Result<(StatusCode, Json<Message>), Problem> {
-    super::forgot(&app, &ctx, &body.email).await?;
+    super::forgot(&app, &ctx, &body.email, body.captcha_token.as_ref()).await?;
     let message = "If the address has an account, a mail is on its way.";
     Ok((StatusCode::ACCEPTED, Json(Message { message })))
 }

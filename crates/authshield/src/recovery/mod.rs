@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/forgot-password ─ http::forgot ─ forgot    a link, if there is an account
+//!     captcha::pass     is a captcha due?
 //! POST /auth/reset-password  ─ http::reset  ─ reset
 //!     links::peek       whose? the rules for passwords need to know; nothing is used up
 //!     Passwords::hash   before the transaction
@@ -19,6 +20,7 @@ use secrecy::SecretString;
 use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::captcha::{self, CaptchaError, Door};
 use crate::guessing;
 use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
@@ -37,6 +39,10 @@ pub enum ResetError {
     /// The new password is too easy to guess; the link still works.
     #[error("the new password is too weak")]
     Weak(Vec<Weakness>),
+
+    /// A captcha is due, or we could not find out.
+    #[error(transparent)]
+    Captcha(#[from] CaptchaError),
 
     /// There were too many tries.
     #[error("too many mails to one address")]
@@ -60,8 +66,15 @@ impl From<Rejected> for ResetError {
     }
 }
 
-/// Sends a link to set a new password; the answer tells nothing.
-pub async fn forgot(app: &App, ctx: &Ctx, email: &EmailAddress) -> Result<(), ResetError> {
+/// Sends a link to set a new password; the answer tells nothing. `captcha` is the answer to one, where one was
+/// asked for.
+pub async fn forgot(
+    app: &App,
+    ctx: &Ctx,
+    email: &EmailAddress,
+    captcha: Option<&SecretString>,
+) -> Result<(), ResetError> {
+    captcha::pass(app, ctx, Door::Reset, email, captcha).await?;
     app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await

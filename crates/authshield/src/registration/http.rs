@@ -16,8 +16,8 @@ use crate::problem::{Code, Problem, problems};
 
 problems!(
     /// What registering may answer.
-    RegisterProblems = EmailAlreadyRegistered | RegistrationClosed | ValidationFailed
-        | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
+    RegisterProblems = EmailAlreadyRegistered | RegistrationClosed | CaptchaRequired
+        | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
 problems!(
@@ -32,6 +32,7 @@ impl From<RegisterError> for Problem {
             RegisterError::Weak(found) => weaknesses("/password", &found),
             RegisterError::AlreadyRegistered => Code::EmailAlreadyRegistered.into(),
             RegisterError::InvalidLink => Code::InvalidVerificationToken.into(),
+            RegisterError::Captcha(error) => error.into(),
             RegisterError::Limited(exceeded) => exceeded.into(),
             RegisterError::Overloaded(overloaded) => overloaded.into(),
             RegisterError::Store(error) => error.into(),
@@ -49,6 +50,9 @@ pub struct Register {
     full_name: Option<FullName>,
     /// The language of mails and pages.
     locale: Option<Locale>,
+    /// The answer to a captcha, where `AUTH_CAPTCHA_REQUIRED` asked for one.
+    #[schema(value_type = Option<String>)]
+    captcha_token: Option<SecretString>,
 }
 
 /// A registration that was taken in.
@@ -73,9 +77,9 @@ pub async fn register(
     ctx: Ctx,
     Body(body): Body<Register>,
 ) -> Result<(StatusCode, Json<Registered>), Problem> {
-    let Register { email, password, full_name, locale } = body;
+    let Register { email, password, full_name, locale, captcha_token } = body;
     let newcomer = Newcomer { email: email.clone(), password, full_name, locale };
-    let mail_id = super::register(&app, &ctx, newcomer).await?;
+    let mail_id = super::register(&app, &ctx, newcomer, captcha_token.as_ref()).await?;
     Ok((StatusCode::ACCEPTED, Json(Registered { email, is_verified: false, mail_id })))
 }
 

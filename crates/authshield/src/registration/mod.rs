@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/register ─ http::register ─ register
+//!     captcha::pass        is a captcha due?
 //!     Limits::spend        too much mail to this address?
 //!     passwords::choose    the rules, which depend on nothing secret; and the hash, always, so
 //!                          that a known address takes the same time
@@ -34,6 +35,7 @@ use secrecy::SecretString;
 use crate::accounts::{self, Account, Change, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::captcha::{self, CaptchaError, Door};
 use crate::config::DuplicateEmail;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
@@ -62,6 +64,10 @@ pub enum RegisterError {
     /// The setup link is not valid, or somebody else used one.
     #[error("the setup link is not valid")]
     InvalidLink,
+
+    /// A captcha is due, or we could not find out.
+    #[error(transparent)]
+    Captcha(#[from] CaptchaError),
 
     /// There were too many tries.
     #[error("too many mails to one address")]
@@ -109,11 +115,18 @@ pub struct Newcomer {
     pub locale: Option<Locale>,
 }
 
-/// Opens an account, or sends a mail that there is one: the answer is the same. Returns which mail.
-pub async fn register(app: &App, ctx: &Ctx, newcomer: Newcomer) -> Result<MailId, RegisterError> {
+/// Opens an account, or sends a mail that there is one: the answer is the same. Returns which mail. `captcha` is
+/// the answer to one, where one was asked for.
+pub async fn register(
+    app: &App,
+    ctx: &Ctx,
+    newcomer: Newcomer,
+    captcha: Option<&SecretString>,
+) -> Result<MailId, RegisterError> {
     if !app.live.load().registration.enabled {
         return Err(RegisterError::Closed);
     }
+    captcha::pass(app, ctx, Door::Registration, &newcomer.email, captcha).await?;
     let Newcomer { email, password, full_name, locale } = newcomer;
     app.limits
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)

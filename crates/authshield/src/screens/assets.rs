@@ -57,6 +57,11 @@ pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("/assets/docs.js", "text/javascript; charset=utf-8", content)
 });
 
+pub(super) static CAPTCHA: LazyLock<Asset> = LazyLock::new(|| {
+    let content = include_str!("../../assets/captcha.js");
+    Asset::new("/assets/captcha.js", "text/javascript; charset=utf-8", content)
+});
+
 /// Runs on the pages that use passkeys.
 pub(super) static PASSKEYS: LazyLock<Asset> = LazyLock::new(|| {
     let content = include_str!("../../assets/passkeys.js");
@@ -77,4 +82,8 @@ pub(super) async fn icon(RawQuery(query): RawQuery) -> Response {
 
 pub(super) async fn script(RawQuery(query): RawQuery) -> Response {
     SCRIPT.send(query.as_deref())
+}
+
+pub(super) async fn captcha(RawQuery(query): RawQuery) -> Response {
+    CAPTCHA.send(query.as_deref())
 }

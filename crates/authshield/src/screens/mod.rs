@@ -20,7 +20,8 @@
 //! ```
 //!
 //! Mail scanners follow links, so a GET or HEAD changes nothing: the button POSTs. No page has an inline script.
-//! Those that use passkeys have one of ours, since browsers know no other way to them; all else works without.
+//! Those that use passkeys have one of ours, since browsers know no other way to them, and so have those whose form
+//! asks for a captcha, or one of its provider's; all else works without.
 //!
 //! Cross-site request forgery: where links lead, it has nothing to ride on. All that such a form can do, it
 //! can do because of the single-use token that it carries, and whoever can forge a form with that token
@@ -30,6 +31,7 @@
 mod account;
 mod activity;
 mod assets;
+mod captcha;
 mod cookie;
 mod data;
 mod docs;
@@ -94,6 +96,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/assets/style.css", get(assets::style))
         .route("/assets/passkeys.js", get(assets::passkeys))
         .route("/assets/icon.svg", get(assets::icon))
+        .route("/assets/captcha.js", get(assets::captcha))
         .route("/favicon.ico", get(assets::icon));
     if app.config.docs.enabled {
         routes.route("/docs", get(docs::docs)).route("/assets/docs.js", get(assets::script))

@@ -89,6 +89,7 @@ impl Pages {
             ("enrol.html", include_str!("../../templates/screens/enrol.html")),
             ("recovery-codes.html", include_str!("../../templates/screens/recovery-codes.html")),
             ("register.html", include_str!("../../templates/screens/register.html")),
+            ("captcha.html", include_str!("../../templates/screens/captcha.html")),
             ("forgot.html", include_str!("../../templates/screens/forgot.html")),
             ("place.html", include_str!("../../templates/screens/place.html")),
             ("account.html", include_str!("../../templates/screens/account.html")),
@@ -210,6 +211,7 @@ pub(super) fn allow(response: &mut Response, directive: &str, source: &str) {
     let Some(policy) = policy.and_then(|policy| policy.to_str().ok()) else { return };
     let mut parts: Vec<String> = policy.split("; ").map(str::to_owned).collect();
     match parts.iter_mut().find(|part| part.split(' ').next() == Some(directive)) {
+        Some(part) if part.split(' ').any(|known| known == source) => return,
         Some(part) => *part = format!("{part} {source}"),
         None => parts.insert(1, format!("{directive} {source}")),
     }

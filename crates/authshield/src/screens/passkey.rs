@@ -93,7 +93,7 @@ pub(super) async fn sign_in(
         _ => return Err(error.into()),
     };
     let wrong = Wrong::because(error, app.pages.say(&visit, words, &[]));
-    Ok(sign_in::show_wrong(&app, &visit, &wrong))
+    Ok(sign_in::show_wrong(&app, &ctx, &visit, &wrong))
 }
 
 /// The ticket whose passkey is asked for.

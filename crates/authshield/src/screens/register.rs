@@ -10,10 +10,11 @@ use serde::Deserialize;
 use super::form::Form;
 use super::page::Message;
 use super::setup::{Fields, parse};
-use super::sign_in;
 use super::visit::Visit;
 use super::wrong::Wrong;
+use super::{captcha, sign_in};
 use crate::app::{App, Ctx};
+use crate::captcha::{CaptchaError, Door, Required};
 use crate::kernel::EmailAddress;
 use crate::problem::{Code, Problem};
 use crate::registration::{self, Newcomer, RegisterError};
@@ -28,12 +29,17 @@ pub(super) struct Filled {
     #[serde(default)]
     full_name: String,
     password: SecretString,
+    /// What a captcha was answered; providers have names of their own for it.
+    #[serde(alias = "h-captcha-response", alias = "g-recaptcha-response")]
+    captcha_token: Option<SecretString>,
 }
 
 /// Shows the form.
-pub(super) async fn ask(State(app): State<App>, visit: Visit) -> Response {
+pub(super) async fn ask(State(app): State<App>, ctx: Ctx, visit: Visit) -> Response {
     if app.live.load().registration.enabled {
-        return show(&app, &visit, ("", ""), &Fields::default(), &Wrong::nothing());
+        let due = captcha::shown(&app, &ctx, Door::Registration, false);
+        let (fields, wrong) = (Fields::default(), Wrong::nothing());
+        return show(&app, &visit, ("", ""), &fields, &wrong, due.as_ref());
     }
     closed(&app, &visit)
 }
@@ -43,11 +49,14 @@ pub(super) async fn register(
     State(app): State<App>,
     ctx: Ctx,
     visit: Visit,
-    Form(Filled { email, full_name, password }): Form<Filled>,
+    Form(filled): Form<Filled>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let again =
-        |fields: &Fields, wrong: &Wrong| show(&app, &visit, (&email, &full_name), fields, wrong);
+    let Filled { email, full_name, password, captcha_token } = filled;
+    let due = captcha::shown(&app, &ctx, Door::Registration, captcha_token.is_some());
+    let again = |fields: &Fields, wrong: &Wrong| {
+        show(&app, &visit, (&email, &full_name), fields, wrong, due.as_ref())
+    };
     let (address, name) = match parse(&email, &full_name) {
         (Ok(address), Ok(name)) => (address, name),
         (address, name) => {
@@ -61,9 +70,14 @@ pub(super) async fn register(
         full_name: name,
         locale: visit.language.parse().ok(),
     };
-    Ok(match registration::register(&app, &ctx, newcomer).await {
+    Ok(match registration::register(&app, &ctx, newcomer, captcha_token.as_ref()).await {
         Ok(_) => mailed(&app, &visit, &address),
         Err(RegisterError::Closed) => closed(&app, &visit),
+        Err(RegisterError::Captcha(CaptchaError::Required(required))) => {
+            let wrong = captcha::wrong(&app.pages, &visit, &required);
+            let typed = (email.as_str(), full_name.as_str());
+            show(&app, &visit, typed, &Fields::default(), &wrong, Some(&required))
+        }
         Err(RegisterError::Weak(found)) => {
             again(&Fields::default(), &Wrong::weak(&app.pages, &visit, &found))
         }
@@ -88,6 +102,7 @@ fn show(
     (email, full_name): (&str, &str),
     fields: &Fields,
     wrong: &Wrong,
+    due: Option<&Required>,
 ) -> Response {
     let context = context! {
         action => visit.action(app, PATH),
@@ -99,8 +114,10 @@ fn show(
         min => app.config.password.min_length,
         errors => &wrong.password,
         alert => &wrong.alert,
+        captcha => due.map(|due| captcha::described(app, due)),
     };
-    wrong.mark(app, app.pages.show(wrong.status(), "register.html", visit, context))
+    let page = app.pages.show(wrong.status(), "register.html", visit, context);
+    wrong.mark(app, captcha::allowed(page, due))
 }
 
 fn closed(app: &App, visit: &Visit) -> Response {

@@ -12,9 +12,10 @@ use super::page::{Message, Next, with_passkeys};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, forgot, mail_code, passkey, register, second_factor};
+use super::{account, captcha, cookie, forgot, mail_code, passkey, register, second_factor};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
+use crate::captcha::{CaptchaError, Door, Required};
 use crate::kernel::EmailAddress;
 use crate::login::{self, LoginError, Refusal};
 use crate::magic_link;
@@ -35,11 +36,17 @@ pub(super) fn next(app: &App, visit: &Visit) -> Next {
 }
 
 /// Shows the form; who is signed in goes on to the account.
-pub(super) async fn ask(State(app): State<App>, visit: Visit, who: Option<SignedIn>) -> Response {
+pub(super) async fn ask(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    who: Option<SignedIn>,
+) -> Response {
     if who.is_some() {
         return signed_in::to(&visit.action(&app, account::PATH));
     }
-    show(&app, &visit, "", None, false, &Wrong::nothing())
+    let due = captcha::shown(&app, &ctx, Door::Login, false);
+    show(&app, &visit, "", None, false, &Wrong::nothing(), due.as_ref())
 }
 
 /// What the form sends.
@@ -48,6 +55,9 @@ pub(super) async fn ask(State(app): State<App>, visit: Visit, who: Option<Signed
 pub(super) struct Filled {
     email: String,
     password: SecretString,
+    /// What a captcha was answered; providers have names of their own for it.
+    #[serde(alias = "h-captcha-response", alias = "g-recaptcha-response")]
+    captcha_token: Option<SecretString>,
 }
 
 /// Signs in.
@@ -59,17 +69,18 @@ pub(super) async fn sign_in(
     Form(filled): Form<Filled>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let Filled { email: typed, password } = filled;
+    let Filled { email: typed, password, captcha_token } = filled;
+    let due = captcha::shown(&app, &ctx, Door::Login, captcha_token.is_some());
     let Ok(email) = typed.parse::<EmailAddress>() else {
         let words = app.pages.say(&visit, "page-setup.wrong-email", &[]);
-        return Ok(show(&app, &visit, &typed, Some(words), false, &Wrong::invalid()));
+        let wrong = Wrong::invalid();
+        return Ok(show(&app, &visit, &typed, Some(words), false, &wrong, due.as_ref()));
     };
     // As where programs sign in: a password that was counted is judged, even if the browser hangs up.
     let work = (app.clone(), ctx.clone());
-    let outcome =
-        to_the_end(
-            async move { login::log_in::<Cookie>(&work.0, &work.1, &email, &password).await },
-        );
+    let outcome = to_the_end(async move {
+        login::log_in::<Cookie>(&work.0, &work.1, &email, &password, captcha_token.as_ref()).await
+    });
     let error = match outcome.await {
         Ok(cookie) => {
             let response = signed_in::to(&visit.action(&app, account::PATH));
@@ -94,14 +105,21 @@ pub(super) async fn sign_in(
         }
         LoginError::Limited(exceeded) => Wrong::wait(&app.pages, &visit, exceeded),
         LoginError::Overloaded(busy) => Wrong::busy(&app.pages, &visit, busy),
-        LoginError::Store(error) => return Err(error.into()),
+        LoginError::Captcha(CaptchaError::Required(required)) => {
+            let wrong = captcha::wrong(&app.pages, &visit, &required);
+            return Ok(show(&app, &visit, &typed, None, false, &wrong, Some(&required)));
+        }
+        LoginError::Captcha(CaptchaError::Store(error)) | LoginError::Store(error) => {
+            return Err(error.into());
+        }
     };
-    Ok(show(&app, &visit, &typed, None, unverified, &wrong))
+    Ok(show(&app, &visit, &typed, None, unverified, &wrong, due.as_ref()))
 }
 
 /// Shows the form because of what was `wrong` in another way of signing in.
-pub(super) fn show_wrong(app: &App, visit: &Visit, wrong: &Wrong) -> Response {
-    show(app, visit, "", None, false, wrong)
+pub(super) fn show_wrong(app: &App, ctx: &Ctx, visit: &Visit, wrong: &Wrong) -> Response {
+    let due = captcha::shown(app, ctx, Door::Login, false);
+    show(app, visit, "", None, false, wrong, due.as_ref())
 }
 
 fn show(
@@ -111,6 +129,7 @@ fn show(
     wrong_email: Option<String>,
     unverified: bool,
     wrong: &Wrong,
+    due: Option<&Required>,
 ) -> Response {
     let open = app.live.load().registration.enabled;
     let button = passkey::Button {
@@ -129,9 +148,10 @@ fn show(
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),
         passkey => button.shown(),
+        captcha => due.map(|due| captcha::described(app, due)),
     };
     let page = app.pages.show(wrong.status(), "sign-in.html", visit, context);
-    wrong.mark(app, with_passkeys(page))
+    wrong.mark(app, captcha::allowed(with_passkeys(page), due))
 }
 
 /// The address that another mail is sent to.
@@ -153,7 +173,8 @@ pub(super) async fn resend(
         Ok(_) => {}
         Err(VerifyError::Limited(exceeded)) => {
             let wrong = Wrong::wait(&app.pages, &visit, exceeded);
-            return Ok(show(&app, &visit, email.as_str(), None, true, &wrong));
+            let due = captcha::shown(&app, &ctx, Door::Login, false);
+            return Ok(show(&app, &visit, email.as_str(), None, true, &wrong, due.as_ref()));
         }
         Err(error) => return Err(error.into()),
     }

@@ -185,6 +185,13 @@ labels! {
         /// Its name on the page of limits.
         rule: &'static str,
     }
+    /// Of a captcha.
+    Captcha {
+        /// `registration`, `login` or `reset`.
+        at: &'static str,
+        /// `asked`, `passed`, `refused` or `provider_down`.
+        outcome: &'static str,
+    }
     /// Of a check.
     Check {
         /// Its id on the page of checks.

@@ -332,6 +332,8 @@ metrics! {
 
     /// Keys that Redis threw away for want of memory while this node looked.
     redis_evictions: Counter;
+    /// Captchas that were due: asked for, passed, refused, or not judged since the provider is down.
+    captchas: Counters<Captcha>;
     /// Requests refused by a limit.
     limiter_refused: Counters<Rule>;
     /// Whether the shared limiter is out of reach and stricter local limits apply (1).

@@ -58,6 +58,8 @@ pub struct Secrets {
     pub fingerprint: FingerprintKey,
     /// Signs checkpoints of the audit trail.
     pub seal: SealKey,
+    /// Signs proofs of work to do.
+    pub captcha: Zeroizing<[u8; 32]>,
 }
 
 impl fmt::Debug for Secrets {
@@ -83,6 +85,7 @@ impl Secrets {
             probe: secret(store, vault, PROBE, now).await?,
             fingerprint: FingerprintKey::new(&*secret(store, vault, "fingerprint", now).await?),
             seal: SealKey::new(&*secret(store, vault, SEAL, now).await?),
+            captcha: secret(store, vault, "captcha", now).await?,
         })
     }
 }

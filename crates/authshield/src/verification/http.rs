@@ -65,13 +65,6 @@ pub async fn verify(
     Ok(Json(VerifiedBody { user_id: verified.user, email: verified.email, is_verified: true }))
 }
 
-/// An address.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Address {
-    pub(crate) email: EmailAddress,
-}
-
 /// A sentence for people.
 #[derive(Serialize, ToSchema)]
 pub struct Message {

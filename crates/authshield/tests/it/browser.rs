@@ -480,3 +480,47 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.is_sound("account-dark").await;
     browser.close().await;
 }
+
+/// The browser does the work by itself; who is not suspicious sees nothing of it.
+#[tokio::test]
+async fn a_browser_solves_our_captcha_while_a_form_is_filled_in() {
+    if on_postgres() {
+        return;
+    }
+    let Some(browser) = Browser::open(USUAL).await else { return };
+    let app = TestApp::with(&[
+        ("captcha.registration", "always"),
+        ("captcha.login", "suspicion"),
+        ("captcha.cost", "500"),
+        ("rate_limit.unsuspected_per_address", "2/15m"),
+    ])
+    .await;
+    browser.go(&format!("{}/register", app.base)).await;
+    browser.fill("email", "ann@example.org").await;
+    browser.fill("password", PASSWORD).await;
+    // Whether or not it is done: the form waits for it.
+    browser.press_on("Open the account").await;
+    browser.heading("Look into your mailbox").await;
+    browser.is_sound("captcha-registered").await;
+    browser.go(&app.last_mail("ann@example.org").await.link("token=").unwrap()).await;
+    browser.press_on("Confirm this address").await;
+    browser.heading("Your address is confirmed").await;
+
+    browser.go(&format!("{}/sign-in", app.base)).await;
+    browser.fill("email", "ann@example.org").await;
+    for _ in 0..2 {
+        browser.fill("password", "seven herons under glass").await;
+        browser.press_on("Sign in").await;
+        browser.says("is wrong").await;
+    }
+    browser.fill("password", PASSWORD).await;
+    browser.press_on("Sign in").await;
+    browser.says("Before we go on").await;
+    browser.says("has done the calculation").await;
+    browser.is_sound("captcha-due").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press_on("Sign in").await;
+    browser.heading("Your account").await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM captcha_solutions").await, 2);
+    browser.close().await;
+}

@@ -38,8 +38,9 @@ const FEATURES: [&str; 25] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 16] = [
+const SERVICES: [&str; 17] = [
     "audit",
+    "captcha",
     "config",
     "exports",
     "geoip",

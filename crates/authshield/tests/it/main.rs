@@ -12,6 +12,7 @@ mod breached;
 mod browser;
 mod browser_passkeys;
 mod budget;
+mod captcha;
 mod cli;
 mod crash;
 mod drift;

@@ -1,6 +1,7 @@
 //! The pages where people sign in and look after their account, as a browser without scripts uses them.
 
 mod account;
+mod captcha;
 mod forms;
 mod mail_code;
 mod passkeys;
@@ -91,7 +92,7 @@ impl Reply {
     }
 }
 
-fn form(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+pub(crate) fn form(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let kind = (header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     app.request(Method::POST, path).header(kind.0, kind.1).body(body)
