@@ -83,9 +83,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
         "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" | "MAGIC_LINK_REFUSED"
-        | "CAPTCHA_REFUSED" => {
-            ((AUTHENTICATION, 1), ("authentication", "start"), 4, false)
-        }
+        | "CAPTCHA_REFUSED" => ((AUTHENTICATION, 1), ("authentication", "start"), 4, false),
         "LOGOUT" | "SESSION_REVOKED" => ((AUTHENTICATION, 2), ("authentication", "end"), 1, true),
         "REFRESH_ROTATED" | "SECOND_FACTOR_ASKED" | "STEPPED_UP" | "MAGIC_LINK_REQUESTED" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true)
