@@ -1,7 +1,7 @@
 //! Captchas: what makes it dear to ask by machine.
 //!
 //! ```text
-//! registration::register, login::log_in, recovery::forgot, of programs and of pages
+//! registration::register, login::log_in, recovery::forgot, magic_link::ask, of programs and of pages
 //!     captcha::pass        is one due?  (setting; suspicion: Limits::spend, Patterns)
 //!         altcha           our own proof of work: signed, for this form, not over, shown once, right
 //!         remote           others: their server is asked
@@ -48,7 +48,7 @@ pub enum Door {
     Registration,
     /// Signing in with a password.
     Login,
-    /// Asking for a link to set a new password.
+    /// Asking for a link to set a new password, or for a mail to sign in with.
     Reset,
 }
 

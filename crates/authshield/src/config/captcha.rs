@@ -47,7 +47,7 @@ settings! {
             example: "suspicion",
             mistaken: &["CAPTCHA_SIGN_IN", "LOGIN_CAPTCHA"],
         }
-        /// When one is asked for before a link to set a new password is sent.
+        /// When one is asked for before a link to set a new password is sent, or a mail to sign in with.
         reset: CaptchaWhen {
             fallback: Fallback::Always("off"),
             example: "always",

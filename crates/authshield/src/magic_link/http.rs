@@ -16,7 +16,7 @@ use crate::tokens::TokenPair;
 
 problems!(
     /// What asking for a sign-in by mail may answer.
-    AskProblems = SignInMethodOff | ValidationFailed | UnsupportedMediaType | BodyTooLarge
+    AskProblems = SignInMethodOff | CaptchaRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 problems!(
     /// What showing what came by mail may answer.
@@ -36,6 +36,7 @@ impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Off => off(),
+            AskError::Captcha(error) => error.into(),
             AskError::Limited(exceeded) => exceeded.into(),
             AskError::Store(error) => error.into(),
         }
@@ -75,6 +76,9 @@ pub struct AskForMagicLink {
     /// What this client got when it asked before: that is worth nothing from then on.
     #[schema(value_type = Option<String>)]
     handle: Option<SecretString>,
+    /// The answer to a captcha, where `AUTH_CAPTCHA_REQUIRED` asked for one.
+    #[schema(value_type = Option<String>)]
+    captcha_token: Option<SecretString>,
 }
 
 /// A mail is on its way, if there is somebody to get it.
@@ -101,9 +105,10 @@ pub async fn ask_for_magic_link(
     ctx: Ctx,
     Body(body): Body<AskForMagicLink>,
 ) -> Result<(StatusCode, Json<MagicLinkAsked>), Problem> {
-    let AskForMagicLink { email, locale, handle } = body;
+    let AskForMagicLink { email, locale, handle, captcha_token } = body;
     let former = handle.and_then(|handle| AskerToken::parse(handle.expose_secret()));
-    let Asked { handle, lasts } = super::ask(&app, &ctx, Wish { email, locale, former }).await?;
+    let wish = Wish { email, locale, former, captcha: captcha_token };
+    let Asked { handle, lasts } = super::ask(&app, &ctx, wish).await?;
     let asked = MagicLinkAsked {
         handle: handle.reveal().to_owned(),
         expires_in: lasts.as_secs(),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/magic-link ─ http::ask_for_magic_link ─ ask
+//!     captcha::pass        is a captcha due?
 //!     Limits::spend        too much mail to this address?
 //!     rules::judge         is a mail sent?  (pure)
 //!     one transaction      what is waited for, and the mail; the answer is the same without one
@@ -37,6 +38,7 @@ pub use sql::withdraw;
 use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::captcha::{self, CaptchaError, Door};
 use crate::guessing::{self, CodeRefused};
 use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, UserId};
 use crate::limits::Exceeded;
@@ -60,6 +62,9 @@ pub enum AskError {
     /// Nobody signs in that way here.
     #[error("signing in by mail is switched off")]
     Off,
+    /// A captcha is due, or we could not find out.
+    #[error(transparent)]
+    Captcha(#[from] CaptchaError),
     /// There were too many mails.
     #[error("too many mails to one address")]
     Limited(Exceeded),
@@ -76,6 +81,8 @@ pub struct Wish {
     pub locale: Option<Locale>,
     /// What the same client got when it asked before: that is worth nothing from then on.
     pub former: Option<AskerToken>,
+    /// The answer to a captcha, where one was asked for.
+    pub captcha: Option<SecretString>,
 }
 
 /// What the client that asked keeps to itself.
@@ -97,7 +104,8 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     if !is_on(app) {
         return Err(AskError::Off);
     }
-    let Wish { email, locale, former } = wish;
+    let Wish { email, locale, former, captcha } = wish;
+    captcha::pass(app, ctx, Door::Reset, &email, captcha.as_ref()).await?;
     let spent = app.limits.spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now).await;
     spent.map_err(AskError::Limited)?;
     let lasts = app.config.magic_link.ttl;

@@ -15,9 +15,10 @@ use super::page::{Message, Next};
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, second_factor, sign_in};
+use super::{account, captcha, cookie, second_factor, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
+use crate::captcha::{CaptchaError, Door, Required};
 use crate::kernel::{EmailAddress, LinkToken};
 use crate::magic_link::{self, AskError, Asked, RedeemError, Shown, Wish};
 use crate::problem::{Code, Problem};
@@ -28,14 +29,20 @@ pub(super) const CODE: &str = "/sign-in/mail/code";
 pub(super) const LINK: &str = "/sign-in/link";
 
 /// Shows the form that asks for a mail.
-pub(super) async fn ask(State(app): State<App>, visit: Visit, who: Option<SignedIn>) -> Response {
+pub(super) async fn ask(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    who: Option<SignedIn>,
+) -> Response {
     if who.is_some() {
         return signed_in::to(&visit.action(&app, account::PATH));
     }
     if !magic_link::is_on(&app) {
         return signed_in::to(&visit.action(&app, sign_in::PATH));
     }
-    show(&app, &visit, "", None, &Wrong::nothing())
+    let due = captcha::shown(&app, &ctx, Door::Reset, false);
+    show(&app, &visit, "", None, &Wrong::nothing(), due.as_ref())
 }
 
 /// What the form sends.
@@ -43,6 +50,9 @@ pub(super) async fn ask(State(app): State<App>, visit: Visit, who: Option<Signed
 #[serde(deny_unknown_fields)]
 pub(super) struct Filled {
     email: String,
+    /// What a captcha was answered; providers have names of their own for it.
+    #[serde(alias = "h-captcha-response", alias = "g-recaptcha-response")]
+    captcha_token: Option<SecretString>,
 }
 
 /// Sends a mail, if there is somebody to get it; the answer tells nothing.
@@ -51,17 +61,19 @@ pub(super) async fn send(
     ctx: Ctx,
     visit: Visit,
     headers: HeaderMap,
-    Form(Filled { email }): Form<Filled>,
+    Form(Filled { email, captcha_token }): Form<Filled>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
+    let due = captcha::shown(&app, &ctx, Door::Reset, captcha_token.is_some());
     let Ok(address) = email.parse::<EmailAddress>() else {
         let words = app.pages.say(&visit, "page-setup.wrong-email", &[]);
-        return Ok(show(&app, &visit, &email, Some(words), &Wrong::invalid()));
+        return Ok(show(&app, &visit, &email, Some(words), &Wrong::invalid(), due.as_ref()));
     };
     let wish = Wish {
         email: address,
         locale: visit.language.parse().ok(),
         former: cookie::read_asker(&app, &headers),
+        captcha: captcha_token,
     };
     match magic_link::ask(&app, &ctx, wish).await {
         Ok(Asked { handle, lasts }) => {
@@ -69,9 +81,13 @@ pub(super) async fn send(
             cookie::give_asker(&app, &mut response, &handle, lasts);
             Ok(response)
         }
+        Err(AskError::Captcha(CaptchaError::Required(required))) => {
+            let wrong = captcha::wrong(&app.pages, &visit, &required);
+            Ok(show(&app, &visit, &email, None, &wrong, Some(&required)))
+        }
         Err(AskError::Limited(exceeded)) => {
             let wrong = Wrong::wait(&app.pages, &visit, exceeded);
-            Ok(show(&app, &visit, &email, None, &wrong))
+            Ok(show(&app, &visit, &email, None, &wrong, due.as_ref()))
         }
         Err(error) => Err(error.into()),
     }
@@ -83,6 +99,7 @@ fn show(
     email: &str,
     wrong_email: Option<String>,
     wrong: &Wrong,
+    due: Option<&Required>,
 ) -> Response {
     let context = context! {
         action => visit.action(app, PATH),
@@ -90,8 +107,10 @@ fn show(
         email => email,
         wrong_email => wrong_email,
         alert => &wrong.alert,
+        captcha => due.map(|due| captcha::described(app, due)),
     };
-    wrong.mark(app, app.pages.show(wrong.status(), "mail-sign-in.html", visit, context))
+    let page = app.pages.show(wrong.status(), "mail-sign-in.html", visit, context);
+    wrong.mark(app, captcha::allowed(page, due))
 }
 
 /// Shows where the code is typed, in the browser that asked.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 /// How it behaves.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each lie can be told with each other one")]
 pub(super) struct Behaviour {
     /// What its ID tokens say besides or instead.
     pub(super) claims: Value,

@@ -25,6 +25,7 @@ async fn a_page_asks_for_what_programs_are_asked_for() {
         ("captcha.login", "always"),
         ("captcha.registration", "always"),
         ("captcha.reset", "always"),
+        ("magic_link.enabled", "true"),
         UNLIMITED,
     ];
     let app = TestApp::with(&[UNLIMITED]).await;
@@ -40,6 +41,7 @@ async fn a_page_asks_for_what_programs_are_asked_for() {
             202,
         ),
         ("/forgot-password", "reset", vec![("email", ANN)], 202),
+        ("/sign-in/mail", "reset", vec![("email", ANN)], 303),
         ("/sign-in", "login", vec![("email", ANN), ("password", PASSWORD)], 303),
     ] {
         asks(&browser.see(path).await, 200, "JavaScript, for a short check");
