@@ -91,7 +91,6 @@ async fn who_says_that_it_was_not_them_gets_the_account_back_and_the_thief_keeps
 
     // A passkey of his own, another password, another address.
     let his = add(&app, &thief).await;
-    link_identity(&app, &thief).await;
     let change = json!({ "new_email": "thief@example.net", "password": PASSWORD });
     app.post_as(&thief, "/api/v1/users/me/email", change).await.ok(202);
     let proof = app.token_for("thief@example.net").await;
@@ -113,6 +112,7 @@ async fn who_says_that_it_was_not_them_gets_the_account_back_and_the_thief_keeps
     }
     let again = app.log_in("thief@example.net", OTHER).await;
     let thief = Person::from_pair(&again.ok(200).body);
+    link_identity(&app, &thief).await;
     app.post("/api/v1/auth/forgot-password", json!({ "email": "thief@example.net" })).await.ok(202);
     let his_link = way_back(&app, "thief@example.net").await;
 

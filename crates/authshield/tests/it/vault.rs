@@ -357,7 +357,7 @@ async fn the_master_key_can_be_changed_and_a_wrong_one_is_named() {
         let keyring = scene.node(&settings()).await;
         let before = Secrets::load_or_create(store, &scene.vault(), now).await.unwrap();
         insert_mail(&scene, scene.vault().seal(MAIL_VARIABLES, b"{}")).await;
-        let all = Inventory { current: 9, ..Inventory::default() };
+        let all = Inventory { current: 10, ..Inventory::default() };
         assert_eq!(scene.vault().inventory(store).await.unwrap(), all);
 
         let other = Vault::new(&[2; 32], None, scene.world.clone());
@@ -368,11 +368,11 @@ async fn the_master_key_can_be_changed_and_a_wrong_one_is_named() {
             assert!(matches!(error, KeyringError::Vault(VaultError::OtherKey { .. })));
         }
         let found = other.rewrap(store).await.unwrap();
-        assert_eq!((found.current, found.previous, found.unknown), (0, 0, 9));
+        assert_eq!((found.current, found.previous, found.unknown), (0, 0, 10));
         assert!(found.unknown_key.is_some());
 
         let both = Vault::new(&[2; 32], Some(&[1; 32]), scene.world.clone());
-        let waiting = Inventory { previous: 9, ..Inventory::default() };
+        let waiting = Inventory { previous: 10, ..Inventory::default() };
         assert_eq!(both.inventory(store).await.unwrap(), waiting);
         assert_eq!(both.rewrap(store).await.unwrap(), all);
         assert_eq!(both.rewrap(store).await.unwrap(), all);
