@@ -156,9 +156,10 @@ impl<P: Fn(IpAddr) -> Place> Replay<P> {
                 self.stolen.insert(user, *at + STOLEN);
             }
             ("LOGIN_SUCCEEDED", Some(user)) => self.judge(past, user, true),
-            ("LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED", Some(user))
-                if is_refused =>
-            {
+            (
+                "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" | "MAGIC_LINK_REFUSED",
+                Some(user),
+            ) if is_refused => {
                 self.judge(past, user, false);
             }
             ("USER_DELETED", Some(user)) => {
@@ -342,5 +343,23 @@ mod tests {
         let late = replay(&[], &["stolen_password=refuse"], "2026-11-25T08:03:00Z");
         assert_eq!((late.sign_ins, late.otherwise), (3, 2));
         assert_eq!(late.rules["stolen_password"].then.refuse, 1);
+    }
+
+    #[test]
+    fn who_was_refused_is_looked_at_whichever_way_they_came() {
+        for code in ["LOGIN_FAILED", "PASSKEY_REFUSED", "FEDERATION_REFUSED", "MAGIC_LINK_REFUSED"]
+        {
+            for (reason, looked_at) in [(REFUSED, 1), ("wrong_password", 0)] {
+                let refused = Past {
+                    reason: Some(reason.to_owned()),
+                    ..past(0, code, "192.0.2.1", &json!({ "country": "SE" }))
+                };
+                let since = "2026-01-01T00:00:00Z".parse().expect("a time");
+                let mut replay =
+                    Replay::new(|_| Place::default(), rules(&[]), rules(&[]), since, 0);
+                replay.take(&refused);
+                assert_eq!(replay.end().sign_ins, looked_at, "{code} {reason}");
+            }
+        }
     }
 }
