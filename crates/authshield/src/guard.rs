@@ -1,8 +1,10 @@
-//! Which addresses requests to others may lead to: none inside, unless somebody said so.
+//! Requests to others: which addresses they may lead to, which is none inside unless somebody said so; and how much
+//! of an answer is read.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use reqwest::Response;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
@@ -55,6 +57,21 @@ impl Resolve for Guard {
             Ok(Box::new(good.into_iter()) as Addrs)
         })
     }
+}
+
+/// Reads an answer; nothing if it is longer than `at_most` bytes.
+pub(crate) async fn body_at_most(
+    mut answer: Response,
+    at_most: usize,
+) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await? {
+        if body.len() + piece.len() > at_most {
+            return Ok(None);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Some(body))
 }
 
 fn is_public(address: IpAddr) -> bool {

@@ -34,6 +34,7 @@ pub mod devices;
 pub mod dns;
 pub mod exports;
 pub mod federation;
+mod form;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -35,6 +35,33 @@ pub struct User {
     pub roles: Vec<String>,
 }
 
+impl User {
+    /// Returns what is known of somebody new: their address is not proved, and they are a `user`.
+    #[must_use]
+    pub fn new(
+        id: UserId,
+        email: EmailAddress,
+        full_name: Option<FullName>,
+        locale: Locale,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            email,
+            full_name,
+            locale,
+            email_verified_at: None,
+            disabled_at: None,
+            second_factor_at: None,
+            deletion_due_at: None,
+            epoch: 0,
+            created_at: now,
+            updated_at: now,
+            roles: vec!["user".to_owned()],
+        }
+    }
+}
+
 /// An account with the hash of its password.
 #[derive(Debug, Clone)]
 pub struct Account {

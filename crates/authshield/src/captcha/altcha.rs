@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Timestamp;
-use crate::vault::hex;
+use crate::vault::{from_hex, hex};
 
 const ALGORITHM: &str = "PBKDF2/SHA-256";
 /// What the key must begin with: one try of 256 has it.
@@ -174,13 +174,9 @@ fn signed(parameters: &Parameters) -> Vec<u8> {
     serde_json::to_vec(parameters).expect("parameters are plain data")
 }
 
+/// Reads bytes as they are written: in small letters.
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    digits.chunks(2).map(|pair| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()).collect()
+    from_hex(text).filter(|bytes| hex(bytes) == text)
 }
 
 #[cfg(test)]

@@ -121,11 +121,8 @@ pub async fn pass(
     else {
         count(app, door, "asked");
         // Who cannot reach the provider has no answer to send, and must not be asked for one for ever.
-        let down = match &app.captcha {
-            Some(remote) => remote.is_down(ctx.now, remote::UP).await,
-            None => false,
-        };
-        let provider = if down { CaptchaProvider::Altcha } else { configured };
+        let provider =
+            if is_provider_down(app, ctx).await { CaptchaProvider::Altcha } else { configured };
         return Err(CaptchaError::Required(required(app, door, provider, "none")));
     };
     let Err((provider, reason)) = judge(app, ctx, door, token).await? else {
@@ -159,16 +156,21 @@ pub fn shown(app: &App, ctx: &Ctx, door: Door, before: bool) -> Option<Required>
 
 /// Makes a proof of work to do at `door`.
 pub async fn challenge(app: &App, ctx: &Ctx, door: Door) -> Value {
-    let instead = match &app.captcha {
-        Some(remote) => remote.is_down(ctx.now, remote::UP).await,
-        None => false,
-    };
+    let instead = is_provider_down(app, ctx).await;
     let (cost, until) = (app.config.captcha.cost, ctx.now + LASTS);
     let mut random = [0; 32];
     ctx.world().fill(&mut random);
     let new = altcha::New { at: door.as_str(), instead, cost, until };
     let made = altcha::challenge(&app.secrets.captcha, &random, new);
     serde_json::to_value(made).expect("a challenge is plain data")
+}
+
+/// Whether somebody else's captcha is configured that cannot be judged.
+async fn is_provider_down(app: &App, ctx: &Ctx) -> bool {
+    match &app.captcha {
+        Some(remote) => remote.is_down(ctx.now, remote::UP).await,
+        None => false,
+    }
 }
 
 /// Whether something is not as usual. What is spent here hangs on what was typed and on who asks; of an

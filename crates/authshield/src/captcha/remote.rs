@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{Client, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
 use crate::config::{CaptchaProvider, Config};
+use crate::guard::body_at_most;
 use crate::kernel::Timestamp;
 use crate::problem::chain;
 
@@ -200,20 +201,12 @@ impl Remote {
         if !matches!(answer.status(), StatusCode::OK | StatusCode::BAD_REQUEST) {
             return Err(format!("it answered {}", answer.status().as_u16()));
         }
-        let body = read(answer).await?;
+        let body = body_at_most(answer, WORDS_AT_MOST)
+            .await
+            .map_err(|error| chain(&error.without_url()))?
+            .ok_or("it answered too much")?;
         serde_json::from_slice(&body).map_err(|_| "it answered something else".to_owned())
     }
-}
-
-async fn read(mut answer: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(|error| chain(&error.without_url()))? {
-        if body.len() + piece.len() > WORDS_AT_MOST {
-            return Err("it answered too much".to_owned());
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }
 
 /// Whether the keys are those that the provider documents for tests.

@@ -146,18 +146,9 @@ pub(super) async fn run(global: &Global, command: User) -> Result<(), Failure> {
             };
             let locale = locale.unwrap_or_else(|| registration::default_locale(&app));
             let user = Found {
-                id: UserId::new(ctx.world()),
-                email,
-                full_name,
-                locale,
                 email_verified_at: verified.then_some(ctx.now),
-                disabled_at: None,
-                second_factor_at: None,
-                deletion_due_at: None,
-                epoch: 0,
-                created_at: ctx.now,
-                updated_at: ctx.now,
                 roles,
+                ..Found::new(UserId::new(ctx.world()), email, full_name, locale, ctx.now)
             };
             let user = create(&app, &ctx, user, credential).await?;
             let words = format!("Opened the account {} ({}).", user.email.as_str(), user.id);

@@ -14,9 +14,9 @@ use super::{
 use crate::access::{Caller, Proved};
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Body, Ctx, Params, PathId};
+use crate::form::Form;
 use crate::kernel::{FederationToken, IdentityId, Timestamp};
 use crate::problem::{Code, Problem, problems};
-use crate::screens::Form;
 use crate::tokens::TokenPair;
 
 problems!(

@@ -482,13 +482,11 @@ async fn open(
         locale: locale.unwrap_or_else(|| registration::default_locale(app)),
         reason: "federated",
     };
-    let id = proved.id;
-    if !registration::open_proved(tx, app, ctx, proved).await? {
+    match registration::open_proved(tx, app, ctx, proved).await? {
+        Some(user) => identities::attach(tx, app, ctx, &user, person).await,
         // Somebody else opened it just now.
-        return Ok(());
+        None => Ok(()),
     }
-    let Some(account) = accounts::by_id(tx, id).await? else { return Ok(()) };
-    identities::attach(tx, app, ctx, &account.user, person).await
 }
 
 /// Writes down why somebody who came from a provider gets no further.

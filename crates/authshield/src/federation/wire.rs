@@ -9,6 +9,7 @@ use super::flow::Flow;
 use super::provider::{Place, Provider};
 use super::rules::{self, Profile};
 use crate::config::OauthProvider;
+use crate::guard::body_at_most;
 use crate::kernel::Timestamp;
 
 /// The largest answer that is read, in bytes.
@@ -86,7 +87,7 @@ impl Provider {
     pub(super) async fn read(&self, request: RequestBuilder) -> Result<Vec<u8>, &'static str> {
         let unanswered = |error| self.unanswered(error);
         let request = request.header(header::ACCEPT, "application/json");
-        let mut answer = request.send().await.map_err(unanswered)?;
+        let answer = request.send().await.map_err(unanswered)?;
         let status = answer.status();
         if !status.is_success() {
             tracing::warn!(provider = self.name(), status = status.as_u16(), "a provider refuses");
@@ -100,14 +101,7 @@ impl Provider {
         if !kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json")) {
             return Err("not_json");
         }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(unanswered)? {
-            if body.len() + piece.len() > ANSWER_AT_MOST {
-                return Err("too_large");
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(body)
+        body_at_most(answer, ANSWER_AT_MOST).await.map_err(unanswered)?.ok_or("too_large")
     }
 
     /// Finds out whether there is anybody who answers, whatever it is.

@@ -327,12 +327,6 @@ pub async fn look_around(
     audit::record(tx, app, ctx, &seen).await
 }
 
-/// Whether strangers are slowed down where the client is, since many accounts were tried from there lately.
-#[must_use]
-pub fn is_attacked_from(app: &App, ctx: &Ctx) -> bool {
-    app.patterns.slowed(&ctx.client, ctx.now).is_some()
-}
-
 /// Slows strangers down where many accounts are attacked from. Whoever signed in there before is none: so it is
 /// no weapon against those who share an address with the attacker.
 async fn slow_down(app: &App, ctx: &Ctx) -> Result<(), GuessError> {

@@ -49,9 +49,9 @@ pub struct NotMe {
 
 /// Say with the token of a notice that it was somebody else; it works once.
 ///
-/// Every session ends, the password counts no more, passkeys and an authenticator app that were added since are removed, an address
-/// that was changed since is put back. A link to choose a new password goes to the mailbox that the notice
-/// went to; until then nothing opens the account.
+/// Every session ends, the password counts no more, passkeys and an authenticator app that were added since are
+/// removed, an address that was changed since is put back. A link to choose a new password goes to the mailbox
+/// that the notice went to; until then nothing opens the account.
 #[utoipa::path(
     post, path = "/api/v1/auth/not-me", tag = "recovery", request_body = NotMe,
     responses((status = NO_CONTENT), NotMeProblems),

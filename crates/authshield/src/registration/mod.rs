@@ -139,20 +139,8 @@ pub async fn register(
     let chooser =
         Chooser { at: "registration", user: None, email: &email, full_name: full_name.as_ref() };
     let hash = passwords::choose(app, ctx, &password, chooser).await?;
-    let user = User {
-        id: UserId::new(ctx.world()),
-        email,
-        full_name,
-        locale: locale.unwrap_or_else(|| default_locale(app)),
-        email_verified_at: None,
-        disabled_at: None,
-        second_factor_at: None,
-        deletion_due_at: None,
-        epoch: 0,
-        created_at: ctx.now,
-        updated_at: ctx.now,
-        roles: vec!["user".to_owned()],
-    };
+    let locale = locale.unwrap_or_else(|| default_locale(app));
+    let user = User::new(UserId::new(ctx.world()), email, full_name, locale, ctx.now);
 
     let Begun { mut tx, account, before, is_same } = begin(app, ctx, &user, &password).await?;
     let contested = match &before {
@@ -433,19 +421,11 @@ pub async fn set_up(
     let Newcomer { email, password, full_name, locale } = newcomer;
     let chooser = Chooser { at: "setup", user: None, email: &email, full_name: full_name.as_ref() };
     let hash = passwords::choose(app, ctx, &password, chooser).await?;
+    let locale = locale.unwrap_or_else(|| default_locale(app));
     let user = User {
-        id: UserId::new(ctx.world()),
-        email,
-        full_name,
-        locale: locale.unwrap_or_else(|| default_locale(app)),
         email_verified_at: Some(ctx.now),
-        disabled_at: None,
-        second_factor_at: None,
-        deletion_due_at: None,
-        epoch: 0,
-        created_at: ctx.now,
-        updated_at: ctx.now,
         roles: vec!["admin".to_owned(), "user".to_owned()],
+        ..User::new(UserId::new(ctx.world()), email, full_name, locale, ctx.now)
     };
     let mut tx = app.store.write().await?;
     crate::roles::lock_admins(&mut tx).await?;

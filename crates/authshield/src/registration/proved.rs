@@ -21,27 +21,17 @@ pub struct Proved<'a> {
     pub reason: &'static str,
 }
 
-/// Opens an account without a password; `false` if somebody else opened one just now. One that somebody began with
+/// Opens an account without a password; nothing if somebody else opened one just now. One that somebody began with
 /// the address and never proved goes, with its password, its sessions and whatever opens it: it may be a trap.
 pub async fn open_proved(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     Proved { id, email, full_name, locale, reason }: Proved<'_>,
-) -> onesql::Result<bool> {
+) -> onesql::Result<Option<User>> {
     let user = User {
-        id,
-        email: email.clone(),
-        full_name,
-        locale,
         email_verified_at: Some(ctx.now),
-        disabled_at: None,
-        second_factor_at: None,
-        deletion_due_at: None,
-        epoch: 0,
-        created_at: ctx.now,
-        updated_at: ctx.now,
-        roles: vec!["user".to_owned()],
+        ..User::new(id, email.clone(), full_name, locale, ctx.now)
     };
     if let Some(before) = accounts::delete_unverified(tx, email, id).await? {
         let reason = Some("address_proved_by_another");
@@ -49,10 +39,10 @@ pub async fn open_proved(
     }
     super::forget(tx, email, ctx.now).await?;
     if !accounts::create(tx, &user, None).await? {
-        return Ok(false);
+        return Ok(None);
     }
     accounts::give_role(tx, id, "user", None, ctx.now).await?;
     let reason = Some(reason);
     audit::record(tx, app, ctx, &Event::RegisterSucceeded { user: id, reason }).await?;
-    Ok(true)
+    Ok(Some(user))
 }

@@ -22,7 +22,7 @@ use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::config::{RiskAction, RiskMode};
-use crate::{devices, guessing, passkeys};
+use crate::{devices, passkeys};
 use rules::{Before, Here, Seen};
 
 /// What somebody showed first.
@@ -71,7 +71,7 @@ pub async fn judge(
     let here = Here {
         place,
         at: ctx.now,
-        is_attacked: guessing::is_attacked_from(app, ctx),
+        is_attacked: app.patterns.is_slowed(&ctx.client, ctx.now),
         is_stolen: first == First::Password { is_stolen: true },
     };
     let before = before(tx, app, ctx, user).await?;

@@ -57,6 +57,7 @@ pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("/assets/docs.js", "text/javascript; charset=utf-8", content)
 });
 
+/// Runs on the pages that ask for our own captcha.
 pub(super) static CAPTCHA: LazyLock<Asset> = LazyLock::new(|| {
     let content = include_str!("../../assets/captcha.js");
     Asset::new("/assets/captcha.js", "text/javascript; charset=utf-8", content)

@@ -4,18 +4,14 @@ use axum::response::Response;
 use minijinja::{Value, context};
 
 use super::assets::CAPTCHA;
-use super::page::{Pages, allow};
+use super::page::{Pages, allow, with_our_script};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use crate::app::{App, Ctx};
-use crate::captcha::{self, Door, Required};
+use crate::app::App;
+pub(super) use crate::captcha::shown;
+use crate::captcha::{self, Required};
 use crate::config::CaptchaProvider;
 use crate::problem::Problem;
-
-/// Returns what a form shows at first, or with what else is wrong with it.
-pub(super) fn shown(app: &App, ctx: &Ctx, door: Door, before: bool) -> Option<Required> {
-    captcha::shown(app, ctx, door, before)
-}
 
 /// The box of a provider: its script, the class that the script looks for, and what the page may load. hCaptcha
 /// is told not to send its answer by the name of reCAPTCHA, too.
@@ -84,12 +80,10 @@ pub(super) fn described(app: &App, due: &Required) -> Value {
 
 /// Lets the page load what its captcha needs, and no page anything that it does not.
 pub(super) fn allowed(mut page: Response, due: Option<&Required>) -> Response {
-    if let Some(due) = due {
-        let own: &[_] = &[("connect-src", "'self'"), ("script-src", "'self'")];
-        let needed = box_of(due.provider).map_or(own, |theirs| theirs.policy);
-        for (directive, source) in needed {
-            allow(&mut page, directive, source);
-        }
+    let Some(due) = due else { return page };
+    let Some(theirs) = box_of(due.provider) else { return with_our_script(page) };
+    for (directive, source) in theirs.policy {
+        allow(&mut page, directive, source);
     }
     page
 }

@@ -1,4 +1,5 @@
-//! The cookies of a browser: the one that carries its session, and the one that it asked with for a sign-in by mail.
+//! The cookies of a browser: the one that carries its session, and those that bind a sign-in by mail or at a provider
+//! to where it began.
 
 use std::time::Duration;
 

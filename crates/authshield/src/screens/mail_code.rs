@@ -7,19 +7,21 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use minijinja::context;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::form::Form;
+use super::link::Pressed;
+use super::mail_form::{Filled, MailForm};
 use super::page::{Message, Next};
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, captcha, cookie, second_factor, sign_in};
+use super::{account, cookie, second_factor, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
-use crate::captcha::{CaptchaError, Door, Required};
-use crate::kernel::{EmailAddress, LinkToken};
+use crate::captcha::CaptchaError;
+use crate::form::Form;
+use crate::kernel::EmailAddress;
 use crate::magic_link::{self, AskError, Asked, RedeemError, Shown, Wish};
 use crate::problem::{Code, Problem};
 use crate::telemetry::to_the_end;
@@ -27,6 +29,8 @@ use crate::telemetry::to_the_end;
 pub(super) const PATH: &str = "/sign-in/mail";
 pub(super) const CODE: &str = "/sign-in/mail/code";
 pub(super) const LINK: &str = "/sign-in/link";
+
+const FORM: MailForm = MailForm { path: PATH, template: "mail-sign-in.html" };
 
 /// Shows the form that asks for a mail.
 pub(super) async fn ask(
@@ -41,18 +45,7 @@ pub(super) async fn ask(
     if !magic_link::is_on(&app) {
         return signed_in::to(&visit.action(&app, sign_in::PATH));
     }
-    let due = captcha::shown(&app, &ctx, Door::Reset, false);
-    show(&app, &visit, "", None, &Wrong::nothing(), due.as_ref())
-}
-
-/// What the form sends.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Filled {
-    email: String,
-    /// What a captcha was answered; providers have names of their own for it.
-    #[serde(alias = "h-captcha-response", alias = "g-recaptcha-response")]
-    captcha_token: Option<SecretString>,
+    FORM.ask(&app, &ctx, &visit)
 }
 
 /// Sends a mail, if there is somebody to get it; the answer tells nothing.
@@ -61,19 +54,18 @@ pub(super) async fn send(
     ctx: Ctx,
     visit: Visit,
     headers: HeaderMap,
-    Form(Filled { email, captcha_token }): Form<Filled>,
+    Form(filled): Form<Filled>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let due = captcha::shown(&app, &ctx, Door::Reset, captcha_token.is_some());
-    let Ok(address) = email.parse::<EmailAddress>() else {
-        let words = app.pages.say(&visit, "page-setup.wrong-email", &[]);
-        return Ok(show(&app, &visit, &email, Some(words), &Wrong::invalid(), due.as_ref()));
+    let mut typed = filled.read(&app, &ctx);
+    let Ok(email) = typed.email.parse::<EmailAddress>() else {
+        return Ok(FORM.no_address(&app, &visit, &typed));
     };
     let wish = Wish {
-        email: address,
+        email,
         locale: visit.language.parse().ok(),
         former: cookie::read_asker(&app, &headers),
-        captcha: captcha_token,
+        captcha: typed.captcha.take(),
     };
     match magic_link::ask(&app, &ctx, wish).await {
         Ok(Asked { handle, lasts }) => {
@@ -82,35 +74,11 @@ pub(super) async fn send(
             Ok(response)
         }
         Err(AskError::Captcha(CaptchaError::Required(required))) => {
-            let wrong = captcha::wrong(&app.pages, &visit, &required);
-            Ok(show(&app, &visit, &email, None, &wrong, Some(&required)))
+            Ok(FORM.captcha(&app, &visit, &typed, &required))
         }
-        Err(AskError::Limited(exceeded)) => {
-            let wrong = Wrong::wait(&app.pages, &visit, exceeded);
-            Ok(show(&app, &visit, &email, None, &wrong, due.as_ref()))
-        }
+        Err(AskError::Limited(exceeded)) => Ok(FORM.wait(&app, &visit, &typed, exceeded)),
         Err(error) => Err(error.into()),
     }
-}
-
-fn show(
-    app: &App,
-    visit: &Visit,
-    email: &str,
-    wrong_email: Option<String>,
-    wrong: &Wrong,
-    due: Option<&Required>,
-) -> Response {
-    let context = context! {
-        action => visit.action(app, PATH),
-        sign_in => visit.action(app, sign_in::PATH),
-        email => email,
-        wrong_email => wrong_email,
-        alert => &wrong.alert,
-        captcha => due.map(|due| captcha::described(app, due)),
-    };
-    let page = app.pages.show(wrong.status(), "mail-sign-in.html", visit, context);
-    wrong.mark(app, captcha::allowed(page, due))
 }
 
 /// Shows where the code is typed, in the browser that asked.
@@ -120,11 +88,7 @@ pub(super) async fn type_code(
     visit: Visit,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let email = match cookie::read_asker(&app, &headers) {
-        Some(handle) => magic_link::address(&app, &ctx, &handle).await?,
-        None => None,
-    };
-    Ok(match email {
+    Ok(match asked_for(&app, &ctx, &headers).await? {
         Some(email) => show_code(&app, &visit, &email, &Wrong::nothing()),
         None => signed_in::to(&visit.action(&app, PATH)),
     })
@@ -164,14 +128,20 @@ pub(super) async fn enter_code(
             Err(error) => Wrong::because(error, say("page-mail-code.wrong")),
         },
     };
-    let email = match cookie::read_asker(&app, &headers) {
-        Some(handle) => magic_link::address(&app, &ctx, &handle).await?,
-        None => None,
-    };
-    Ok(match email {
+    Ok(match asked_for(&app, &ctx, &headers).await? {
         Some(email) => show_code(&app, &visit, &email, &wrong),
         None => over(&app, &visit, &wrong),
     })
+}
+
+/// Returns the address for which this browser asked for a mail, while a code of it would be taken.
+async fn asked_for(
+    app: &App,
+    ctx: &Ctx,
+    headers: &HeaderMap,
+) -> Result<Option<EmailAddress>, Problem> {
+    let Some(handle) = cookie::read_asker(app, headers) else { return Ok(None) };
+    Ok(magic_link::address(app, ctx, &handle).await?)
 }
 
 fn show_code(app: &App, visit: &Visit, email: &EmailAddress, wrong: &Wrong) -> Response {
@@ -204,13 +174,6 @@ pub(super) async fn open_link(
     Ok(app.pages.show(StatusCode::OK, "mail-link.html", &visit, context))
 }
 
-/// What the button sends.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pressed {
-    token: SecretString,
-}
-
 /// Signs in with the link.
 pub(super) async fn press_link(
     State(app): State<App>,
@@ -218,11 +181,10 @@ pub(super) async fn press_link(
     visit: Visit,
     headers: HeaderMap,
     before: Option<SignedIn>,
-    Form(Pressed { token }): Form<Pressed>,
+    Form(pressed): Form<Pressed>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let token = LinkToken::parse(token.expose_secret());
-    match redeem(&app, &ctx, &headers, Shown::Link(token)).await {
+    match redeem(&app, &ctx, &headers, Shown::Link(pressed.token())).await {
         Ok(cookie) => enter(&app, &ctx, &visit, before, &cookie).await,
         Err(RedeemError::SecondFactorDue(ticket)) => {
             second_factor::begin(&app, &ctx, &visit, &ticket).await
@@ -275,23 +237,22 @@ fn closed(
     Ok(Ok(say(app, visit, &wrong, title, lead, sign_in::next(app, visit))))
 }
 
+/// Leads to where one asks for another mail.
+fn anew(app: &App, visit: &Visit) -> Next {
+    let words = app.pages.say(visit, "page-mail-code.again", &[]);
+    Next { link: visit.action(app, PATH), words }
+}
+
 /// Says that this sign-in is over.
 fn over(app: &App, visit: &Visit, wrong: &Wrong) -> Response {
-    let next = Next {
-        link: visit.action(app, PATH),
-        words: app.pages.say(visit, "page-mail-code.again", &[]),
-    };
-    say(app, visit, wrong, "page-mail-code.over", "page-mail-code.over-lead", next)
+    say(app, visit, wrong, "page-mail-code.over", "page-mail-code.over-lead", anew(app, visit))
 }
 
 /// Says that a link opens nothing here.
 fn elsewhere(app: &App, visit: &Visit) -> Response {
     let wrong = Wrong::of(Problem::from(Code::MagicLinkInvalid).because("other_browser"));
-    let next = Next {
-        link: visit.action(app, PATH),
-        words: app.pages.say(visit, "page-mail-code.again", &[]),
-    };
-    say(app, visit, &wrong, "page-mail-link.elsewhere", "page-mail-link.elsewhere-lead", next)
+    let (title, lead) = ("page-mail-link.elsewhere", "page-mail-link.elsewhere-lead");
+    say(app, visit, &wrong, title, lead, anew(app, visit))
 }
 
 fn say(app: &App, visit: &Visit, wrong: &Wrong, title: &str, lead: &str, next: Next) -> Response {

@@ -39,11 +39,11 @@ mod docs;
 mod email;
 mod factor;
 mod forgot;
-mod form;
 mod home;
 mod link;
 mod lock;
 mod mail_code;
+mod mail_form;
 mod not_me;
 mod page;
 mod passkey;
@@ -67,7 +67,6 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
-pub use form::Form;
 pub use page::Pages;
 pub(crate) use problems::Reader;
 

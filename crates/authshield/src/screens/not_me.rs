@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::form::Form;
 use super::link::{Button, Pressed};
 use super::page::Message;
 use super::visit::Visit;
 use crate::app::{App, Ctx};
+use crate::form::Form;
 use crate::links::Purpose;
 use crate::lockdown::{self, NotMeError};
 use crate::problem::{Code, Problem};

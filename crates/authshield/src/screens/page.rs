@@ -221,8 +221,8 @@ pub(super) fn allow(response: &mut Response, directive: &str, source: &str) {
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
 }
 
-/// Lets a page run our script for passkeys, which asks us for challenges.
-pub(super) fn with_passkeys(mut response: Response) -> Response {
+/// Lets a page run a script of ours, which asks us for challenges.
+pub(super) fn with_our_script(mut response: Response) -> Response {
     for directive in ["connect-src", "script-src"] {
         allow(&mut response, directive, "'self'");
     }

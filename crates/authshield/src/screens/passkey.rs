@@ -8,13 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
-use super::form::Form;
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
 use super::{account, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
+use crate::form::Form;
 use crate::kernel::PendingToken;
 use crate::passkeys::http::{RequestOptions, UsedCredential};
 use crate::passkeys::{self, PasskeyError};

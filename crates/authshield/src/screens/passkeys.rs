@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::account;
-use super::page::with_passkeys;
+use super::page::with_our_script;
 use super::passkey::Scripted;
 use super::prove::{self, Then};
 use super::sign_in::Pressed;
@@ -124,7 +124,7 @@ fn show_form(
         ..account::frame(app, visit, browser, PATH)
     };
     let page = app.pages.show(wrong.status(), "add-passkey.html", visit, context);
-    wrong.mark(app, with_passkeys(page))
+    wrong.mark(app, with_our_script(page))
 }
 
 /// Gives a challenge for a new passkey.

@@ -7,7 +7,7 @@ use minijinja::context;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::page::with_passkeys;
+use super::page::with_our_script;
 use super::passkey::{Button, Scripted};
 use super::sign_in::Pressed;
 use super::signed_in::{self, Guarded, Own};
@@ -177,5 +177,5 @@ fn show(
         ..account::frame(app, visit, browser, then.place())
     };
     let page = app.pages.show(wrong.status(), "prove.html", visit, context);
-    wrong.mark(app, if has_passkey { with_passkeys(page) } else { page })
+    wrong.mark(app, if has_passkey { with_our_script(page) } else { page })
 }

@@ -7,7 +7,6 @@ use minijinja::context;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::form::Form;
 use super::page::Message;
 use super::setup::{Fields, parse};
 use super::visit::Visit;
@@ -15,6 +14,7 @@ use super::wrong::Wrong;
 use super::{captcha, sign_in};
 use crate::app::{App, Ctx};
 use crate::captcha::{CaptchaError, Door, Required};
+use crate::form::Form;
 use crate::kernel::EmailAddress;
 use crate::problem::{Code, Problem};
 use crate::registration::{self, Newcomer, RegisterError};

@@ -11,8 +11,7 @@ use minijinja::context;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::form::Form;
-use super::page::{Message, with_passkeys};
+use super::page::{Message, with_our_script};
 use super::passkey::{self, Scripted};
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
@@ -20,6 +19,7 @@ use super::wrong::Wrong;
 use super::{account, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
+use crate::form::Form;
 use crate::kernel::{PendingToken, RecoveryCode};
 use crate::passkeys::http::UsedCredential;
 use crate::problem::{Code, Problem};
@@ -194,7 +194,7 @@ fn show(
         alert => &wrong.alert,
     };
     let page = app.pages.show(wrong.status(), "second-factor.html", visit, context);
-    wrong.mark(app, if has_passkey { with_passkeys(page) } else { page })
+    wrong.mark(app, if has_passkey { with_our_script(page) } else { page })
 }
 
 fn show_enrolment(

@@ -7,13 +7,13 @@ use minijinja::context;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::form::Form;
 use super::link;
 use super::page::Message;
 use super::sign_in;
 use super::visit::Visit;
 use super::wrong::Wrong;
 use crate::app::{App, Ctx};
+use crate::form::Form;
 use crate::kernel::{EmailAddress, FullName, LinkToken};
 use crate::links::Purpose;
 use crate::problem::{Code, Problem};

@@ -7,8 +7,7 @@ use minijinja::context;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::form::Form;
-use super::page::{Message, Next, with_passkeys};
+use super::page::{Message, Next, with_our_script};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
@@ -18,6 +17,7 @@ use super::{
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::captcha::{CaptchaError, Door, Required};
+use crate::form::Form;
 use crate::kernel::EmailAddress;
 use crate::login::{self, LoginError, Refusal};
 use crate::magic_link;
@@ -154,7 +154,7 @@ fn show(
         providers => provider::links(app, visit),
     };
     let page = app.pages.show(wrong.status(), "sign-in.html", visit, context);
-    wrong.mark(app, captcha::allowed(with_passkeys(page), due))
+    wrong.mark(app, captcha::allowed(with_our_script(page), due))
 }
 
 /// The address that another mail is sent to.

@@ -12,11 +12,11 @@ use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
-use super::form::Form;
 use super::visit::Visit;
 use super::{cookie, rules, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::{self, Browser, Cookie};
+use crate::form::Form;
 use crate::problem::{Code, Problem};
 use crate::sessions;
 use crate::telemetry::Notes;

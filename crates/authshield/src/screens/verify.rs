@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::form::Form;
 use super::link::{Button, Pressed};
 use super::page::Message;
 use super::sign_in;
 use super::visit::Visit;
 use crate::app::{App, Ctx};
+use crate::form::Form;
 use crate::links::Purpose;
 use crate::problem::{Code, Problem};
 use crate::verification::{self, VerifyError};

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::kernel::{AuditId, InstallationId, SessionId, Timestamp, UserId, sorted};
-use crate::vault::{SealKey, hex};
+use crate::vault::{SealKey, from_hex, hex};
 
 /// The text is not as many bytes in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -100,13 +100,6 @@ bytes! {
     Hash = 32;
     /// What keeps a commitment from telling what it is about.
     Salt = 16;
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 impl Hash {
