@@ -185,6 +185,7 @@ page-sign-in = Iniciar sesión
     .disabled = Esta { -account } está desactivada. Consulte a quien administra el servicio.
     .unverified = La contraseña es correcta, pero la dirección de correo nunca se confirmó. Abra el enlace del mensaje que recibió o pida que se le envíe otra vez.
     .resend = Enviar el mensaje otra vez
+    .provider = Iniciar sesión con { $name }
 
 page-sign-out = Se ha cerrado su sesión
     .lead = En este dispositivo. En los demás sigue abierta.
@@ -308,6 +309,12 @@ page-passkeys = Llaves de acceso
     .too-many = Hay tantas llaves de acceso como puede haber. Quite una que ya no use.
     .last = Esta llave de acceso es la única entrada a su { -account }. Antes, ponga una contraseña o añada otra.
 
+page-onward = Ha iniciado sesión
+    .lead = Vuelve a { $host }.
+    .action = Continuar
+    .refused = Esta aplicación no se conoce aquí
+    .refused-lead = La dirección a la que quiere volver no es una de las permitidas, así que no se envía a nadie allí. Dígaselo a quien administra la aplicación.
+
 page-activity = Qué ha ocurrido
     .lead = Si algo de esta lista no lo ha hecho usted, cambie su contraseña.
     .operator = por el administrador
@@ -405,6 +412,7 @@ activity-USER_CREATED = Cuenta abierta por el administrador
 activity-SETUP_COMPLETED = Primer administrador creado
 activity-EMAIL_VERIFIED = Dirección de correo confirmada
 activity-LOGIN_SUCCEEDED = Sesión iniciada
+activity-SIGN_IN_HANDED_OVER = Sesión iniciada en una aplicación
 activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Inicio de sesión con una contraseña incorrecta
    *[other] Inicio de sesión rechazado

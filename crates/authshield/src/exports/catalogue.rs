@@ -86,7 +86,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
             ((AUTHENTICATION, 1), ("authentication", "start"), 4, false)
         }
         "LOGOUT" | "SESSION_REVOKED" => ((AUTHENTICATION, 2), ("authentication", "end"), 1, true),
-        "REFRESH_ROTATED" | "SECOND_FACTOR_ASKED" | "STEPPED_UP" => {
+        "REFRESH_ROTATED" | "SECOND_FACTOR_ASKED" | "STEPPED_UP" | "SIGN_IN_HANDED_OVER" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true)
         }
         "RECOVERY_CODE_USED" | "BREACHED_PASSWORD_USED" => {

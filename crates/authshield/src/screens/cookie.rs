@@ -17,6 +17,12 @@ fn is_https(app: &App) -> bool {
     app.config.public_url.scheme() == "https"
 }
 
+/// Returns the name of another cookie of ours, and what it says of encryption.
+pub(super) fn named(app: &App, what: &str) -> (String, &'static str) {
+    let (name, secure) = if is_https(app) { (NAME, "; Secure") } else { (PLAIN, "") };
+    (format!("{name}-{what}"), secure)
+}
+
 /// Returns the secret that a browser carries; nothing if it carries none of ours, or two, of which one
 /// was put there by somebody else.
 pub(super) fn read(app: &App, headers: &HeaderMap) -> Option<BrowserToken> {

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::form::Form;
 use super::page::Message;
-use super::sign_in;
 use super::visit::Visit;
 use super::wrong::Wrong;
+use super::{onward, sign_in};
 use crate::app::{App, Ctx};
 use crate::kernel::EmailAddress;
 use crate::problem::Problem;
@@ -57,7 +57,8 @@ pub(super) async fn send(
         reference: None,
         next: Some(sign_in::next(&app, &visit)),
     };
-    Ok(app.pages.tell(StatusCode::ACCEPTED, &visit, &message))
+    let page = app.pages.tell(StatusCode::ACCEPTED, &visit, &message);
+    Ok(onward::remember(&app, &visit, page))
 }
 
 fn show(

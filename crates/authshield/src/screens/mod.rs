@@ -5,6 +5,7 @@
 //! GET  /sign-in, POST                   ─ login::log_in::<Cookie>
 //! POST /sign-in/passkey                 ─ passkeys::sign_in::<Cookie>
 //! POST /sign-in/second-factor, /enrol   ─ second_factor::verify, confirm_enrolment
+//! GET  /sign-in/continue                 ─ federation::hand_over: back to the application that asked
 //! POST /sign-out                        ─ sessions::log_out
 //! GET  /register, POST                  ─ registration::register
 //! GET  /forgot-password, POST           ─ recovery::forgot
@@ -38,6 +39,7 @@ mod form;
 mod home;
 mod link;
 mod not_me;
+mod onward;
 mod page;
 mod passkey;
 mod passkeys;
@@ -66,8 +68,8 @@ use crate::app::App;
 use crate::frame;
 use crate::limits::Rule;
 use crate::limits::rules::{
-    LOGIN_PER_CLIENT, MAIL_PER_CLIENT, PASSKEY_PER_CLIENT, REDEEM_PER_CLIENT, REGISTER_PER_CLIENT,
-    SECOND_FACTOR_PER_CLIENT,
+    FEDERATION_PER_CLIENT, LOGIN_PER_CLIENT, MAIL_PER_CLIENT, PASSKEY_PER_CLIENT,
+    REDEEM_PER_CLIENT, REGISTER_PER_CLIENT, SECOND_FACTOR_PER_CLIENT,
 };
 
 /// Returns every page.
@@ -135,6 +137,7 @@ fn people(app: &App) -> Router<App> {
             get(second_factor::anew)
                 .merge(post(passkey::sign_in).layer(limited(&PASSKEY_PER_CLIENT))),
         )
+        .route(onward::PATH, get(onward::go).layer(limited(&FEDERATION_PER_CLIENT)))
         .route(sign_in::RESEND, post(sign_in::resend).layer(limited(&MAIL_PER_CLIENT)))
         .route(sign_in::SIGN_OUT, post(sign_in::sign_out))
         .route(

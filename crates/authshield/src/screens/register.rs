@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::form::Form;
 use super::page::Message;
 use super::setup::{Fields, parse};
-use super::sign_in;
 use super::visit::Visit;
 use super::wrong::Wrong;
+use super::{onward, sign_in};
 use crate::app::{App, Ctx};
 use crate::kernel::EmailAddress;
 use crate::problem::{Code, Problem};
@@ -124,5 +124,5 @@ pub(super) fn mailed(app: &App, visit: &Visit, email: &EmailAddress) -> Response
         reference: None,
         next: Some(sign_in::next(app, visit)),
     };
-    app.pages.tell(StatusCode::ACCEPTED, visit, &message)
+    onward::remember(app, visit, app.pages.tell(StatusCode::ACCEPTED, visit, &message))
 }

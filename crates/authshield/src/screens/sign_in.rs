@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use minijinja::context;
+use minijinja::{Value, context};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::page::{Message, Next, with_passkeys};
 use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, forgot, passkey, register, second_factor};
+use super::{cookie, forgot, onward, passkey, register, second_factor};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::kernel::EmailAddress;
@@ -20,7 +20,7 @@ use crate::login::{self, LoginError, Refusal};
 use crate::problem::Problem;
 use crate::telemetry::to_the_end;
 use crate::verification::{self, VerifyError};
-use crate::{browser, sessions};
+use crate::{browser, federation, sessions};
 
 pub(super) const PATH: &str = "/sign-in";
 /// Where the form is sent to that asks for another verification mail.
@@ -33,12 +33,27 @@ pub(super) fn next(app: &App, visit: &Visit) -> Next {
     Next { link, words }
 }
 
-/// Shows the form; who is signed in goes on to the account.
-pub(super) async fn ask(State(app): State<App>, visit: Visit, who: Option<SignedIn>) -> Response {
-    if who.is_some() {
-        return signed_in::to(&visit.action(&app, account::PATH));
+/// Shows the form; who is signed in goes on to the account, or back to the application that sent them, unless
+/// that was too long ago for it.
+pub(super) async fn ask(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    who: Option<SignedIn>,
+) -> Result<Response, Problem> {
+    if let Some(why) = visit.refused {
+        return Ok(onward::refuse(&app, &visit, why));
     }
-    show(&app, &visit, "", None, false, &Wrong::nothing())
+    let goes_on = match (&who, &visit.wish) {
+        (Some(SignedIn(browser)), Some(wish)) => {
+            federation::is_young(&app, &ctx, &browser.caller, wish).await?
+        }
+        (who, _) => who.is_some(),
+    };
+    if goes_on {
+        return Ok(signed_in::to(&visit.onward(&app)));
+    }
+    Ok(show(&app, &visit, "", None, false, &Wrong::nothing()))
 }
 
 /// What the form sends.
@@ -71,7 +86,7 @@ pub(super) async fn sign_in(
         );
     let error = match outcome.await {
         Ok(cookie) => {
-            let response = signed_in::to(&visit.action(&app, account::PATH));
+            let response = signed_in::to(&visit.onward(&app));
             return signed_in::enter(&app, &ctx, before, &cookie, response).await;
         }
         Err(error) => error,
@@ -127,9 +142,25 @@ fn show(
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),
         passkey => button.shown(),
+        providers => providers(app, visit),
     };
     let page = app.pages.show(wrong.status(), "sign-in.html", visit, context);
     wrong.mark(app, with_passkeys(page))
+}
+
+/// Returns the doors to the providers, from where one comes back to the application that sent the browser.
+fn providers(app: &App, visit: &Visit) -> Vec<Value> {
+    let Some(wish) = &visit.wish else { return Vec::new() };
+    let base = app.pages.base();
+    app.providers
+        .all()
+        .iter()
+        .map(|provider| {
+            let name = provider.name();
+            let link = format!("{base}/api/v1/auth/oauth/{name}?{}", onward::write(wish));
+            context! { link, name }
+        })
+        .collect()
 }
 
 /// The address that another mail is sent to.

@@ -8,7 +8,9 @@ use axum::http::{HeaderMap, Uri, header};
 use url::form_urlencoded;
 
 use super::page::Pages;
+use super::{account, onward};
 use crate::app::App;
+use crate::federation::{Wish, WishRefused};
 use crate::kernel::LinkToken;
 
 /// What a request for a page says about its reader.
@@ -18,12 +20,21 @@ pub(super) struct Visit {
     pub(super) token: Option<LinkToken>,
     /// Where the same page is, if it can be asked for again in another language.
     pub(super) again: Option<String>,
+    /// The application that somebody signs in for.
+    pub(super) wish: Option<Wish>,
+    /// Why it is none that we know.
+    pub(super) refused: Option<WishRefused>,
 }
 
 impl Visit {
     /// Somebody who reads a page that is in English only.
     pub(super) fn in_english() -> Self {
-        Self { language: "en", token: None, again: None }
+        Self::reading("en")
+    }
+
+    /// Somebody of whom nothing is known but what they read.
+    pub(super) fn reading(language: &'static str) -> Self {
+        Self { language, token: None, again: None, wish: None, refused: None }
     }
 
     /// Keeps the language for the answer to a form, which cannot be asked for again.
@@ -31,9 +42,19 @@ impl Visit {
         Self { again: None, ..self }
     }
 
-    /// Returns where a form on `path` is sent, in the language that it is read in.
+    /// Returns where a form on `path` is sent, in the language that it is read in; the application comes along.
     pub(super) fn action(&self, app: &App, path: &str) -> String {
-        format!("{}{path}?lang={}", app.pages.base(), self.language)
+        let mut address = format!("{}{path}?lang={}", app.pages.base(), self.language);
+        if let Some(wish) = &self.wish {
+            address.push('&');
+            address.push_str(&onward::write(wish));
+        }
+        address
+    }
+
+    /// Returns where somebody goes who is signed in now: back to the application, or to the account.
+    pub(super) fn onward(&self, app: &App) -> String {
+        self.action(app, if self.wish.is_some() { onward::PATH } else { account::PATH })
     }
 }
 
@@ -55,7 +76,16 @@ impl FromRequestParts<App> for Visit {
             again.push('&');
         }
         let language = language(&app.pages, &parts.uri, &parts.headers);
-        Ok(Self { language, token, again: Some(again) })
+        let (wish, refused) = match onward::read(app, query) {
+            Ok(None) => (onward::remembered(app, parts), None),
+            Ok(wish) => (wish, None),
+            Err(refused) => (None, Some(refused)),
+        };
+        if let Some(wish) = wish.as_ref().filter(|_| token.is_none()) {
+            again.push_str(&onward::write(wish));
+            again.push('&');
+        }
+        Ok(Self { language, token, again: Some(again), wish, refused })
     }
 }
 

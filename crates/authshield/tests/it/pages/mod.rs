@@ -2,6 +2,7 @@
 
 mod account;
 mod forms;
+mod onward;
 mod passkeys;
 
 use std::time::Duration;
