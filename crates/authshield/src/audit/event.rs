@@ -184,6 +184,15 @@ pub enum Event {
         /// How it was signed in, and how it was proved since (RFC 8176).
         amr: Vec<String>,
     },
+    /// Somebody who signed in on our pages was sent back to an application, with a code for it.
+    SignInHandedOver {
+        /// The account.
+        user: UserId,
+        /// The session of the browser.
+        session: SessionId,
+        /// The application, by its address.
+        application: String,
+    },
     /// So many passwords were wrong that an account is locked for a while.
     AccountLocked {
         /// The account, if one has the address.

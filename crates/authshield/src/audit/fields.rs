@@ -112,6 +112,7 @@ impl Event {
             }
             Self::LoginSucceeded { user, session, .. }
             | Self::SteppedUp { user, session, .. }
+            | Self::SignInHandedOver { user, session, .. }
             | Self::RefreshRotated { user, session, .. }
             | Self::RefreshReused { user, session, .. }
             | Self::Logout { user, session } => Subject {
@@ -178,6 +179,7 @@ impl Event {
                 json!({ "amr": amr, "new_device": new_device })
             }
             Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::SignInHandedOver { application, .. } => json!({ "application": application }),
             Self::AccountSecured { sessions, done, .. } => {
                 json!({ "sessions": sessions, "done": done })
             }

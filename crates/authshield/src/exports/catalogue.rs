@@ -86,9 +86,11 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" | "MAGIC_LINK_REFUSED"
         | "CAPTCHA_REFUSED" => ((AUTHENTICATION, 1), ("authentication", "start"), 4, false),
         "LOGOUT" | "SESSION_REVOKED" => ((AUTHENTICATION, 2), ("authentication", "end"), 1, true),
-        "REFRESH_ROTATED" | "SECOND_FACTOR_ASKED" | "STEPPED_UP" | "MAGIC_LINK_REQUESTED" => {
-            ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true)
-        }
+        "REFRESH_ROTATED"
+        | "SECOND_FACTOR_ASKED"
+        | "STEPPED_UP"
+        | "SIGN_IN_HANDED_OVER"
+        | "MAGIC_LINK_REQUESTED" => ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true),
         "RECOVERY_CODE_USED" | "BREACHED_PASSWORD_USED" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, true)
         }
