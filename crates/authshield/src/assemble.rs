@@ -227,6 +227,23 @@ pub async fn assemble(
     Box::pin(put_together(config, world, store, metrics)).await
 }
 
+/// Returns why something cannot be made of the configuration, as far as that shows without a database.
+#[must_use]
+pub fn unusable(config: &Config) -> Vec<StartError> {
+    fn why<T>(made: Result<T, impl Into<StartError>>) -> Option<StartError> {
+        made.err().map(Into::into)
+    }
+    let all = [
+        why(Letterhead::from_config(config)),
+        why(Transport::from_config(config, None)),
+        why(Webhooks::from_config(config)),
+        why(Remote::from_config(config)),
+        why(Senders::from_config(config)),
+        why(Providers::from_config(config)),
+    ];
+    all.into_iter().flatten().collect()
+}
+
 async fn put_together(
     config: Config,
     world: SharedWorld,

@@ -3,7 +3,10 @@
 //! Mounting a route and describing it are one act, so the description cannot fall behind. What
 //! stands in `public` needs no access token; everything else takes a `Caller` or a `Can<…>`.
 
+use std::sync::LazyLock;
+
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::Html;
@@ -75,7 +78,7 @@ macro_rules! group {
 /// network.
 #[expect(clippy::too_many_lines, reason = "one page: every route")]
 fn mount(
-    limited: impl Fn(&'static Rule, OpenApiRouter<App>) -> OpenApiRouter<App>,
+    limited: &dyn Fn(&'static Rule, OpenApiRouter<App>) -> OpenApiRouter<App>,
 ) -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Base::openapi())
         .merge(limited(&rules::REGISTER_PER_CLIENT, group!(registration::http::register)))
@@ -188,21 +191,19 @@ fn mount(
 /// Returns the description of every route; the same whatever the configuration.
 #[must_use]
 pub fn document() -> Document {
-    mount(|_, routes| routes).into_openapi()
+    mount(&|_, routes| routes).into_openapi()
 }
 
 /// Returns the public service: every route behind the frame.
 pub fn public(app: &App) -> Router {
-    let limited = |rule, routes: OpenApiRouter<App>| {
+    let limited = |rule: &'static Rule, routes: OpenApiRouter<App>| {
         routes.route_layer(from_fn_with_state((app.clone(), rule), frame::limited))
     };
-    let (api, document) = mount(limited).split_for_parts();
-    let mut routes = api.merge(screens::routes(app));
+    let mut routes = Router::from(mount(&limited)).merge(screens::routes(app));
     // Only for who has a key; to all others there is no such route, whatever the method.
     routes = routes.route(checks::PROBE, any(checks::probe));
     if app.config.docs.enabled {
-        routes =
-            routes.route("/openapi.json", get(move || std::future::ready(axum::Json(document))));
+        routes = routes.route("/openapi.json", get(openapi));
     }
     routes = routes
         .fallback(frame::no_route)
@@ -237,6 +238,14 @@ fn framed(routes: Router<App>, app: &App) -> Router {
         .layer(from_fn_with_state(app.metrics.clone(), request_line))
         .layer(from_fn_with_state(app.clone(), frame::identify))
         .with_state(app.clone())
+}
+
+/// The document in JSON, from the first time that somebody asks for it.
+async fn openapi() -> impl axum::response::IntoResponse {
+    static JSON: LazyLock<Bytes> = LazyLock::new(|| {
+        serde_json::to_vec(&document()).expect("a document of ours can be written").into()
+    });
+    ([(axum::http::header::CONTENT_TYPE, "application/json")], JSON.clone())
 }
 
 async fn metrics(

@@ -1,6 +1,6 @@
 //! The words of letters and pages, in every language we have.
 
-use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
@@ -45,10 +45,13 @@ pub(crate) const LANGUAGES: [Language; 4] =
 
 const FALLBACK: &str = "en";
 
-/// The words of every language.
-pub(crate) struct Words {
-    bundles: BTreeMap<&'static str, FluentBundle<FluentResource>>,
-}
+/// The words of every language; one is read when somebody speaks it first.
+pub(crate) struct Words([OnceLock<Bundle>; LANGUAGES.len()]);
+
+type Bundle = FluentBundle<FluentResource>;
+
+/// The one copy that letters and pages share.
+pub(crate) static WORDS: Words = Words([const { OnceLock::new() }; LANGUAGES.len()]);
 
 /// A word that no language has, or that wants something it was not given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,25 +65,26 @@ pub struct Speechless {
     pub why: String,
 }
 
+impl Language {
+    fn read(self) -> Bundle {
+        let id: LanguageIdentifier = self.tag.parse().expect("our own languages have ids");
+        let mut bundle = FluentBundle::new_concurrent(vec![id]);
+        // The marks would end up in subjects and in what people copy.
+        bundle.set_use_isolating(false);
+        for source in [self.words, self.problems] {
+            let resource = FluentResource::try_new(source.to_owned())
+                .expect("our own words are well formed; a test says so");
+            bundle.add_resource(resource).expect("our own words have one meaning each");
+        }
+        bundle
+    }
+}
+
 impl Words {
-    pub(crate) fn load() -> Self {
-        let bundles = LANGUAGES
-            .iter()
-            .map(|language| {
-                let id: LanguageIdentifier =
-                    language.tag.parse().expect("our own languages have ids");
-                let mut bundle = FluentBundle::new_concurrent(vec![id]);
-                // The marks would end up in subjects and in what people copy.
-                bundle.set_use_isolating(false);
-                for source in [language.words, language.problems] {
-                    let resource = FluentResource::try_new(source.to_owned())
-                        .expect("our own words are well formed; a test says so");
-                    bundle.add_resource(resource).expect("our own words have one meaning each");
-                }
-                (language.tag, bundle)
-            })
-            .collect();
-        Self { bundles }
+    fn of(&self, language: &str) -> Option<&Bundle> {
+        let (language, read) =
+            LANGUAGES.iter().zip(&self.0).find(|(known, _)| known.tag == language)?;
+        Some(read.get_or_init(|| language.read()))
     }
 
     /// Returns the language that serves `locale` best: `de-AT` is German; an unknown one gets the
@@ -92,12 +96,7 @@ impl Words {
     /// Returns our language for `locale`, if we have one.
     pub(crate) fn known(&self, locale: &str) -> Option<&'static str> {
         let wanted: LanguageIdentifier = locale.replace('_', "-").parse().ok()?;
-        self.languages().find(|language| wanted.language.as_str() == *language)
-    }
-
-    /// Returns every language.
-    pub(crate) fn languages(&self) -> impl Iterator<Item = &'static str> {
-        self.bundles.keys().copied()
+        LANGUAGES.iter().map(|language| language.tag).find(|tag| wanted.language.as_str() == *tag)
     }
 
     /// Says the words `id`, or those of its attribute: `verify_email.lead`.
@@ -112,7 +111,7 @@ impl Words {
             .split_once('.')
             .map_or((id, None), |(message, attribute)| (message, Some(attribute)));
         let found = [language, FALLBACK].into_iter().find_map(|language| {
-            let bundle = self.bundles.get(language)?;
+            let bundle = self.of(language)?;
             let message = bundle.get_message(message)?;
             let pattern = match attribute {
                 Some(attribute) => message.get_attribute(attribute)?.value(),
@@ -132,7 +131,7 @@ impl Words {
     /// Says what the problem with the code `wire` is and what it means, if `language` has words for
     /// that besides those that stand in English beside the code.
     pub(crate) fn explain(&self, language: &str, wire: &str) -> Option<(String, String)> {
-        let bundle = self.bundles.get(language)?;
+        let bundle = self.of(language)?;
         let message = bundle.get_message(&format!("problem-{wire}"))?;
         let say = |pattern| bundle.format_pattern(pattern, None, &mut Vec::new()).into_owned();
         Some((say(message.value()?), say(message.get_attribute("words")?.value())))
@@ -140,15 +139,15 @@ impl Words {
 
     /// Returns whether any language has the words `message.attribute`.
     pub(crate) fn has(&self, message: &str, attribute: &str) -> bool {
-        self.bundles[FALLBACK]
-            .get_message(message)
+        self.of(FALLBACK)
+            .and_then(|bundle| bundle.get_message(message))
             .is_some_and(|message| message.get_attribute(attribute).is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::problem::Code;
@@ -203,15 +202,14 @@ mod tests {
     /// The same words are code in every language, and no code is explained that there is not.
     #[test]
     fn every_problem_is_explained_in_every_language() {
-        let words = Words::load();
         let code = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         for Language { tag, problems, .. } in LANGUAGES {
             if tag == FALLBACK {
-                assert_eq!(words.explain(tag, Code::ALL[0].wire()), None);
+                assert_eq!(WORDS.explain(tag, Code::ALL[0].wire()), None);
                 continue;
             }
             for problem in Code::ALL {
-                let (title, explained) = words
+                let (title, explained) = WORDS
                     .explain(tag, problem.wire())
                     .unwrap_or_else(|| panic!("{} has no words in {tag}", problem.wire()));
                 assert!(!title.contains('`') && !title.ends_with('.'), "{title}");
@@ -226,11 +224,10 @@ mod tests {
 
     #[test]
     fn one_and_many_are_told_apart_in_every_language() {
-        let words = Words::load();
         let days = |tag, count: i64| {
             let mut args = FluentArgs::new();
             args.set("count", count);
-            words.say(tag, "span-days", &args).unwrap()
+            WORDS.say(tag, "span-days", &args).unwrap()
         };
         for Language { tag, .. } in LANGUAGES {
             assert!(days(tag, 3).starts_with("3 "), "{tag}");
@@ -242,7 +239,6 @@ mod tests {
 
     #[test]
     fn the_nearest_language_is_picked() {
-        let words = Words::load();
         for (locale, default, picked) in [
             ("de", "en", "de"),
             ("de-AT", "en", "de"),
@@ -255,15 +251,14 @@ mod tests {
             ("", "", "en"),
             ("../../etc", "de-DE", "de"),
         ] {
-            assert_eq!(words.pick(locale, default), picked, "{locale} {default}");
+            assert_eq!(WORDS.pick(locale, default), picked, "{locale} {default}");
         }
     }
 
     #[test]
     fn what_is_not_given_is_an_error() {
-        let words = Words::load();
-        let error = words.say("en", "verify_email", &FluentArgs::new()).unwrap_err();
+        let error = WORDS.say("en", "verify_email", &FluentArgs::new()).unwrap_err();
         assert!(error.why.contains("service"), "{error}");
-        assert!(words.say("en", "no_such", &FluentArgs::new()).is_err());
+        assert!(WORDS.say("en", "no_such", &FluentArgs::new()).is_err());
     }
 }

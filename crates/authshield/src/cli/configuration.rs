@@ -6,8 +6,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Failure, Global, context};
-use crate::config;
+use crate::assemble::unusable;
+use crate::config::{self, Loaded, Refused};
 use crate::installation::history::{self as starts, Start};
+use crate::problem::chain;
 
 /// What to do with the configuration.
 #[derive(Subcommand)]
@@ -53,7 +55,7 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
             if global.json {
                 return check_json(global);
             }
-            let loaded = context::configuration(global)?;
+            let loaded = accepted(global)?;
             for finding in &loaded.warnings {
                 eprintln!("{finding}");
             }
@@ -86,9 +88,19 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Reads the configuration and makes of it what needs nothing else: `serve` would refuse it there, too.
+fn accepted(global: &Global) -> Result<Loaded, Failure> {
+    let loaded = context::configuration(global)?;
+    let reasons: Vec<_> = unusable(&loaded.config).iter().map(|error| chain(error)).collect();
+    if reasons.is_empty() {
+        return Ok(loaded);
+    }
+    Err(Failure::Configuration(Refused::unusable(reasons, loaded.warnings)))
+}
+
 /// The verdict for programs; they get it on standard output whatever it is.
 fn check_json(global: &Global) -> Result<(), Failure> {
-    let (verdict, outcome) = match context::configuration(global) {
+    let (verdict, outcome) = match accepted(global) {
         Ok(loaded) => {
             (json!({ "accepted": true, "refusals": [], "warnings": loaded.warnings }), Ok(()))
         }

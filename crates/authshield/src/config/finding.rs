@@ -88,6 +88,13 @@ impl Refused {
         Self { refusals: vec![refusal], warnings: Vec::new() }
     }
 
+    /// Returns a refusal for each of `reasons`: what is well formed, and yet nothing can be made of it.
+    #[must_use]
+    pub fn unusable(reasons: Vec<String>, warnings: Vec<Finding>) -> Self {
+        let refusal = |reason| Finding::refusal("unusable", reason);
+        Self { refusals: reasons.into_iter().map(refusal).collect(), warnings }
+    }
+
     /// Returns every refusal and warning, the refusals first.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.refusals.iter().chain(&self.warnings)

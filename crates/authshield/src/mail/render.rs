@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::name;
 use crate::kernel::Timestamp;
-use crate::words::{Speechless, Words};
+use crate::words::{Speechless, WORDS};
 
 /// How many steps one template may take; ours take about two hundred.
 const FUEL: u64 = 20_000;
@@ -21,9 +21,8 @@ const TEXT: &str = "layout.txt";
 /// The layout for programs that show HTML; everything put into it is escaped.
 const HTML: &str = "layout.html";
 
-/// Words and layouts, loaded.
+/// Layouts, loaded.
 pub(super) struct Templates {
-    words: Words,
     layouts: Environment<'static>,
 }
 
@@ -85,12 +84,12 @@ impl Templates {
         ] {
             layouts.add_template(name, source).expect("our own layouts are well formed");
         }
-        Self { words: Words::load(), layouts }
+        Self { layouts }
     }
 
     /// Returns the language that letters in `locale` are written in.
     pub(super) fn language(&self, locale: &str, default: &str) -> &'static str {
-        self.words.pick(locale, default)
+        WORDS.pick(locale, default)
     }
 
     /// Puts a letter into words.
@@ -111,12 +110,12 @@ impl Templates {
         }
         let (unit, count) = in_words(draft.life);
         args.set("count", count);
-        let say = |id: &str, args: &FluentArgs<'_>| self.words.say(draft.language, id, args);
+        let say = |id: &str, args: &FluentArgs<'_>| WORDS.say(draft.language, id, args);
         let of = |attribute: &str| say(&format!("{}.{attribute}", draft.kind), &args);
 
         let subject = say(draft.kind, &args)?;
         let greeting = say(if name.is_some() { "greeting-name" } else { "greeting" }, &args)?;
-        let with_link = link.is_some() && self.words.has(draft.kind, "lead-link");
+        let with_link = link.is_some() && WORDS.has(draft.kind, "lead-link");
         let lead = of(if with_link { "lead-link" } else { "lead" })?;
         let action = if link.is_some() { Some(of("action")?) } else { None };
         let note = of("note")?;

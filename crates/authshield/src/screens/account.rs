@@ -18,7 +18,7 @@ use crate::kernel::{FullName, Locale, Place, SessionId, Timestamp};
 use crate::problem::{Code, Problem};
 use crate::second_factor::StepUp;
 use crate::sessions::{self, Session};
-use crate::words::{LANGUAGES, Language};
+use crate::words::{LANGUAGES, Language, WORDS};
 
 pub(super) const PATH: &str = "/account";
 pub(super) const PROFILE: &str = "/account/profile";
@@ -91,7 +91,7 @@ async fn show(
         Done::Deletion => "page-data.deletion",
         Done::Kept => "page-data.kept",
     });
-    let known = app.pages.words().known(user.locale.as_str());
+    let known = WORDS.known(user.locale.as_str());
     let languages: Vec<Value> = LANGUAGES
         .into_iter()
         .map(|Language { tag, name, .. }| context! { tag, name, chosen => known == Some(tag) })

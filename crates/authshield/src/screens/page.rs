@@ -1,7 +1,5 @@
 //! From a template and its words to an answer.
 
-use std::sync::Arc;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fluent_bundle::FluentArgs;
@@ -14,7 +12,7 @@ use super::assets::{ICON, PASSKEYS, STYLE};
 use super::visit::Visit;
 use crate::mail::Letterhead;
 use crate::problem::Problem;
-use crate::words::{LANGUAGES, Language, Words};
+use crate::words::{LANGUAGES, Language, WORDS};
 
 /// How many steps one page may take; the longest takes a few thousand.
 const FUEL: u64 = 100_000;
@@ -25,10 +23,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Templates and words of the pages.
+/// Templates of the pages.
 pub struct Pages {
     templates: Environment<'static>,
-    words: Arc<Words>,
     service: String,
     base: String,
     default_language: &'static str,
@@ -40,7 +37,6 @@ impl Pages {
     /// `issuer` is its public address: what is in front of its paths stands in front of ours.
     #[must_use]
     pub fn load(head: &Letterhead, issuer: &str) -> Self {
-        let words = Arc::new(Words::load());
         let path = url::Url::parse(issuer).map(|url| url.path().to_owned()).unwrap_or_default();
         let base = path.trim_end_matches('/').to_owned();
 
@@ -53,7 +49,7 @@ impl Pages {
         templates.add_global("style", STYLE.address(&base));
         templates.add_global("icon", ICON.address(&base));
         templates.add_global("passkeys_script", PASSKEYS.address(&base));
-        let (known, service, site) = (Arc::clone(&words), head.service.clone(), head.site.clone());
+        let (service, site) = (head.service.clone(), head.site.clone());
         templates.add_function("say", move |state: &State<'_, '_>, id: &str, named: Kwargs| {
             let language = state.lookup("language");
             let language = language.as_ref().and_then(Value::as_str).unwrap_or_default();
@@ -67,8 +63,8 @@ impl Pages {
                     None => args.set(name.to_owned(), value.to_string()),
                 }
             }
-            known
-                .say(known.pick(language, ""), id, &args)
+            WORDS
+                .say(WORDS.pick(language, ""), id, &args)
                 .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
         });
         for (name, source) in [
@@ -110,8 +106,8 @@ impl Pages {
         ] {
             templates.add_template(name, source).expect("our own templates are well formed");
         }
-        let default_language = words.pick(&head.default_locale, "");
-        Self { templates, words, service: head.service.clone(), base, default_language }
+        let default_language = WORDS.pick(&head.default_locale, "");
+        Self { templates, service: head.service.clone(), base, default_language }
     }
 
     /// Returns what stands in front of every path: nothing, or the path of the public address.
@@ -124,17 +120,13 @@ impl Pages {
         &self.service
     }
 
-    pub(super) fn words(&self) -> &Words {
-        &self.words
-    }
-
     pub(super) fn default_language(&self) -> &'static str {
         self.default_language
     }
 
     /// Says `id` with nothing filled in, or with what is `named`, in the language that serves `locale`.
     pub(crate) fn words_for(&self, locale: &str, id: &str, named: &[(&str, &str)]) -> String {
-        self.say_in(self.words.pick(locale, self.default_language), id, named)
+        self.say_in(WORDS.pick(locale, self.default_language), id, named)
     }
 
     /// The same, in the language of a visit.
@@ -150,7 +142,7 @@ impl Pages {
                 Err(_) => args.set(*name, *value),
             }
         }
-        self.words.say(language, id, &args).unwrap_or_else(|error| {
+        WORDS.say(language, id, &args).unwrap_or_else(|error| {
             tracing::error!(%error, "a page lacks words");
             id.to_owned()
         })

@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use minijinja::{Value, context};
 
-use super::page::{Message, Pages};
+use super::page::Message;
 use super::visit::{self, Visit};
 use crate::app::App;
 use crate::problem::{Code, Problem};
+use crate::words::WORDS;
 
 /// Lists every code.
 pub(super) async fn codes(State(app): State<App>, visit: Visit) -> Response {
-    let codes: Vec<Value> =
-        Code::ALL.iter().map(|code| describe(&app.pages, &visit, *code)).collect();
+    let codes: Vec<Value> = Code::ALL.iter().map(|code| describe(&visit, *code)).collect();
     app.pages.show(StatusCode::OK, "codes.html", &visit, context! { codes => codes })
 }
 
@@ -28,13 +28,13 @@ pub(super) async fn code(
     let Some(code) = Code::ALL.iter().find(|code| code.wire() == name.as_str()) else {
         return Err(crate::frame::no_route(uri).await);
     };
-    let context = context! { code => describe(&app.pages, &visit, *code) };
+    let context = context! { code => describe(&visit, *code) };
     Ok(app.pages.show(StatusCode::OK, "code.html", &visit, context))
 }
 
 /// What a page says of a code: in the reader's language, or in English, marked as such.
-fn describe(pages: &Pages, visit: &Visit, code: Code) -> Value {
-    let explained = pages.words().explain(visit.language, code.wire());
+fn describe(visit: &Visit, code: Code) -> Value {
+    let explained = WORDS.explain(visit.language, code.wire());
     let language = if explained.is_some() { visit.language } else { "en" };
     let (title, words) =
         explained.unwrap_or_else(|| (code.title().to_owned(), code.words().to_owned()));
@@ -133,17 +133,15 @@ mod tests {
     use fluent_bundle::FluentArgs;
 
     use super::*;
-    use crate::words::Words;
 
     #[test]
     fn every_problem_has_words_for_people() {
-        let known = Words::load();
         let mut args = FluentArgs::new();
         args.set("seconds", 1);
         for code in Code::ALL {
             let (title, lead) = words(*code);
             for id in [title, lead] {
-                known.say("en", id, &args).unwrap();
+                WORDS.say("en", id, &args).unwrap();
             }
         }
     }

@@ -12,6 +12,7 @@ use super::{account, cookie, onward};
 use crate::app::App;
 use crate::federation::{Wish, WishRefused};
 use crate::kernel::LinkToken;
+use crate::words::WORDS;
 
 /// What a request for a page says about its reader.
 pub(super) struct Visit {
@@ -61,7 +62,7 @@ impl Visit {
 
     /// Goes on with what went along elsewhere. It may be anybody's, so it is judged anew.
     pub(super) fn told(self, app: &App, query: &str) -> Self {
-        let language = asked_language(&app.pages, query.as_bytes()).unwrap_or(self.language);
+        let language = asked_language(query.as_bytes()).unwrap_or(self.language);
         let (wish, refused) = wish_of(onward::read(app, query.as_bytes()));
         Self { language, wish, refused, ..self }
     }
@@ -113,20 +114,20 @@ fn wish_of(read: Result<Option<Wish>, WishRefused>) -> (Option<Wish>, Option<Wis
 /// default of the service.
 pub(super) fn language(pages: &Pages, uri: &Uri, headers: &HeaderMap) -> &'static str {
     let query = uri.query().unwrap_or_default().as_bytes();
-    if let Some(language) = asked_language(pages, query) {
+    if let Some(language) = asked_language(query) {
         return language;
     }
     headers
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
-        .and_then(|wanted| preferred(wanted).find_map(|tag| pages.words().known(tag)))
+        .and_then(|wanted| preferred(wanted).find_map(|tag| WORDS.known(tag)))
         .unwrap_or_else(|| pages.default_language())
 }
 
-fn asked_language(pages: &Pages, query: &[u8]) -> Option<&'static str> {
+fn asked_language(query: &[u8]) -> Option<&'static str> {
     let mut asked = form_urlencoded::parse(query);
     let (_, wanted) = asked.find(|(name, _)| name == "lang")?;
-    pages.words().known(&wanted)
+    WORDS.known(&wanted)
 }
 
 /// Returns the tags of an `Accept-Language` field, the most wanted first.

@@ -241,6 +241,23 @@ async fn every_wrong_name_is_told_in_one_go_with_the_right_one() {
     assert_eq!(verdict["refusals"].as_array().map(Vec::len), Some(4), "{verdict}");
 }
 
+/// What is well formed and yet of no use is found before anything is opened, and all of it.
+#[tokio::test]
+async fn what_nothing_can_be_made_of_is_refused_by_the_check_already() {
+    let program = Program::embedded()
+        .set("smtp.host", "relay.example.com")
+        .set("smtp.ca_file", "nowhere.pem")
+        .set("mail.from", "post@example.com")
+        .set("export_webhook.url", "https://siem:hunter2hunter2@example.com/in")
+        .set("export_webhook.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let checked = program.run(&["config", "check"]).await;
+    assert_eq!(checked.status, Some(78), "{checked:?}");
+    for words in ["nowhere.pem", "export_webhook.url is not allowed"] {
+        assert!(checked.err.contains(words), "{words}: {checked:?}");
+    }
+    assert!(!checked.err.contains("hunter2") && !program.data().exists(), "{checked:?}");
+}
+
 #[tokio::test]
 async fn development_is_for_this_machine_alone() {
     let program = Program::embedded().set("listen", "0.0.0.0:39999");
