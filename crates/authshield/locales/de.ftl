@@ -379,6 +379,12 @@ page-passkeys = Passkeys
     .too-many = Es gibt so viele Passkeys, wie es geben darf. Entfernen Sie einen, den Sie nicht mehr verwenden.
     .last = Dieser Passkey ist der einzige Weg in Ihr Konto. Setzen Sie zuerst ein Passwort, oder fügen Sie einen weiteren hinzu.
 
+page-onward = Sie sind angemeldet
+    .lead = Es geht zurück zu { $host }.
+    .action = Weiter
+    .refused = Diese Anwendung ist hier nicht bekannt
+    .refused-lead = Die Adresse, zu der sie zurückkehren will, gehört nicht zu den erlaubten, darum wird niemand dorthin geschickt. Bitte sagen Sie es denen, die die Anwendung betreiben.
+
 page-activity = Was geschehen ist
     .lead = Wenn Sie etwas in dieser Liste nicht waren, ändern Sie Ihr Passwort.
     .operator = durch den Betreiber
@@ -476,6 +482,7 @@ activity-USER_CREATED = { -account } vom Betreiber eröffnet
 activity-SETUP_COMPLETED = Erster Administrator eingerichtet
 activity-EMAIL_VERIFIED = E-Mail-Adresse bestätigt
 activity-LOGIN_SUCCEEDED = Angemeldet
+activity-SIGN_IN_HANDED_OVER = Bei einer Anwendung angemeldet
 activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Anmeldung mit falschem Passwort
    *[other] Anmeldung abgelehnt

@@ -384,6 +384,12 @@ page-passkeys = Passkeys
     .too-many = There are as many passkeys as there may be. Remove one that you do not use any more.
     .last = This passkey is the only way into your { -account }. Set a password or add another one first.
 
+page-onward = You are signed in
+    .lead = You are taken back to { $host }.
+    .action = Go on
+    .refused = This application is not known here
+    .refused-lead = The address that it gave to come back to is not one of those that are allowed, so nobody is sent there. Please tell whoever runs the application.
+
 page-activity = What happened
     .lead = If something in this list was not you, change your password.
     .operator = by the operator
@@ -483,6 +489,7 @@ activity-USER_CREATED = Account opened by the operator
 activity-SETUP_COMPLETED = First administrator set up
 activity-EMAIL_VERIFIED = E-mail address confirmed
 activity-LOGIN_SUCCEEDED = Signed in
+activity-SIGN_IN_HANDED_OVER = Signed in to an application
 activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Sign-in with a wrong password
    *[other] Sign-in refused

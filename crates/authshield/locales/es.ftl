@@ -379,6 +379,12 @@ page-passkeys = Llaves de acceso
     .too-many = Hay tantas llaves de acceso como puede haber. Quite una que ya no use.
     .last = Esta llave de acceso es la única entrada a su { -account }. Antes, ponga una contraseña o añada otra.
 
+page-onward = Ha iniciado sesión
+    .lead = Vuelve a { $host }.
+    .action = Continuar
+    .refused = Esta aplicación no se conoce aquí
+    .refused-lead = La dirección a la que quiere volver no es una de las permitidas, así que no se envía a nadie allí. Dígaselo a quien administra la aplicación.
+
 page-activity = Qué ha ocurrido
     .lead = Si algo de esta lista no lo ha hecho usted, cambie su contraseña.
     .operator = por el administrador
@@ -476,6 +482,7 @@ activity-USER_CREATED = Cuenta abierta por el administrador
 activity-SETUP_COMPLETED = Primer administrador creado
 activity-EMAIL_VERIFIED = Dirección de correo confirmada
 activity-LOGIN_SUCCEEDED = Sesión iniciada
+activity-SIGN_IN_HANDED_OVER = Sesión iniciada en una aplicación
 activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Inicio de sesión con una contraseña incorrecta
    *[other] Inicio de sesión rechazado

@@ -379,6 +379,12 @@ page-passkeys = Clés d’accès
     .too-many = Il y a autant de clés d’accès qu’il peut y en avoir. Supprimez-en une que vous n’utilisez plus.
     .last = Cette clé d’accès est la seule entrée de votre { -account }. Choisissez d’abord un mot de passe, ou ajoutez-en une autre.
 
+page-onward = Vous êtes connecté
+    .lead = Vous retournez à { $host }.
+    .action = Continuer
+    .refused = Cette application n’est pas connue ici
+    .refused-lead = L’adresse à laquelle elle veut revenir n’est pas une de celles qui sont autorisées, donc personne n’y est envoyé. Dites-le à la personne qui administre l’application.
+
 page-activity = Ce qui s’est passé
     .lead = Si quelque chose dans cette liste n’était pas de vous, changez votre mot de passe.
     .operator = par l’administrateur
@@ -476,6 +482,7 @@ activity-USER_CREATED = Compte ouvert par l’administrateur
 activity-SETUP_COMPLETED = Premier administrateur créé
 activity-EMAIL_VERIFIED = Adresse e-mail confirmée
 activity-LOGIN_SUCCEEDED = Connexion
+activity-SIGN_IN_HANDED_OVER = Connexion à une application
 activity-LOGIN_FAILED = { $reason ->
     [wrong_password] Connexion avec un mot de passe erroné
    *[other] Connexion refusée

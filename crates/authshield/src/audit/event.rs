@@ -184,6 +184,15 @@ pub enum Event {
         /// How it was signed in, and how it was proved since (RFC 8176).
         amr: Vec<String>,
     },
+    /// Somebody who signed in on our pages was sent back to an application, with a code for it.
+    SignInHandedOver {
+        /// The account.
+        user: UserId,
+        /// The session of the browser.
+        session: SessionId,
+        /// The application, by its address.
+        application: String,
+    },
     /// So many passwords were wrong that an account is locked for a while.
     AccountLocked {
         /// The account, if one has the address.
@@ -231,6 +240,18 @@ pub enum Event {
         /// The address it was for.
         email: String,
         /// Why: `breached`.
+        reason: &'static str,
+        /// Where: `registration`, `setup`, `reset`, `change`, `command`.
+        at: &'static str,
+    },
+    /// A new password was taken, and the range API did not say whether it was stolen elsewhere; by the file, if there is
+    /// one, it was not.
+    BreachLookupFailed {
+        /// The account, where it is known whose it is.
+        user: Option<UserId>,
+        /// The address it was for.
+        email: String,
+        /// Why: `failed`, or `paused` within ten seconds after that.
         reason: &'static str,
         /// Where: `registration`, `setup`, `reset`, `change`, `command`.
         at: &'static str,

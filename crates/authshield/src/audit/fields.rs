@@ -30,6 +30,7 @@ impl Event {
             | Self::SignInAttackSeen { reason, .. }
             | Self::CaptchaRefused { reason, .. }
             | Self::PasswordRefused { reason, .. }
+            | Self::BreachLookupFailed { reason, .. }
             | Self::RiskSignal { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
@@ -63,6 +64,7 @@ impl Event {
             | Self::LoginFailed { user, email, .. }
             | Self::AccountLocked { user, email, .. }
             | Self::PasswordRefused { user, email, .. }
+            | Self::BreachLookupFailed { user, email, .. }
             | Self::MagicLinkRequested { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
@@ -110,6 +112,7 @@ impl Event {
             }
             Self::LoginSucceeded { user, session, .. }
             | Self::SteppedUp { user, session, .. }
+            | Self::SignInHandedOver { user, session, .. }
             | Self::RefreshRotated { user, session, .. }
             | Self::RefreshReused { user, session, .. }
             | Self::Logout { user, session } => Subject {
@@ -176,6 +179,7 @@ impl Event {
                 json!({ "amr": amr, "new_device": new_device })
             }
             Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
+            Self::SignInHandedOver { application, .. } => json!({ "application": application }),
             Self::AccountSecured { sessions, done, .. } => {
                 json!({ "sessions": sessions, "done": done })
             }
@@ -199,7 +203,9 @@ impl Event {
             Self::RiskSignal { action, outcome, signals, .. } => {
                 json!({ "action": action, "outcome": outcome, "signals": signals })
             }
-            Self::PasswordRefused { at, .. } => json!({ "at": at }),
+            Self::PasswordRefused { at, .. } | Self::BreachLookupFailed { at, .. } => {
+                json!({ "at": at })
+            }
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
                 json!({ "count": count })

@@ -199,7 +199,8 @@ pub async fn of_owner(
                          'RECOVERY_CODES_RENEWED', 'PASSKEY_ADDED', 'PASSKEY_REMOVED',
                           'PASSKEY_REFUSED', 'IDENTITY_LINKED', 'IDENTITY_REMOVED',
                           'FEDERATION_REFUSED', 'USER_DELETION_REQUESTED',
-                          'USER_DELETION_WITHDRAWN', 'DATA_EXPORTED', 'ACCOUNT_SECURED')
+                          'USER_DELETION_WITHDRAWN', 'DATA_EXPORTED', 'ACCOUNT_SECURED',
+                         'SIGN_IN_HANDED_OVER')
           ORDER BY id DESC LIMIT $3"
     ))
     .bind(owner)

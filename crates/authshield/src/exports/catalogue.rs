@@ -80,14 +80,17 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "RECOVERY_CODES_RENEWED"
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
         "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
+        "BREACH_LOOKUP_FAILED" => ((ACCOUNT, OTHER), ("iam", "info"), 3, true),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
         "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" | "MAGIC_LINK_REFUSED"
         | "CAPTCHA_REFUSED" => ((AUTHENTICATION, 1), ("authentication", "start"), 4, false),
         "LOGOUT" | "SESSION_REVOKED" => ((AUTHENTICATION, 2), ("authentication", "end"), 1, true),
-        "REFRESH_ROTATED" | "SECOND_FACTOR_ASKED" | "STEPPED_UP" | "MAGIC_LINK_REQUESTED" => {
-            ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true)
-        }
+        "REFRESH_ROTATED"
+        | "SECOND_FACTOR_ASKED"
+        | "STEPPED_UP"
+        | "SIGN_IN_HANDED_OVER"
+        | "MAGIC_LINK_REQUESTED" => ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true),
         "RECOVERY_CODE_USED" | "BREACHED_PASSWORD_USED" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, true)
         }

@@ -270,7 +270,7 @@ impl From<RedeemCode> for Redemption {
     }
 }
 
-/// Exchange the code of a sign-in at a provider for tokens.
+/// Exchange the code of a sign-in at a provider, or on our pages, for tokens.
 ///
 /// Where the account has a second factor, the answer is `AUTH_2FA_REQUIRED`, as after a password; go on with
 /// `POST /auth/2fa/verify`.

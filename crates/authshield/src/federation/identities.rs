@@ -2,9 +2,9 @@
 
 use onesql::Tx;
 
-use super::rules::Person;
+use super::rules::{Person, Vouched};
 use super::sql::{self, Identity};
-use super::{Redemption, take};
+use super::{Failure, Redemption, note, take};
 use crate::access::Caller;
 use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
@@ -55,7 +55,15 @@ pub async fn link(
     redemption: &Redemption,
 ) -> Result<Identity, IdentityError> {
     let mut tx = app.store.write().await?;
-    let taken = take(&mut tx, app, ctx, redemption).await?;
+    let taken = match take(&mut tx, app, ctx, redemption).await? {
+        Ok(Vouched::Person(person)) => Ok(person),
+        Ok(vouched @ Vouched::Entered(_)) => {
+            let failure = Failure { stage: "code", reason: "no_identity" };
+            note(&mut tx, app, ctx, vouched.by(), Some(caller.user.id), failure).await?;
+            Err(failure.reason)
+        }
+        Err(reason) => Err(reason),
+    };
     let person = match taken {
         Ok(person) => person,
         Err(reason) => {

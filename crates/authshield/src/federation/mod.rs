@@ -7,6 +7,7 @@
 //!     sql::take_state      for the first time?
 //!     Provider::vouch      code against ID token: signature and claims  (rules::judge, pure)
 //!     sql::vouch           a code of our own, for the application
+//! GET  /sign-in/continue                the same, from our own pages ─ handover.rs
 //! POST /auth/oauth/redeem               the application exchanges it ─ redeem
 //!     sql::redeem          once, in time, with the verifier of the application's challenge
 //!     account_of           whose identity is it?  (rules::arrive, pure)
@@ -25,6 +26,7 @@
 mod apple;
 mod flow;
 mod github;
+mod handover;
 pub mod http;
 mod identities;
 mod microsoft;
@@ -39,6 +41,7 @@ use axum::http::HeaderMap;
 use onesql::Tx;
 use url::Url;
 
+pub use handover::{WishRefused, accept, hand_over, is_young};
 pub use identities::{IdentityError, has_usable, link, list, remove, remove_all};
 pub use provider::{Failure, Provider, Providers, SetupError};
 pub use rules::Refusal;
@@ -54,7 +57,7 @@ use crate::second_factor::{self, Ticket};
 use crate::sessions::Carrier;
 use crate::{guessing, login};
 use flow::Flow;
-use rules::{Arrival, Person};
+use rules::{Arrival, Person, Vouched};
 
 /// Where browsers come back to our own pages, which are one more application.
 pub const OWN_RETURN: &str = "/sign-in/return";
@@ -84,6 +87,7 @@ pub enum BeginError {
 }
 
 /// What an application wants.
+#[derive(Debug, Clone)]
 pub struct Wish {
     /// Where the browser goes back to.
     pub return_to: String,
@@ -216,7 +220,8 @@ pub async fn come_back(
                 expires_at: ctx.now + CODE,
             };
             let mut tx = app.store.write().await?;
-            sql::vouch(&mut tx, flow::hash(&flow.state), code, person).await?;
+            let vouched = Vouched::Person(person);
+            sql::vouch(&mut tx, flow::hash(&flow.state), code, vouched).await?;
             tx.commit().await?;
             ("code", token.reveal().to_owned())
         }
@@ -230,7 +235,8 @@ pub async fn come_back(
             ("error", error.to_owned())
         }
     };
-    Ok(Journey { to: back(&flow, key, &value), cookies: vec![flow.no_cookie(app)] })
+    let to = back(&flow.return_to, flow.app_state.as_deref(), key, &value);
+    Ok(Journey { to, cookies: vec![flow.no_cookie(app)] })
 }
 
 /// Finds out whether this browser left for this provider, and comes back for the first time.
@@ -286,10 +292,10 @@ async fn vouched(
 }
 
 /// Returns the application's address with an answer.
-fn back(flow: &Flow, key: &str, value: &str) -> String {
-    let mut url = Url::parse(&flow.return_to).expect("the configuration names URLs");
+fn back(return_to: &str, state: Option<&str>, key: &str, value: &str) -> String {
+    let mut url = Url::parse(return_to).expect("the configuration names URLs");
     url.query_pairs_mut().append_pair(key, value);
-    if let Some(state) = &flow.app_state {
+    if let Some(state) = state {
         url.query_pairs_mut().append_pair("state", state);
     }
     url.into()
@@ -320,7 +326,7 @@ pub enum RedeemError {
     Store(#[from] onesql::Error),
 }
 
-/// Signs in for whom the provider vouched.
+/// Signs in for whom the provider vouched, or who signed in on our pages.
 pub async fn redeem<C: Carrier>(
     app: &App,
     ctx: &Ctx,
@@ -328,7 +334,8 @@ pub async fn redeem<C: Carrier>(
 ) -> Result<C, RedeemError> {
     let mut tx = app.store.write().await?;
     let person = match take(&mut tx, app, ctx, redemption).await? {
-        Ok(person) => person,
+        Ok(Vouched::Person(person)) => person,
+        Ok(Vouched::Entered(entered)) => return handover::enter(tx, app, ctx, &entered).await,
         Err(reason) => {
             tx.commit().await?;
             return Err(RedeemError::Invalid(reason));
@@ -353,16 +360,16 @@ async fn take(
     app: &App,
     ctx: &Ctx,
     redemption: &Redemption,
-) -> onesql::Result<Result<Person, &'static str>> {
+) -> onesql::Result<Result<Vouched, &'static str>> {
     let (provider, reason) = match &redemption.code {
         None => (String::new(), "malformed_code"),
         Some(code) => {
             let hash = code.hash(&app.secrets.token_hash).to_vec();
             match sql::redeem(tx, hash.clone(), ctx.now).await? {
-                Some((challenge, person)) if rules::fits(&redemption.verifier, &challenge) => {
-                    return Ok(Ok(person.0));
+                Some((challenge, vouched)) if rules::fits(&redemption.verifier, &challenge) => {
+                    return Ok(Ok(vouched.0));
                 }
-                Some((_, person)) => (person.0.provider, "wrong_verifier"),
+                Some((_, vouched)) => (vouched.0.by().to_owned(), "wrong_verifier"),
                 None => (String::new(), sql::why_not(tx, hash).await?),
             }
         }

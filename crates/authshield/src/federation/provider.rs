@@ -205,6 +205,12 @@ impl Provider {
         self.apple.is_some()
     }
 
+    /// Whether it can tell when somebody signed in there.
+    #[must_use]
+    pub fn tells_when(&self) -> bool {
+        self.settings.kind != OauthKind::Github
+    }
+
     /// Returns where a browser is sent, with PKCE (RFC 7636) and a nonce.
     pub(super) fn authorization(&self, place: &Place, flow: &Flow) -> String {
         let is_openid = self.settings.kind != OauthKind::Github;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::handover::{Entered, PAGES};
 use crate::accounts::User;
 use crate::kernel::EmailAddress;
 
@@ -59,6 +60,26 @@ pub(super) struct Person {
     pub(super) name: Option<String>,
     pub(super) locale: Option<String>,
     pub(super) auth_time: Option<i64>,
+}
+
+/// For whom a code stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Vouched {
+    /// Somebody for whom a provider vouched.
+    Person(Person),
+    /// Somebody who is signed in on our own pages.
+    Entered(Entered),
+}
+
+impl Vouched {
+    /// Returns who vouched.
+    pub(super) fn by(&self) -> &str {
+        match self {
+            Self::Person(person) => &person.provider,
+            Self::Entered(_) => PAGES,
+        }
+    }
 }
 
 /// Judges the claims of an ID token whose signature is right (OpenID Connect Core, 3.1.3.7). A claim of the

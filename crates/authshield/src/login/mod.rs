@@ -21,7 +21,7 @@ pub mod http;
 mod rules;
 
 use onesql::Tx;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 pub use rules::Refusal;
 
@@ -134,7 +134,7 @@ pub async fn log_in<C: Carrier>(
             Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
             _ => None,
         };
-        let is_stolen = app.passwords.breached().knows(password.expose_secret());
+        let is_stolen = passwords::is_stolen(app, ctx, password).await;
         match open(app, ctx, &attempt, judged, upgraded, is_stolen).await? {
             Opened::Session(carrier) => return Ok(*carrier),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),

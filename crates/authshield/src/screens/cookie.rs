@@ -1,5 +1,5 @@
-//! The cookies of a browser: the one that carries its session, and those that bind a sign-in by mail or at a provider
-//! to where it began.
+//! The cookies of a browser: the one that carries its session, those that bind a sign-in by mail or at a provider to
+//! where it began, and the one that remembers for which application that was.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ const SESSION: Name = Name("__Host-authshield", "authshield");
 const ASKER: Name = Name("__Host-authshield-mail", "authshield-mail");
 /// What fits the code with which a browser comes back from a provider.
 const VERIFIER: Name = Name("__Host-authshield-verifier", "authshield-verifier");
+/// The application that somebody signs in for, while they look into their mailbox.
+const RETURN: Name = Name("__Host-authshield-return", "authshield-return");
 
 fn is_https(app: &App) -> bool {
     app.config.public_url.scheme() == "https"
@@ -39,6 +41,11 @@ pub(super) fn read_asker(app: &App, headers: &HeaderMap) -> Option<AskerToken> {
 /// Returns what fits the code with which a browser comes back from a provider; it left last for that one.
 pub(super) fn verifier(app: &App, headers: &HeaderMap) -> Option<SecretString> {
     value(app, headers, &VERIFIER).map(SecretString::from)
+}
+
+/// Returns what a browser keeps of an application.
+pub(super) fn read_return<'h>(app: &App, headers: &'h HeaderMap) -> Option<&'h str> {
+    value(app, headers, &RETURN)
 }
 
 fn value<'h>(app: &App, headers: &'h HeaderMap, name: &Name) -> Option<&'h str> {
@@ -69,6 +76,16 @@ pub(super) fn give(app: &App, response: &mut Response, cookie: &Cookie) {
 pub(super) fn give_asker(app: &App, response: &mut Response, handle: &AskerToken, lasts: Duration) {
     let end = format!("; Max-Age={}", lasts.as_secs());
     set(app, response, &ASKER, handle.reveal(), &end);
+}
+
+/// Has a browser keep what an application wants.
+pub(super) fn give_return(app: &App, response: &mut Response, wish: &str, lasts: Duration) {
+    set(app, response, &RETURN, wish, &format!("; Max-Age={}", lasts.as_secs()));
+}
+
+/// Has it forget that.
+pub(super) fn take_return(app: &App, response: &mut Response) {
+    set(app, response, &RETURN, "", "; Max-Age=0");
 }
 
 /// Takes the cookie from a browser.

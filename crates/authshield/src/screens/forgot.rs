@@ -6,8 +6,8 @@ use axum::response::Response;
 
 use super::mail_form::{Filled, MailForm};
 use super::page::Message;
-use super::sign_in;
 use super::visit::Visit;
+use super::{onward, sign_in};
 use crate::app::{App, Ctx};
 use crate::captcha::CaptchaError;
 use crate::form::Form;
@@ -60,5 +60,6 @@ pub(super) async fn send(
         reference: None,
         next: Some(sign_in::next(&app, &visit)),
     };
-    Ok(app.pages.tell(StatusCode::ACCEPTED, &visit, &message))
+    let page = app.pages.tell(StatusCode::ACCEPTED, &visit, &message);
+    Ok(onward::remember(&app, &visit, page))
 }

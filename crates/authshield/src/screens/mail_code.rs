@@ -16,7 +16,7 @@ use super::page::{Message, Next};
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, second_factor, sign_in};
+use super::{cookie, onward, second_factor, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::captcha::CaptchaError;
@@ -38,14 +38,17 @@ pub(super) async fn ask(
     ctx: Ctx,
     visit: Visit,
     who: Option<SignedIn>,
-) -> Response {
-    if who.is_some() {
-        return signed_in::to(&visit.action(&app, account::PATH));
+) -> Result<Response, Problem> {
+    if let Some(why) = visit.refused {
+        return Ok(onward::refuse(&app, &visit, why));
+    }
+    if onward::is_in(&app, &ctx, &visit, who.as_ref()).await? {
+        return Ok(signed_in::to(&visit.onward(&app)));
     }
     if !magic_link::is_on(&app) {
-        return signed_in::to(&visit.action(&app, sign_in::PATH));
+        return Ok(signed_in::to(&visit.action(&app, sign_in::PATH)));
     }
-    FORM.ask(&app, &ctx, &visit)
+    Ok(FORM.ask(&app, &ctx, &visit))
 }
 
 /// Sends a mail, if there is somebody to get it; the answer tells nothing.
@@ -71,7 +74,7 @@ pub(super) async fn send(
         Ok(Asked { handle, lasts }) => {
             let mut response = signed_in::to(&visit.action(&app, CODE));
             cookie::give_asker(&app, &mut response, &handle, lasts);
-            Ok(response)
+            Ok(onward::remember(&app, &visit, response))
         }
         Err(AskError::Captcha(CaptchaError::Required(required))) => {
             Ok(FORM.captcha(&app, &visit, &typed, &required))
@@ -217,7 +220,7 @@ async fn enter(
     before: Option<SignedIn>,
     cookie: &Cookie,
 ) -> Result<Response, Problem> {
-    let response = signed_in::to(&visit.action(app, account::PATH));
+    let response = signed_in::to(&visit.onward(app));
     signed_in::enter(app, ctx, before, cookie, response).await
 }
 

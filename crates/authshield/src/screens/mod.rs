@@ -7,6 +7,7 @@
 //! GET  /sign-in/mail, POST, /mail/code, /sign-in/link    ─ magic_link::ask, redeem
 //! POST /sign-in/second-factor, /enrol   ─ second_factor::verify, confirm_enrolment
 //! GET  /sign-in/at/{provider}, /sign-in/return ─ federation::begin, redeem::<Cookie>
+//! GET  /sign-in/continue                ─ federation::hand_over: back to the application that asked
 //! POST /sign-out                        ─ sessions::log_out
 //! GET  /register, POST                  ─ registration::register
 //! GET  /forgot-password, POST           ─ recovery::forgot
@@ -45,6 +46,7 @@ mod lock;
 mod mail_code;
 mod mail_form;
 mod not_me;
+mod onward;
 mod page;
 mod passkey;
 mod passkeys;
@@ -151,6 +153,7 @@ fn people(app: &App) -> Router<App> {
             get(second_factor::anew)
                 .merge(post(passkey::sign_in).layer(limited(&PASSKEY_PER_CLIENT))),
         )
+        .route(onward::PATH, get(onward::go).layer(limited(&FEDERATION_PER_CLIENT)))
         .route(provider::LEAVE, get(provider::leave).layer(limited(&FEDERATION_PER_CLIENT)))
         .route(provider::RETURN, get(provider::come_back).layer(limited(&FEDERATION_PER_CLIENT)))
         .route(

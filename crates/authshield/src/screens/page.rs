@@ -93,6 +93,7 @@ impl Pages {
             ("forgot.html", include_str!("../../templates/screens/forgot.html")),
             ("place.html", include_str!("../../templates/screens/place.html")),
             ("account.html", include_str!("../../templates/screens/account.html")),
+            ("onward.html", include_str!("../../templates/screens/onward.html")),
             ("passkey.html", include_str!("../../templates/screens/passkey.html")),
             ("passkeys.html", include_str!("../../templates/screens/passkeys.html")),
             ("add-passkey.html", include_str!("../../templates/screens/add-passkey.html")),

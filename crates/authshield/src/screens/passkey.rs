@@ -8,10 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+use super::sign_in;
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::form::Form;
@@ -82,7 +82,7 @@ pub(super) async fn sign_in(
     let visit = visit.answered();
     let error = match passkeys::sign_in::<Cookie>(&app, &ctx, &credential.0.into()).await {
         Ok(cookie) => {
-            let response = signed_in::to(&visit.action(&app, account::PATH));
+            let response = signed_in::to(&visit.onward(&app));
             return signed_in::enter(&app, &ctx, before, &cookie, response).await;
         }
         Err(error) => error,

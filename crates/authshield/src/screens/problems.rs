@@ -67,7 +67,7 @@ impl Reader {
         }
         (super::is_form(path) || asks_for_a_page(request.headers())).then(|| {
             let language = visit::language(&app.pages, request.uri(), request.headers());
-            Self(Visit { language, token: None, again: None })
+            Self(Visit::reading(language))
         })
     }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, cookie, second_factor, sign_in};
+use super::{cookie, second_factor, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::federation::{self, BeginError, RedeemError, Redemption, Refusal, Wish};
@@ -26,7 +26,8 @@ pub(super) const RETURN: &str = federation::OWN_RETURN;
 
 /// Returns the links to the providers, in words.
 pub(super) fn links(app: &App, visit: &Visit) -> Vec<Value> {
-    let providers = app.providers.all().iter();
+    let dated = visit.wish.as_ref().is_some_and(|wish| wish.max_age.is_some());
+    let providers = app.providers.all().iter().filter(|provider| !dated || provider.tells_when());
     let link = |provider: &federation::Provider| {
         let link = visit.action(app, &LEAVE.replace("{provider}", provider.name()));
         let words = app.pages.say(visit, "page-federation", &[("provider", provider.title())]);
@@ -47,9 +48,9 @@ pub(super) async fn leave(
     let wish = Wish {
         return_to: federation::own_return(&app),
         challenge,
-        // The language comes back; there is nothing else to know again.
-        state: Some(visit.language.to_owned()),
-        max_age: None,
+        // The language comes back, and the application that somebody signs in for.
+        state: Some(visit.query()),
+        max_age: visit.wish.as_ref().and_then(|wish| wish.max_age),
     };
     match federation::begin(&app, &ctx, &headers, &provider, wish).await {
         Ok(journey) => {
@@ -82,8 +83,7 @@ pub(super) async fn come_back(
     before: Option<SignedIn>,
     Query(Told { code, error, state }): Query<Told>,
 ) -> Result<Response, Problem> {
-    let language = state.and_then(|state| app.pages.words().known(&state));
-    let visit = Visit { language: language.unwrap_or(visit.language), ..visit.answered() };
+    let visit = visit.answered().told(&app, state.as_deref().unwrap_or_default());
     let mut response = if let Some(code) = code {
         let verifier = cookie::verifier(&app, &headers);
         let verifier = verifier.map(|verifier| verifier.expose_secret().to_owned());
@@ -93,7 +93,7 @@ pub(super) async fn come_back(
         };
         match federation::redeem::<Cookie>(&app, &ctx, &redemption).await {
             Ok(cookie) => {
-                let response = signed_in::to(&visit.action(&app, account::PATH));
+                let response = signed_in::to(&visit.onward(&app));
                 signed_in::enter(&app, &ctx, before, &cookie, response).await?
             }
             Err(RedeemError::SecondFactorDue(ticket)) => {

@@ -11,7 +11,7 @@ use super::page::Message;
 use super::setup::{Fields, parse};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{captcha, sign_in};
+use super::{captcha, onward, sign_in};
 use crate::app::{App, Ctx};
 use crate::captcha::{CaptchaError, Door, Required};
 use crate::form::Form;
@@ -145,5 +145,5 @@ pub(super) fn mailed(app: &App, visit: &Visit, email: &EmailAddress) -> Response
         reference: None,
         next: Some(sign_in::next(app, visit)),
     };
-    app.pages.tell(StatusCode::ACCEPTED, visit, &message)
+    onward::remember(app, visit, app.pages.tell(StatusCode::ACCEPTED, visit, &message))
 }

@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::page::{Message, with_our_script};
 use super::passkey::{self, Scripted};
+use super::sign_in;
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::form::Form;
@@ -82,7 +82,7 @@ pub(super) async fn verify(
     };
     match second_factor::verify::<Cookie>(&app, &ctx, token.as_ref(), &proof).await {
         Ok(cookie) => {
-            let response = signed_in::to(&visit.action(&app, account::PATH));
+            let response = signed_in::to(&visit.onward(&app));
             signed_in::enter(&app, &ctx, before, &cookie, response).await
         }
         Err(error) => {
@@ -121,7 +121,7 @@ pub(super) async fn confirm(
     let token = PendingToken::parse(ticket.expose_secret());
     match second_factor::confirm_enrolment::<Cookie>(&app, &ctx, token.as_ref(), &code).await {
         Ok((codes, cookie)) => {
-            let response = show_codes(&app, &visit, &codes, &visit.action(&app, account::PATH));
+            let response = show_codes(&app, &visit, &codes, &visit.onward(&app));
             signed_in::enter(&app, &ctx, before, &cookie, response).await
         }
         Err(error) => match (token, again(&app, &visit, error)?) {

@@ -12,7 +12,7 @@ use super::signed_in::{self, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
 use super::{
-    account, captcha, cookie, forgot, mail_code, passkey, provider, register, second_factor,
+    captcha, cookie, forgot, mail_code, onward, passkey, provider, register, second_factor,
 };
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
@@ -38,18 +38,22 @@ pub(super) fn next(app: &App, visit: &Visit) -> Next {
     Next { link, words }
 }
 
-/// Shows the form; who is signed in goes on to the account.
+/// Shows the form; who is signed in goes on to the account, or back to the application that sent them, unless
+/// that was too long ago for it.
 pub(super) async fn ask(
     State(app): State<App>,
     ctx: Ctx,
     visit: Visit,
     who: Option<SignedIn>,
-) -> Response {
-    if who.is_some() {
-        return signed_in::to(&visit.action(&app, account::PATH));
+) -> Result<Response, Problem> {
+    if let Some(why) = visit.refused {
+        return Ok(onward::refuse(&app, &visit, why));
+    }
+    if onward::is_in(&app, &ctx, &visit, who.as_ref()).await? {
+        return Ok(signed_in::to(&visit.onward(&app)));
     }
     let due = captcha::shown(&app, &ctx, door(&app), false);
-    show(&app, &visit, "", None, false, &Wrong::nothing(), due.as_ref())
+    Ok(show(&app, &visit, "", None, false, &Wrong::nothing(), due.as_ref()))
 }
 
 /// At which door the form stands: where nobody has a password, it asks for a mail.
@@ -91,7 +95,7 @@ pub(super) async fn sign_in(
     });
     let error = match outcome.await {
         Ok(cookie) => {
-            let response = signed_in::to(&visit.action(&app, account::PATH));
+            let response = signed_in::to(&visit.onward(&app));
             return signed_in::enter(&app, &ctx, before, &cookie, response).await;
         }
         Err(error) => error,

@@ -8,7 +8,9 @@ use axum::http::{HeaderMap, Uri, header};
 use url::form_urlencoded;
 
 use super::page::Pages;
+use super::{account, cookie, onward};
 use crate::app::App;
+use crate::federation::{Wish, WishRefused};
 use crate::kernel::LinkToken;
 
 /// What a request for a page says about its reader.
@@ -18,12 +20,23 @@ pub(super) struct Visit {
     pub(super) token: Option<LinkToken>,
     /// Where the same page is, if it can be asked for again in another language.
     pub(super) again: Option<String>,
+    /// The application that somebody signs in for.
+    pub(super) wish: Option<Wish>,
+    /// Why it is none that we know.
+    pub(super) refused: Option<WishRefused>,
+    /// Whether the browser keeps one for when a mail has come.
+    pub(super) keeps: bool,
 }
 
 impl Visit {
     /// Somebody who reads a page that is in English only.
     pub(super) fn in_english() -> Self {
-        Self { language: "en", token: None, again: None }
+        Self::reading("en")
+    }
+
+    /// Somebody of whom nothing is known but what they read.
+    pub(super) fn reading(language: &'static str) -> Self {
+        Self { language, token: None, again: None, wish: None, refused: None, keeps: false }
     }
 
     /// Keeps the language for the answer to a form, which cannot be asked for again.
@@ -31,9 +44,31 @@ impl Visit {
         Self { again: None, ..self }
     }
 
-    /// Returns where a form on `path` is sent, in the language that it is read in.
+    /// Returns where a form on `path` is sent, in the language that it is read in; the application comes along.
     pub(super) fn action(&self, app: &App, path: &str) -> String {
-        format!("{}{path}?lang={}", app.pages.base(), self.language)
+        format!("{}{path}?{}", app.pages.base(), self.query())
+    }
+
+    /// Returns what [`Self::told`] reads: the language, and the application.
+    pub(super) fn query(&self) -> String {
+        let mut query = format!("lang={}", self.language);
+        if let Some(wish) = &self.wish {
+            query.push('&');
+            query.push_str(&onward::write(wish));
+        }
+        query
+    }
+
+    /// Goes on with what went along elsewhere. It may be anybody's, so it is judged anew.
+    pub(super) fn told(self, app: &App, query: &str) -> Self {
+        let language = asked_language(&app.pages, query.as_bytes()).unwrap_or(self.language);
+        let (wish, refused) = wish_of(onward::read(app, query.as_bytes()));
+        Self { language, wish, refused, ..self }
+    }
+
+    /// Returns where somebody goes who is signed in now: back to the application, or to the account.
+    pub(super) fn onward(&self, app: &App) -> String {
+        self.action(app, if self.wish.is_some() { onward::PATH } else { account::PATH })
     }
 }
 
@@ -55,7 +90,22 @@ impl FromRequestParts<App> for Visit {
             again.push('&');
         }
         let language = language(&app.pages, &parts.uri, &parts.headers);
-        Ok(Self { language, token, again: Some(again) })
+        let (wish, refused) = wish_of(onward::read(app, query));
+        let kept = || refused.is_none().then(|| onward::remembered(app, parts)).flatten();
+        let wish = wish.or_else(kept);
+        if let Some(wish) = wish.as_ref().filter(|_| token.is_none()) {
+            again.push_str(&onward::write(wish));
+            again.push('&');
+        }
+        let keeps = cookie::read_return(app, &parts.headers).is_some();
+        Ok(Self { language, token, again: Some(again), wish, refused, keeps })
+    }
+}
+
+fn wish_of(read: Result<Option<Wish>, WishRefused>) -> (Option<Wish>, Option<WishRefused>) {
+    match read {
+        Ok(wish) => (wish, None),
+        Err(refused) => (None, Some(refused)),
     }
 }
 
@@ -63,8 +113,7 @@ impl FromRequestParts<App> for Visit {
 /// default of the service.
 pub(super) fn language(pages: &Pages, uri: &Uri, headers: &HeaderMap) -> &'static str {
     let query = uri.query().unwrap_or_default().as_bytes();
-    let asked = form_urlencoded::parse(query).find(|(name, _)| name == "lang");
-    if let Some(language) = asked.and_then(|(_, wanted)| pages.words().known(&wanted)) {
+    if let Some(language) = asked_language(pages, query) {
         return language;
     }
     headers
@@ -72,6 +121,12 @@ pub(super) fn language(pages: &Pages, uri: &Uri, headers: &HeaderMap) -> &'stati
         .and_then(|value| value.to_str().ok())
         .and_then(|wanted| preferred(wanted).find_map(|tag| pages.words().known(tag)))
         .unwrap_or_else(|| pages.default_language())
+}
+
+fn asked_language(pages: &Pages, query: &[u8]) -> Option<&'static str> {
+    let mut asked = form_urlencoded::parse(query);
+    let (_, wanted) = asked.find(|(name, _)| name == "lang")?;
+    pages.words().known(&wanted)
 }
 
 /// Returns the tags of an `Accept-Language` field, the most wanted first.

@@ -3,7 +3,9 @@
 use super::hostile::Behaviour;
 use super::refusals::{ann, last_refusal, start};
 use super::*;
+use crate::pages::onward::onward;
 use crate::second_factor;
+use crate::support::claims;
 
 const LEAVE: &str = "https://id.example.net/sign-in/at/acme?lang=de";
 const RETURN: &str = "https://id.example.net/sign-in/return";
@@ -28,6 +30,20 @@ async fn g01_who_signs_in_at_a_provider_on_our_pages_is_in_where_they_began_and_
     assert!(page.ok(200).text.contains("ann@example.org") && page.text.contains("lang=\"de\""));
     assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["__Host-authshield"]);
     assert!(app.events().await.contains(&"LOGIN_SUCCEEDED".to_owned()));
+
+    // For an application that sent the browser: it gets it back, with a code of our own and not of the provider's.
+    let wish = door("acme", &[]);
+    let leave = format!("{LEAVE}&{}", wish.split_once('?').unwrap().1);
+    let page = Browser::default().go(&app, &leave, "nowhere").await.unwrap_err();
+    let code = Told::read(&onward(&page)).code();
+    let pair = app.post(REDEEM, json!({ "code": code, "code_verifier": VERIFIER })).await;
+    assert_eq!(claims(&Person::from_pair(&pair.ok(200).body).access)["amr"], json!(["fed"]));
+    // Who forges what comes along sends nobody elsewhere; how old the sign-in may be is asked there.
+    let evil = leave.replace("app.example.net", "evil.example");
+    let page = Browser::default().go(&app, &evil, "nowhere").await.unwrap_err();
+    assert!(page.ok(200).text.contains("ann@example.org"), "{}", page.text);
+    let asked = Browser::default().ask(&app, &format!("{leave}&max_age=300")).await;
+    assert!(asked.header("location").contains("max_age=300"), "{asked:?}");
 
     // A code that another browser got signs nobody in here, and is spent.
     let mut other = Browser::default();

@@ -4,6 +4,7 @@ mod account;
 mod captcha;
 mod forms;
 mod mail_code;
+pub(crate) mod onward;
 mod passkeys;
 
 use std::time::Duration;
