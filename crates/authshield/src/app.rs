@@ -195,6 +195,21 @@ impl Ctx {
         Self(Arc::new(Context { now, request_id: "command".into(), client, device, world }))
     }
 
+    /// The same request, made for somebody else: their browser is at `ip` and calls itself `user_agent`.
+    #[must_use]
+    pub fn on_behalf_of(&self, ip: IpAddr, user_agent: Option<&str>) -> Self {
+        let (now, request_id) = (self.now, Arc::clone(&self.request_id));
+        let client = ClientAddress { ip, https: None };
+        let device = Device::from_user_agent(user_agent.unwrap_or_default());
+        Self(Arc::new(Context {
+            now,
+            request_id,
+            client,
+            device,
+            world: Arc::clone(&self.0.world),
+        }))
+    }
+
     /// Time and chance, to make ids and secrets.
     #[must_use]
     pub fn world(&self) -> &dyn World {

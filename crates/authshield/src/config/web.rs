@@ -112,7 +112,7 @@ settings! {
             fallback: Fallback::Always("10/1h"),
             example: "10/1h",
         }
-        /// Mails that strangers can cause, per recipient, whatever for.
+        /// Mails that strangers can cause, per recipient: those that prove an address, and those that let somebody in.
         mail_per_recipient: Rate {
             fallback: Fallback::Always("5/1h"),
             example: "5/1h",

@@ -14,7 +14,7 @@ use std::time::Duration;
 use onesql::Tx;
 use serde::{Deserialize, Serialize};
 
-use super::rules::{self, Vouched};
+use super::rules::{self, Stake, Vouched};
 use super::{CODE, Failure, RedeemError, Refusal, Wish, back, flow, note, sql};
 use crate::access::Caller;
 use crate::app::{App, Ctx};
@@ -87,7 +87,7 @@ pub async fn hand_over(
     let state = flow::hash(&flow::random(ctx.world()));
     let mut tx = app.store.write().await?;
     sql::take_state(&mut tx, state.clone(), ctx.now + CODE).await?;
-    sql::vouch(&mut tx, state, code, entered).await?;
+    sql::vouch(&mut tx, state, code, Stake::of(entered, ctx)).await?;
     let application = wish.return_to.clone();
     let handed_over = Event::SignInHandedOver { user, session, application };
     audit::record(&mut tx, app, ctx, &handed_over).await?;

@@ -138,7 +138,7 @@ pub struct BeginParams {
     #[serde(rename = "code_challenge_method")]
     #[param(rename = "code_challenge_method", inline)]
     _method: ChallengeMethod,
-    /// Comes back as it is; at most 512 characters.
+    /// Comes back as it is; at most 512 characters, none of them a control character.
     #[param(value_type = Option<String>, max_length = 512)]
     state: Option<State512>,
     /// How many seconds ago whoever it is may have signed in at the provider; it asks again then.
@@ -154,7 +154,12 @@ impl TryFrom<String> for State512 {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        if text.len() <= 512 { Ok(Self(text)) } else { Err("at most 512 characters") }
+        // A control character takes six in the cookie, and several cookies fit into the head of a request.
+        if text.len() <= 512 && !text.contains(char::is_control) {
+            Ok(Self(text))
+        } else {
+            Err("at most 512 characters, none of them a control character")
+        }
     }
 }
 

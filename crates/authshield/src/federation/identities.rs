@@ -55,7 +55,7 @@ pub async fn link(
     redemption: &Redemption,
 ) -> Result<Identity, IdentityError> {
     let mut tx = app.store.write().await?;
-    let taken = match take(&mut tx, app, ctx, redemption).await? {
+    let taken = match take(&mut tx, app, ctx, redemption).await?.map(|stake| stake.vouched) {
         Ok(Vouched::Person(person)) => Ok(person),
         Ok(vouched @ Vouched::Entered(_)) => {
             let failure = Failure { stage: "code", reason: "no_identity" };

@@ -57,7 +57,7 @@ use crate::second_factor::{self, Ticket};
 use crate::sessions::Carrier;
 use crate::{guessing, login};
 use flow::Flow;
-use rules::{Arrival, Person, Vouched};
+use rules::{Arrival, Person, Stake, Vouched};
 
 /// Where browsers come back to our own pages, which are one more application.
 pub const OWN_RETURN: &str = "/sign-in/return";
@@ -220,8 +220,8 @@ pub async fn come_back(
                 expires_at: ctx.now + CODE,
             };
             let mut tx = app.store.write().await?;
-            let vouched = Vouched::Person(person);
-            sql::vouch(&mut tx, flow::hash(&flow.state), code, vouched).await?;
+            let stake = Stake::of(Vouched::Person(person), ctx);
+            sql::vouch(&mut tx, flow::hash(&flow.state), code, stake).await?;
             tx.commit().await?;
             ("code", token.reveal().to_owned())
         }
@@ -333,13 +333,17 @@ pub async fn redeem<C: Carrier>(
     redemption: &Redemption,
 ) -> Result<C, RedeemError> {
     let mut tx = app.store.write().await?;
-    let person = match take(&mut tx, app, ctx, redemption).await? {
-        Ok(Vouched::Person(person)) => person,
-        Ok(Vouched::Entered(entered)) => return handover::enter(tx, app, ctx, &entered).await,
+    let stake = match take(&mut tx, app, ctx, redemption).await? {
+        Ok(stake) => stake,
         Err(reason) => {
             tx.commit().await?;
             return Err(RedeemError::Invalid(reason));
         }
+    };
+    let ctx = &stake.seen_from(ctx);
+    let person = match stake.vouched {
+        Vouched::Person(person) => person,
+        Vouched::Entered(entered) => return handover::enter(tx, app, ctx, &entered).await,
     };
     let (user, refusal) = match account_of(&mut tx, app, ctx, &person).await? {
         Ok(account) if account.user.disabled_at.is_some() => {
@@ -360,16 +364,16 @@ async fn take(
     app: &App,
     ctx: &Ctx,
     redemption: &Redemption,
-) -> onesql::Result<Result<Vouched, &'static str>> {
+) -> onesql::Result<Result<Stake, &'static str>> {
     let (provider, reason) = match &redemption.code {
         None => (String::new(), "malformed_code"),
         Some(code) => {
             let hash = code.hash(&app.secrets.token_hash).to_vec();
             match sql::redeem(tx, hash.clone(), ctx.now).await? {
-                Some((challenge, vouched)) if rules::fits(&redemption.verifier, &challenge) => {
-                    return Ok(Ok(vouched.0));
+                Some((challenge, stake)) if rules::fits(&redemption.verifier, &challenge) => {
+                    return Ok(Ok(stake.0));
                 }
-                Some((_, vouched)) => (vouched.0.by().to_owned(), "wrong_verifier"),
+                Some((_, stake)) => (stake.0.vouched.by().to_owned(), "wrong_verifier"),
                 None => (String::new(), sql::why_not(tx, hash).await?),
             }
         }

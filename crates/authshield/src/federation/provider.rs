@@ -27,9 +27,10 @@ use crate::kernel::Timestamp;
 const FRESH: Duration = Duration::from_hours(1);
 /// How long that is believed while the provider cannot be asked.
 const KEPT: Duration = Duration::from_hours(24);
-/// How long a provider that failed is not asked again where it is.
+/// How long a provider that failed is not asked again, beyond the time that it may take to answer: that is
+/// counted from when somebody asked.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long keys are not asked for again because of one that is not known.
+/// The same, because of a key that is not known.
 const KEYS_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why nobody can be sent to providers.
@@ -88,7 +89,8 @@ impl Providers {
                 _ => None,
             };
             let (client, guard, known) = (client.clone(), guard.clone(), Mutex::default());
-            all.push(Provider { settings, redirect_uri, apple, client, guard, known });
+            let patience = config.oauth.timeout;
+            all.push(Provider { settings, redirect_uri, apple, client, guard, patience, known });
         }
         Ok(Self(all))
     }
@@ -115,6 +117,8 @@ pub struct Provider {
     pub(super) apple: Option<Signer>,
     pub(super) client: Client,
     guard: Guard,
+    /// How long it may take to answer.
+    patience: Duration,
     known: Mutex<Known>,
 }
 
@@ -251,7 +255,7 @@ impl Provider {
             return Ok(Arc::clone(place));
         }
         if let Some((at, failure)) = known.failed
-            && now.since(at) < PAUSE
+            && now.since(at) < self.patience + PAUSE
         {
             return kept(known.place.as_ref(), now, failure);
         }
@@ -315,7 +319,7 @@ impl Provider {
         }
         // Who waited for somebody else's question does not ask it again.
         if let Some((at, reason)) = known.no_keys
-            && now.since(at) < if look_again { KEYS_PAUSE } else { PAUSE }
+            && now.since(at) < self.patience + if look_again { KEYS_PAUSE } else { PAUSE }
         {
             return kept(known.keys.as_ref(), now, reason);
         }

@@ -3,7 +3,7 @@
 use onesql::{Json, Result, Timestamp, Tx};
 use sqlx::FromRow;
 
-use super::rules::Vouched;
+use super::rules::Stake;
 use crate::kernel::{IdentityId, UserId};
 
 /// An account at a provider with which somebody signs in.
@@ -63,7 +63,7 @@ pub(super) async fn vouch(
     tx: &mut Tx,
     state_hash: Vec<u8>,
     code: Code,
-    vouched: Vouched,
+    stake: Stake,
 ) -> Result<u64> {
     tx.query(
         "UPDATE federated_sign_ins
@@ -74,7 +74,7 @@ pub(super) async fn vouch(
     .bind(code.hash)
     .bind(code.challenge)
     .bind(code.expires_at)
-    .bind(Json(vouched))
+    .bind(Json(stake))
     .execute()
     .await
 }
@@ -84,7 +84,7 @@ pub(super) async fn redeem(
     tx: &mut Tx,
     code_hash: Vec<u8>,
     now: Timestamp,
-) -> Result<Option<(String, Json<Vouched>)>> {
+) -> Result<Option<(String, Json<Stake>)>> {
     tx.query(
         "UPDATE federated_sign_ins SET redeemed_at = $2
          WHERE code_hash = $1 AND redeemed_at IS NULL AND code_expires_at > $2

@@ -10,6 +10,7 @@
 //! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
 //! codes        the same for the codes of sign-ins by mail
+//! mails        how many mails that let somebody in an address gets
 //! pattern      many accounts from one place: an event, and strangers there are slowed down
 //! ```
 //!
@@ -23,6 +24,7 @@
 //! with an owner sees that it is known (the guide to abuse says so).
 
 mod codes;
+mod mails;
 mod pattern;
 mod rules;
 mod sql;
@@ -32,6 +34,7 @@ use std::time::Duration;
 use onesql::Tx;
 
 pub use self::codes::{CodeCounted, CodeRefused, begin_code, code_was_right};
+pub use self::mails::spend_entry_mail;
 use self::pattern::Sighting;
 pub use self::pattern::{Patterns, SLOWED, neighbourhood};
 use self::rules::{Place, Refused, Who};

@@ -60,8 +60,9 @@ pub const FEDERATION_PER_CLIENT: Rule =
 pub const REGISTER_PER_CLIENT: Rule =
     Rule { name: "register-per-client", at_most: 10, within: HOUR };
 
-/// Mails that strangers can cause, per recipient: registration, verification and reset together.
-/// Nobody's mailbox is filled by us.
+/// Mails that strangers can cause, per recipient: those that prove an address (registration, verification, its
+/// change) together, and those that let somebody in (reset, sign-in) together. Nobody's mailbox is filled by
+/// us. [`crate::guessing::spend_entry_mail`] says where strangers do not count.
 pub const MAIL_PER_RECIPIENT: Rule = Rule { name: "mail-per-recipient", at_most: 5, within: HOUR };
 
 /// Mails that strangers can cause, per client, whoever the recipients.

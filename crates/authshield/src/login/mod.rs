@@ -138,12 +138,16 @@ pub async fn log_in<C: Carrier>(
         match open(app, ctx, &attempt, judged, upgraded, is_stolen).await? {
             Opened::Session(carrier) => return Ok(*carrier),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
-            Opened::Risky => return Err(refuse(app, ctx, tried, owner, Refusal::Risk).await?),
+            Opened::Risky => {
+                let refusal = waiting(app, ctx, email, password, Refusal::Risk).await?;
+                return Err(refuse(app, ctx, tried, owner, refusal).await?);
+            }
             Opened::Changed(now) => account = now.map(|now| *now),
         }
     }
     let owner = account.map(|account| account.user);
-    Err(refuse(app, ctx, tried, owner, Refusal::Changed).await?)
+    let refusal = waiting(app, ctx, email, password, Refusal::Changed).await?;
+    Err(refuse(app, ctx, tried, owner, refusal).await?)
 }
 
 /// How many hashes a sign-in costs: that of the account, and that of a registration which waits.
@@ -286,7 +290,9 @@ async fn waiting(
 ) -> Result<Refusal, LoginError> {
     let is_wrong =
         matches!(refusal, Refusal::EmailNotFound | Refusal::NoPasswordSet | Refusal::WrongPassword);
-    if is_wrong && registration::waits(app, ctx, email, password).await? {
+    // A right one whose answer is that to a wrong one takes as long.
+    let looks_wrong = is_wrong || matches!(refusal, Refusal::Risk | Refusal::Changed);
+    if looks_wrong && registration::waits(app, ctx, email, password).await? && is_wrong {
         return Ok(Refusal::EmailUnverified);
     }
     Ok(refusal)

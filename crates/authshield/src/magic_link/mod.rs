@@ -42,7 +42,6 @@ use crate::captcha::{self, CaptchaError, Door};
 use crate::guessing::{self, CodeRefused};
 use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, UserId};
 use crate::limits::Exceeded;
-use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links;
 use crate::login;
 use crate::mail::{self, Letter, Recipient};
@@ -106,8 +105,7 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     }
     let Wish { email, locale, former, captcha } = wish;
     captcha::pass(app, ctx, Door::Reset, &email, captcha.as_ref()).await?;
-    let spent = app.limits.spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now).await;
-    spent.map_err(AskError::Limited)?;
+    guessing::spend_entry_mail(app, ctx, &email).await?.map_err(AskError::Limited)?;
     let lasts = app.config.magic_link.ttl;
     let (handle, token) = (AskerToken::new(ctx.world()), LinkToken::new(ctx.world()));
     let mut bytes = [0; 8];

@@ -22,7 +22,6 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
-use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
 use crate::passwords::{self, Overloaded, Rejected, Weakness};
@@ -80,10 +79,7 @@ pub async fn forgot(
 ) -> Result<(), ResetError> {
     passwords::must_be_on(app)?;
     captcha::pass(app, ctx, Door::Reset, email, captcha).await?;
-    app.limits
-        .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
-        .await
-        .map_err(ResetError::Limited)?;
+    guessing::spend_entry_mail(app, ctx, email).await?.map_err(ResetError::Limited)?;
     let mut tx = app.store.write().await?;
     let user = accounts::hold_by_email(&mut tx, email).await?.map(|account| account.user);
     let reason = match &user {

@@ -4,7 +4,7 @@
 //! cookie of the browser that left, so another's code is worth nothing in it. It goes there by a link and not by
 //! a form: what a form may lead to is ourselves alone (CSP `form-action`).
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use minijinja::{Value, context};
@@ -15,7 +15,7 @@ use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
 use super::{cookie, second_factor, sign_in};
-use crate::app::{App, Ctx};
+use crate::app::{App, Ctx, Params};
 use crate::browser::Cookie;
 use crate::federation::{self, BeginError, RedeemError, Redemption, Refusal, Wish};
 use crate::kernel::FederationToken;
@@ -81,7 +81,7 @@ pub(super) async fn come_back(
     visit: Visit,
     headers: HeaderMap,
     before: Option<SignedIn>,
-    Query(Told { code, error, state }): Query<Told>,
+    Params(Told { code, error, state }): Params<Told>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered().told(&app, state.as_deref().unwrap_or_default());
     let mut response = if let Some(code) = code {

@@ -25,7 +25,7 @@ fn hashes(app: &TestApp) -> u64 {
 }
 
 /// Waits until so many hashes were done, and no more: they are counted a moment after the answer.
-async fn hashed(app: &TestApp, all: u64, what: &str) {
+pub(crate) async fn hashed(app: &TestApp, all: u64, what: &str) {
     let done = async || (hashes(app) >= all).then_some(());
     wait_until(what, Duration::from_secs(90), done).await;
     assert_eq!(hashes(app), all, "{what}");

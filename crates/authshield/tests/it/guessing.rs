@@ -58,6 +58,47 @@ async fn reset_from(app: &TestApp, from: &str, email: &str, password: &str) {
     app.send(request.header("x-forwarded-for", from).json(&body)).await.ok(204);
 }
 
+/// Anybody can ask for mails to an address, and a mailbox gets few: that keeps no owner out where she signed in
+/// before, and what a stranger can have without a captcha uses up nothing that lets in.
+///
+/// Attack: A05
+#[tokio::test]
+async fn a05_mails_that_strangers_ask_for_leave_an_owner_hers() {
+    let app = TestApp::with(&[PROXY, crate::magic_link::ON]).await;
+    app.open_account("ann@example.org").await;
+    log_in(&app, HOME, "ann@example.org", PASSWORD).await.ok(200);
+    let ask = async |from: &str, path: &str, email: &str| {
+        let request = app.request(Method::POST, path).header("x-forwarded-for", from);
+        app.send(request.json(&json!({ "email": email }))).await
+    };
+    let [resend, forgot, sign_in] = ["resend-verification", "forgot-password", "magic-link"]
+        .map(|name| format!("/api/v1/auth/{name}"));
+
+    // Both alike, whether or not there is somebody.
+    for email in ["ann@example.org", "nobody@example.org"] {
+        for n in 0..5 {
+            ask(&elsewhere(n), &resend, email).await.ok(202);
+        }
+        ask(&elsewhere(6), &resend, email).await.is(429, "RATE_LIMIT_EXCEEDED");
+        for n in 0..5 {
+            let path = if n % 2 == 0 { &forgot } else { &sign_in };
+            ask(&elsewhere(n), path, email).await.ok(202);
+        }
+        for path in [&forgot, &sign_in] {
+            ask(&elsewhere(7), path, email).await.is(429, "RATE_LIMIT_EXCEEDED");
+        }
+    }
+    for path in [&forgot, &sign_in] {
+        ask(HOME, path, "nobody@example.org").await.is(429, "RATE_LIMIT_EXCEEDED");
+        ask(HOME, path, "ann@example.org").await.ok(202);
+    }
+    // Her mailbox is not filled from there either.
+    for _ in 0..3 {
+        ask(HOME, &forgot, "ann@example.org").await.ok(202);
+    }
+    ask(HOME, &sign_in, "ann@example.org").await.is(429, "RATE_LIMIT_EXCEEDED");
+}
+
 /// The whole story of somebody who is guessed at: where she signed in before she still gets in, by mail from
 /// anywhere; she is told once; and an address that nobody has looks the same.
 ///

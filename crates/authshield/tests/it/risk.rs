@@ -12,6 +12,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::attacks::hashed;
 use crate::passkeys::{add, challenge};
 use crate::registration::{UNLIMITED, outside};
 use crate::second_factor::enable;
@@ -150,7 +151,10 @@ async fn a_sign_in_that_does_not_look_like_those_before_it_is_recorded_doubted_o
     let harsh = node(&harsh).await;
     harsh.advance(Duration::from_hours(24));
     let refused = try_from(&harsh, LONDON, CLEO, PASSWORD).await;
+    // Two hashes, as a wrong one costs: else time would tell which of a list of passwords is right.
+    hashed(&harsh, 2, "a right password that is refused").await;
     let wrong = try_from(&harsh, LONDON, CLEO, "four teapots in a dinghy").await;
+    hashed(&harsh, 4, "a wrong password").await;
     refused.is(401, "AUTH_INVALID_CREDENTIALS");
     assert_eq!(outside(&refused), outside(&wrong));
     assert_eq!(last(&harsh).await, (before + 1, "new_country refuse refused".to_owned()));

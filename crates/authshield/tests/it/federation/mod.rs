@@ -58,12 +58,14 @@ fn door(provider: &str, more: &[(&str, &str)]) -> String {
 #[derive(Default)]
 struct Browser {
     cookies: BTreeMap<String, String>,
+    /// Its address and what it calls itself, where a test is about that.
+    looks: Option<(&'static str, &'static str)>,
 }
 
 impl Browser {
     /// One in which somebody is known to the provider.
     fn of(who: &str) -> Self {
-        Self { cookies: BTreeMap::from([("who".to_owned(), who.to_owned())]) }
+        Self { cookies: BTreeMap::from([("who".to_owned(), who.to_owned())]), looks: None }
     }
 
     /// Asks for one address, of the service or of another.
@@ -74,7 +76,11 @@ impl Browser {
         let pairs = pairs.map(|(name, value)| format!("{name}={value}"));
         let cookies = pairs.collect::<Vec<_>>().join("; ");
         let reply = if let Some(path) = address.strip_prefix(PUBLIC) {
-            app.send(app.request(Method::GET, path).header(header::COOKIE, cookies)).await
+            let mut request = app.request(Method::GET, path).header(header::COOKIE, cookies);
+            if let Some((ip, agent)) = self.looks {
+                request = request.header("x-forwarded-for", ip).header(header::USER_AGENT, agent);
+            }
+            app.send(request).await
         } else {
             let answer = app.client.get(address).header(header::COOKIE, cookies).send().await;
             let answer = answer.unwrap();

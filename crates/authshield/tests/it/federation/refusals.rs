@@ -216,7 +216,7 @@ async fn g01_a_sign_in_ends_once_where_it_began_and_its_code_is_for_who_began_it
 
     // At once in eight tabs: one of them arrives.
     let tabs = (0..8).map(|_| {
-        let mut tab = Browser { cookies: kept.clone() };
+        let mut tab = Browser { cookies: kept.clone(), ..Browser::of("") };
         let app = &app;
         async move { tab.ask(app, back).await }
     });
@@ -350,7 +350,8 @@ async fn b01_to_b05_whoever_was_there_before_has_nothing_when_the_owner_comes() 
     assert_eq!(ids.len(), 1);
 }
 
-/// Rules of risk hold for who comes from a provider as for who has a password.
+/// Rules of risk hold for who comes from a provider as for who has a password: for their browser, and not for the
+/// server of the application that exchanges the code.
 #[tokio::test]
 async fn a_rule_of_risk_counts_for_who_comes_from_a_provider() {
     let hostile = Hostile::start().await;
@@ -369,17 +370,23 @@ async fn a_rule_of_risk_counts_for_who_comes_from_a_provider() {
     .await;
     authshield::chores::look_at_geoip(app.app.clone()).await;
     hostile.vouches_for(ann());
-    let redeem_from = async |ip: &str, agent: &str| {
-        let code = Browser::of("").sign_in(&app, "acme").await.code();
+    let enter_from = async |ip, agent| {
+        let mut browser = Browser { looks: Some((ip, agent)), ..Browser::of("") };
+        let code = browser.sign_in(&app, "acme").await.code();
         let request = app.request(Method::POST, REDEEM).json(&shown(&code));
-        let request = request.header("x-forwarded-for", ip).header(header::USER_AGENT, agent);
-        app.send(request).await
+        let request = request.header("x-forwarded-for", "216.160.83.56");
+        app.send(request.header(header::USER_AGENT, "axios/1.7")).await
     };
-    let home = redeem_from("89.160.20.128", "curl/8.5.0").await;
+    let home = enter_from("89.160.20.128", "curl/8.5.0").await;
     let ann = Person::from_pair(&home.ok(200).body);
-    redeem_from("81.2.69.160", "curl/8.5.0").await.is(400, "OAUTH_CODE_INVALID");
+    let sessions = app.get_as(&ann, "/api/v1/users/me/sessions").await;
+    assert!(
+        sessions.text.contains("89.160.20.128") && !sessions.text.contains("216."),
+        "{sessions:?}"
+    );
+    enter_from("81.2.69.160", "curl/8.5.0").await.is(400, "OAUTH_CODE_INVALID");
     assert_eq!(last_refusal(&app).await, "risk_refused");
     add_this(&app, &ann, SoftPasskey::new(PUBLIC)).await;
-    redeem_from("89.160.20.128", "curl/8.5.0").await.ok(200);
-    redeem_from("89.160.20.128", "Wget/1.21").await.is(403, "AUTH_2FA_REQUIRED");
+    enter_from("89.160.20.128", "curl/8.5.0").await.ok(200);
+    enter_from("89.160.20.128", "Wget/1.21").await.is(403, "AUTH_2FA_REQUIRED");
 }
