@@ -14,7 +14,8 @@ use std::time::Duration;
 use onesql::Tx;
 use serde::{Deserialize, Serialize};
 
-use super::rules::{self, Stake, Vouched};
+use super::rules::{self, Vouched};
+use super::stake::Stake;
 use super::{CODE, Failure, RedeemError, Refusal, Wish, back, flow, note, sql};
 use crate::access::Caller;
 use crate::app::{App, Ctx};

@@ -33,6 +33,7 @@ mod microsoft;
 mod provider;
 mod rules;
 mod sql;
+mod stake;
 mod wire;
 
 use std::time::Duration;
@@ -57,7 +58,8 @@ use crate::second_factor::{self, Ticket};
 use crate::sessions::Carrier;
 use crate::{guessing, login};
 use flow::Flow;
-use rules::{Arrival, Person, Stake, Vouched};
+use rules::{Arrival, Person, Vouched};
+use stake::Stake;
 
 /// Where browsers come back to our own pages, which are one more application.
 pub const OWN_RETURN: &str = "/sign-in/return";

@@ -3,7 +3,7 @@
 use onesql::{Json, Result, Timestamp, Tx};
 use sqlx::FromRow;
 
-use super::rules::Stake;
+use super::stake::Stake;
 use crate::kernel::{IdentityId, UserId};
 
 /// An account at a provider with which somebody signs in.

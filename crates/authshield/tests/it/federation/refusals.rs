@@ -379,7 +379,7 @@ async fn a_rule_of_risk_counts_for_who_comes_from_a_provider() {
     };
     let home = enter_from("89.160.20.128", "curl/8.5.0").await;
     let ann = Person::from_pair(&home.ok(200).body);
-    let sessions = app.get_as(&ann, "/api/v1/users/me/sessions").await;
+    let sessions = app.get_as(&ann, "/api/v1/sessions").await;
     assert!(
         sessions.text.contains("89.160.20.128") && !sessions.text.contains("216."),
         "{sessions:?}"
