@@ -43,6 +43,10 @@ sign_in = Bei { $service } anmelden
     .action = Anmelden
     .note = Code und Link öffnen nur etwas in dem Browser oder der App, die danach gefragt hat. Waren Sie es nicht, beachten Sie diese Nachricht nicht. Nennen Sie den Code niemandem, und geben Sie ihn auf keiner Seite ein, die Sie nicht selbst geöffnet haben.
 
+proof_code = Ihr Code für { $service }
+    .lead = jemand, hoffentlich Sie, will mit Ihrem { -account } bei { $service } etwas tun, das einen Nachweis braucht, oder meldet sich von dort an, wo es bisher nicht benutzt wurde. Geben Sie diesen Code ein, wo danach gefragt wird:
+    .note = Er gilt einige Minuten, und nur dort, wo danach gefragt wurde. Waren Sie es nicht, beachten Sie diese Nachricht nicht, und melden Sie sich in Ihrem { -account } überall sonst ab. Nennen Sie den Code niemandem, und geben Sie ihn auf keiner Seite ein, die Sie nicht selbst geöffnet haben.
+
 reset_password = Wählen Sie ein neues Passwort für { $service }
     .lead = jemand, hoffentlich Sie, hat ein neues Passwort für Ihr { -account } bei { $service } verlangt.
     .action = Neues Passwort wählen
@@ -236,6 +240,7 @@ page-mail-code = Sehen Sie in Ihr Postfach
     .rule = Die sechs Ziffern aus der E-Mail.
     .action = Anmelden
     .note = In der E-Mail steht auch ein Link, der in diesem Browser anmeldet. Kommt nichts an, prüfen Sie die Adresse und den Ordner für Spam.
+    .spam = Kommt nichts an, sehen Sie in den Ordner für Spam.
     .again = Noch eine E-Mail senden lassen
     .wrong = Dieser Code stimmt nicht. Bitte sehen Sie in die neueste E-Mail.
     .wait = Es gab zu viele falsche Codes. Bitte verwenden Sie den Link aus der E-Mail, in diesem Browser.
@@ -311,6 +316,9 @@ page-account = Ihr Konto
 page-prove = Zeigen Sie noch einmal, dass Sie es sind
     .lead = Was jetzt kommt, lässt sich nicht zurücknehmen oder würde Ihr Konto auf andere Weise öffnen.
     .anew = Hier gibt es nichts, was Sie zeigen können. Bitte melden Sie sich ab und wieder an, und kommen Sie dann zurück.
+    .mail-send = Einen Code per E-Mail senden
+    .mail-lead = Eine E-Mail mit einem Code ist an { $email } unterwegs. Kommt nichts an, sehen Sie in den Ordner für Spam.
+    .mail-over = Der Code ist zu alt, oder es gab zu viele Versuche. Bitte lassen Sie noch eine E-Mail senden.
 
 page-password = Passwort
     .current = Jetziges Passwort

@@ -48,6 +48,10 @@ sign_in = Sign in to { $service }
     .action = Sign in
     .note = Code and link open something only in the browser or app that asked for them. If it was not you, ignore this message. Tell nobody the code, and type it on no page that you did not open yourself.
 
+proof_code = Your code for { $service }
+    .lead = Somebody, we hope it was you, is about to do something with your { -account } at { $service } that needs a proof, or signs in from where it was not used before. Where that is asked for, type this code:
+    .note = It works for a few minutes, and only where it was asked for. If it was not you, ignore this message, and sign out everywhere else in your { -account }. Tell nobody the code, and type it on no page that you did not open yourself.
+
 reset_password = Choose a new password for { $service }
     .lead = Somebody, we hope it was you, asked for a new password for your { -account } at { $service }.
     .action = Choose a new password
@@ -241,6 +245,7 @@ page-mail-code = Look into your mailbox
     .rule = The six digits in the mail.
     .action = Sign in
     .note = The mail has a link, too, which signs in in this browser. If nothing comes, look at the address again, and into the folder for spam.
+    .spam = If nothing comes, look into the folder for spam.
     .again = Have another mail sent
     .wrong = This code is not right. Please look into the newest mail.
     .wait = There were too many wrong codes. Please use the link in the mail, in this browser.
@@ -316,6 +321,9 @@ page-account = Your { -account }
 page-prove = Show again that it is you
     .lead = What comes next cannot be taken back, or would open your { -account } in another way.
     .anew = There is nothing here that you can show. Please sign out and in again, then come back.
+    .mail-send = Send me a code by mail
+    .mail-lead = A mail with a code is on its way to { $email }. If nothing comes, look into the folder for spam.
+    .mail-over = The code is too old, or there were too many tries. Please have another mail sent.
 
 page-password = Password
     .current = Current password

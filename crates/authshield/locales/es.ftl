@@ -43,6 +43,10 @@ sign_in = Inicie sesión en { $service }
     .action = Iniciar sesión
     .note = El código y el enlace solo abren algo en el navegador o la aplicación que los pidió. Si no fue usted, ignore este mensaje. No diga el código a nadie ni lo escriba en una página que no haya abierto usted.
 
+proof_code = Su código para { $service }
+    .lead = Alguien, esperamos que usted, va a hacer con su { -account } en { $service } algo que requiere una prueba, o inicia sesión desde donde no se había usado. Escriba este código donde se le pida:
+    .note = Vale unos minutos y solo donde se pidió. Si no fue usted, ignore este mensaje y cierre las demás sesiones de su { -account }. No diga el código a nadie ni lo escriba en una página que no haya abierto usted.
+
 reset_password = Elija una contraseña nueva para { $service }
     .lead = Alguien, esperamos que usted, ha pedido una contraseña nueva para su { -account } en { $service }.
     .action = Elegir una contraseña nueva
@@ -236,6 +240,7 @@ page-mail-code = Mire su buzón
     .rule = Las seis cifras del mensaje.
     .action = Iniciar sesión
     .note = En el mensaje hay también un enlace, que inicia sesión en este navegador. Si no llega nada, revise la dirección y la carpeta de correo no deseado.
+    .spam = Si no llega nada, mire la carpeta de correo no deseado.
     .again = Pedir otro mensaje
     .wrong = Este código no es correcto. Mire el mensaje más reciente.
     .wait = Hubo demasiados códigos equivocados. Use el enlace del mensaje, en este navegador.
@@ -311,6 +316,9 @@ page-account = Su { -account }
 page-prove = Demuestre otra vez que es usted
     .lead = Lo que viene ahora no se puede deshacer, o abriría su { -account } de otra manera.
     .anew = Aquí no hay nada que pueda mostrar. Cierre la sesión, vuelva a iniciarla y regrese.
+    .mail-send = Enviarme un código por correo
+    .mail-lead = Un mensaje con un código está en camino a { $email }. Si no llega nada, mire la carpeta de correo no deseado.
+    .mail-over = El código es demasiado antiguo o hubo demasiados intentos. Pida otro mensaje.
 
 page-password = Contraseña
     .current = Contraseña actual

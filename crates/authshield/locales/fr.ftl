@@ -43,6 +43,10 @@ sign_in = Connectez-vous à { $service }
     .action = Se connecter
     .note = Le code et le lien n’ouvrent quelque chose que dans le navigateur ou l’application qui les a demandés. Si ce n’était pas vous, ignorez ce message. Ne communiquez le code à personne et ne le saisissez sur aucune page que vous n’avez pas ouverte vous-même.
 
+proof_code = Votre code pour { $service }
+    .lead = Quelqu’un (vous, nous l’espérons) s’apprête à faire avec votre { -account } chez { $service } quelque chose qui demande une preuve, ou se connecte depuis un endroit où il n’avait pas servi. Saisissez ce code là où il est demandé :
+    .note = Il vaut quelques minutes, et seulement là où il a été demandé. Si ce n’était pas vous, ignorez ce message et fermez les autres sessions de votre { -account }. Ne communiquez le code à personne et ne le saisissez sur aucune page que vous n’avez pas ouverte vous-même.
+
 reset_password = Choisissez un nouveau mot de passe pour { $service }
     .lead = Quelqu’un (vous, nous l’espérons) a demandé un nouveau mot de passe pour votre { -account } chez { $service }.
     .action = Choisir un nouveau mot de passe
@@ -236,6 +240,7 @@ page-mail-code = Regardez dans votre boîte
     .rule = Les six chiffres du message.
     .action = Se connecter
     .note = Le message contient aussi un lien, qui connecte dans ce navigateur. Si rien n’arrive, vérifiez l’adresse et le dossier des indésirables.
+    .spam = Si rien n’arrive, regardez dans le dossier des indésirables.
     .again = Demander un autre message
     .wrong = Ce code n’est pas le bon. Regardez dans le message le plus récent.
     .wait = Il y a eu trop de codes faux. Utilisez le lien du message, dans ce navigateur.
@@ -311,6 +316,9 @@ page-account = Votre { -account }
 page-prove = Montrez encore que c’est bien vous
     .lead = Ce qui suit ne peut pas être annulé, ou ouvrirait votre { -account } d’une autre façon.
     .anew = Il n’y a rien ici que vous puissiez montrer. Déconnectez-vous, reconnectez-vous, puis revenez.
+    .mail-send = M’envoyer un code par message
+    .mail-lead = Un message avec un code est en route vers { $email }. Si rien n’arrive, regardez dans le dossier des indésirables.
+    .mail-over = Le code est trop ancien, ou il y a eu trop d’essais. Demandez un autre message.
 
 page-password = Mot de passe
     .current = Mot de passe actuel

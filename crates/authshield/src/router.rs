@@ -104,6 +104,7 @@ fn mount(
             group!(
                 second_factor::http::verify_second_factor,
                 second_factor::http::ask_for_second_passkey,
+                second_factor::http::ask_for_mail_code,
                 second_factor::http::enrol_second_factor,
                 second_factor::http::confirm_enrolment
             ),
@@ -133,6 +134,7 @@ fn mount(
         .routes(routes!(second_factor::http::renew_recovery_codes))
         .routes(routes!(second_factor::http::step_up))
         .routes(routes!(second_factor::http::ask_for_passkey_again))
+        .routes(routes!(second_factor::http::ask_for_mail_code_again))
         .routes(routes!(captcha::http::captcha_challenge))
         .routes(routes!(tokens::http::refresh))
         .routes(routes!(sessions::http::log_out))

@@ -270,7 +270,7 @@ pub enum Event {
         reason: &'static str,
         /// What it asks for: `record`, `step_up`, `refuse`.
         action: &'static str,
-        /// What followed: `shadow` if rules do not count; else `recorded`, `second_factor_asked`, `proved` by a passkey,
+        /// What followed: `shadow` if rules do not count; else `recorded`, `second_factor_asked`, `mail_code_asked`, `proved` by a passkey,
         /// `no_second_factor`, `refused`.
         outcome: &'static str,
         /// All that speaks against it: each with its `rule`, and its numbers.

@@ -7,6 +7,7 @@ mod email_address;
 mod id;
 mod invisible;
 mod json;
+mod mail_code;
 mod page;
 mod person;
 mod recovery_code;
@@ -21,6 +22,7 @@ pub use id::{
     RequestId, SessionId, StartId, SuppressionId, UserId, WebhookId,
 };
 pub use json::sorted;
+pub use mail_code::MailCode;
 pub use onesql::Timestamp;
 pub use page::{Page, Paging, Place};
 pub use person::{FullName, Locale, NotALocale, NotAName};

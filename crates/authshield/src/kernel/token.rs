@@ -14,6 +14,7 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
+use super::MailCode;
 use crate::world::World;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -32,6 +33,17 @@ impl TokenHashKey {
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// Returns what is stored of a code that goes by mail to who shows once more who they are; `asked_by` is the
+    /// session or the ticket that it is for.
+    #[must_use]
+    pub fn of_proof_code(&self, asked_by: &[u8], code: &MailCode) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"authshield code of a proof by mail v1\0");
+        context.update(asked_by);
+        context.update(code.reveal().as_bytes());
+        tag_bytes(&context.sign())
     }
 }
 
@@ -226,11 +238,11 @@ impl AskerToken {
     /// Returns what is stored of the code that goes by mail to whom the client named. There are only a million
     /// codes, but nobody who reads the database has the key or this token.
     #[must_use]
-    pub fn code_hash(&self, key: &TokenHashKey, code: &str) -> [u8; 32] {
+    pub fn code_hash(&self, key: &TokenHashKey, code: &MailCode) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&key.0);
         context.update(b"authshield code of a sign-in by mail v1\0");
         context.update(&*self.0.secret);
-        context.update(code.as_bytes());
+        context.update(code.reveal().as_bytes());
         tag_bytes(&context.sign())
     }
 }
@@ -347,11 +359,16 @@ mod tests {
         let hashes =
             [&hashes[..], &guards, &[browser(2).form_guard(&one), browser(1).hash(&one)]].concat();
         let asker = |byte| AskerToken(Opaque::new(AskerToken::PREFIX, Zeroizing::new([byte; 32])));
+        let code = |digits| MailCode::parse(digits).unwrap();
         let codes = [
-            asker(1).code_hash(&one, "123456"),
-            asker(1).code_hash(&one, "123457"),
-            asker(1).code_hash(&two, "123456"),
-            asker(2).code_hash(&one, "123456"),
+            one.of_proof_code(&[1; 16], &code("123456")),
+            one.of_proof_code(&[2; 16], &code("123456")),
+            two.of_proof_code(&[1; 16], &code("123456")),
+            one.of_proof_code(&[1; 16], &code("123457")),
+            asker(1).code_hash(&one, &code("123456")),
+            asker(1).code_hash(&one, &code("123457")),
+            asker(1).code_hash(&two, &code("123456")),
+            asker(2).code_hash(&one, &code("123456")),
             asker(1).hash(&one),
         ];
         let hashes = [&hashes[..], &codes].concat();

@@ -40,7 +40,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::guessing::{self, CodeRefused};
-use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, UserId};
+use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, MailCode, UserId};
 use crate::limits::Exceeded;
 use crate::links;
 use crate::login;
@@ -108,9 +108,7 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     guessing::spend_entry_mail(app, ctx, &email).await?.map_err(AskError::Limited)?;
     let lasts = app.config.magic_link.ttl;
     let (handle, token) = (AskerToken::new(ctx.world()), LinkToken::new(ctx.world()));
-    let mut bytes = [0; 8];
-    ctx.world().fill(&mut bytes);
-    let code = rules::code(bytes);
+    let code = MailCode::new(ctx.world());
     let locale = locale.unwrap_or_else(|| registration::default_locale(app));
 
     let mut tx = app.store.write().await?;
@@ -138,7 +136,7 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     if reason.is_none() {
         let letter = Letter::SignIn {
             link: links::url(&app.config.mail.link_sign_in, &token),
-            code: SecretString::from(code),
+            code: SecretString::from(code.reveal()),
         };
         // Who began an account with this address did not prove it: nothing that they said is repeated.
         let recipient = match holder {
@@ -305,7 +303,7 @@ async fn take(
         // Somebody else was faster.
         return invalid(Some(waiting), sql::why_not(tx, key, "too_many_tries", ctx.now).await?);
     }
-    let is_right = rules::read(code.expose_secret()).is_some_and(|code| {
+    let is_right = MailCode::parse(code.expose_secret()).is_some_and(|code| {
         let made = handle.code_hash(&app.secrets.token_hash, &code);
         verify_slices_are_equal(&made, &waiting.code_hash).is_ok()
     });

@@ -1,25 +1,10 @@
-//! What a code is, and whose account it opens.
+//! How many codes are looked at, and whose account one opens.
 
 use crate::accounts::User;
 use crate::kernel::UserId;
 
 /// How many codes are looked at before another mail must be asked for.
 pub(super) const TRIES: i64 = 5;
-
-const DIGITS: usize = 6;
-
-/// Makes a code of random bytes: six digits, each of a million as likely as any other (of 2^64, what is left over is
-/// nothing).
-pub(super) fn code(bytes: [u8; 8]) -> String {
-    format!("{:06}", u64::from_be_bytes(bytes) % 1_000_000)
-}
-
-/// Reads a code; `None` if it can be none. People and programs group digits, so spaces mean nothing.
-pub(super) fn read(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| *c != ' ').take(DIGITS + 1).collect();
-    let is_code = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_code.then_some(digits)
-}
 
 /// What becomes of who reads the mail at an address.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,34 +63,6 @@ pub(super) fn judge(
 mod tests {
     use super::*;
     use crate::world::{Sandbox, World};
-
-    #[test]
-    fn a_code_has_six_digits_and_nothing_else_is_one() {
-        let world = Sandbox::default();
-        let made: std::collections::BTreeSet<_> = (0..1000)
-            .map(|_| {
-                let mut bytes = [0; 8];
-                world.fill(&mut bytes);
-                code(bytes)
-            })
-            .collect();
-        assert!(made.len() > 980 && made.iter().all(|code| read(code).as_ref() == Some(code)));
-        assert_eq!(read(" 012 345 ").as_deref(), Some("012345"));
-        for text in [
-            "",
-            " ",
-            "12345",
-            "1234567",
-            "12345a",
-            "１２３４５６",
-            "-12345",
-            "+12345",
-            "1e5000",
-            "null",
-        ] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn an_address_opens_what_is_proved_and_replaces_what_is_not() {

@@ -36,6 +36,11 @@ pub enum Letter {
         /// What they type where they asked.
         code: SecretString,
     },
+    /// To who shows once more who they are, and has nothing else to show.
+    ProofCode {
+        /// What they type where they asked.
+        code: SecretString,
+    },
     /// To who forgot the password.
     ResetPassword {
         /// Leads to the page where a new password is chosen.
@@ -156,11 +161,12 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 26] = [
+    pub const KINDS: [&'static str; 27] = [
         "verify_email",
         "choose_password",
         "already_registered",
         "sign_in",
+        "proof_code",
         "reset_password",
         "account_closed",
         "password_changed",
@@ -205,6 +211,7 @@ impl Letter {
             Self::ChoosePassword { .. } => "choose_password",
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::SignIn { .. } => "sign_in",
+            Self::ProofCode { .. } => "proof_code",
             Self::ResetPassword { .. } => "reset_password",
             Self::AccountClosed { .. } => "account_closed",
             Self::PasswordChanged => "password_changed",
@@ -240,7 +247,7 @@ impl Letter {
             | Self::AlreadyRegistered { .. }
             | Self::ConfirmNewEmail { .. }
             | Self::AccountClosed { .. } => lives.verification,
-            Self::SignIn { .. } => lives.sign_in,
+            Self::SignIn { .. } | Self::ProofCode { .. } => lives.sign_in,
             Self::ResetPassword { .. } => lives.recovery,
             Self::NewDevice { .. } | Self::EmailChanged { link: Some(_) } => lives.not_me,
             Self::PasswordChanged
@@ -279,6 +286,9 @@ impl Letter {
             }
             Self::SignIn { link, code } => {
                 variables.insert("link".to_owned(), link.expose_secret().to_owned());
+                variables.insert("code".to_owned(), code.expose_secret().to_owned());
+            }
+            Self::ProofCode { code } => {
                 variables.insert("code".to_owned(), code.expose_secret().to_owned());
             }
             Self::NewDevice { link, device, place } => {
@@ -323,8 +333,8 @@ impl Letter {
 /// message. Who waits for a link waits in front of a screen; a notice may take its time.
 pub(super) fn silence(kind: &str) -> Duration {
     match kind {
-        "verify_email" | "choose_password" | "sign_in" | "reset_password" | "account_closed"
-        | "confirm_new_email" | "already_registered" => Duration::from_hours(1),
+        "verify_email" | "choose_password" | "sign_in" | "proof_code" | "reset_password"
+        | "account_closed" | "confirm_new_email" | "already_registered" => Duration::from_hours(1),
         "canary" => Lives::CANARY,
         _ => Duration::from_hours(24),
     }
@@ -340,6 +350,7 @@ pub(super) fn protects(kind: &str) -> bool {
             | "email_changing"
             | "email_changed"
             | "sign_in"
+            | "proof_code"
             | "reset_password"
             | "account_closed"
             | "second_factor_added"
@@ -365,6 +376,7 @@ pub(super) fn is_asked_for(kind: &str) -> bool {
         "verify_email"
             | "choose_password"
             | "sign_in"
+            | "proof_code"
             | "reset_password"
             | "account_closed"
             | "confirm_new_email"

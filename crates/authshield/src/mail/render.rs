@@ -179,6 +179,7 @@ mod tests {
             Letter::AlreadyRegistered { link: None },
             Letter::AlreadyRegistered { link: Some(link()) },
             Letter::SignIn { link: link(), code: "042917".into() },
+            Letter::ProofCode { code: "042917".into() },
             Letter::ResetPassword { link: link() },
             Letter::AccountClosed { link: link() },
             Letter::PasswordChanged,

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A second factor is asked for of who has one; nobody adds one because of a rule, or the thief would. Whoever
-//! has none is let in, and told by mail of the new device.
+//! has none shows a code that goes to their address by mail; who came by mail has shown as much.
 
 pub mod replay;
 mod rules;
@@ -46,7 +46,7 @@ pub enum First {
 pub enum Ruling {
     /// What would become of it anyway.
     Pass,
-    /// A second factor is asked for, and the account has one.
+    /// A second factor is asked for, and the account has one; or a code by mail.
     StepUp,
     /// Nobody is signed in.
     Refuse,
@@ -86,6 +86,10 @@ pub async fn judge(
             if user.second_factor_at.is_some() || passkeys::has_any(tx, user.id).await? =>
         {
             (Ruling::StepUp, "second_factor_asked")
+        }
+        // Who came by mail has shown the mailbox already.
+        RiskAction::StepUp if first != First::Mail && user.email_verified_at.is_some() => {
+            (Ruling::StepUp, "mail_code_asked")
         }
         RiskAction::StepUp => (Ruling::Pass, "no_second_factor"),
         RiskAction::Refuse => (Ruling::Refuse, "refused"),

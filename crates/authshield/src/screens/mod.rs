@@ -146,6 +146,10 @@ fn people(app: &App) -> Router<App> {
             second_factor::CONFIRM,
             get(second_factor::anew).merge(post(second_factor::confirm).layer(second.clone())),
         )
+        .route(
+            second_factor::SEND,
+            get(second_factor::anew).merge(post(second_factor::send).layer(second.clone())),
+        )
         .route(passkey::SECOND, post(passkey::ask_second).layer(second.clone()))
         .route(passkey::CHALLENGE, post(passkey::ask).layer(limited(&PASSKEY_PER_CLIENT)))
         .route(
@@ -180,6 +184,7 @@ fn people(app: &App) -> Router<App> {
         .route(account::END, post(account::end))
         .route(account::END_OTHERS, post(account::end_others))
         .route(prove::PATH, post(prove::prove).layer(second.clone()))
+        .route(prove::SEND, post(prove::send).layer(second.clone()))
         .route(prove::CHALLENGE, post(prove::challenge).layer(second))
         .route(passkeys::PATH, get(passkeys::see))
         .route(passkeys::ADD, get(passkeys::ask).post(passkeys::add))

@@ -22,6 +22,7 @@ use crate::second_factor::{self, Again, FactorError, Proof, StepUp};
 
 pub(super) const PATH: &str = "/account/prove";
 pub(super) const CHALLENGE: &str = "/account/prove/challenge";
+pub(super) const SEND: &str = "/account/prove/mail";
 
 /// Where to go on afterwards.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -81,7 +82,7 @@ pub(super) fn ask(
     match why {
         StepUp::Due { max_age, factors } => {
             let wrong = Wrong::of(StepUp::Due { max_age, factors: factors.clone() });
-            Ok(show(app, visit, browser, then, &factors, &wrong))
+            Ok(show(app, visit, browser, then, &factors, None, &wrong))
         }
         other @ StepUp::Store(_) => Err(other.into()),
     }
@@ -103,6 +104,7 @@ pub(super) struct Filled {
     guard: SecretString,
     then: Then,
     code: Option<SecretString>,
+    email_code: Option<SecretString>,
     password: Option<SecretString>,
     credential: Option<Scripted<UsedCredential>>,
 }
@@ -121,11 +123,12 @@ pub(super) async fn prove(
     Own(browser, filled): Own<Filled>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    let Filled { then, code, password, credential, .. } = filled;
-    let by_passkey = credential.is_some();
-    let proof = match credential {
-        Some(Scripted(credential)) => Some(Proof::Passkey(credential.into())),
-        None => code.map(Proof::Code),
+    let Filled { then, code, email_code, password, credential, .. } = filled;
+    let (by_passkey, by_mail) = (credential.is_some(), email_code.is_some());
+    let proof = match (credential, email_code) {
+        (Some(Scripted(credential)), _) => Some(Proof::Passkey(credential.into())),
+        (None, Some(code)) => Some(Proof::MailCode(code)),
+        (None, None) => code.map(Proof::Code),
     };
     let again = Again { proof, password };
     let say = |id: &str| app.pages.say(&visit, id, &[]);
@@ -135,9 +138,13 @@ pub(super) async fn prove(
             return Ok(signed_in::renew(&app, &ctx, &browser, response).await);
         }
         Err(FactorError::Password(error)) => account::why(&app, &visit, error)??,
-        Err(error @ FactorError::Refused(_)) => {
-            let words =
-                if by_passkey { "page-passkey.refused" } else { "page-second-factor.wrong" };
+        Err(error @ FactorError::Refused(reason)) => {
+            let words = match reason {
+                "wrong_mail_code" => "page-mail-code.wrong",
+                _ if by_mail => "page-prove.mail-over",
+                _ if by_passkey => "page-passkey.refused",
+                _ => "page-second-factor.wrong",
+            };
             Wrong::because(error, say(words))
         }
         Err(error @ FactorError::Paused(_)) => Wrong::wait(&app.pages, &visit, error),
@@ -147,10 +154,52 @@ pub(super) async fn prove(
         // It was shown in another window meanwhile.
         Ok(()) => Ok(signed_in::to(&visit.action(&app, then.path()))),
         Err(StepUp::Due { factors, .. }) => {
-            Ok(show(&app, &visit, &browser, then, &factors, &wrong))
+            let to = by_mail.then(|| mailed(&app, &visit, &browser));
+            Ok(show(&app, &visit, &browser, then, &factors, to, &wrong))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What the button sends that asks for a code by mail.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    guard: SecretString,
+    then: Then,
+}
+
+impl Guarded for Asked {
+    fn guard(&self) -> &SecretString {
+        &self.guard
+    }
+}
+
+/// Sends a code by mail, where there is nothing else to show.
+pub(super) async fn send(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    Own(browser, Asked { then, .. }): Own<Asked>,
+) -> Result<Response, Problem> {
+    let visit = visit.answered();
+    match second_factor::send_code_again(&app, &ctx, &browser.caller).await {
+        Ok(_) => {
+            let to = Some(mailed(&app, &visit, &browser));
+            Ok(show(&app, &visit, &browser, then, &["email"], to, &Wrong::nothing()))
+        }
+        Err(error @ FactorError::Limited(_)) => {
+            let wrong = Wrong::wait(&app.pages, &visit, error);
+            Ok(show(&app, &visit, &browser, then, &["email"], None, &wrong))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says where a code went.
+fn mailed(app: &App, visit: &Visit, browser: &Browser) -> String {
+    let email = browser.caller.user.email.as_str();
+    app.pages.say(visit, "page-prove.mail-lead", &[("email", email)])
 }
 
 fn show(
@@ -159,6 +208,7 @@ fn show(
     browser: &Browser,
     then: Then,
     factors: &[&str],
+    mailed: Option<String>,
     wrong: &Wrong,
 ) -> Response {
     let passkey = factors.contains(&"passkey").then(|| Button {
@@ -175,6 +225,9 @@ fn show(
         then => then.name(),
         by_code => factors.contains(&"totp"),
         by_password => factors.contains(&"password"),
+        by_mail => factors.contains(&"email"),
+        mailed => mailed,
+        send => visit.action(app, SEND),
         passkey => passkey.map(Button::shown),
         alert => &wrong.alert,
         ..account::frame(app, visit, browser, then.place())

@@ -27,6 +27,7 @@ use crate::second_factor::{self, Enrolment, FactorError, Proof, Ticket};
 
 pub(super) const VERIFY: &str = "/sign-in/second-factor";
 pub(super) const CONFIRM: &str = "/sign-in/enrol";
+pub(super) const SEND: &str = "/sign-in/second-factor/mail";
 
 /// Asks for the second factor that `ticket` waits for, or shows how to add one.
 pub(super) async fn begin(
@@ -36,11 +37,55 @@ pub(super) async fn begin(
     ticket: &Ticket,
 ) -> Result<Response, Problem> {
     let token = &ticket.token;
+    if ticket.factors == BY_MAIL {
+        return mail(app, ctx, visit, token).await;
+    }
     if !ticket.is_enrolment {
         return Ok(show(app, visit, token, &ticket.factors, &Wrong::nothing()));
     }
     let enrolment = second_factor::enrol(app, ctx, Some(token)).await?;
     Ok(show_enrolment(app, visit, token, Some(&enrolment), &Wrong::nothing()))
+}
+
+/// What there is where only a code by mail can be shown.
+const BY_MAIL: [&str; 1] = ["email"];
+
+/// Sends a code by mail, and asks for it.
+async fn mail(
+    app: &App,
+    ctx: &Ctx,
+    visit: &Visit,
+    token: &PendingToken,
+) -> Result<Response, Problem> {
+    let wrong = match second_factor::send_code(app, ctx, Some(token)).await {
+        Ok(_) => Wrong::nothing(),
+        Err(error @ FactorError::Limited(_)) => Wrong::wait(&app.pages, visit, error),
+        Err(error) => match again(app, visit, error)? {
+            Again::Code(wrong) | Again::Anew(wrong) => return Ok(over(app, visit, &wrong)),
+        },
+    };
+    Ok(show(app, visit, token, &BY_MAIL, &wrong))
+}
+
+/// What the button for another mail sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    ticket: SecretString,
+}
+
+/// Sends another code by mail.
+pub(super) async fn send(
+    State(app): State<App>,
+    ctx: Ctx,
+    visit: Visit,
+    Form(Asked { ticket }): Form<Asked>,
+) -> Result<Response, Problem> {
+    let visit = visit.answered();
+    match PendingToken::parse(ticket.expose_secret()) {
+        Some(token) => mail(&app, &ctx, &visit, &token).await,
+        None => Err(Code::ValidationFailed.into()),
+    }
 }
 
 /// Nothing begins here; who comes back to this address begins anew.
@@ -62,6 +107,7 @@ pub(super) struct Filled {
 pub(super) struct Shown {
     ticket: SecretString,
     code: Option<SecretString>,
+    email_code: Option<SecretString>,
     credential: Option<Scripted<UsedCredential>>,
 }
 
@@ -71,13 +117,14 @@ pub(super) async fn verify(
     ctx: Ctx,
     visit: Visit,
     before: Option<SignedIn>,
-    Form(Shown { ticket, code, credential }): Form<Shown>,
+    Form(Shown { ticket, code, email_code, credential }): Form<Shown>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
     let token = PendingToken::parse(ticket.expose_secret());
-    let proof = match (code, credential) {
-        (Some(code), None) => Proof::Code(code),
-        (None, Some(Scripted(credential))) => Proof::Passkey(credential.into()),
+    let proof = match (code, email_code, credential) {
+        (Some(code), None, None) => Proof::Code(code),
+        (None, Some(code), None) => Proof::MailCode(code),
+        (None, None, Some(Scripted(credential))) => Proof::Passkey(credential.into()),
         _ => return Err(Code::ValidationFailed.into()),
     };
     match second_factor::verify::<Cookie>(&app, &ctx, token.as_ref(), &proof).await {
@@ -147,6 +194,12 @@ fn again(app: &App, visit: &Visit, error: FactorError) -> Result<Again, Problem>
         FactorError::Refused("code_used") => {
             Again::Code(Wrong::because(error, say("page-second-factor.used")))
         }
+        FactorError::Refused("wrong_mail_code") => {
+            Again::Code(Wrong::because(error, say("page-mail-code.wrong")))
+        }
+        FactorError::Refused("no_mail_code" | "codes_locked" | "address_changed") => {
+            Again::Code(Wrong::because(error, say("page-prove.mail-over")))
+        }
         FactorError::Refused("wrong_code" | "wrong_recovery_code") => {
             Again::Code(Wrong::because(error, say("page-second-factor.wrong")))
         }
@@ -176,7 +229,8 @@ fn show(
     wrong: &Wrong,
 ) -> Response {
     // The field stays after the last try, too: it says then that the sign-in is over.
-    let by_code = factors.is_empty() || factors.iter().any(|factor| *factor != "passkey");
+    let by_mail = factors == BY_MAIL;
+    let by_code = !by_mail && factors != ["passkey"];
     let passkey = factors.contains(&"passkey").then(|| passkey::Button {
         action: visit.action(app, VERIFY),
         challenge: visit.action(app, passkey::SECOND),
@@ -190,6 +244,8 @@ fn show(
         anew => visit.action(app, sign_in::PATH),
         ticket => token.reveal(),
         by_code => by_code,
+        by_mail => by_mail,
+        send => visit.action(app, SEND),
         passkey => passkey.map(passkey::Button::shown),
         alert => &wrong.alert,
     };

@@ -46,13 +46,18 @@ problems!(
 );
 problems!(
     /// What asking for a challenge to prove it again may answer.
-    AgainProblems = SecondFactorNotEnabled | TokenMissing | TokenInvalid | TokenExpired
+    AgainProblems = SecondFactorNotEnabled | UserNotFound | TokenMissing | TokenInvalid | TokenExpired
         | TokenRevoked | AccountDisabled
 );
 problems!(
     /// What asking for a challenge at sign-in may answer.
     SecondPasskeyProblems = SecondFactorInvalid | SecondFactorNotEnabled | ValidationFailed
         | UnsupportedMediaType | BodyTooLarge
+);
+problems!(
+    /// What asking for a code by mail at sign-in may answer.
+    MailCodeProblems = SecondFactorInvalid | SecondFactorNotEnabled | AccountDisabled | UserNotFound
+        | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 problems!(
     /// What changing a second factor may answer.
@@ -95,6 +100,7 @@ impl From<FactorError> for Problem {
             }
             FactorError::AccountDisabled => Self::from(Code::AccountDisabled)
                 .detail("The account is disabled. Ask an administrator."),
+            FactorError::Limited(exceeded) => exceeded.into(),
             FactorError::NotEnabled => Code::SecondFactorNotEnabled.into(),
             FactorError::AlreadyEnabled => Code::SecondFactorAlreadyEnabled.into(),
             FactorError::OwnFactor => lacks("another administrator")
@@ -113,6 +119,9 @@ impl From<Ticket> for Problem {
         let problem = if ticket.is_enrolment {
             Self::from(Code::SecondFactorEnrolmentRequired)
                 .detail("You must add a second factor before you can go on.")
+        } else if ticket.factors == ["email"] {
+            Self::from(Code::SecondFactorRequired)
+                .detail("Ask for a code by mail with `POST /auth/2fa/email`, and send it.")
         } else {
             Self::from(Code::SecondFactorRequired)
                 .detail("Send a code of your authenticator app, a recovery code, or a passkey.")
@@ -278,19 +287,25 @@ pub struct VerifySecondFactor {
     /// What a passkey signed, in the place of a code.
     #[serde(default)]
     credential: Option<UsedCredential>,
+    /// The six digits of a mail, where `factors` says `email`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    email_code: Option<SecretString>,
 }
 
 /// Returns the one thing that is shown.
 fn one_of(
     code: Option<SecretString>,
     credential: Option<UsedCredential>,
+    email_code: Option<SecretString>,
 ) -> Result<Option<Proof>, Problem> {
-    match (code, credential) {
-        (Some(code), None) => Ok(Some(Proof::Code(code))),
-        (None, Some(credential)) => Ok(Some(Proof::Passkey(credential.into()))),
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => {
-            let words = "Send `code` or `credential`, not both.";
+    match (code, credential, email_code) {
+        (Some(code), None, None) => Ok(Some(Proof::Code(code))),
+        (None, Some(credential), None) => Ok(Some(Proof::Passkey(credential.into()))),
+        (None, None, Some(code)) => Ok(Some(Proof::MailCode(code))),
+        (None, None, None) => Ok(None),
+        _ => {
+            let words = "Send `code`, `credential` or `email_code`, and only one of them.";
             Err(Problem::invalid_field("/credential", "too_many", words))
         }
     }
@@ -310,7 +325,7 @@ pub async fn verify_second_factor(
     ctx: Ctx,
     Body(body): Body<VerifySecondFactor>,
 ) -> Result<Json<TokenPair>, Problem> {
-    let Some(proof) = one_of(body.code, body.credential)? else {
+    let Some(proof) = one_of(body.code, body.credential, body.email_code)? else {
         return Err(Problem::invalid_field("/code", "missing", "Send `code` or `credential`."));
     };
     let token = PendingToken::parse(body.mfa_token.expose_secret());
@@ -324,6 +339,32 @@ pub struct AskForSecondPasskey {
     /// The member of `AUTH_2FA_REQUIRED`.
     #[schema(value_type = String)]
     mfa_token: SecretString,
+}
+
+/// A mail that is on its way.
+#[derive(Serialize, ToSchema)]
+pub struct MailCodeSent {
+    /// How long the code works, in seconds.
+    expires_in: u64,
+}
+
+/// Ask for a code by mail, where `factors` says `email`.
+///
+/// A rule of risk asked for more than the first factor, and the account has nothing else to show. The code works
+/// once, for this `mfa_token` alone; five are looked at. It goes to `/auth/2fa/verify` as `email_code`.
+#[utoipa::path(
+    post, path = "/api/v1/auth/2fa/email", tag = "second factor",
+    request_body = AskForSecondPasskey,
+    responses((status = ACCEPTED, body = MailCodeSent), MailCodeProblems),
+)]
+pub async fn ask_for_mail_code(
+    State(app): State<App>,
+    ctx: Ctx,
+    Body(body): Body<AskForSecondPasskey>,
+) -> Result<(StatusCode, Json<MailCodeSent>), Problem> {
+    let token = PendingToken::parse(body.mfa_token.expose_secret());
+    let (_, lasts) = super::send_code(&app, &ctx, token.as_ref()).await?;
+    Ok((StatusCode::ACCEPTED, Json(MailCodeSent { expires_in: lasts.as_secs() })))
 }
 
 /// Ask for what a passkey signs in the place of a code.
@@ -484,12 +525,16 @@ pub struct ProveAgain {
     /// What a passkey signed, in the place of both.
     #[serde(default)]
     credential: Option<UsedCredential>,
+    /// The six digits of a mail, where there is none of them.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    email_code: Option<SecretString>,
 }
 
 /// Prove again who you are.
 ///
-/// An account with a second factor shows a code, others the password; whoever has a passkey may show that. The session counts as fresh from
-/// then on; the next access token says so in `auth_time` and `amr`.
+/// An account with a second factor shows a code, others the password; whoever has a passkey may show that, and who has
+/// none of them a code by mail. The session counts as fresh from then on; the next access token says so in `auth_time` and `amr`.
 #[utoipa::path(
     post, path = "/api/v1/auth/step-up", tag = "second factor",
     security(("access_token" = [])), request_body = ProveAgain,
@@ -501,7 +546,10 @@ pub async fn step_up(
     caller: Caller,
     Body(body): Body<ProveAgain>,
 ) -> Result<StatusCode, Problem> {
-    let again = Again { proof: one_of(body.code, body.credential)?, password: body.password };
+    let again = Again {
+        proof: one_of(body.code, body.credential, body.email_code)?,
+        password: body.password,
+    };
     super::step_up(&app, &ctx, &caller, &again).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -520,4 +568,21 @@ pub async fn ask_for_passkey_again(
     caller: Caller,
 ) -> Result<Json<RequestOptions>, Problem> {
     Ok(Json(super::challenge_again(&app, &ctx, &caller).await?.into()))
+}
+
+/// Ask for a code by mail to prove again who you are, where `factors` says `email`.
+///
+/// It works once, in this session alone, and goes to `/auth/step-up` as `email_code`.
+#[utoipa::path(
+    post, path = "/api/v1/auth/step-up/email", tag = "second factor",
+    security(("access_token" = [])),
+    responses((status = ACCEPTED, body = MailCodeSent), AgainProblems),
+)]
+pub async fn ask_for_mail_code_again(
+    State(app): State<App>,
+    ctx: Ctx,
+    caller: Caller,
+) -> Result<(StatusCode, Json<MailCodeSent>), Problem> {
+    let lasts = super::send_code_again(&app, &ctx, &caller).await?;
+    Ok((StatusCode::ACCEPTED, Json(MailCodeSent { expires_in: lasts.as_secs() })))
 }

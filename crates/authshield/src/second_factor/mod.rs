@@ -13,6 +13,7 @@
 //! POST /auth/2fa/disable, /auth/2fa/recovery-codes     the same, and a code
 //! POST /auth/2fa/enrol, /enrol/confirm    the same as enable and confirm, with a ticket, for who must
 //!                         have a second factor and has none
+//! POST /auth/2fa/email    a code by mail, where a rule of risk asks and there is nothing else ─ mail_code
 //! POST /auth/step-up      the proof again, for what cannot be taken back ─ step_up
 //! DELETE /admin/users/{id}/2fa, `authshield user reset-2fa`    for who lost everything
 //! ```
@@ -21,6 +22,7 @@
 //! a new address, not a command.
 
 pub mod http;
+mod mail_code;
 mod rules;
 mod sql;
 mod step_up;
@@ -34,14 +36,17 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 pub use sql::withdraw;
-pub use step_up::{Again, StepUp, challenge_again, fresh, fresh_for_form, fresh_or_now, step_up};
-pub use ticket::{Ticket, ask, challenge, confirm_enrolment, enrol, offered, verify};
+pub use step_up::{
+    Again, StepUp, challenge_again, fresh, fresh_for_form, fresh_or_now, send_code_again, step_up,
+};
+pub use ticket::{Ticket, ask, challenge, confirm_enrolment, enrol, offered, send_code, verify};
 
 use crate::access::Caller;
 use crate::accounts::{self, ChangeError, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{RecoveryCode, SessionId, Timestamp, UserId};
+use crate::limits::Exceeded;
 use crate::mail::Letter;
 use crate::passkeys::{self, Purpose};
 use crate::vault::{VaultError, totp_secret_of};
@@ -66,6 +71,10 @@ pub enum FactorError {
     /// An administrator disabled the account.
     #[error("the account is disabled")]
     AccountDisabled,
+
+    /// There were too many mails.
+    #[error("too many mails to one address")]
+    Limited(Exceeded),
 
     /// There is none, or nobody has begun to add one.
     #[error("there is no second factor")]
@@ -102,6 +111,8 @@ pub enum Proof {
     Code(SecretString),
     /// What a passkey signed.
     Passkey(passkeys::Shown),
+    /// A code that went by mail, where there is neither.
+    MailCode(SecretString),
 }
 
 /// A secret that waits for its first code.
@@ -288,6 +299,15 @@ async fn show(
 ) -> Result<Result<Vec<&'static str>, Refusal>, FactorError> {
     match proof {
         Proof::Code(code) => Ok(prove(tx, app, ctx, user, code).await?.map(|()| vec!["otp"])),
+        Proof::MailCode(code) => {
+            let asked_by = match purpose {
+                Purpose::SecondFactor(ticket) => ticket.clone(),
+                Purpose::StepUp(session) => of(*session),
+                _ => return Ok(Err(Refusal::NotEnabled)),
+            };
+            let taken = mail_code::take(tx, app, ctx, user, asked_by, code).await?;
+            Ok(taken.map(|()| vec!["email"]))
+        }
         Proof::Passkey(shown) => {
             let proved = passkeys::prove(tx, app, ctx, purpose, Some(user.id), shown).await?;
             Ok(proved

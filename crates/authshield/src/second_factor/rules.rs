@@ -12,6 +12,8 @@ const LONGEST: Duration = Duration::from_hours(24);
 
 /// How many codes one ticket is good for: whoever guesses needs the password again then.
 pub(super) const TRIES_PER_TICKET: i64 = 5;
+/// How many codes of one mail are looked at before another must be asked for.
+pub(super) const TRIES_PER_MAIL: i64 = 5;
 /// How many recovery codes there are at first.
 pub(super) const RECOVERY_CODES: usize = 10;
 /// So few are left that their owner is told to make new ones.

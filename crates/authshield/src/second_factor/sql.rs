@@ -3,7 +3,8 @@
 use onesql::{Result, Sql, Timestamp, Tx};
 use sqlx::FromRow;
 
-use crate::kernel::UserId;
+use super::rules::TRIES_PER_MAIL;
+use crate::kernel::{EmailAddress, MailId, UserId};
 
 /// The secret of an authenticator app that counts.
 #[derive(FromRow)]
@@ -345,10 +346,95 @@ pub(super) async fn used(tx: &mut Tx, token_hash: Vec<u8>, now: Timestamp) -> Re
         .await
 }
 
-/// Ends all of somebody's sign-ins that wait.
+/// Ends all of somebody's sign-ins that wait, and codes that went by mail.
 pub async fn withdraw(tx: &mut Tx, user: UserId) -> Result<u64> {
+    tx.query("DELETE FROM proof_codes WHERE user_id = $1").bind(user).execute().await?;
     tx.query("DELETE FROM pending_sign_ins WHERE user_id = $1 AND used_at IS NULL")
         .bind(user)
         .execute()
         .await
+}
+
+/// A code that went by mail.
+#[derive(FromRow)]
+pub(super) struct SentCode {
+    pub(super) email: EmailAddress,
+    pub(super) code_hash: Vec<u8>,
+    pub(super) mail_id: MailId,
+}
+
+/// One that goes.
+pub(super) struct NewCode<'a> {
+    pub(super) asked_by: Vec<u8>,
+    pub(super) user: UserId,
+    pub(super) email: &'a EmailAddress,
+    pub(super) code_hash: Vec<u8>,
+    pub(super) mail: MailId,
+    pub(super) now: Timestamp,
+    pub(super) expires_at: Timestamp,
+}
+
+/// Writes one down, in the place of the one before.
+pub(super) async fn put_code(tx: &mut Tx, new: NewCode<'_>) -> Result<u64> {
+    tx.query(
+        "INSERT INTO proof_codes (asked_by, user_id, email, code_hash, mail_id, tries, created_at,
+                                  expires_at)
+         VALUES ($1, $2, $3, $4, $5, 0, $6, $7)
+         ON CONFLICT (asked_by) DO UPDATE
+         SET email = excluded.email, code_hash = excluded.code_hash, mail_id = excluded.mail_id,
+             tries = 0, created_at = excluded.created_at, expires_at = excluded.expires_at",
+    )
+    .bind(new.asked_by)
+    .bind(new.user)
+    .bind(new.email.clone())
+    .bind(new.code_hash)
+    .bind(new.mail)
+    .bind(new.now)
+    .bind(new.expires_at)
+    .execute()
+    .await
+}
+
+/// Finds one that would be looked at.
+pub(super) async fn code(
+    tx: &mut Tx,
+    asked_by: &[u8],
+    user: UserId,
+    now: Timestamp,
+) -> Result<Option<SentCode>> {
+    tx.query(
+        "SELECT email, code_hash, mail_id FROM proof_codes
+         WHERE asked_by = $1 AND user_id = $2 AND expires_at > $3 AND tries < $4",
+    )
+    .bind(asked_by.to_vec())
+    .bind(user)
+    .bind(now)
+    .bind(TRIES_PER_MAIL)
+    .optional()
+    .await
+}
+
+/// Spends one of its tries, before it is looked at.
+pub(super) async fn try_code(tx: &mut Tx, asked_by: &[u8], now: Timestamp) -> Result<bool> {
+    let touched = tx
+        .query(
+            "UPDATE proof_codes SET tries = tries + 1
+             WHERE asked_by = $1 AND expires_at > $2 AND tries < $3",
+        )
+        .bind(asked_by.to_vec())
+        .bind(now)
+        .bind(TRIES_PER_MAIL)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Ends it, at most once.
+pub(super) async fn use_up_code(tx: &mut Tx, asked_by: &[u8]) -> Result<bool> {
+    let ended = tx
+        .query("DELETE FROM proof_codes WHERE asked_by = $1")
+        .bind(asked_by.to_vec())
+        .execute()
+        .await?;
+    Ok(ended == 1)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{FactorError, Proof, Refusal, is_asked, refuse, rules, show};
+use super::{FactorError, Proof, Refusal, is_asked, mail_code, of, refuse, rules, show};
 use crate::access::Caller;
 use crate::accounts::{self, Account, ChangeError};
 use crate::app::{App, Ctx};
@@ -20,8 +20,8 @@ pub enum StepUp {
     Due {
         /// How old it may be.
         max_age: Duration,
-        /// What may be shown: `totp` and `recovery_code`, or `password`; and `passkey`. If nothing, who it is
-        /// signs in again.
+        /// What may be shown: `totp` and `recovery_code`, or `password`; and `passkey`. Where there is none of
+        /// them, `email`: a code to the address that was proved.
         factors: Vec<&'static str>,
     },
 
@@ -45,6 +45,9 @@ pub async fn fresh(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> 
     };
     if passkeys::has_any(&mut app.store.glance().await?, caller.user.id).await? {
         factors.push("passkey");
+    }
+    if factors.is_empty() && caller.user.email_verified_at.is_some() {
+        factors.push("email");
     }
     Err(StepUp::Due { max_age, factors })
 }
@@ -80,7 +83,7 @@ pub async fn fresh_for_form(app: &App, ctx: &Ctx, caller: &Caller) -> Result<boo
 
 /// What somebody shows who proves again who they are.
 pub struct Again {
-    /// The second factor, or a passkey.
+    /// The second factor, or a passkey, or a code by mail.
     pub proof: Option<Proof>,
     /// The password, where that is enough to sign in.
     pub password: Option<SecretString>,
@@ -102,7 +105,24 @@ pub async fn challenge_again(
     Ok(challenge)
 }
 
-/// Takes the proof again: the second factor where there is one or must be one, else the password; or a passkey.
+/// Sends a code to who has nothing else to show, and returns how long it works.
+pub async fn send_code_again(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+) -> Result<Duration, FactorError> {
+    let user = &caller.user;
+    if accounts::has_password(app, user.id).await? {
+        return Err(FactorError::NotEnabled);
+    }
+    mail_code::spend(app, ctx, user).await?;
+    let mut tx = app.store.write().await?;
+    accounts::lock(&mut tx, user.id).await?;
+    mail_code::send(tx, app, ctx, user.id, of(caller.session)).await
+}
+
+/// Takes the proof again: the second factor where there is one or must be one, else the password; or a passkey, or
+/// where there is nothing else, a code by mail.
 pub async fn step_up(
     app: &App,
     ctx: &Ctx,
@@ -112,8 +132,13 @@ pub async fn step_up(
     let user = &caller.user;
     // Whoever cannot sign in with the password alone proves nothing with it alone.
     let needs_factor = is_asked(app, user);
-    let by_passkey = matches!(again.proof, Some(Proof::Passkey(_)));
-    if !needs_factor && !by_passkey {
+    let by_itself = matches!(again.proof, Some(Proof::Passkey(_) | Proof::MailCode(_)));
+    if matches!(again.proof, Some(Proof::MailCode(_)))
+        && accounts::has_password(app, user.id).await?
+    {
+        return Err(FactorError::NotEnabled);
+    }
+    if !needs_factor && !by_itself {
         let Some(password) = &again.password else { return Err(ChangeError::WrongPassword.into()) };
         accounts::confirm(app, ctx, caller, password, "step_up").await?;
     }
@@ -121,7 +146,7 @@ pub async fn step_up(
     accounts::lock(&mut tx, user.id).await?;
     let purpose = Purpose::StepUp(caller.session);
     let proved = match &again.proof {
-        Some(proof) if needs_factor || by_passkey => {
+        Some(proof) if needs_factor || by_itself => {
             show(&mut tx, app, ctx, user, &purpose, proof).await?
         }
         None if needs_factor => Err(Refusal::Because("no_code")),
@@ -133,14 +158,15 @@ pub async fn step_up(
     };
     // What was shown now, behind what the session began with where that still counts.
     let first = match &again.proof {
-        _ if !needs_factor && !by_passkey => Some("pwd".to_owned()),
+        _ if !needs_factor && !by_itself => Some("pwd".to_owned()),
         Some(Proof::Passkey(_)) => None,
         _ => {
             let found = sessions::find(&mut tx, caller.session).await?;
             found.and_then(|found| found.session.amr.0.into_iter().next())
         }
     };
-    let amr: Vec<_> = first.into_iter().chain(methods.into_iter().map(str::to_owned)).collect();
+    let mut amr: Vec<_> = first.into_iter().chain(methods.into_iter().map(str::to_owned)).collect();
+    amr.dedup();
     sessions::prove_again(&mut tx, caller.session, amr.clone(), ctx.now).await?;
     browser::withdraw(&mut tx, caller.session).await?;
     let stepped_up = Event::SteppedUp { user: user.id, session: caller.session, amr };

@@ -6,12 +6,13 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 use super::{
-    ENROLMENT, Enrolment, FactorError, Proof, Refusal, Secret, refuse, rules, settle, show, sql,
+    ENROLMENT, Enrolment, FactorError, Proof, Refusal, Secret, is_asked, mail_code, refuse, rules,
+    settle, show, sql,
 };
 use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::kernel::{PendingToken, RecoveryCode, UserId};
+use crate::kernel::{EmailAddress, PendingToken, RecoveryCode};
 use crate::passkeys::{self, Challenge, Purpose};
 use crate::sessions::Carrier;
 use crate::vault::totp_secret_of;
@@ -41,17 +42,27 @@ pub async fn ask(
     password_hash: Option<&str>,
     first: &str,
 ) -> onesql::Result<Option<Ticket>> {
+    let by_mail = by_mail(tx, app, user).await?;
     let (is_there, user) = (user.second_factor_at.is_some(), user.id);
     let has_passkey = passkeys::has_any(tx, user).await?;
     let token = PendingToken::new(ctx.world());
-    let (hash, end) = (hash(app, &token), ctx.now + TICKET);
+    let lasts = if by_mail { app.config.magic_link.ttl } else { TICKET };
+    let (hash, end) = (hash(app, &token), ctx.now + lasts);
     if !sql::wait(tx, hash, user, (password_hash, first), is_there, ctx.now, end).await? {
         return Ok(None);
     }
     let has_codes = sql::codes_left(tx, user).await? > 0;
-    let factors = rules::factors(is_there, has_passkey, has_codes);
+    let factors =
+        if by_mail { vec!["email"] } else { rules::factors(is_there, has_passkey, has_codes) };
     audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
-    Ok(Some(Ticket { token, factors, is_enrolment: !is_there && !has_passkey }))
+    let is_enrolment = !by_mail && !is_there && !has_passkey;
+    Ok(Some(Ticket { token, factors, is_enrolment }))
+}
+
+/// Whether a code by mail is what a ticket waits for: a rule of risk asks, no policy does, and there is nothing else
+/// to show.
+async fn by_mail(tx: &mut Tx, app: &App, user: &User) -> onesql::Result<bool> {
+    Ok(!is_asked(app, user) && mail_code::is_last(tx, user).await?)
 }
 
 /// Returns what may be shown with a ticket, as [`Ticket::factors`] says it; nothing, if it is worth nothing.
@@ -63,6 +74,11 @@ pub async fn offered(
     let mut tx = app.store.glance().await?;
     let waits = sql::waits(&mut tx, hash(app, token), rules::TRIES_PER_TICKET, ctx.now).await?;
     let Some(user) = waits else { return Ok(Vec::new()) };
+    if let Some(account) = accounts::by_id(&mut tx, user).await?
+        && by_mail(&mut tx, app, &account.user).await?
+    {
+        return Ok(vec!["email"]);
+    }
     let is_there = sql::find(&mut tx, user).await?.is_some();
     let has_passkey = passkeys::has_any(&mut tx, user).await?;
     let has_codes = sql::codes_left(&mut tx, user).await? > 0;
@@ -92,6 +108,45 @@ pub async fn challenge(
     }
     tx.commit().await?;
     Ok(challenge)
+}
+
+/// Sends a code to the address of the account whose ticket it is, where there is nothing else to show; returns to
+/// whom, and how long it works.
+pub async fn send_code(
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+) -> Result<(EmailAddress, Duration), FactorError> {
+    let mut glance = app.store.glance().await?;
+    let asked = match token {
+        Some(token) => {
+            let hash = hash(app, token);
+            sql::waits(&mut glance, hash, rules::TRIES_PER_TICKET, ctx.now).await?
+        }
+        None => None,
+    };
+    let account = match asked {
+        Some(user) => accounts::by_id(&mut glance, user).await?,
+        None => None,
+    };
+    drop(glance);
+    let (Some(token), Some(account)) = (token, account) else {
+        let mut tx = app.store.write().await?;
+        let (user, reason) = match token {
+            Some(token) => sql::why_not(&mut tx, hash(app, token), ctx.now).await?,
+            None => (None, "malformed_ticket"),
+        };
+        return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
+    };
+    let user = account.user;
+    if is_asked(app, &user) {
+        return Err(FactorError::NotEnabled);
+    }
+    mail_code::spend(app, ctx, &user).await?;
+    let mut tx = app.store.write().await?;
+    accounts::lock(&mut tx, user.id).await?;
+    let lasts = mail_code::send(tx, app, ctx, user.id, hash(app, token)).await?;
+    Ok((user.email, lasts))
 }
 
 /// Opens the session that a ticket waits for, if what is shown is right.
@@ -131,7 +186,7 @@ pub async fn enrol(
 ) -> Result<Enrolment, FactorError> {
     let Taken { mut tx, hash, account, .. } = take(app, ctx, token).await?;
     let user = account.user;
-    has_no_passkey(&mut tx, user.id).await?;
+    may_enrol(&mut tx, app, &user).await?;
     let secret = Secret::new(ctx.world());
     let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
     let end = ctx.now + ENROLMENT;
@@ -151,7 +206,7 @@ pub async fn confirm_enrolment<C: Carrier>(
 ) -> Result<(Vec<RecoveryCode>, C), FactorError> {
     let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
     let user = account.user;
-    has_no_passkey(&mut tx, user.id).await?;
+    may_enrol(&mut tx, app, &user).await?;
     let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
         Ok(codes) => codes,
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
@@ -171,10 +226,14 @@ pub async fn confirm_enrolment<C: Carrier>(
     Ok((codes, carrier))
 }
 
-/// Fails where there is a passkey: or the password alone would lead around it to a new factor.
-async fn has_no_passkey(tx: &mut Tx, user: UserId) -> Result<(), FactorError> {
-    if passkeys::has_any(tx, user).await? {
+/// Fails where there is a passkey, or the password alone would lead around it to a new factor; and where no policy
+/// asks for one, or it would lead around what a rule of risk asks for.
+async fn may_enrol(tx: &mut Tx, app: &App, user: &User) -> Result<(), FactorError> {
+    if passkeys::has_any(tx, user.id).await? {
         return Err(FactorError::AlreadyEnabled);
+    }
+    if !is_asked(app, user) {
+        return Err(FactorError::NotEnabled);
     }
     Ok(())
 }

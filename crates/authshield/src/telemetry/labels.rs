@@ -55,7 +55,7 @@ labels! {
         rule: &'static str,
         /// `record`, `step_up` or `refuse`.
         action: &'static str,
-        /// `shadow`, `recorded`, `second_factor_asked`, `proved`, `no_second_factor` or `refused`.
+        /// `shadow`, `recorded`, `second_factor_asked`, `mail_code_asked`, `proved`, `no_second_factor` or `refused`.
         outcome: &'static str,
     }
     /// Of a token.

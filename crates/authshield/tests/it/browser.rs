@@ -13,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::browser_factors::{add_an_app, look_at_a_notice, prove_it_again};
 use crate::page_judge;
 use crate::support::{PASSWORD, TestApp, on_postgres};
 
@@ -527,10 +528,12 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.console().await;
 
     // With a second factor, in the dark.
+    let authenticator = add_an_app(&browser, &app).await;
+    prove_it_again(&browser, &app, &authenticator).await;
+    look_at_a_notice(&browser, &app).await;
+    browser.go(&format!("{}/account", app.base)).await;
     browser.press_on("Sign out").await;
     browser.heading("You are signed out").await;
-    let ann = app.sign_in("ann@example.org").await;
-    let (authenticator, _) = crate::second_factor::enable(&app, &ann).await;
     prefer(&browser.client, "dark").await.unwrap();
     browser.go(&format!("{}/sign-in", app.base)).await;
     browser.fill("email", "ann@example.org").await;

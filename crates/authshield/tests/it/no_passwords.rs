@@ -26,7 +26,7 @@ async fn register(app: &TestApp, email: &str) -> Reply {
 }
 
 /// Asks for a mail and shows its code.
-async fn by_mail(app: &TestApp, email: &str) -> Reply {
+pub(crate) async fn by_mail(app: &TestApp, email: &str) -> Reply {
     app.mails().await;
     let asked = app.post("/api/v1/auth/magic-link", json!({ "email": email })).await;
     let handle = asked.ok(202).body["handle"].as_str().unwrap().to_owned();
@@ -35,7 +35,7 @@ async fn by_mail(app: &TestApp, email: &str) -> Reply {
     app.post("/api/v1/auth/magic-link/redeem", body).await
 }
 
-/// Attack: B05, B06, B08, C05
+/// Attack: B11, C05
 #[tokio::test]
 async fn with_passwords_off_nothing_takes_sets_or_asks_for_one() {
     let before = TestApp::with(&[UNLIMITED, ON]).await;
@@ -135,7 +135,7 @@ async fn with_passwords_off_nothing_takes_sets_or_asks_for_one() {
     before.sign_in("root@example.org").await;
 }
 
-/// Attack: B06
+/// Attack: B18, C06
 #[tokio::test]
 async fn who_has_no_password_registers_comes_in_and_adds_what_makes_it_safe() {
     let app = TestApp::with(&[UNLIMITED, ON, OFF]).await;
@@ -157,7 +157,9 @@ async fn who_has_no_password_registers_comes_in_and_adds_what_makes_it_safe() {
     let ann = Person::from_pair(&app.refresh(&ann.refresh).await.ok(200).body);
     app.advance(Duration::from_mins(2));
     for (path, body) in [(EMAIL, new.clone()), (ENABLE, json!({}))] {
-        app.post_as(&ann, path, body).await.is(403, "AUTH_STEP_UP_REQUIRED");
+        let due = app.post_as(&ann, path, body).await;
+        due.is(403, "AUTH_STEP_UP_REQUIRED");
+        assert_eq!(due.body["factors"], json!(["email"]));
     }
     let ann = Person::from_pair(&by_mail(&app, ANN).await.ok(200).body);
     let passkey = add(&app, &ann).await;
@@ -219,7 +221,17 @@ async fn pages_of_an_account_without_a_password_ask_for_none() {
     send("/account/second-factor/add", &session, &add).await.looks(200, "Scan this picture");
     app.advance(Duration::from_mins(20));
     let prove = send("/account/second-factor/add", &session, &add).await;
-    prove.looks(403, "Show again that it is you");
+    prove.looks(403, "Send me a code by mail");
+    let then = [("guard", guard.as_str()), ("then", "factor")];
+    app.mails().await;
+    send("/account/prove/mail", &session, &then).await.looks(200, "on its way to ann@example.org");
+    let code = code_of(&app.last_mail(ANN).await);
+    let other = if code == "123456" { "123457" } else { "123456" };
+    let shown = [&then[..], &[("email_code", other)]].concat();
+    send("/account/prove", &session, &shown).await.looks(401, "This code is not right");
+    let shown = [&then[..], &[("email_code", &code)]].concat();
+    let proved = send("/account/prove", &session, &shown).await;
+    assert!(proved.ok(303).header("location").contains("/account/second-factor"));
 }
 
 #[tokio::test]

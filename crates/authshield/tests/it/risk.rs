@@ -132,7 +132,7 @@ async fn a_sign_in_that_does_not_look_like_those_before_it_is_recorded_doubted_o
     strict.send(request.header("x-forwarded-for", LONDON).json(&verify)).await.ok(200);
     // Proved there, it is known there.
     enter_from(&strict, LONDON, ANN).await;
-    // Who has an app is asked for its code, as ever; who has nothing is let in.
+    // Who has an app is asked for its code, as ever; who has nothing shows a code by mail.
     let asked = try_from(&strict, LONDON, CLEO, PASSWORD).await;
     asked.is(403, "AUTH_2FA_REQUIRED");
     assert_eq!(last(&strict).await.1, "impossible_travel step_up second_factor_asked");
@@ -142,8 +142,10 @@ async fn a_sign_in_that_does_not_look_like_those_before_it_is_recorded_doubted_o
         request.header("x-forwarded-for", ip).header(header::USER_AGENT, "curl/8.5.0")
     };
     strict.advance(Duration::from_mins(1));
-    strict.send(by_curl(&strict, HOME)).await.ok(200);
-    assert_eq!(last(&strict).await.1, "impossible_travel step_up no_second_factor");
+    let asked = strict.send(by_curl(&strict, HOME)).await;
+    asked.is(403, "AUTH_2FA_REQUIRED");
+    assert_eq!(asked.body["factors"], json!(["email"]));
+    assert_eq!(last(&strict).await.1, "impossible_travel step_up mail_code_asked");
     let before = last(&strict).await.0;
 
     // Refused is what a wrong password is; a passkey is not better, and at home nothing changes.
