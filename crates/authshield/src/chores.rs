@@ -44,6 +44,7 @@ pub async fn run(app: App, stop: CancellationToken) {
             _ = files.tick() => {
                 drop(tokio::spawn(look_at_breached(app.clone())));
                 drop(tokio::spawn(look_at_geoip(app.clone())));
+                drop(tokio::spawn(look_at_domains(app.clone())));
             }
         }
     }
@@ -128,6 +129,28 @@ pub async fn look_at_geoip(app: App) {
                 "geoip.file cannot be used; what was read before still counts"
             );
         }
+    }
+}
+
+/// Reads the file of disposable domains if it was replaced, and says what came of it.
+pub async fn look_at_domains(app: App) {
+    let known = app.clone();
+    let looked = tokio::task::spawn_blocking(move || (known.domains.look(), known.domains.about()));
+    let Ok((look, about)) = looked.await else { return };
+    let domains = about.map_or(0, |about| about.domains);
+    app.metrics.disposable_domains.set(i64::try_from(domains).unwrap_or(i64::MAX));
+    match look {
+        None => {}
+        Some(Look::Read(about)) => tracing::info!(
+            domains = about.domains,
+            skipped = about.skipped,
+            "the file of disposable domains was read"
+        ),
+        Some(Look::Broken(why)) => tracing::error!(
+            error = why,
+            domains,
+            "registration.disposable_domains_file cannot be used; what was read before still counts"
+        ),
     }
 }
 

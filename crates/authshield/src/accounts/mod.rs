@@ -25,6 +25,7 @@ pub use user::{Account, User};
 use crate::access::Caller;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::domains;
 use crate::guessing::{self, GuessError, Owner};
 use crate::kernel::{EmailAddress, FullName, Locale, SessionId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
@@ -52,6 +53,10 @@ pub enum ChangeError {
     /// The password was changed by somebody else at the same time.
     #[error("the account changed at the same time")]
     Raced,
+
+    /// Nobody keeps addresses of that domain.
+    #[error("the domain of the address is refused")]
+    DomainRefused,
 
     /// The second factor was shown too long ago.
     #[error("the second factor was shown too long ago")]
@@ -204,6 +209,9 @@ pub async fn change_email(
     let user = &caller.user;
     second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
     let account = confirm(app, ctx, caller, &password, "change_email").await?;
+    if !domains::judge(app, ctx, &new, "email_change").await? {
+        return Err(ChangeError::DomainRefused);
+    }
     app.limits.spend(&MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
     let mut tx = app.store.write().await?;

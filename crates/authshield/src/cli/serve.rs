@@ -78,6 +78,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
 
     // Before anybody is served: a large file takes seconds, and no hash should wait for it.
     chores::look_at_breached(app.clone()).await;
+    chores::look_at_domains(app.clone()).await;
     chores::look_at_geoip(app.clone()).await;
     // Development is reached by nobody else.
     app.opening.store(app.config.is_production(), Ordering::Relaxed);

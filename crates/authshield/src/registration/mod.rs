@@ -3,6 +3,7 @@
 //! ```text
 //! POST /auth/register ─ http::register ─ register
 //!     captcha::pass        is a captcha due?
+//!     domains::judge       an address that nobody keeps?
 //!     Limits::spend        too much mail to this address?
 //!     passwords::choose    the rules, which depend on nothing secret; and the hash, always, so
 //!                          that a known address takes the same time
@@ -37,6 +38,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::config::DuplicateEmail;
+use crate::domains;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
@@ -56,6 +58,10 @@ pub enum RegisterError {
     /// The password is too easy to guess.
     #[error("the password is too weak")]
     Weak(Vec<Weakness>),
+
+    /// Nobody keeps addresses of that domain.
+    #[error("the domain of the address is refused")]
+    DomainRefused,
 
     /// The address has an account, and the configuration allows to say so.
     #[error("the address is registered")]
@@ -127,6 +133,9 @@ pub async fn register(
         return Err(RegisterError::Closed);
     }
     captcha::pass(app, ctx, Door::Registration, &newcomer.email, captcha).await?;
+    if !domains::judge(app, ctx, &newcomer.email, "registration").await? {
+        return Err(RegisterError::DomainRefused);
+    }
     let Newcomer { email, password, full_name, locale } = newcomer;
     app.limits
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)

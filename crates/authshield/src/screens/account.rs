@@ -157,6 +157,10 @@ pub(super) fn why(
             let words = app.pages.say(visit, "page-account.wrong-password", &[]);
             Wrong::because(error, words)
         }
+        error @ ChangeError::DomainRefused => {
+            let words = app.pages.say(visit, "page-register.domain", &[]);
+            Wrong::because(error, words)
+        }
         ChangeError::Limited(exceeded) => Wrong::wait(&app.pages, visit, exceeded),
         ChangeError::Overloaded(busy) => Wrong::busy(&app.pages, visit, busy),
         error => return Err(error.into()),

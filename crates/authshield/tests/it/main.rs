@@ -17,6 +17,7 @@ mod budget;
 mod captcha;
 mod cli;
 mod crash;
+mod domains;
 mod drift;
 mod events;
 mod exports;
