@@ -14,6 +14,7 @@ use crate::exports;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::own_data;
+use crate::registration;
 use crate::schema;
 use crate::seals;
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
@@ -66,6 +67,9 @@ async fn sweep(app: &App) {
     let ctx = Ctx::command(Arc::clone(&app.world));
     if let Err(error) = own_data::carry_out(app, &ctx).await {
         tracing::warn!(error = %crate::problem::chain(&error), "accounts that are due could not be deleted");
+    }
+    if let Err(error) = registration::forget_unproved(app, &ctx).await {
+        tracing::warn!(error = %crate::problem::chain(&error), "accounts that nobody proved could not be deleted");
     }
     if let Err(error) = schema::beat(&app.store, app.checks.node, app.world.now()).await {
         tracing::debug!(error = %crate::problem::chain(&error), "nobody hears that this node lives");

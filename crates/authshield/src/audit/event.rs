@@ -425,7 +425,8 @@ pub enum Event {
     UserDeleted {
         /// Which.
         user: UserId,
-        /// Nothing when an operator did it; `owner` when its owner asked for it, else who proved the address.
+        /// Nothing when an operator did it; `owner` when its owner asked for it, `never_proved` when nobody
+        /// proved the address in time, else who proved it.
         reason: Option<&'static str>,
     },
     /// Somebody asked for the end of their account.

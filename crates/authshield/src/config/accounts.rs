@@ -47,6 +47,15 @@ settings! {
             fallback: Fallback::Always("conceal"),
             example: "reveal",
         }
+        /// How long an account stays that was opened and whose address nobody proved: then it is deleted, unless a
+        /// link that proves it still works.
+        unproved_life: Duration {
+            reload: true,
+            fallback: Fallback::Always("30d"),
+            bounds: Some((DAY, 365 * DAY)),
+            example: "7d",
+            mistaken: &["DELETE_UNVERIFIED_AFTER", "UNVERIFIED_TTL", "UNVERIFIED_ACCOUNT_TTL"],
+        }
         /// A file of domains whose addresses nobody keeps, one to a line; `#` begins a comment. What is below such a domain
         /// counts, too. When it is replaced it is read anew.
         disposable_domains_file: Option<PathBuf> {

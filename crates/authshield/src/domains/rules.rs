@@ -106,23 +106,17 @@ mod tests {
 
     /// The distance as it is defined, of the optimal alignment.
     fn distance(one: &[u8], other: &[u8]) -> usize {
-        let mut rows = vec![vec![0; other.len() + 1]; one.len() + 1];
-        for i in 0..=one.len() {
-            for j in 0..=other.len() {
-                rows[i][j] = if i == 0 || j == 0 {
-                    i + j
-                } else {
-                    let differs = usize::from(one[i - 1] != other[j - 1]);
-                    let plain = (rows[i - 1][j] + 1)
-                        .min(rows[i][j - 1] + 1)
-                        .min(rows[i - 1][j - 1] + differs);
-                    let crossed =
-                        i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1];
-                    if crossed { plain.min(rows[i - 2][j - 2] + 1) } else { plain }
-                };
+        let ([a, rest_a @ ..], [b, rest_b @ ..]) = (one, other) else {
+            return one.len() + other.len();
+        };
+        let changed = distance(rest_a, rest_b) + usize::from(a != b);
+        let best = changed.min(distance(rest_a, other) + 1).min(distance(one, rest_b) + 1);
+        match (rest_a, rest_b) {
+            ([c, end_a @ ..], [d, end_b @ ..]) if a == d && b == c => {
+                best.min(distance(end_a, end_b) + 1)
             }
+            _ => best,
         }
-        rows[one.len()][other.len()]
     }
 
     proptest! {

@@ -27,6 +27,7 @@
 pub mod http;
 mod proved;
 mod sql;
+mod unproved;
 
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 
 pub use self::proved::{Proved, open_proved};
 use self::sql::Waiting;
+pub use self::unproved::forget_unproved;
 
 /// Why no account was opened.
 #[derive(Debug, thiserror::Error)]

@@ -35,6 +35,7 @@ mod login;
 mod magic_link;
 mod mail;
 mod mail_desk;
+mod mail_lanes;
 mod mail_story;
 mod migrations;
 mod negative;
