@@ -50,6 +50,10 @@ pub enum ChangeError {
     #[error("the new password is too weak")]
     Weak(Vec<Weakness>),
 
+    /// Nobody has a password here.
+    #[error(transparent)]
+    PasswordsOff(#[from] passwords::Off),
+
     /// The password was changed by somebody else at the same time.
     #[error("the account changed at the same time")]
     Raced,
@@ -58,8 +62,8 @@ pub enum ChangeError {
     #[error("the domain of the address is refused")]
     DomainRefused,
 
-    /// The second factor was shown too long ago.
-    #[error("the second factor was shown too long ago")]
+    /// Who it is was shown too long ago.
+    #[error("the proof is too old")]
     StepUp(#[from] second_factor::StepUp),
 
     /// There were too many tries.
@@ -79,6 +83,7 @@ impl From<Rejected> for ChangeError {
     fn from(rejected: Rejected) -> Self {
         match rejected {
             Rejected::Weak(found) => Self::Weak(found),
+            Rejected::Off(off) => off.into(),
             Rejected::Overloaded(overloaded) => Self::Overloaded(overloaded),
         }
     }
@@ -146,8 +151,9 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
-    let account = confirm(app, ctx, caller, &current, "change_password").await?;
+    passwords::must_be_on(app)?;
+    let reason = "change_password";
+    let account = second_factor::fresh_or_now(app, ctx, caller, Some(&current), reason).await?;
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
     }
@@ -198,17 +204,17 @@ pub async fn password_was_set(
     Ok(())
 }
 
-/// Begins the change of an address: a link goes to the new one, a notice to the old one.
+/// Begins the change of an address: a link goes to the new one, a notice to the old one. Whoever does it shows
+/// the password, or proved not long ago who they are.
 pub async fn change_email(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
     new: EmailAddress,
-    password: SecretString,
+    password: Option<&SecretString>,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
-    let account = confirm(app, ctx, caller, &password, "change_email").await?;
+    let account = second_factor::fresh_or_now(app, ctx, caller, password, "change_email").await?;
     if !domains::judge(app, ctx, &new, "email_change").await? {
         return Err(ChangeError::DomainRefused);
     }
@@ -268,6 +274,7 @@ pub async fn confirm(
     password: &SecretString,
     reason: &'static str,
 ) -> Result<Account, ChangeError> {
+    passwords::must_be_on(app)?;
     let (app, ctx, password) = (app.clone(), ctx.clone(), password.clone());
     let (user, session) = (caller.user.clone(), caller.session);
     // As where one signs in: what was counted is judged, and told.
@@ -329,6 +336,15 @@ impl From<&User> for Owner {
         let has_proved = user.email_verified_at.is_some() && user.disabled_at.is_none();
         Self { user: user.id, letters_to: has_proved.then(|| user.recipient()) }
     }
+}
+
+/// Whether an account has a password, and people show them here.
+pub async fn has_password(app: &App, id: UserId) -> onesql::Result<bool> {
+    if !passwords::are_on(app) {
+        return Ok(false);
+    }
+    let account = sql::by_id(&mut app.store.glance().await?, id).await?;
+    Ok(account.is_some_and(|account| account.password_hash.is_some()))
 }
 
 /// Returns the account of `id`, or nothing.

@@ -145,6 +145,8 @@ pub async fn delete_unproved(
                                      WHERE r.email = u.email AND r.expires_at > $2)
                      AND NOT EXISTS (SELECT 1 FROM link_tokens AS l
                                      WHERE l.user_id = u.id AND l.used_at IS NULL AND l.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM mail_sign_ins AS w
+                                     WHERE w.user_id = u.id AND w.expires_at > $2)
                      AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
                      AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = u.id)
                      AND NOT EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)
@@ -160,6 +162,8 @@ pub async fn delete_unproved(
                                      WHERE r.email = u.email AND r.expires_at > $2)
                      AND NOT EXISTS (SELECT 1 FROM link_tokens AS l
                                      WHERE l.user_id = u.id AND l.used_at IS NULL AND l.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM mail_sign_ins AS w
+                                     WHERE w.user_id = u.id AND w.expires_at > $2)
                      AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
                      AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = u.id)
                      AND NOT EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)

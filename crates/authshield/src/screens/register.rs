@@ -17,6 +17,7 @@ use crate::captcha::{CaptchaError, Door, Required};
 use crate::domains;
 use crate::form::Form;
 use crate::kernel::EmailAddress;
+use crate::passwords;
 use crate::problem::{Code, Problem};
 use crate::registration::{self, Newcomer, RegisterError};
 
@@ -29,7 +30,8 @@ pub(super) struct Filled {
     email: String,
     #[serde(default)]
     full_name: String,
-    password: SecretString,
+    /// Where people have one.
+    password: Option<SecretString>,
     /// What a captcha was answered; providers have names of their own for it.
     #[serde(alias = "h-captcha-response", alias = "g-recaptcha-response")]
     captcha_token: Option<SecretString>,
@@ -84,6 +86,7 @@ pub(super) async fn register(
             let fields = Fields { email: Some(words), full_name: None };
             again(&fields, &Wrong::of(error))
         }
+        Err(RegisterError::PasswordsOff(off)) => sign_in::no_passwords(&app, &visit, off),
         Err(RegisterError::Weak(found)) => {
             again(&Fields::default(), &Wrong::weak(&app.pages, &visit, &found))
         }
@@ -117,6 +120,7 @@ fn show(
         full_name => full_name,
         wrong_email => &fields.email,
         wrong_name => &fields.full_name,
+        by_password => passwords::are_on(app),
         min => app.config.password.min_length,
         errors => &wrong.password,
         alert => &wrong.alert,

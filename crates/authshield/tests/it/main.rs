@@ -39,6 +39,7 @@ mod mail_lanes;
 mod mail_story;
 mod migrations;
 mod negative;
+mod no_passwords;
 mod openapi;
 mod outcome;
 mod own_data;
