@@ -92,6 +92,13 @@ pub async fn look_at_keys(app: &App) {
     }
 }
 
+/// Reads every file that is looked at for replacement, once, before somebody is served.
+pub async fn look_at_files(app: &App) {
+    look_at_breached(app.clone()).await;
+    look_at_domains(app.clone()).await;
+    look_at_geoip(app.clone()).await;
+}
+
 /// Reads the file of stolen passwords if it was replaced, and says what came of it.
 pub async fn look_at_breached(app: App) {
     let passwords = app.passwords.clone();
