@@ -272,9 +272,11 @@ page-register = Ein Konto eröffnen
     .known = Sie haben schon eines?
     .closed = Hier kann sich niemand registrieren
     .closed-lead = Wer den Dienst betreibt, eröffnet die Konten selbst.
+    .domain = Postfächer dieser Domain behält niemand, und Adressen dort werden nicht angenommen. Verwenden Sie eine, die bleibt.
 
 page-mailed = Sehen Sie in Ihr Postfach
     .lead = Wir haben eine Nachricht an { $email } geschickt. Öffnen Sie den Link darin, dann können Sie sich anmelden. Wenn nichts kommt, prüfen Sie die Adresse noch einmal, und sehen Sie in den Ordner für Spam.
+    .meant = Meinten Sie { $email }? Dann registrieren Sie sich mit dieser.
 
 page-forgot = Passwort vergessen?
     .lead = Wir schicken Ihnen einen Link, mit dem Sie ein neues wählen.

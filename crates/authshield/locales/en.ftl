@@ -277,9 +277,11 @@ page-register = Open an { -account }
     .known = You have one?
     .closed = Nobody can register here
     .closed-lead = Whoever runs the service opens accounts themselves.
+    .domain = Mailboxes of this domain are kept by nobody, and addresses there are not taken. Use one that lasts.
 
 page-mailed = Look into your mailbox
     .lead = We sent a mail to { $email }. Open the link in it, and you can sign in. If nothing comes, look at the address again, and into the folder for spam.
+    .meant = Did you mean { $email }? Then register with that one.
 
 page-forgot = Forgot your password?
     .lead = We send you a link to choose a new one.

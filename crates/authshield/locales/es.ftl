@@ -272,9 +272,11 @@ page-register = Abrir una { -account }
     .known = ¿Ya tiene una?
     .closed = Aquí nadie puede registrarse
     .closed-lead = Quien administra el servicio abre las cuentas.
+    .domain = Nadie conserva los buzones de este dominio, y sus direcciones no se aceptan. Use una duradera.
 
 page-mailed = Mire su correo
     .lead = Hemos enviado un mensaje a { $email }. Abra el enlace que contiene y podrá iniciar sesión. Si no llega nada, compruebe la dirección y mire también la carpeta de correo no deseado.
+    .meant = ¿Quería decir { $email }? Entonces regístrese con esa.
 
 page-forgot = ¿Ha olvidado su contraseña?
     .lead = Le enviamos un enlace para elegir una nueva.

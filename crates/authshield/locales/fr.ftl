@@ -272,9 +272,11 @@ page-register = Ouvrir un { -account }
     .known = Vous en avez déjà un ?
     .closed = Personne ne peut s’inscrire ici
     .closed-lead = La personne qui administre le service ouvre elle-même les comptes.
+    .domain = Personne ne garde les boîtes de ce domaine, et ses adresses ne sont pas acceptées. Utilisez-en une durable.
 
 page-mailed = Consultez votre messagerie
     .lead = Nous avons envoyé un message à { $email }. Ouvrez le lien qu’il contient, et vous pourrez vous connecter. Si rien n’arrive, vérifiez l’adresse et regardez aussi dans le dossier des indésirables.
+    .meant = Vouliez-vous dire { $email } ? Alors inscrivez-vous avec celle-là.
 
 page-forgot = Mot de passe oublié ?
     .lead = Nous vous envoyons un lien pour en choisir un nouveau.

@@ -21,6 +21,7 @@ use crate::access::VerifiedTokens;
 use crate::captcha::Remote;
 use crate::checks::Board;
 use crate::config::Config;
+use crate::domains::Domains;
 use crate::federation::Providers;
 use crate::geoip::GeoIp;
 use crate::guessing::Patterns;
@@ -98,6 +99,8 @@ pub struct Reach {
     pub verified: VerifiedTokens,
     /// Who judges captchas besides ourselves.
     pub captcha: Option<Remote>,
+    /// Whose addresses nobody keeps.
+    pub domains: Domains,
     /// Who else is asked which passwords were stolen elsewhere.
     pub ranges: Option<Ranges>,
     /// What was revoked, as services are told.

@@ -15,6 +15,7 @@ use crate::app::{App, Reach};
 use crate::captcha::{self, Remote};
 use crate::checks::{self, Board};
 use crate::config::Config;
+use crate::domains::Domains;
 use crate::exports::{self, Senders};
 use crate::federation::{self, Providers};
 use crate::geoip::GeoIp;
@@ -282,6 +283,7 @@ async fn put_together(
     let webhooks = Webhooks::from_config(&config)?;
     let captcha = Remote::from_config(&config)?;
     let ranges = Ranges::from_config(&config.password)?;
+    let domains = Domains::new(config.registration.disposable_domains_file.clone());
     // Refused now, and made again by who sends.
     Senders::from_config(&config)?;
     let providers = Providers::from_config(&config)?;
@@ -314,6 +316,7 @@ async fn put_together(
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
         captcha,
+        domains,
         ranges,
         revocations: Feed::default(),
         writes: Writes::default(),

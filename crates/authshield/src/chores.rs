@@ -14,6 +14,7 @@ use crate::exports;
 use crate::installation;
 use crate::mail::{self, BreakerState, Letter};
 use crate::own_data;
+use crate::registration;
 use crate::schema;
 use crate::seals;
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
@@ -44,6 +45,7 @@ pub async fn run(app: App, stop: CancellationToken) {
             _ = files.tick() => {
                 drop(tokio::spawn(look_at_breached(app.clone())));
                 drop(tokio::spawn(look_at_geoip(app.clone())));
+                drop(tokio::spawn(look_at_domains(app.clone())));
             }
         }
     }
@@ -66,6 +68,9 @@ async fn sweep(app: &App) {
     if let Err(error) = own_data::carry_out(app, &ctx).await {
         tracing::warn!(error = %crate::problem::chain(&error), "accounts that are due could not be deleted");
     }
+    if let Err(error) = registration::forget_unproved(app, &ctx).await {
+        tracing::warn!(error = %crate::problem::chain(&error), "accounts that nobody proved could not be deleted");
+    }
     if let Err(error) = schema::beat(&app.store, app.checks.node, app.world.now()).await {
         tracing::debug!(error = %crate::problem::chain(&error), "nobody hears that this node lives");
     }
@@ -85,6 +90,13 @@ pub async fn look_at_keys(app: &App) {
     if let Err(error) = outcome.await {
         tracing::error!(error = %crate::problem::chain(&error), "the signing keys could not be looked at");
     }
+}
+
+/// Reads every file that is looked at for replacement, once, before somebody is served.
+pub async fn look_at_files(app: &App) {
+    look_at_breached(app.clone()).await;
+    look_at_domains(app.clone()).await;
+    look_at_geoip(app.clone()).await;
 }
 
 /// Reads the file of stolen passwords if it was replaced, and says what came of it.
@@ -128,6 +140,28 @@ pub async fn look_at_geoip(app: App) {
                 "geoip.file cannot be used; what was read before still counts"
             );
         }
+    }
+}
+
+/// Reads the file of disposable domains if it was replaced, and says what came of it.
+pub async fn look_at_domains(app: App) {
+    let known = app.clone();
+    let looked = tokio::task::spawn_blocking(move || (known.domains.look(), known.domains.about()));
+    let Ok((look, about)) = looked.await else { return };
+    let domains = about.map_or(0, |about| about.domains);
+    app.metrics.disposable_domains.set(i64::try_from(domains).unwrap_or(i64::MAX));
+    match look {
+        None => {}
+        Some(Look::Read(about)) => tracing::info!(
+            domains = about.domains,
+            skipped = about.skipped,
+            "the file of disposable domains was read"
+        ),
+        Some(Look::Broken(why)) => tracing::error!(
+            error = why,
+            domains,
+            "registration.disposable_domains_file cannot be used; what was read before still counts"
+        ),
     }
 }
 

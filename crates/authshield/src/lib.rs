@@ -32,6 +32,7 @@ pub mod compose;
 pub mod config;
 pub mod devices;
 pub mod dns;
+pub mod domains;
 pub mod exports;
 pub mod federation;
 mod form;

@@ -143,6 +143,9 @@ codes! {
     SamePassword = 400 "AUTH_SAME_PASSWORD" "The new password must differ from the current one";
     /// Registration is switched off here.
     RegistrationClosed = 403 "AUTH_REGISTRATION_CLOSED" "Registration is closed";
+    /// The domain of the address is one of those whose mailboxes nobody keeps, and this service takes none. Use an
+    /// address that lasts.
+    EmailDomainRefused = 422 "AUTH_EMAIL_DOMAIN_REFUSED" "Addresses of this domain are not taken";
     /// There is no such user.
     UserNotFound = 404 "USER_NOT_FOUND" "There is no such user";
     /// A captcha has to be solved first, or the answer to one does not count. `provider` says whose, `site_key` is

@@ -26,7 +26,7 @@ problems!(
 );
 problems!(
     /// What changing the password or the address may answer.
-    ChangeProblems = PasswordMismatch | SamePassword | SignInMethodOff | StepUpRequired | TokenMissing | TokenInvalid | TokenExpired
+    ChangeProblems = PasswordMismatch | EmailDomainRefused | SamePassword | SignInMethodOff | StepUpRequired | TokenMissing | TokenInvalid | TokenExpired
         | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType | BodyTooLarge
         | ServiceOverloaded
 );
@@ -38,6 +38,7 @@ impl From<ChangeError> for Problem {
                 Self::from(Code::PasswordMismatch).because(error.to_string())
             }
             ChangeError::SamePassword => Code::SamePassword.into(),
+            ChangeError::DomainRefused => Code::EmailDomainRefused.into(),
             ChangeError::PasswordsOff(off) => off.into(),
             ChangeError::StepUp(due) => due.into(),
             ChangeError::Weak(found) => weaknesses("/new_password", &found),

@@ -15,9 +15,9 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 pub use sql::{
-    await_recovery, by_email, by_id, create, delete, delete_unverified, end_recovery, give_role,
-    hold_by_email, lock, mark_verified, members, no_users, set_disabled, set_email, set_password,
-    set_profile, upgrade_hash,
+    await_recovery, by_email, by_id, create, delete, delete_unproved, delete_unverified,
+    end_recovery, give_role, hold_by_email, lock, mark_verified, members, no_users, set_disabled,
+    set_email, set_password, set_profile, upgrade_hash,
 };
 pub(crate) use user::user_columns;
 pub use user::{Account, User};
@@ -25,6 +25,7 @@ pub use user::{Account, User};
 use crate::access::Caller;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::domains;
 use crate::guessing::{self, GuessError, Owner};
 use crate::kernel::{EmailAddress, FullName, Locale, SessionId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
@@ -56,6 +57,10 @@ pub enum ChangeError {
     /// The password was changed by somebody else at the same time.
     #[error("the account changed at the same time")]
     Raced,
+
+    /// Nobody keeps addresses of that domain.
+    #[error("the domain of the address is refused")]
+    DomainRefused,
 
     /// Who it is was shown too long ago.
     #[error("the proof is too old")]
@@ -210,6 +215,9 @@ pub async fn change_email(
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
     let account = second_factor::fresh_or_now(app, ctx, caller, password, "change_email").await?;
+    if !domains::judge(app, ctx, &new, "email_change").await? {
+        return Err(ChangeError::DomainRefused);
+    }
     app.limits.spend(&MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
     let mut tx = app.store.write().await?;

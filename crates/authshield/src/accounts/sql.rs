@@ -1,5 +1,7 @@
 //! Accounts, as the database knows them.
 
+use std::time::Duration;
+
 use onesql::{Result, Sql, Timestamp, Tx};
 
 use super::Change;
@@ -122,6 +124,59 @@ pub async fn delete_unverified(
         .optional()
         .await?;
     Ok(deleted.map(|(user,)| user))
+}
+
+/// Deletes accounts that were opened before `opened` and that nobody proved, some at a time, and returns which: only
+/// those that nothing opens, and whose mails open nothing any more. One that somebody registered again within the last
+/// hour stays: their mail may be on its way, and on PostgreSQL not yet to be seen.
+pub async fn delete_unproved(
+    tx: &mut Tx,
+    opened: Timestamp,
+    now: Timestamp,
+    at_most: i64,
+) -> Result<Vec<UserId>> {
+    // PostgreSQL needs `SKIP LOCKED`: whoever holds one is registering it; SQLite has one writer.
+    const DELETE: Sql = Sql {
+        sqlite: "DELETE FROM users WHERE id IN (
+                   SELECT u.id FROM users AS u
+                   WHERE u.email_verified_at IS NULL AND u.created_at < $1 AND u.updated_at < $3
+                     AND u.password_hash IS NULL AND u.disabled_at IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM registrations AS r
+                                     WHERE r.email = u.email AND r.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM link_tokens AS l
+                                     WHERE l.user_id = u.id AND l.used_at IS NULL AND l.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM mail_sign_ins AS w
+                                     WHERE w.user_id = u.id AND w.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
+                     AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = u.id)
+                     AND NOT EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)
+                     AND NOT EXISTS (SELECT 1 FROM user_roles AS m
+                                     WHERE m.user_id = u.id AND m.role <> 'user')
+                   ORDER BY u.created_at LIMIT $4)
+                 RETURNING id",
+        postgres: "DELETE FROM users WHERE id IN (
+                   SELECT u.id FROM users AS u
+                   WHERE u.email_verified_at IS NULL AND u.created_at < $1 AND u.updated_at < $3
+                     AND u.password_hash IS NULL AND u.disabled_at IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM registrations AS r
+                                     WHERE r.email = u.email AND r.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM link_tokens AS l
+                                     WHERE l.user_id = u.id AND l.used_at IS NULL AND l.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM mail_sign_ins AS w
+                                     WHERE w.user_id = u.id AND w.expires_at > $2)
+                     AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
+                     AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = u.id)
+                     AND NOT EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)
+                     AND NOT EXISTS (SELECT 1 FROM user_roles AS m
+                                     WHERE m.user_id = u.id AND m.role <> 'user')
+                   ORDER BY u.created_at LIMIT $4
+                   FOR UPDATE OF u SKIP LOCKED)
+                   RETURNING id",
+    };
+    let touched = now - Duration::from_hours(1);
+    let gone: Vec<(UserId,)> =
+        tx.query(DELETE).bind(opened).bind(now).bind(touched).bind(at_most).all().await?;
+    Ok(gone.into_iter().map(|(user,)| user).collect())
 }
 
 /// Gives a role; giving it twice changes nothing.

@@ -233,6 +233,17 @@ pub enum Event {
         /// Whose captcha is configured.
         provider: &'static str,
     },
+    /// Somebody came with an address whose domain is in the file of disposable ones.
+    DisposableAddressSeen {
+        /// The address that was typed.
+        email: String,
+        /// Its domain.
+        domain: String,
+        /// What followed: `refused`; `shadow` if such addresses will do for now.
+        reason: &'static str,
+        /// Where: `registration`, `email_change`.
+        at: &'static str,
+    },
     /// A new password was refused, since it was stolen elsewhere.
     PasswordRefused {
         /// The account, where it is known whose it is.
@@ -414,7 +425,8 @@ pub enum Event {
     UserDeleted {
         /// Which.
         user: UserId,
-        /// Nothing when an operator did it; `owner` when its owner asked for it, else who proved the address.
+        /// Nothing when an operator did it; `owner` when its owner asked for it, `never_proved` when nobody
+        /// proved the address in time, else who proved it.
         reason: Option<&'static str>,
     },
     /// Somebody asked for the end of their account.

@@ -29,6 +29,7 @@ impl Event {
             | Self::AccountLocked { reason, .. }
             | Self::SignInAttackSeen { reason, .. }
             | Self::CaptchaRefused { reason, .. }
+            | Self::DisposableAddressSeen { reason, .. }
             | Self::PasswordRefused { reason, .. }
             | Self::BreachLookupFailed { reason, .. }
             | Self::RiskSignal { reason, .. }
@@ -69,7 +70,7 @@ impl Event {
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
             }
-            Self::CaptchaRefused { email, .. } => {
+            Self::CaptchaRefused { email, .. } | Self::DisposableAddressSeen { email, .. } => {
                 Subject { email: Some(email), ..Subject::default() }
             }
             Self::MagicLinkRefused { user, email, .. } => {
@@ -200,6 +201,9 @@ impl Event {
                 "network": network, "accounts": accounts, "unknown": unknown, "entered": entered,
             }),
             Self::CaptchaRefused { at, provider, .. } => json!({ "at": at, "provider": provider }),
+            Self::DisposableAddressSeen { at, domain, reason, .. } => {
+                json!({ "at": at, "domain": domain, "outcome": reason })
+            }
             Self::RiskSignal { action, outcome, signals, .. } => {
                 json!({ "action": action, "outcome": outcome, "signals": signals })
             }

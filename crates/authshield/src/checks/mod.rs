@@ -25,6 +25,7 @@ mod check;
 mod configuration;
 mod database;
 mod dns;
+mod domains;
 mod exports;
 mod federation;
 mod finding;
@@ -124,6 +125,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<host::Hashing>(),
         Entry::of::<breached::File>(),
         Entry::of::<breached::Api>(),
+        Entry::of::<domains::File>(),
         Entry::of::<geoip::File>(),
         Entry::of::<captcha::CaptchaKeys>(),
         Entry::of::<audit::Chain>(),

@@ -77,8 +77,7 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     history::note(&app, &ctx, "start", standing.clone()).await?;
 
     // Before anybody is served: a large file takes seconds, and no hash should wait for it.
-    chores::look_at_breached(app.clone()).await;
-    chores::look_at_geoip(app.clone()).await;
+    chores::look_at_files(&app).await;
     // Development is reached by nobody else.
     app.opening.store(app.config.is_production(), Ordering::Relaxed);
     let drain = CancellationToken::new();

@@ -18,6 +18,18 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of an address whose domain is in the file of disposable ones.
+    DisposableDomains {
+        /// Nothing.
+        Off = "off",
+        /// An event says so; the address will do.
+        Shadow = "shadow",
+        /// It is refused.
+        Refuse = "refuse",
+    }
+}
+
 settings! {
     /// Opening accounts.
     Registration at "registration" "." {
@@ -34,6 +46,30 @@ settings! {
             reload: true,
             fallback: Fallback::Always("conceal"),
             example: "reveal",
+        }
+        /// How long an account stays that was opened and whose address nobody proved: then it is deleted, unless a
+        /// link that proves it still works.
+        unproved_life: Duration {
+            reload: true,
+            fallback: Fallback::Always("30d"),
+            bounds: Some((DAY, 365 * DAY)),
+            example: "7d",
+            mistaken: &["DELETE_UNVERIFIED_AFTER", "UNVERIFIED_TTL", "UNVERIFIED_ACCOUNT_TTL"],
+        }
+        /// A file of domains whose addresses nobody keeps, one to a line; `#` begins a comment. What is below such a domain
+        /// counts, too. When it is replaced it is read anew.
+        disposable_domains_file: Option<PathBuf> {
+            reread: true,
+            example: "/etc/authshield/disposable-domains.txt",
+            mistaken: &["DISPOSABLE_DOMAINS", "DISPOSABLE_EMAIL_FILE", "BLOCKED_DOMAINS", "EMAIL_BLOCKLIST", "EMAIL_DENYLIST"],
+        }
+        /// What becomes of an address in one of them, where somebody registers or changes to it: nothing (`off`), an event
+        /// (`shadow`), or it is refused (`refuse`), and then no account is opened with it by another way either.
+        disposable_domains: DisposableDomains {
+            reload: true,
+            fallback: Fallback::Always("shadow"),
+            example: "refuse",
+            mistaken: &["DISPOSABLE_EMAIL", "BLOCK_DISPOSABLE_EMAIL", "DISPOSABLE_MODE"],
         }
     }
 }

@@ -39,8 +39,8 @@ mod value;
 mod web;
 
 pub use accounts::{
-    BreachedAtSignIn, BreachedRanges, DuplicateEmail, Password, Recovery, Registration,
-    Verification,
+    BreachedAtSignIn, BreachedRanges, DisposableDomains, DuplicateEmail, Password, Recovery,
+    Registration, Verification,
 };
 pub use canary::{Canary, CanaryMailbox};
 pub use captcha::{Captcha, CaptchaProvider, CaptchaWhen};

@@ -80,6 +80,10 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "RECOVERY_CODES_RENEWED"
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
         "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
+        "DISPOSABLE_ADDRESS_SEEN" if data["outcome"] == "refused" => {
+            ((ACCOUNT, OTHER), ("iam", "creation"), 3, false)
+        }
+        "DISPOSABLE_ADDRESS_SEEN" => ((ACCOUNT, OTHER), ("iam", "info"), 2, true),
         "BREACH_LOOKUP_FAILED" => ((ACCOUNT, OTHER), ("iam", "info"), 3, true),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),

@@ -51,6 +51,7 @@ pub use sql::{Identity, delete_since, of};
 use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::domains;
 use crate::kernel::{EmailAddress, FederationToken, Timestamp, UserId};
 use crate::registration::{self, Proved};
 use crate::risk::{self, First, Ruling};
@@ -464,7 +465,7 @@ async fn account_of(
             continue;
         }
         let has_other = !theirs.is_empty();
-        let is_open = app.live.load().registration.enabled;
+        let is_open = app.live.load().registration.enabled && domains::may_open(app, email);
         let arrival = rules::arrive(holder.as_ref().map(|user| (user, has_other)), is_open);
         match (arrival, holder) {
             (Err(refusal), holder) => return Ok(Err((holder.map(|user| user.id), refusal))),

@@ -39,6 +39,7 @@ use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
+use crate::domains;
 use crate::guessing::{self, CodeRefused};
 use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, MailCode, UserId};
 use crate::limits::Exceeded;
@@ -131,7 +132,7 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     };
     // Also where nobody gets a mail: no code fits it, and every question about it has the same answer.
     sql::wait(&mut tx, waiting).await?;
-    let is_open = app.live.load().registration.enabled;
+    let is_open = app.live.load().registration.enabled && domains::may_open(app, &email);
     let reason = rules::judge(holder.as_ref(), None, is_open).err().map(Refusal::reason);
     if reason.is_none() {
         let letter = Letter::SignIn {
@@ -324,7 +325,8 @@ async fn account_of(
     let mut asked = waiting.user_id;
     for _ in 0..ROUNDS {
         let account = accounts::hold_by_email(tx, &waiting.email).await?;
-        let is_open = app.live.load().registration.enabled;
+        let is_open =
+            app.live.load().registration.enabled && domains::may_open(app, &waiting.email);
         let holder = account.as_ref().map(|account| &account.user);
         match (rules::judge(holder, asked, is_open), account) {
             (Err(refusal), _) => return Ok(Err(refusal)),

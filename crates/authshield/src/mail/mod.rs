@@ -5,7 +5,7 @@
 //!         └ Outbox::wake           after its commit
 //! run ─ Post::deliver_due
 //!     sql::expire                  what nobody wants any more
-//!     sql::claim                   what is due, under a lease
+//!     sql::claim                   what is due, the urgent first, under a lease
 //!     suppression::may_go          did mail to this address come back?
 //!     Outbox::open, render         sealed variables ► words ► text and HTML
 //!     Relay::send | Api::hand_over one recipient, one conversation, every reply kept
@@ -53,6 +53,7 @@ mod smtp;
 mod sql;
 mod suppression;
 mod timeline;
+mod urgency;
 mod walk;
 mod way;
 

@@ -152,6 +152,7 @@ impl Outbox {
             message_id,
             now,
             expires_at: now + life,
+            urgency: letter.urgency(),
             mailbox_provider: places.of(&to.email, now),
             trace_context: traces::carried(&tracing::Span::current()),
         };

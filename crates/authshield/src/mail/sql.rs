@@ -1,8 +1,11 @@
 //! What the database knows of messages.
 
+use std::time::Duration;
+
 use onesql::{Result, Sql, Tx};
 
 use super::timeline::{EventKind, State};
+use super::urgency::{MORE_OF_THE_SAME, OF_A_KIND, Urgency};
 use crate::kernel::{MailEventId, MailId, NodeId, Timestamp, UserId};
 
 /// A message to be written down.
@@ -16,6 +19,7 @@ pub(super) struct New<'a> {
     pub(super) message_id: String,
     pub(super) now: Timestamp,
     pub(super) expires_at: Timestamp,
+    pub(super) urgency: Urgency,
     /// Who takes it for the recipient, if that is known already.
     pub(super) mailbox_provider: Option<&'static str>,
     /// What caused it, for traces (W3C Trace Context).
@@ -90,13 +94,17 @@ pub(super) struct Held {
     pub(super) mailbox_provider: Option<String>,
 }
 
-/// Writes a message down as queued.
+/// Writes a message down as queued: in its lane, or behind all if several of its kind wait for the recipient. Two
+/// that are written at once may both find room; that delays nobody.
 pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<()> {
     tx.query(
         "INSERT INTO mail_messages
              (id, kind, locale, recipient, user_id, variables, message_id, state, attempts,
-              next_attempt_at, expires_at, created_at, mailbox_provider, trace_context)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, $8, $10, $11)",
+              next_attempt_at, expires_at, created_at, mailbox_provider, trace_context, urgency)
+         SELECT $1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, $8, $10, $11,
+                CASE WHEN COUNT(CASE WHEN state = 'queued' AND kind = $2 THEN 1 END) < $14
+                     THEN $12 ELSE $15 END
+         FROM mail_messages WHERE recipient = $4 AND created_at > $13",
     )
     .bind(new.id)
     .bind(new.kind)
@@ -109,10 +117,17 @@ pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<()> {
     .bind(new.expires_at)
     .bind(new.mailbox_provider)
     .bind(new.trace_context)
+    .bind(new.urgency as i64)
+    .bind(new.now - ALIKE_WITHIN)
+    .bind(OF_A_KIND)
+    .bind(MORE_OF_THE_SAME)
     .execute()
     .await?;
     Ok(())
 }
+
+/// How far back messages of a kind are counted.
+const ALIKE_WITHIN: Duration = Duration::from_hours(1);
 
 /// What is due is found by three indexes, one question each: with `OR` between them, either database
 /// reads and sorts the whole queue.
@@ -179,49 +194,99 @@ pub(super) async fn expire(
 /// How many messages are ended in one transaction, of each of the two kinds.
 const EXPIRE_AT_ONCE: i64 = 100;
 
-/// PostgreSQL needs `SKIP LOCKED`, so that nodes do not wait for each other's batch; SQLite has one
-/// writer and no such words.
+/// What a node that is gone had in hand, then one of the lane whose turn it is, then lane by lane: of each no more
+/// than is taken, by an index, so that it costs the same however many wait. PostgreSQL needs `SKIP LOCKED`, so that
+/// nodes do not wait for each other's batch; SQLite has one writer and no such words.
 const CLAIM: Sql = Sql {
     sqlite: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
                                       attempts = attempts + 1
              WHERE id IN (
                  SELECT id FROM (
-                     SELECT id FROM (SELECT id FROM mail_messages
-                                     WHERE state = 'sending' AND lease_until <= $1 LIMIT $3)
-                     UNION ALL
-                     SELECT id FROM (SELECT id FROM mail_messages
-                                     WHERE state = 'queued' AND next_attempt_at <= $1
-                                     ORDER BY next_attempt_at LIMIT $3))
-                 LIMIT $3)
+                       SELECT id, 0 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages
+                              WHERE state = 'sending' AND lease_until <= $1 LIMIT $3)
+                       UNION ALL
+                       SELECT id, 1 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
+                              WHERE state = 'queued' AND urgency = $5 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT 1)
+                       UNION ALL
+                       SELECT id, 2 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
+                              WHERE state = 'queued' AND urgency = 0 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3)
+                       UNION ALL
+                       SELECT id, 3 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
+                              WHERE state = 'queued' AND urgency = 1 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3)
+                       UNION ALL
+                       SELECT id, 4 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
+                              WHERE state = 'queued' AND urgency = 2 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3)
+                       UNION ALL
+                       SELECT id, 5 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
+                              WHERE state = 'queued' AND urgency = 3 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3))
+                 GROUP BY id ORDER BY MIN(turn), MIN(next_attempt_at) LIMIT $3)
              RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
                        trace_context",
     postgres: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
                                       attempts = attempts + 1
-               WHERE id IN (
-                   SELECT id FROM (
-                       SELECT id FROM (SELECT id FROM mail_messages
-                                       WHERE state = 'sending' AND lease_until <= $1 LIMIT $3
-                                       FOR UPDATE SKIP LOCKED) AS in_hand
+             WHERE id IN (
+                 SELECT id FROM (
+                       SELECT id, 0 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages
+                              WHERE state = 'sending' AND lease_until <= $1 LIMIT $3
+                              FOR UPDATE SKIP LOCKED) AS in_hand
                        UNION ALL
-                       SELECT id FROM (SELECT id FROM mail_messages
-                                       WHERE state = 'queued' AND next_attempt_at <= $1
-                                       ORDER BY next_attempt_at LIMIT $3
-                                       FOR UPDATE SKIP LOCKED) AS waiting) AS due
-                   LIMIT $3)
-               RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
+                       SELECT id, 1 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages
+                              WHERE state = 'queued' AND urgency = $5 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT 1
+                              FOR UPDATE SKIP LOCKED) AS lane
+                       UNION ALL
+                       SELECT id, 2 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages
+                              WHERE state = 'queued' AND urgency = 0 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3
+                              FOR UPDATE SKIP LOCKED) AS lane
+                       UNION ALL
+                       SELECT id, 3 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages
+                              WHERE state = 'queued' AND urgency = 1 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3
+                              FOR UPDATE SKIP LOCKED) AS lane
+                       UNION ALL
+                       SELECT id, 4 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages
+                              WHERE state = 'queued' AND urgency = 2 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3
+                              FOR UPDATE SKIP LOCKED) AS lane
+                       UNION ALL
+                       SELECT id, 5 AS turn, next_attempt_at
+                       FROM (SELECT id, next_attempt_at FROM mail_messages
+                              WHERE state = 'queued' AND urgency = 3 AND next_attempt_at <= $1
+                              ORDER BY next_attempt_at LIMIT $3
+                              FOR UPDATE SKIP LOCKED) AS lane) AS due
+                 GROUP BY id ORDER BY MIN(turn), MIN(next_attempt_at) LIMIT $3)
+             RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
                        trace_context",
 };
 
 /// Takes up to `at_most` messages that are due, for `owner`; until `lease` nobody else does, unless
-/// the owner is known to be gone.
+/// the owner is known to be gone. `turn` is the lane of which one goes before all others.
 pub(super) async fn claim(
     tx: &mut Tx,
     now: Timestamp,
     lease: Timestamp,
     at_most: i64,
     owner: Option<NodeId>,
+    turn: i64,
 ) -> Result<Vec<Row>> {
-    tx.query(CLAIM).bind(now).bind(lease).bind(at_most).bind(owner).all().await
+    tx.query(CLAIM).bind(now).bind(lease).bind(at_most).bind(owner).bind(turn).all().await
 }
 
 /// Writes down how a try ended, and returns whether the message was still ours to write about.

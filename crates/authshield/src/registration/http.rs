@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Newcomer, RegisterError};
 use crate::app::{App, Body, Ctx, PathId};
+use crate::domains;
 use crate::kernel::{EmailAddress, FullName, Locale, MailId};
 use crate::mail::Progress;
 use crate::passwords::weaknesses;
@@ -16,7 +17,7 @@ use crate::problem::{Code, Problem, problems};
 
 problems!(
     /// What registering may answer.
-    RegisterProblems = EmailAlreadyRegistered | SignInMethodOff | RegistrationClosed | CaptchaRequired
+    RegisterProblems = EmailAlreadyRegistered | SignInMethodOff | RegistrationClosed | CaptchaRequired | EmailDomainRefused
         | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
@@ -29,6 +30,7 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::Closed => Code::RegistrationClosed.into(),
+            RegisterError::DomainRefused => Code::EmailDomainRefused.into(),
             RegisterError::Weak(found) => weaknesses("/password", &found),
             RegisterError::NoPassword => {
                 Self::invalid_field("/password", "missing", "Send a password.")
@@ -68,6 +70,10 @@ pub struct Registered {
     is_verified: bool,
     /// The mail: ask `GET /auth/mails/{id}` what becomes of it.
     mail_id: MailId,
+    /// The address that was meant, most likely, where the domain is one slip from that of a great mailbox provider.
+    /// Ask whether it was; the mail went to what was typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_you_mean: Option<EmailAddress>,
 }
 
 /// Register.
@@ -86,7 +92,9 @@ pub async fn register(
     let Register { email, password, full_name, locale, captcha_token } = body;
     let newcomer = Newcomer { email: email.clone(), password, full_name, locale };
     let mail_id = super::register(&app, &ctx, newcomer, captcha_token.as_ref()).await?;
-    Ok((StatusCode::ACCEPTED, Json(Registered { email, is_verified: false, mail_id })))
+    let did_you_mean = domains::meant(&email);
+    let registered = Registered { email, is_verified: false, mail_id, did_you_mean };
+    Ok((StatusCode::ACCEPTED, Json(registered)))
 }
 
 /// See what became of the mail of a registration, for a day.

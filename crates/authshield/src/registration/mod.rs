@@ -3,6 +3,7 @@
 //! ```text
 //! POST /auth/register ─ http::register ─ register
 //!     captcha::pass        is a captcha due?
+//!     domains::judge       an address that nobody keeps?
 //!     Limits::spend        too much mail to this address?
 //!     passwords::choose    the rules, which depend on nothing secret; and the hash, always, so
 //!                          that a known address takes the same time
@@ -29,6 +30,7 @@
 pub mod http;
 mod proved;
 mod sql;
+mod unproved;
 
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::config::DuplicateEmail;
+use crate::domains;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
@@ -48,6 +51,7 @@ use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 
 pub use self::proved::{Proved, open_proved};
 use self::sql::Waiting;
+pub use self::unproved::forget_unproved;
 
 /// Why no account was opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +63,10 @@ pub enum RegisterError {
     /// The password is too easy to guess.
     #[error("the password is too weak")]
     Weak(Vec<Weakness>),
+
+    /// Nobody keeps addresses of that domain.
+    #[error("the domain of the address is refused")]
+    DomainRefused,
 
     /// There is no password, and one is needed.
     #[error("the password is missing")]
@@ -141,6 +149,9 @@ pub async fn register(
     let Newcomer { email, password, full_name, locale } = newcomer;
     let password = wanted(app, password)?;
     captcha::pass(app, ctx, Door::Registration, &email, captcha).await?;
+    if !domains::judge(app, ctx, &email, "registration").await? {
+        return Err(RegisterError::DomainRefused);
+    }
     if password.is_some() {
         app.limits
             .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)

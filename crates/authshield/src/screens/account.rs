@@ -159,6 +159,10 @@ pub(super) fn why(
             let words = app.pages.say(visit, "page-account.wrong-password", &[]);
             Wrong::because(error, words)
         }
+        error @ ChangeError::DomainRefused => {
+            let words = app.pages.say(visit, "page-register.domain", &[]);
+            Wrong::because(error, words)
+        }
         ChangeError::PasswordsOff(off) => {
             Wrong::because(off, app.pages.say(visit, "page-no-password", &[]))
         }

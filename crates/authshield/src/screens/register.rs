@@ -14,6 +14,7 @@ use super::wrong::Wrong;
 use super::{captcha, onward, sign_in};
 use crate::app::{App, Ctx};
 use crate::captcha::{CaptchaError, Door, Required};
+use crate::domains;
 use crate::form::Form;
 use crate::kernel::EmailAddress;
 use crate::passwords;
@@ -80,6 +81,11 @@ pub(super) async fn register(
             let typed = (email.as_str(), full_name.as_str());
             show(&app, &visit, typed, &Fields::default(), &wrong, Some(&required))
         }
+        Err(error @ RegisterError::DomainRefused) => {
+            let words = app.pages.say(&visit, "page-register.domain", &[]);
+            let fields = Fields { email: Some(words), full_name: None };
+            again(&fields, &Wrong::of(error))
+        }
         Err(RegisterError::PasswordsOff(off)) => sign_in::no_passwords(&app, &visit, off),
         Err(RegisterError::Weak(found)) => {
             again(&Fields::default(), &Wrong::weak(&app.pages, &visit, &found))
@@ -138,10 +144,15 @@ fn closed(app: &App, visit: &Visit) -> Response {
 
 /// Says that a mail is on its way, whatever it says.
 pub(super) fn mailed(app: &App, visit: &Visit, email: &EmailAddress) -> Response {
+    let mut lead = app.pages.say(visit, "page-mailed.lead", &[("email", email.as_str())]);
+    if let Some(meant) = domains::meant(email) {
+        lead.push(' ');
+        lead += &app.pages.say(visit, "page-mailed.meant", &[("email", meant.as_str())]);
+    }
     let message = Message {
         mood: "good",
         title: app.pages.say(visit, "page-mailed", &[]),
-        lead: app.pages.say(visit, "page-mailed.lead", &[("email", email.as_str())]),
+        lead,
         reference: None,
         next: Some(sign_in::next(app, visit)),
     };

@@ -201,6 +201,13 @@ labels! {
         /// `asked`, `passed`, `refused` or `provider_down`.
         outcome: &'static str,
     }
+    /// Of an address whose domain is in the file of disposable ones.
+    Disposable {
+        /// `registration` or `email_change`.
+        at: &'static str,
+        /// `shadow` or `refused`.
+        outcome: &'static str,
+    }
     /// Of a question whether a password was stolen elsewhere.
     BreachLookup {
         /// `registration`, `setup`, `reset`, `change`, `command` or `sign_in`.

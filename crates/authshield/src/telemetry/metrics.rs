@@ -336,6 +336,10 @@ metrics! {
     redis_evictions: Counter;
     /// Captchas that were due: asked for, passed, refused, or not judged since the provider is down.
     captchas: Counters<Captcha>;
+    /// Addresses whose domain is in the file of disposable ones, where somebody came with one.
+    disposable_addresses: Counters<Disposable>;
+    /// Domains in the file of disposable ones; 0 without a file that can be read.
+    disposable_domains: Gauge;
     /// Passwords of which the range API was to say whether they were stolen elsewhere.
     breach_lookups: Counters<BreachLookup>;
     /// Requests refused by a limit.

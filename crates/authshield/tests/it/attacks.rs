@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use authshield::chores;
+use authshield::{chores, registration};
 use reqwest::{Method, header};
 use serde_json::json;
 
@@ -117,7 +117,7 @@ async fn j05_j06_k10_what_somebody_types_is_text_leads_nowhere_and_is_read_soon(
     }
 }
 
-/// An account that nobody proved stays, without anything that opens it: one row for each address.
+/// What strangers leave behind goes by itself: accounts, too, that nobody proved, and no others.
 ///
 /// Attack: K08
 #[tokio::test]
@@ -147,8 +147,25 @@ async fn k08_what_strangers_leave_behind_ends() {
     for (table, count) in tables {
         assert!(app.count(count).await > 0, "nothing is in {table}");
     }
+    // Somebody who comes back in time finds theirs; it goes when their link does.
+    app.mails().await;
+    app.advance(Duration::from_hours(24 * 30));
+    app.register("waits0@example.org", PASSWORD).await.ok(202);
+    app.advance(Duration::from_hours(23));
+    assert_eq!(registration::forget_unproved(&app.app, &app.ctx()).await.unwrap(), 2);
+    let proof = app.token_for("waits0@example.org").await;
+    app.register("waits2@example.org", PASSWORD).await.ok(202);
+    app.verify(&proof).await.ok(200);
+    let left = "SELECT COUNT(*) FROM users";
+    assert_eq!(app.count(left).await, 3);
+    assert_eq!(registration::forget_unproved(&app.app, &app.ctx()).await.unwrap(), 0);
+    let events = app.events().await;
+    let gone = events.iter().filter(|event| *event == "USER_DELETED/never_proved").count();
+    assert_eq!(gone, 2);
     app.advance(Duration::from_hours(24 * 500));
     chores::purge(&app.app, app.ctx().now).await.unwrap();
+    assert_eq!(registration::forget_unproved(&app.app, &app.ctx()).await.unwrap(), 1);
+    assert_eq!(app.count(left).await, 2);
     for (table, count) in tables {
         assert_eq!(app.count(count).await, 0, "{table}");
     }

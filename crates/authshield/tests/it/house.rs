@@ -39,10 +39,11 @@ const FEATURES: [&str; 26] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 17] = [
+const SERVICES: [&str; 18] = [
     "audit",
     "captcha",
     "config",
+    "domains",
     "exports",
     "geoip",
     "guessing",

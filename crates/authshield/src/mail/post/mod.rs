@@ -5,7 +5,7 @@ mod trouble;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,7 @@ use super::smtp::{Connection, Relay};
 use super::sql::{self, Detail, Row, Settled};
 use super::suppression;
 use super::timeline::EventKind;
+use super::urgency;
 use super::way::{Lane, Way};
 use crate::kernel::{NodeId, Timestamp};
 
@@ -66,6 +67,8 @@ struct Inner {
     notes: Mutex<Vec<(&'static str, Note)>>,
     noted: Notify,
     store_failed: AtomicBool,
+    /// How often messages were taken in hand: lanes take turns.
+    claims: AtomicUsize,
     /// Who takes messages in hand, once that is known.
     node: OnceLock<NodeId>,
 }
@@ -140,6 +143,7 @@ impl Post {
             notes: Mutex::default(),
             noted: Notify::new(),
             store_failed: AtomicBool::new(false),
+            claims: AtomicUsize::default(),
             node: OnceLock::new(),
         }))
     }
@@ -300,7 +304,9 @@ impl Post {
         }
         let rows = match i64::try_from(at_most) {
             Ok(at_most) if at_most > 0 => {
-                sql::claim(&mut tx, now, lease, at_most, self.0.node.get().copied()).await?
+                let turn = urgency::turn(self.0.claims.fetch_add(1, Ordering::Relaxed));
+                let owner = self.0.node.get().copied();
+                sql::claim(&mut tx, now, lease, at_most, owner, turn).await?
             }
             _ => Vec::new(),
         };
