@@ -191,6 +191,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (remove!("pending_sign_ins", "token_hash"), now),
         (remove!("captcha_solutions", "nonce"), now),
         (remove!("mail_sign_ins", "handle_hash"), now),
+        (remove!("trusted_devices", "id"), now),
         // Only those that never counted have an end.
         (remove!("totp_secrets", "user_id"), now),
     ] {

@@ -23,6 +23,7 @@ impl Event {
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
             | Self::SecondFactorRefused { reason, .. }
+            | Self::TrustedDeviceRemoved { reason, .. }
             | Self::PasskeyRefused { reason, .. }
             | Self::FederationRefused { reason, .. }
             | Self::MagicLinkRefused { reason, .. }
@@ -122,6 +123,9 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
+            Self::TrustedDeviceRemoved { actor, user, .. } => {
+                Subject { actor: *actor, user: Some(*user), ..Subject::default() }
+            }
             Self::UserDeletionWithdrawn { user, reason } => Subject {
                 actor: reason.is_none().then_some(*user),
                 user: Some(*user),
@@ -156,6 +160,8 @@ impl Event {
             | Self::SecondFactorEnabled { user }
             | Self::PasskeyAdded { user, .. }
             | Self::PasskeyRemoved { user, .. }
+            | Self::TrustedDeviceAdded { user, .. }
+            | Self::TrustedDeviceUsed { user, .. }
             | Self::IdentityLinked { user, .. }
             | Self::IdentityRemoved { user, .. }
             | Self::SecondFactorDisabled { user }
@@ -178,6 +184,13 @@ impl Event {
             }
             Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
             Self::SignInHandedOver { application, .. } => json!({ "application": application }),
+            Self::TrustedDeviceAdded { device, until, .. } => {
+                json!({ "device": device, "until": until })
+            }
+            Self::TrustedDeviceUsed { device, .. } => json!({ "device": device }),
+            Self::TrustedDeviceRemoved { device, count, .. } => {
+                json!({ "device": device, "count": count })
+            }
             Self::AccountSecured { sessions, done, .. } => {
                 json!({ "sessions": sessions, "done": done })
             }

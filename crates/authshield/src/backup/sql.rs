@@ -47,6 +47,7 @@ pub(super) async fn undo_what_was_issued(tx: &mut Tx, now: Timestamp) -> Result<
     let links = tx.query("DELETE FROM link_tokens WHERE used_at IS NULL").execute().await?;
     tx.query("DELETE FROM pending_sign_ins").execute().await?;
     tx.query("DELETE FROM mail_sign_ins").execute().await?;
+    tx.query("DELETE FROM trusted_devices").execute().await?;
     tx.query("DELETE FROM passkey_challenges").execute().await?;
     let mails = tx
         .query(

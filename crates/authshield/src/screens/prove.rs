@@ -27,6 +27,7 @@ pub(super) const CHALLENGE: &str = "/account/prove/challenge";
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Then {
+    Account,
     Password,
     Data,
     Email,
@@ -38,6 +39,7 @@ pub(super) enum Then {
 impl Then {
     fn path(self) -> &'static str {
         match self {
+            Self::Account => account::PATH,
             Self::Password => password::PATH,
             Self::Data => data::PATH,
             Self::Email => email::PATH,
@@ -49,6 +51,7 @@ impl Then {
 
     fn name(self) -> &'static str {
         match self {
+            Self::Account => "account",
             Self::Password => "password",
             Self::Data => "data",
             Self::Email => "email",

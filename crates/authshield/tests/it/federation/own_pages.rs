@@ -4,10 +4,12 @@ use super::hostile::Behaviour;
 use super::refusals::{ann, last_refusal, start};
 use super::*;
 use crate::pages::onward::onward;
+use crate::pages::{form, hidden};
 use crate::second_factor;
 use crate::support::claims;
 
 const LEAVE: &str = "https://id.example.net/sign-in/at/acme?lang=de";
+const ACCOUNT: &str = "https://id.example.net/account?lang=de";
 const RETURN: &str = "https://id.example.net/sign-in/return";
 
 /// Goes to the provider and back, and returns the page at which that ends.
@@ -75,6 +77,32 @@ async fn g01_who_signs_in_at_a_provider_on_our_pages_is_in_where_they_began_and_
         assert!(page.status == status && page.text.contains(words), "{status}: {}", page.text);
     }
     browser.ask(&app, &LEAVE.replace("acme", "nobody")).await.ok(404);
+
+    // The page of the account shows the identity, and lets go of it where there is another way in.
+    let page = browser.ask(&app, ACCOUNT).await;
+    let unlink = async |browser: &Browser, page: &Reply| {
+        let cookie = format!("__Host-authshield={}", browser.cookies["__Host-authshield"]);
+        let fields = ["guard", "identity"].map(|name| (name, hidden(page, name)));
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let request = form(&app, "/account/identities/remove?lang=de", &fields);
+        let request = request.header("sec-fetch-site", "same-origin");
+        app.send(request.header(header::COOKIE, cookie)).await
+    };
+    assert!(page.ok(200).text.contains("Konten bei Anbietern"), "{}", page.text);
+    let last = unlink(&browser, &page).await;
+    assert!(last.ok(409).text.contains("der einzige Weg"), "{}", last.text);
+    app.sign_up("carl@example.org").await;
+    hostile.vouches_for(json!({ "sub": "9", "email": "carl@example.org", "email_verified": true }));
+    let mut carl = Browser::default();
+    let page = go(&app, &mut carl).await;
+    app.advance(std::time::Duration::from_mins(16));
+    assert!(unlink(&carl, &page).await.text.contains("Zeigen Sie noch einmal"));
+    let mut carl = Browser::default();
+    let page = go(&app, &mut carl).await;
+    let done = unlink(&carl, &page).await;
+    assert!(done.ok(303).header("location").ends_with("&done=unlinked"), "{done:?}");
+    let page = carl.ask(&app, ACCOUNT).await;
+    assert!(!page.ok(200).text.contains("Konten bei Anbietern"), "{}", page.text);
 
     // The second factor is asked for there, too.
     let bob = app.sign_up("bob@example.org").await;

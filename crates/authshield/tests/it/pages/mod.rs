@@ -6,6 +6,7 @@ mod forms;
 mod mail_code;
 pub(crate) mod onward;
 mod passkeys;
+mod trusted;
 
 use std::time::Duration;
 
@@ -99,7 +100,7 @@ pub(crate) fn form(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> reqwes
 }
 
 /// Returns what the first hidden field `name` of a page holds.
-fn hidden(page: &Reply, name: &str) -> String {
+pub(crate) fn hidden(page: &Reply, name: &str) -> String {
     let html = page.html();
     let found = html.split(&format!("name=\"{name}\" value=\"")).nth(1);
     found.unwrap_or_else(|| panic!("no {name} in {html}")).split('"').next().unwrap().to_owned()
