@@ -33,6 +33,7 @@ use crate::kernel::{
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
 use crate::passwords::Passwords;
+use crate::passwords::breached::Ranges;
 use crate::problem::{Code, Problem};
 use crate::revocations::Feed;
 use crate::screens::Pages;
@@ -97,6 +98,8 @@ pub struct Reach {
     pub verified: VerifiedTokens,
     /// Who judges captchas besides ourselves.
     pub captcha: Option<Remote>,
+    /// Who else is asked which passwords were stolen elsewhere.
+    pub ranges: Option<Ranges>,
     /// What was revoked, as services are told.
     pub revocations: Feed,
     /// Finds the sessions of callers.

@@ -27,6 +27,7 @@ use crate::mail::{
     Sealer, Transport, Webhooks,
 };
 use crate::passwords::Passwords;
+use crate::passwords::breached::{self, Ranges};
 use crate::revocations::Feed;
 use crate::schema;
 use crate::screens::Pages;
@@ -70,6 +71,9 @@ pub enum StartError {
     /// Captchas cannot be judged.
     #[error(transparent)]
     Captcha(#[from] captcha::SetupError),
+    /// Nobody can be asked which passwords were stolen.
+    #[error(transparent)]
+    Ranges(#[from] breached::SetupError),
     /// The schema is older than this program.
     #[error("the database lacks {0} migrations. Run `authshield migrate run` first")]
     Behind(usize),
@@ -260,6 +264,7 @@ async fn put_together(
     let rules = Rules::new(config.issuer(), config.token.audience.clone());
     let webhooks = Webhooks::from_config(&config)?;
     let captcha = Remote::from_config(&config)?;
+    let ranges = Ranges::from_config(&config.password)?;
     // Refused now, and made again by who sends.
     Senders::from_config(&config)?;
     let providers = Providers::from_config(&config)?;
@@ -292,6 +297,7 @@ async fn put_together(
         verifier: Verifier::new(rules),
         verified: VerifiedTokens::default(),
         captcha,
+        ranges,
         revocations: Feed::default(),
         writes: Writes::default(),
         callers,

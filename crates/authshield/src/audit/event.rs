@@ -274,6 +274,18 @@ pub enum Event {
         /// Where: `registration`, `setup`, `reset`, `change`, `command`.
         at: &'static str,
     },
+    /// A new password was taken, and the range API did not say whether it was stolen elsewhere; by the file, if there is
+    /// one, it was not.
+    BreachLookupFailed {
+        /// The account, where it is known whose it is.
+        user: Option<UserId>,
+        /// The address it was for.
+        email: String,
+        /// Why: `failed`, or `paused` within ten seconds after that.
+        reason: &'static str,
+        /// Where: `registration`, `setup`, `reset`, `change`, `command`.
+        at: &'static str,
+    },
     /// Somebody showed the right password at a sign-in, and it is one that was stolen elsewhere.
     BreachedPasswordUsed {
         /// The account.

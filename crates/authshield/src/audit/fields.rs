@@ -31,6 +31,7 @@ impl Event {
             | Self::SignInAttackSeen { reason, .. }
             | Self::CaptchaRefused { reason, .. }
             | Self::PasswordRefused { reason, .. }
+            | Self::BreachLookupFailed { reason, .. }
             | Self::RiskSignal { reason, .. }
             | Self::RefreshRejected { reason, .. }
             | Self::SessionsRevoked { reason, .. }
@@ -64,6 +65,7 @@ impl Event {
             | Self::LoginFailed { user, email, .. }
             | Self::AccountLocked { user, email, .. }
             | Self::PasswordRefused { user, email, .. }
+            | Self::BreachLookupFailed { user, email, .. }
             | Self::MagicLinkRequested { user, email, .. }
             | Self::PasswordResetRequested { user, email, .. } => {
                 Subject { user: *user, email: Some(email), ..Subject::default() }
@@ -214,7 +216,9 @@ impl Event {
             Self::RiskSignal { action, outcome, signals, .. } => {
                 json!({ "action": action, "outcome": outcome, "signals": signals })
             }
-            Self::PasswordRefused { at, .. } => json!({ "at": at }),
+            Self::PasswordRefused { at, .. } | Self::BreachLookupFailed { at, .. } => {
+                json!({ "at": at })
+            }
             Self::RefreshReused { age_seconds, .. } => json!({ "age_seconds": age_seconds }),
             Self::SessionsRevoked { count, .. } | Self::PersonErased { count, .. } => {
                 json!({ "count": count })

@@ -1,13 +1,13 @@
-//! BRE-1: passwords that were stolen elsewhere.
+//! BRE-1, BRE-2: passwords that were stolen elsewhere.
 
 use std::time::Duration;
 
-use super::check::{About, Check};
+use super::check::{About, Check, Effect};
 use super::finding::Verdict;
 use super::policy::{Act, Policy};
 use super::round::Round;
 use crate::kernel::Timestamp;
-use crate::passwords::breached::{self, Filter};
+use crate::passwords::breached::{self, Filter, Proof, Ranges};
 use crate::problem::chain;
 
 /// After how long a file is old: lists grow by tens of millions a year.
@@ -50,6 +50,58 @@ impl Check for File {
         match looked.await {
             Ok((about, trouble)) => judge(&shown, about, trouble, at.now()),
             Err(error) => Verdict::error(error.to_string()),
+        }
+    }
+}
+
+/// The range API of stolen passwords.
+pub(super) struct Api;
+
+impl Check for Api {
+    const ABOUT: About = About {
+        id: "BRE-2",
+        title: "Range API of stolen passwords",
+        verifies: "Where somebody else's server is asked whether passwords were stolen, it answers in time, with a \
+                   range as the API has it, knows the most notorious one, and pads what it says: else who watches \
+                   the line could tell by the size which range it was. While it does not answer, the file and \
+                   the lists that are built in decide, and each password that is taken meanwhile is an event.",
+        expected: "a range that holds the SHA-1 of `password`, and padding",
+        remedy: "See that this machine reaches password.breached_ranges_url, through a firewall or a proxy; a mirror must \
+                 pass on the header Add-Padding. If it is down, wait; a file (password.breached_file) needs nobody.",
+        settings: &[
+            "password.breached_ranges",
+            "password.breached_ranges_url",
+            "password.breached_ranges_timeout",
+        ],
+        parents: &["CFG-2"],
+        effect: Effect::Network,
+        timeout: Duration::from_secs(15),
+        policy: Policy { gate: Act::Fail, start: Act::Warn, running: Act::Degrade },
+        every: Some(Duration::from_mins(5)),
+        ..About::BASE
+    };
+
+    async fn look(at: &Round) -> Verdict {
+        let ranges = match Ranges::from_config(&at.config().password) {
+            Ok(Some(ranges)) => ranges,
+            Ok(None) => {
+                return Verdict::skip("nobody is asked (password.breached_ranges is `off`)");
+            }
+            Err(error) => return Verdict::fail(error.to_string()),
+        };
+        match ranges.prove().await {
+            Err(why) => {
+                Verdict::fail(format!("{why}; new passwords are held against the file alone"))
+            }
+            Ok(Proof { knows: false, stolen, .. }) => Verdict::fail(format!(
+                "it names {stolen} stolen passwords, and `password` is none of them"
+            )),
+            Ok(Proof { padding: 0, .. }) => {
+                Verdict::warn("it knows `password`, and does not pad what it says")
+            }
+            Ok(Proof { stolen, padding, .. }) => {
+                Verdict::pass(format!("{stolen} stolen passwords and {padding} entries of padding"))
+            }
         }
     }
 }

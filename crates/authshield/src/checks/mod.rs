@@ -122,6 +122,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<web::Issuer>(),
         Entry::of::<host::Hashing>(),
         Entry::of::<breached::File>(),
+        Entry::of::<breached::Api>(),
         Entry::of::<geoip::File>(),
         Entry::of::<captcha::CaptchaKeys>(),
         Entry::of::<audit::Chain>(),

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
 use super::lints;
 use super::setting::{DAY, Fallback, HOUR, MINUTE, choice, settings};
 
@@ -145,6 +147,18 @@ settings! {
 }
 
 choice! {
+    /// When a server of others is asked whether a password was stolen elsewhere.
+    BreachedRanges {
+        /// Never.
+        Never = "off",
+        /// When one is chosen.
+        New = "new",
+        /// When one is chosen, and when somebody signs in with the right one.
+        Always = "always",
+    }
+}
+
+choice! {
     /// What follows when somebody signs in with a password that was stolen elsewhere.
     BreachedAtSignIn {
         /// An event says so; they get in.
@@ -200,7 +214,30 @@ settings! {
             example: "/var/lib/authshield/breached.filter",
             mistaken: &["PWNED_PASSWORDS_FILE", "HIBP_FILE", "BREACHED_PASSWORDS_FILE", "BREACH_FILE"],
         }
-        /// What follows when somebody signs in with one of them: an event, or nothing. They get in.
+        /// When somebody else's server is asked, besides the file, whether a password was stolen elsewhere: never
+        /// (`off`), when one is chosen (`new`), or at sign-ins, too, if it is right (`always`). It is told the first five of
+        /// the 40 hex digits of the password's SHA-1, and nothing else. If it does not answer, the file decides, or the
+        /// password will do.
+        breached_ranges: BreachedRanges {
+            fallback: Fallback::Always("off"),
+            example: "new",
+            mistaken: &["HIBP_ENABLED", "PWNED_PASSWORDS", "PWNED_PASSWORDS_API", "BREACHED_PASSWORDS"],
+        }
+        /// Where it is: the five digits are put behind. Whatever speaks the range API of "Pwned Passwords" will do.
+        breached_ranges_url: Url {
+            fallback: Fallback::Always("https://api.pwnedpasswords.com/range/"),
+            lints: &[lints::HTTPS],
+            example: "https://ranges.example.org/range/",
+            mistaken: &["HIBP_URL", "HIBP_API_URL", "PWNED_PASSWORDS_URL"],
+        }
+        /// How long somebody waits for it, at most. After it did not answer it is left alone for ten seconds.
+        breached_ranges_timeout: Duration {
+            fallback: Fallback::Always("1s"),
+            bounds: Some((50, 10_000)),
+            example: "500ms",
+            mistaken: &["HIBP_TIMEOUT", "PWNED_PASSWORDS_TIMEOUT"],
+        }
+        /// What follows when somebody signs in with one that was stolen: an event, or nothing. They get in.
         breached_at_sign_in: BreachedAtSignIn {
             reload: true,
             fallback: Fallback::Always("record"),

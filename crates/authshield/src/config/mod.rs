@@ -39,7 +39,8 @@ mod value;
 mod web;
 
 pub use accounts::{
-    BreachedAtSignIn, DuplicateEmail, Password, Recovery, Registration, Verification,
+    BreachedAtSignIn, BreachedRanges, DuplicateEmail, Password, Recovery, Registration,
+    Verification,
 };
 pub use canary::{Canary, CanaryMailbox};
 pub use captcha::{Captcha, CaptchaProvider, CaptchaWhen};

@@ -84,7 +84,8 @@ settings! {
             fallback: Fallback::Always("step_up"),
             example: "refuse",
         }
-        /// The password is right, and was stolen elsewhere. Needs `password.breached_file`.
+        /// The password is right, and was stolen elsewhere. Needs
+        /// `password.breached_file`, or `password.breached_ranges` for sign-ins.
         stolen_password: RiskAction {
             reload: true,
             fallback: Fallback::Always("record"),

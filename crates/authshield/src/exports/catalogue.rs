@@ -82,6 +82,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "TRUSTED_DEVICE_REMOVED"
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
         "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
+        "BREACH_LOOKUP_FAILED" => ((ACCOUNT, OTHER), ("iam", "info"), 3, true),
         "LINK_REJECTED" => ((ACCOUNT, OTHER), ("iam", "change"), 3, false),
         "LOGIN_SUCCEEDED" => ((AUTHENTICATION, 1), ("authentication", "start"), 1, true),
         "LOGIN_FAILED" | "PASSKEY_REFUSED" | "FEDERATION_REFUSED" | "MAGIC_LINK_REFUSED"

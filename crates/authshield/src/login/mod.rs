@@ -21,7 +21,7 @@ pub mod http;
 mod rules;
 
 use onesql::Tx;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 pub use rules::Refusal;
 
@@ -37,7 +37,7 @@ use crate::kernel::{EmailAddress, SessionId, Timestamp, TrustToken, UserId};
 use crate::limits::rules::HASHES_PER_SITE;
 use crate::magic_link;
 use crate::passkeys;
-use crate::passwords::{Overloaded, Verdict};
+use crate::passwords::{self, Overloaded, Verdict};
 use crate::registration;
 use crate::risk::{self, First, Ruling};
 use crate::second_factor::{self, Next, Ticket};
@@ -131,7 +131,7 @@ pub async fn log_in<C: Carrier>(
             Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
             _ => None,
         };
-        let is_stolen = app.passwords.breached().knows(password.expose_secret());
+        let is_stolen = passwords::is_stolen(app, ctx, password).await;
         match open(app, ctx, &attempt, judged, (upgraded, is_stolen), trust).await? {
             Opened::Session(carrier) => return Ok(*carrier),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),

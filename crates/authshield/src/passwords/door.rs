@@ -3,11 +3,13 @@
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 
+use super::breached::{Answer, Ranges};
 use super::{Rejected, Weakness, policy};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, UserId};
 use crate::problem::{Invalid, Problem};
+use crate::telemetry::metrics::BreachLookup;
 
 /// Who chooses a password, and where.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +24,9 @@ pub struct Chooser<'c> {
     pub full_name: Option<&'c FullName>,
 }
 
-/// Judges a new password against its owner's own words, and hashes it if it will do. The audit trail is told of
-/// one that was stolen elsewhere.
+/// Judges a new password against its owner's own words, and hashes it if it will do. Where others are to be asked
+/// whether it was stolen elsewhere, they are asked of one that would do otherwise; if they do not answer, it does. The
+/// audit trail is told of one that was stolen, and of one that nobody could be asked about.
 pub async fn choose(
     app: &App,
     ctx: &Ctx,
@@ -36,18 +39,51 @@ pub async fn choose(
         full_name: full_name.map(FullName::as_str),
         host: app.config.public_url.host_str(),
     };
-    let chosen = app.passwords.choose(password, &context).await;
+    let mut chosen = app.passwords.choose(password, &context).await;
+    let email = || email.as_str().to_owned();
+    let mut told = None;
+    if chosen.is_ok() {
+        match ask(app, ctx, password, at).await {
+            Some(Answer::Stolen) => chosen = Err(Rejected::Weak(vec![Weakness::Breached])),
+            Some(unanswered @ (Answer::Failed(_) | Answer::Paused)) => {
+                let reason = unanswered.as_str();
+                told = Some(Event::BreachLookupFailed { user, email: email(), reason, at });
+            }
+            Some(Answer::Unknown) | None => {}
+        }
+    }
     if let Err(Rejected::Weak(found)) = &chosen
         && found.contains(&Weakness::Breached)
     {
-        let email = email.as_str().to_owned();
-        let refused = Event::PasswordRefused { user, email, reason: "breached", at };
-        if let Err(error) = audit::record_alone(app, ctx, &refused).await {
-            // It is refused all the same.
-            tracing::error!(error = %crate::problem::chain(&error), "a refused password was not noted");
-        }
+        told = Some(Event::PasswordRefused { user, email: email(), reason: "breached", at });
+    }
+    if let Some(told) = told
+        && let Err(error) = audit::record_alone(app, ctx, &told).await
+    {
+        // What was decided is decided all the same.
+        tracing::error!(error = %crate::problem::chain(&error), "what was found of a password was not noted");
     }
     chosen
+}
+
+/// Whether the password that somebody signs in with was stolen elsewhere, by the file, and by those who are to be
+/// asked of sign-ins, too. Ask when it is right: no other is anybody's.
+pub async fn is_stolen(app: &App, ctx: &Ctx, password: &SecretString) -> bool {
+    app.passwords.breached().knows(password.expose_secret())
+        || app.ranges.as_ref().is_some_and(Ranges::are_asked_at_sign_in)
+            && ask(app, ctx, password, "sign_in").await == Some(Answer::Stolen)
+}
+
+/// Asks others whether a password was stolen, if somebody is to be asked.
+async fn ask(app: &App, ctx: &Ctx, password: &SecretString, at: &'static str) -> Option<Answer> {
+    let ranges = app.ranges.as_ref()?;
+    let answer = ranges.ask(password.expose_secret(), ctx.now).await;
+    let outcome = answer.as_str();
+    app.metrics.breach_lookups.get_or_create(&BreachLookup { at, outcome }).inc();
+    if let Answer::Failed(error) = &answer {
+        tracing::warn!(error, at, "nobody could be asked whether a password was stolen elsewhere");
+    }
+    Some(answer)
 }
 
 /// Returns whether two passwords are one, as hashing would see them.

@@ -9,6 +9,7 @@
 //!        ├ policy      may this be a password at all?  (pure)
 //!        ├ breached    was it stolen elsewhere?
 //!        └ phc         hash it
+//! door ─ choose, and then, where the configuration says so, ask the range API
 //! ```
 //!
 //! Passwords are normalised to NFC and otherwise taken as they are: every code point counts, spaces
@@ -38,7 +39,7 @@ use crate::config;
 use crate::world::SharedWorld;
 
 pub use advice::Advice;
-pub use door::{Chooser, choose, same, weaknesses};
+pub use door::{Chooser, choose, is_stolen, same, weaknesses};
 pub use imported::{NotAHash, Scheme, recognise};
 pub use policy::Weakness;
 pub use pool::{Observation, Overloaded, Stats};
@@ -295,6 +296,9 @@ mod tests {
             hash_workers: 1,
             hash_max_wait: Duration::from_mins(1),
             breached_file: None,
+            breached_ranges: config::BreachedRanges::Never,
+            breached_ranges_url: "https://ranges.example.org/range/".parse().unwrap(),
+            breached_ranges_timeout: Duration::from_secs(1),
             breached_at_sign_in: config::BreachedAtSignIn::Record,
         }
     }

@@ -201,6 +201,13 @@ labels! {
         /// `asked`, `passed`, `refused` or `provider_down`.
         outcome: &'static str,
     }
+    /// Of a question whether a password was stolen elsewhere.
+    BreachLookup {
+        /// `registration`, `setup`, `reset`, `change`, `command` or `sign_in`.
+        at: &'static str,
+        /// `stolen`, `unknown`, `failed`, or `paused` after that.
+        outcome: &'static str,
+    }
     /// Of a check.
     Check {
         /// Its id on the page of checks.

@@ -336,6 +336,8 @@ metrics! {
     redis_evictions: Counter;
     /// Captchas that were due: asked for, passed, refused, or not judged since the provider is down.
     captchas: Counters<Captcha>;
+    /// Passwords of which the range API was to say whether they were stolen elsewhere.
+    breach_lookups: Counters<BreachLookup>;
     /// Requests refused by a limit.
     limiter_refused: Counters<Rule>;
     /// Whether the shared limiter is out of reach and stricter local limits apply (1).

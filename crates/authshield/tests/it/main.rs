@@ -10,6 +10,7 @@ mod admin;
 mod asvs;
 mod attacks;
 mod breached;
+mod breached_ranges;
 mod browser;
 mod browser_passkeys;
 mod budget;

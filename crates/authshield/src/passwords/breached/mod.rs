@@ -1,15 +1,18 @@
-//! Passwords that were stolen elsewhere: a file that says which, read whole and looked at for replacement.
+//! Passwords that were stolen elsewhere: a file that says which, read whole and looked at for replacement; and somebody
+//! to ask.
 //!
 //! ```text
 //! build     lists ─ keys ─ filter file, in the memory of one shard if the list is sorted
 //! filter    the file: what stands in it, and whether a password is in it
 //! Breached  the file of this service: a broken one never takes the place of a good one
+//! Ranges    somebody else's server, which is told five hex digits, if the configuration says so
 //! ```
 //!
 //! A key is the first eight bytes of the SHA-1 of a password, since that is what lists are published as.
 
 mod build;
 mod filter;
+mod ranges;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +20,7 @@ use sha1::{Digest, Sha1};
 
 pub use build::{BuildError, Built, Lists, build};
 pub use filter::{About, Broken, Filter};
+pub use ranges::{Answer, Proof, Ranges, SetupError};
 
 use super::nfc;
 use crate::watched::{FromFile, Look, Unread, Watched};
