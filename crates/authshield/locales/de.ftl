@@ -48,6 +48,11 @@ reset_password = Wählen Sie ein neues Passwort für { $service }
     .action = Neues Passwort wählen
     .note = Wenn Sie das nicht waren, ignorieren Sie diese Nachricht; Ihr Passwort bleibt, wie es ist.
 
+account_closed = Ihr { -account } bei { $service } ist geschlossen
+    .lead = am { $at } wurden alle von Ihrem { -account } bei { $service } abgemeldet, wie Sie es verlangt haben. Nichts öffnet es, bis Sie bestätigen, dass dieses Postfach Ihres ist. Melden Sie sich danach an, und sehen Sie nach, was geändert wurde.
+    .action = Wieder öffnen
+    .note = Wenn Sie das nicht verlangt haben, hat jemand anderes Zugang zu Ihrem { -account }: Sagen Sie es dem Betreiber von { $service }.
+
 password_changed = Ihr Passwort für { $service } wurde geändert
     .lead = das Passwort Ihres Kontos bei { $service } wurde am { $at } geändert.
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Verlangen Sie bei { $service } sofort ein neues Passwort und benachrichtigen Sie den Betreiber.
@@ -164,10 +169,12 @@ page-reset = Wählen Sie ein neues Passwort
 
 page-not-me = Waren das nicht Sie?
     .lead = Wenn sich jemand anderes bei diesem { -account } angemeldet oder seine Adresse geändert hat, drücken Sie den Knopf: Alle werden abgemeldet, das Passwort gilt nicht mehr, Passkeys und eine App für Codes, die seither hinzukamen, werden entfernt, und dies ist wieder seine Adresse. Sie erhalten eine Mail, um ein neues Passwort zu wählen.
+    .lead-plain = Wenn sich jemand anderes bei diesem { -account } angemeldet oder seine Adresse geändert hat, drücken Sie den Knopf: Alle werden abgemeldet, Passkeys und eine App für Codes, die seither hinzukamen, werden entfernt, und dies ist wieder seine Adresse. Dann öffnet nichts das { -account }, bis Sie den Link in einer Nachricht verwenden, die Sie erhalten.
     .action = Das war ich nicht
     .note = Wenn Sie es waren, schließen Sie die Seite: Es geschieht nichts.
     .done = Alle wurden abgemeldet
     .done-lead = Das alte Passwort gilt nicht mehr. Sehen Sie in Ihr Postfach: Mit einer Mail an { $email } wählen Sie ein neues. Sehen Sie danach nach, was in Ihrem { -account } geändert wurde.
+    .done-lead-plain = Nichts öffnet jetzt das { -account }. Sehen Sie in Ihr Postfach: In einer Nachricht an { $email } steht ein Link, der es wieder öffnet. Sehen Sie danach nach, was in Ihrem { -account } geändert wurde.
 
 page-setup = Eröffnen Sie das erste Konto
     .lead = Noch verwaltet niemand { $service }. Wer dieses Konto eröffnet, wird Administrator.
@@ -198,6 +205,9 @@ page-sign-in = Anmelden
     .disabled = Dieses Konto wurde gesperrt. Bitte fragen Sie, wer den Dienst betreibt.
     .unverified = Das Passwort stimmt, aber die E-Mail-Adresse wurde nie bestätigt. Öffnen Sie den Link in der Nachricht, die Sie bekommen haben, oder lassen Sie sie noch einmal schicken.
     .resend = Die Nachricht noch einmal schicken
+
+page-no-password = Hier hat niemand ein Passwort
+    .lead = Melden Sie sich auf andere Weise an.
 
 page-sign-out = Sie sind abgemeldet
     .lead = Auf diesem Gerät. Wo Sie sonst noch angemeldet sind, bleiben Sie es.
@@ -333,11 +343,13 @@ page-email = Eine andere E-Mail-Adresse
 
 page-lock = Ist jemand anderes in Ihrem { -account }?
     .lead = Drücken Sie den Knopf: Alle werden abgemeldet, auch hier, und das Passwort gilt nicht mehr. Dann öffnet nichts Ihr { -account }, bis Sie mit dem Link in einer Nachricht an diese Adresse ein neues Passwort wählen:
+    .lead-plain = Drücken Sie den Knopf: Alle werden abgemeldet, auch hier. Dann öffnet nichts Ihr { -account }, bis Sie den Link in einer Nachricht an diese Adresse verwenden:
     .factors = Auch meinen zweiten Faktor und meine Passkeys entfernen, weil ich sie verloren habe oder sie von jemand anderem sein könnten
     .action = Alle abmelden
 
 page-factor = Zweiter Faktor
     .off = Mit einem zweiten Faktor öffnet ein gestohlenes Passwort nichts: Bei jeder Anmeldung zeigen Sie einen Code einer App auf Ihrem Telefon. Geben Sie Ihr Passwort ein, um eine hinzuzufügen.
+    .off-plain = Mit einem zweiten Faktor hat nichts, wer Ihre Nachrichten liest: Bei jeder Anmeldung zeigen Sie außerdem einen Code einer App auf Ihrem Telefon.
     .add = Eine App hinzufügen
     .confirm = Hinzufügen
     .on = Seit { $since } wird nach einer Authenticator-App gefragt.
@@ -351,6 +363,7 @@ page-factor = Zweiter Faktor
     .renew-action = Neue Codes machen
     .remove = Entfernen
     .remove-note = Von da an öffnet Ihr Passwort allein Ihr Konto.
+    .remove-note-plain = Von da an genügt ein Nachweis, um Ihr Konto zu öffnen.
     .remove-action = Zweiten Faktor entfernen
     .removed = Der zweite Faktor wurde entfernt.
     .changed = Das hat sich inzwischen geändert. Bitte sehen Sie noch einmal nach.

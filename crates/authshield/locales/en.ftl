@@ -53,6 +53,11 @@ reset_password = Choose a new password for { $service }
     .action = Choose a new password
     .note = If it was not you, ignore this message; your password stays as it is.
 
+account_closed = Your { -account } at { $service } is closed
+    .lead = On { $at } everybody was signed out of your { -account } at { $service }, as you had asked. Nothing opens it until you confirm that this mailbox is yours. Then sign in, and look at what was changed.
+    .action = Open it again
+    .note = If you did not ask for that, somebody else has access to your { -account }: tell the operator of { $service }.
+
 password_changed = Your password for { $service } was changed
     .lead = The password of your { -account } at { $service } was changed on { $at }.
     .note = If it was not you, somebody else has access: ask for a new password at { $service } at once, and tell its operator.
@@ -169,10 +174,12 @@ page-reset = Choose a new password
 
 page-not-me = Was this not you?
     .lead = If somebody else signed in to this { -account }, or changed its address, press the button: everybody is signed out, the password counts no more, passkeys and an app for codes that were added since are removed, and this is its address again. You get a mail to choose a new password.
+    .lead-plain = If somebody else signed in to this { -account }, or changed its address, press the button: everybody is signed out, passkeys and an app for codes that were added since are removed, and this is its address again. Nothing opens the { -account } then until you use the link in a mail that you get.
     .action = It was not me
     .note = If it was you, close the page: nothing happens.
     .done = Everybody was signed out
     .done-lead = The old password counts no more. Look into your mailbox: a mail to { $email } lets you choose a new one. Then look at what was changed in your { -account }.
+    .done-lead-plain = Nothing opens the { -account } now. Look into your mailbox: a mail to { $email } has a link that opens it again. Then look at what was changed in your { -account }.
 
 page-setup = Open the first account
     .lead = Nobody looks after { $service } yet. Whoever opens this account becomes its administrator.
@@ -203,6 +210,9 @@ page-sign-in = Sign in
     .disabled = This { -account } was disabled. Please ask whoever runs the service.
     .unverified = The password is right, but the email address was never confirmed. Open the link in the mail that you got, or have it sent again.
     .resend = Send the mail again
+
+page-no-password = Nobody has a password here
+    .lead = Sign in another way.
 
 page-sign-out = You are signed out
     .lead = On this device. Wherever else you are signed in, you stay so.
@@ -338,11 +348,13 @@ page-email = Another email address
 
 page-lock = Is somebody else in your { -account }?
     .lead = Press the button: everybody is signed out, here too, and the password counts no more. Nothing opens your { -account } then until you choose a new password with the link in a mail to this address:
+    .lead-plain = Press the button: everybody is signed out, here too. Nothing opens your { -account } then until you use the link in a mail to this address:
     .factors = Also remove my second factor and my passkeys, because I lost them or they may be somebody else's
     .action = Sign everybody out
 
 page-factor = Second factor
     .off = With a second factor, a stolen password opens nothing: at every sign-in you show a code of an app on your phone. Enter your password to add one.
+    .off-plain = With a second factor, whoever reads your mail gets nothing: at every sign-in you show a code of an app on your phone as well.
     .add = Add an app
     .confirm = Add it
     .on = An authenticator app is asked for since { $since }.
@@ -356,6 +368,7 @@ page-factor = Second factor
     .renew-action = Make new codes
     .remove = Remove it
     .remove-note = From then on your password alone opens your { -account }.
+    .remove-note-plain = From then on one proof alone opens your { -account }.
     .remove-action = Remove the second factor
     .removed = The second factor was removed.
     .changed = That changed in the meantime. Please look again.

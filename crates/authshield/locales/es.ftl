@@ -48,6 +48,11 @@ reset_password = Elija una contraseña nueva para { $service }
     .action = Elegir una contraseña nueva
     .note = Si no ha sido usted, ignore este mensaje; su contraseña sigue siendo la misma.
 
+account_closed = Su { -account } en { $service } está cerrada
+    .lead = El { $at } se cerraron todas las sesiones de su { -account } en { $service }, como usted pidió. Nada la abre hasta que confirme que este buzón es suyo. Después inicie sesión y revise qué se ha cambiado.
+    .action = Abrirla de nuevo
+    .note = Si no lo ha pedido usted, otra persona tiene acceso a su { -account }: avise a quien administra { $service }.
+
 password_changed = Se ha cambiado su contraseña de { $service }
     .lead = La contraseña de su { -account } en { $service } se cambió el { $at }.
     .note = Si no ha sido usted, otra persona tiene acceso: pida enseguida una contraseña nueva en { $service } y avise a quien administra el servicio.
@@ -164,10 +169,12 @@ page-reset = Elija una contraseña nueva
 
 page-not-me = ¿No ha sido usted?
     .lead = Si otra persona ha entrado en esta { -account } o ha cambiado su dirección, pulse el botón: se cerrarán todas las sesiones, la contraseña dejará de valer, se quitarán las claves de acceso y la aplicación de códigos añadidas desde entonces y esta volverá a ser su dirección. Recibirá un mensaje para elegir una contraseña nueva.
+    .lead-plain = Si otra persona ha entrado en esta { -account } o ha cambiado su dirección, pulse el botón: se cerrarán todas las sesiones, se quitarán las claves de acceso y la aplicación de códigos añadidas desde entonces y esta volverá a ser su dirección. Después nada abrirá la { -account } hasta que use el enlace de un mensaje que recibirá.
     .action = No he sido yo
     .note = Si ha sido usted, cierre la página: no ocurrirá nada.
     .done = Se han cerrado todas las sesiones
     .done-lead = La contraseña anterior ya no vale. Mire su correo: con un mensaje enviado a { $email } puede elegir una nueva. Después revise qué se ha cambiado en su { -account }.
+    .done-lead-plain = Ahora nada abre la { -account }. Mire su correo: un mensaje enviado a { $email } tiene un enlace que la abre de nuevo. Después revise qué se ha cambiado en su { -account }.
 
 page-setup = Abra la primera cuenta
     .lead = Todavía nadie administra { $service }. Quien abra esta cuenta será su administrador.
@@ -198,6 +205,9 @@ page-sign-in = Iniciar sesión
     .disabled = Esta { -account } está desactivada. Consulte a quien administra el servicio.
     .unverified = La contraseña es correcta, pero la dirección de correo nunca se confirmó. Abra el enlace del mensaje que recibió o pida que se le envíe otra vez.
     .resend = Enviar el mensaje otra vez
+
+page-no-password = Aquí nadie tiene contraseña
+    .lead = Inicie sesión de otra manera.
 
 page-sign-out = Se ha cerrado su sesión
     .lead = En este dispositivo. En los demás sigue abierta.
@@ -333,11 +343,13 @@ page-email = Otra dirección de correo
 
 page-lock = ¿Hay otra persona en su { -account }?
     .lead = Pulse el botón: se cerrarán todas las sesiones, también esta, y la contraseña dejará de valer. Después nada abrirá su { -account } hasta que elija una contraseña nueva con el enlace de un mensaje a esta dirección:
+    .lead-plain = Pulse el botón: se cerrarán todas las sesiones, también esta. Después nada abrirá su { -account } hasta que use el enlace de un mensaje a esta dirección:
     .factors = Quitar también mi segundo factor y mis claves de acceso, porque los he perdido o podrían ser de otra persona
     .action = Cerrar todas las sesiones
 
 page-factor = Segundo factor
     .off = Con un segundo factor, una contraseña robada no abre nada: en cada inicio de sesión muestra un código de una aplicación de su teléfono. Escriba su contraseña para añadir una.
+    .off-plain = Con un segundo factor, quien lea su correo no consigue nada: en cada inicio de sesión muestra además un código de una aplicación de su teléfono.
     .add = Añadir una aplicación
     .confirm = Añadir
     .on = Se pide un código de la aplicación de autenticación desde el { $since }.
@@ -351,6 +363,7 @@ page-factor = Segundo factor
     .renew-action = Generar códigos nuevos
     .remove = Quitarlo
     .remove-note = A partir de entonces su contraseña sola abre su { -account }.
+    .remove-note-plain = A partir de entonces basta una sola prueba para abrir su { -account }.
     .remove-action = Quitar el segundo factor
     .removed = Se ha quitado el segundo factor.
     .changed = Eso ha cambiado entretanto. Vuelva a mirarlo.

@@ -48,6 +48,11 @@ reset_password = Choisissez un nouveau mot de passe pour { $service }
     .action = Choisir un nouveau mot de passe
     .note = Si ce n’était pas vous, ignorez ce message ; votre mot de passe reste le même.
 
+account_closed = Votre { -account } chez { $service } est fermé
+    .lead = Le { $at }, toutes les sessions de votre { -account } chez { $service } ont été fermées, comme vous l’aviez demandé. Rien ne l’ouvre avant que vous ayez confirmé que cette boîte est la vôtre. Connectez-vous ensuite et vérifiez ce qui a été modifié.
+    .action = L’ouvrir de nouveau
+    .note = Si vous ne l’avez pas demandé, quelqu’un d’autre a accès à votre { -account } : prévenez qui administre { $service }.
+
 password_changed = Votre mot de passe pour { $service } a été modifié
     .lead = Le mot de passe de votre { -account } chez { $service } a été modifié le { $at }.
     .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : demandez tout de suite un nouveau mot de passe à { $service } et prévenez la personne qui administre le service.
@@ -164,10 +169,12 @@ page-reset = Choisissez un nouveau mot de passe
 
 page-not-me = Ce n’était pas vous ?
     .lead = Si quelqu’un d’autre s’est connecté à ce { -account } ou en a changé l’adresse, appuyez sur le bouton : toutes les sessions seront fermées, le mot de passe ne vaudra plus rien, les clés d’accès et l’application de codes ajoutées depuis seront retirées et cette adresse redeviendra la sienne. Vous recevrez un message pour choisir un nouveau mot de passe.
+    .lead-plain = Si quelqu’un d’autre s’est connecté à ce { -account } ou en a changé l’adresse, appuyez sur le bouton : toutes les sessions seront fermées, les clés d’accès et l’application de codes ajoutées depuis seront retirées et cette adresse redeviendra la sienne. Rien n’ouvrira alors le { -account } avant que vous ayez utilisé le lien d’un message que vous recevrez.
     .action = Ce n’était pas moi
     .note = Si c’était vous, fermez la page : il ne se passera rien.
     .done = Toutes les sessions ont été fermées
     .done-lead = L’ancien mot de passe ne vaut plus rien. Consultez votre messagerie : un message envoyé à { $email } vous permet d’en choisir un nouveau. Vérifiez ensuite ce qui a été modifié dans votre { -account }.
+    .done-lead-plain = Rien n’ouvre plus le { -account }. Consultez votre messagerie : un message envoyé à { $email } contient un lien qui l’ouvre de nouveau. Vérifiez ensuite ce qui a été modifié dans votre { -account }.
 
 page-setup = Ouvrez le premier compte
     .lead = Personne n’administre encore { $service }. La personne qui ouvre ce compte en devient l’administrateur.
@@ -198,6 +205,9 @@ page-sign-in = Se connecter
     .disabled = Ce { -account } a été désactivé. Adressez-vous à la personne qui administre le service.
     .unverified = Le mot de passe est correct, mais l’adresse e-mail n’a jamais été confirmée. Ouvrez le lien du message que vous avez reçu, ou faites-le envoyer de nouveau.
     .resend = Envoyer de nouveau le message
+
+page-no-password = Ici, personne n’a de mot de passe
+    .lead = Connectez-vous d’une autre façon.
 
 page-sign-out = Vous êtes déconnecté
     .lead = Sur cet appareil. Partout ailleurs, vous restez connecté.
@@ -333,11 +343,13 @@ page-email = Une autre adresse e-mail
 
 page-lock = Quelqu’un d’autre est dans votre { -account } ?
     .lead = Appuyez sur le bouton : toutes les sessions seront fermées, celle-ci aussi, et le mot de passe ne vaudra plus rien. Rien n’ouvrira alors votre { -account } avant que vous ayez choisi un nouveau mot de passe avec le lien d’un message à cette adresse :
+    .lead-plain = Appuyez sur le bouton : toutes les sessions seront fermées, celle-ci aussi. Rien n’ouvrira alors votre { -account } avant que vous ayez utilisé le lien d’un message à cette adresse :
     .factors = Retirer aussi mon second facteur et mes clés d’accès, parce que je les ai perdus ou qu’ils pourraient être à quelqu’un d’autre
     .action = Fermer toutes les sessions
 
 page-factor = Second facteur
     .off = Avec un second facteur, un mot de passe volé n’ouvre rien : à chaque connexion, vous montrez un code d’une application sur votre téléphone. Saisissez votre mot de passe pour en ajouter une.
+    .off-plain = Avec un second facteur, qui lit vos messages n’obtient rien : à chaque connexion, vous montrez aussi un code d’une application sur votre téléphone.
     .add = Ajouter une application
     .confirm = Ajouter
     .on = Un code de l’application d’authentification est demandé depuis le { $since }.
@@ -351,6 +363,7 @@ page-factor = Second facteur
     .renew-action = Créer de nouveaux codes
     .remove = Le retirer
     .remove-note = Votre mot de passe seul ouvrira alors votre { -account }.
+    .remove-note-plain = Une seule preuve suffira alors pour ouvrir votre { -account }.
     .remove-action = Retirer le second facteur
     .removed = Le second facteur a été retiré.
     .changed = Cela a changé entre-temps. Veuillez vérifier.

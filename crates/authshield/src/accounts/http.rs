@@ -26,7 +26,7 @@ problems!(
 );
 problems!(
     /// What changing the password or the address may answer.
-    ChangeProblems = PasswordMismatch | SamePassword | StepUpRequired | TokenMissing | TokenInvalid | TokenExpired
+    ChangeProblems = PasswordMismatch | SamePassword | SignInMethodOff | StepUpRequired | TokenMissing | TokenInvalid | TokenExpired
         | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType | BodyTooLarge
         | ServiceOverloaded
 );
@@ -38,6 +38,7 @@ impl From<ChangeError> for Problem {
                 Self::from(Code::PasswordMismatch).because(error.to_string())
             }
             ChangeError::SamePassword => Code::SamePassword.into(),
+            ChangeError::PasswordsOff(off) => off.into(),
             ChangeError::StepUp(due) => due.into(),
             ChangeError::Weak(found) => weaknesses("/new_password", &found),
             ChangeError::Limited(exceeded) => exceeded.into(),
@@ -102,7 +103,7 @@ pub struct ChangePassword {
 
 /// Set a new password.
 ///
-/// Every other session of the account ends; the owner gets a mail.
+/// Every other session of the account ends; the owner gets a mail. It needs `password.enabled`.
 #[utoipa::path(
     post, path = "/api/v1/auth/change-password", tag = "account", security(("access_token" = [])),
     request_body = ChangePassword, responses((status = NO_CONTENT), ChangeProblems),
@@ -117,13 +118,14 @@ pub async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A new address, and the password once more.
+/// A new address, and the password once more where the sign-in was too long ago.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeEmail {
     new_email: EmailAddress,
-    #[schema(value_type = String, format = Password)]
-    password: SecretString,
+    /// Without it, the session must be fresh: `AUTH_STEP_UP_REQUIRED` says what makes it so.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
 }
 
 /// Ask for another address.
@@ -140,6 +142,6 @@ pub async fn change_email(
     caller: Caller,
     Body(body): Body<ChangeEmail>,
 ) -> Result<StatusCode, Problem> {
-    super::change_email(&app, &ctx, &caller, body.new_email, body.password).await?;
+    super::change_email(&app, &ctx, &caller, body.new_email, body.password.as_ref()).await?;
     Ok(StatusCode::ACCEPTED)
 }

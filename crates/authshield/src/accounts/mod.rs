@@ -49,12 +49,16 @@ pub enum ChangeError {
     #[error("the new password is too weak")]
     Weak(Vec<Weakness>),
 
+    /// Nobody has a password here.
+    #[error(transparent)]
+    PasswordsOff(#[from] passwords::Off),
+
     /// The password was changed by somebody else at the same time.
     #[error("the account changed at the same time")]
     Raced,
 
-    /// The second factor was shown too long ago.
-    #[error("the second factor was shown too long ago")]
+    /// Who it is was shown too long ago.
+    #[error("the proof is too old")]
     StepUp(#[from] second_factor::StepUp),
 
     /// There were too many tries.
@@ -74,6 +78,7 @@ impl From<Rejected> for ChangeError {
     fn from(rejected: Rejected) -> Self {
         match rejected {
             Rejected::Weak(found) => Self::Weak(found),
+            Rejected::Off(off) => off.into(),
             Rejected::Overloaded(overloaded) => Self::Overloaded(overloaded),
         }
     }
@@ -141,8 +146,9 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
-    let account = confirm(app, ctx, caller, &current, "change_password").await?;
+    passwords::must_be_on(app)?;
+    let reason = "change_password";
+    let account = second_factor::fresh_or_now(app, ctx, caller, Some(&current), reason).await?;
     if crate::passwords::same(&current, &new) {
         return Err(ChangeError::SamePassword);
     }
@@ -193,17 +199,17 @@ pub async fn password_was_set(
     Ok(())
 }
 
-/// Begins the change of an address: a link goes to the new one, a notice to the old one.
+/// Begins the change of an address: a link goes to the new one, a notice to the old one. Whoever does it shows
+/// the password, or proved not long ago who they are.
 pub async fn change_email(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
     new: EmailAddress,
-    password: SecretString,
+    password: Option<&SecretString>,
 ) -> Result<(), ChangeError> {
     let user = &caller.user;
-    second_factor::fresh_where_there_is_one(app, ctx, caller).await?;
-    let account = confirm(app, ctx, caller, &password, "change_email").await?;
+    let account = second_factor::fresh_or_now(app, ctx, caller, password, "change_email").await?;
     app.limits.spend(&MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
     let mut tx = app.store.write().await?;
@@ -260,6 +266,7 @@ pub async fn confirm(
     password: &SecretString,
     reason: &'static str,
 ) -> Result<Account, ChangeError> {
+    passwords::must_be_on(app)?;
     let (app, ctx, password) = (app.clone(), ctx.clone(), password.clone());
     let (user, session) = (caller.user.clone(), caller.session);
     // As where one signs in: what was counted is judged, and told.
@@ -321,6 +328,15 @@ impl From<&User> for Owner {
         let has_proved = user.email_verified_at.is_some() && user.disabled_at.is_none();
         Self { user: user.id, letters_to: has_proved.then(|| user.recipient()) }
     }
+}
+
+/// Whether an account has a password, and people show them here.
+pub async fn has_password(app: &App, id: UserId) -> onesql::Result<bool> {
+    if !passwords::are_on(app) {
+        return Ok(false);
+    }
+    let account = sql::by_id(&mut app.store.glance().await?, id).await?;
+    Ok(account.is_some_and(|account| account.password_hash.is_some()))
 }
 
 /// Returns the account of `id`, or nothing.

@@ -51,6 +51,7 @@ mod runner;
 mod sql;
 mod standing;
 mod start;
+mod ways_in;
 mod web;
 mod x509;
 
@@ -129,6 +130,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<audit::Sealing>(),
         Entry::of::<operations::Administrators>(),
         Entry::of::<operations::SecondFactorPolicy>(),
+        Entry::of::<ways_in::WaysIn>(),
         Entry::of::<operations::Collector>(),
         Entry::of::<federation::Reachable>(),
         Entry::of::<exports::Receivers>(),

@@ -295,3 +295,22 @@ pub(super) async fn administrators(store: &Store, now: Timestamp) -> Result<Peop
          WHERE purpose = 'setup' AND used_at IS NULL AND expires_at > $1) AS links";
     store.glance().await?.query(PEOPLE).bind(now).one().await
 }
+
+/// Who has a passkey.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub(super) struct Holders {
+    pub(super) people: i64,
+    pub(super) admins: i64,
+}
+
+/// Counts accounts that a passkey opens, and administrators among them.
+pub(super) async fn passkey_holders(store: &Store) -> Result<Holders> {
+    const HOLDERS: &str = "SELECT
+        (SELECT COUNT(*) FROM users AS u
+         WHERE u.disabled_at IS NULL AND u.recovery_since IS NULL
+           AND EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)) AS people,
+        (SELECT COUNT(*) FROM users AS u JOIN user_roles AS r ON r.user_id = u.id
+         WHERE r.role = 'admin' AND u.disabled_at IS NULL AND u.recovery_since IS NULL
+           AND EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)) AS admins";
+    store.glance().await?.query(HOLDERS).one().await
+}

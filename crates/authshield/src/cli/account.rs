@@ -12,7 +12,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, Locale, Paging, UserId};
 use crate::lockdown::Also;
-use crate::passwords::Rejected;
+use crate::passwords::{Off, Rejected};
 use crate::{links, lockdown, recovery, registration, roles, second_factor, verification};
 
 /// What to do with accounts.
@@ -35,7 +35,8 @@ pub(super) enum User {
         /// Its address.
         email: EmailAddress,
         /// Reads the password from the first line of standard input. Without it, the owner gets a
-        /// mail with a link to choose one.
+        /// mail with a link to choose one; or, where nobody has one (`password.enabled`), to prove the
+        /// address.
         #[arg(long)]
         password_stdin: bool,
         /// Reads a hash that another system made from the first line of standard input: bcrypt,
@@ -260,6 +261,7 @@ async fn create(
                 .map_err(explain)?,
         ),
         Credential::Hash(hash) => {
+            crate::passwords::must_be_on(app).map_err(no_passwords)?;
             crate::passwords::recognise(hash.expose_secret())?;
             Some(hash.expose_secret().to_owned())
         }
@@ -285,7 +287,7 @@ async fn create(
             links::withdraw_setup(&mut tx).await?;
         }
     }
-    if hash.is_none() {
+    if hash.is_none() && crate::passwords::are_on(app) {
         recovery::send_reset(&mut tx, app, ctx, &user).await?;
     } else if user.email_verified_at.is_none() {
         registration::send_verification(&mut tx, app, ctx, &user).await?;
@@ -303,6 +305,7 @@ async fn reset_password(
     user: &Found,
     password_stdin: bool,
 ) -> Result<String, Failure> {
+    crate::passwords::must_be_on(app).map_err(no_passwords)?;
     let email = user.email.as_str().to_owned();
     if password_stdin {
         set_password(app, ctx, user, &read_line()?).await?;
@@ -360,7 +363,8 @@ enum Credential {
     Password(SecretString),
     /// With the password that another system hashed.
     Hash(SecretString),
-    /// With the one they choose by the link of a mail.
+    /// With the one they choose by the link of a mail; or, where nobody has one, by mail, with a passkey or at a
+    /// provider.
     ByMail,
 }
 
@@ -375,11 +379,17 @@ fn read_line() -> Result<SecretString, Failure> {
     Ok(SecretString::from(password))
 }
 
+/// Says that a command about passwords is of no use.
+fn no_passwords(off: Off) -> Failure {
+    Failure::Failed(format!("{off} (password.enabled is false): nobody has one here"))
+}
+
 fn explain(rejected: Rejected) -> Failure {
     Failure::Failed(match rejected {
         Rejected::Weak(found) => {
             found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         }
+        Rejected::Off(off) => return no_passwords(off),
         Rejected::Overloaded(overloaded) => overloaded.to_string(),
     })
 }

@@ -191,6 +191,14 @@ settings! {
     /// Passwords: which are good enough, and what hashing one costs. Memory for hashing is at most
     /// `hash_memory_kib` times `hash_workers`.
     Password at "password" "." {
+        /// Whether people have passwords. Without, nobody sets one or shows one: they sign in by mail, with a
+        /// passkey or at a provider. Hashes that are stored stay, and open nothing.
+        enabled: bool {
+            reload: true,
+            fallback: Fallback::Always("true"),
+            example: "false",
+            mistaken: &["PASSWORDS", "PASSWORD_LOGIN", "PASSWORD_AUTH", "PASSWORDS_ENABLED"],
+        }
         /// The fewest characters.
         min_length: usize {
             fallback: Fallback::Always("8"),

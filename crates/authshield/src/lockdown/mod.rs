@@ -8,7 +8,8 @@
 //!
 //! All three end sessions, tokens, sign-ins that wait and links that are open, in one transaction with one
 //! event. The first two also take the password away and send the owner a link to choose a new one, and
-//! nothing opens the account before, not even a passkey. The third disables the account; it comes back when an
+//! nothing opens the account before, not even a passkey; where nobody has a password, the link proves the address, and
+//! that is enough. The third disables the account; it comes back when an
 //! operator enables it.
 //!
 //! The link of a notice opens nothing for who has it. All that it can do is make the owner choose a new
@@ -29,7 +30,8 @@ use crate::mail::{self, Letter};
 use crate::roles::{self, AdminError};
 use crate::second_factor::{StepUp, Undone};
 use crate::{
-    devices, federation, login, own_data, passkeys, recovery, registration, second_factor, sessions,
+    devices, federation, login, own_data, passkeys, passwords, recovery, registration,
+    second_factor, sessions,
 };
 
 /// Why an account was not closed.
@@ -279,10 +281,16 @@ async fn close(
     audit::record(tx, app, ctx, &secured).await
 }
 
-/// Sends the link to choose a new password, unless an operator wants nobody in.
+/// Sends the link to choose a new password, or where nobody has one, to prove the address once more; unless an
+/// operator wants nobody in.
 async fn send_way_back(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Result<()> {
-    if user.disabled_at.is_none() {
+    if user.disabled_at.is_some() {
+        return Ok(());
+    }
+    if passwords::are_on(app) {
         recovery::send_reset(tx, app, ctx, user).await?;
+    } else {
+        registration::send_way_back(tx, app, ctx, user).await?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::tokens::TokenPair;
 
 problems!(
     /// What signing in may answer.
-    LoginProblems = InvalidCredentials | EmailNotVerified | AccountDisabled | SecondFactorRequired
+    LoginProblems = InvalidCredentials | SignInMethodOff | EmailNotVerified | AccountDisabled | SecondFactorRequired
         | SecondFactorEnrolmentRequired | CaptchaRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
@@ -32,6 +32,7 @@ impl From<LoginError> for Problem {
                 Self::from(Code::InvalidCredentials).because(refusal.reason())
             }
             LoginError::SecondFactorDue(ticket) => ticket.into(),
+            LoginError::PasswordsOff(off) => off.into(),
             LoginError::Captcha(error) => error.into(),
             LoginError::Limited(exceeded) => exceeded.into(),
             LoginError::Overloaded(overloaded) => overloaded.into(),
@@ -59,7 +60,7 @@ pub struct LogIn {
 ///
 /// An unknown address and a wrong password get the same answer, in the same time. Where the account has
 /// a second factor, the right password is answered with `AUTH_2FA_REQUIRED`; go on with
-/// `POST /auth/2fa/verify`. On a trusted device, `trust_token` spares that.
+/// `POST /auth/2fa/verify`. On a trusted device, `trust_token` spares that. It needs `password.enabled`.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "sign-in", request_body = LogIn,
     responses((status = OK, body = TokenPair), LoginProblems),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/login ─ http::log_in ─ log_in
+//!     passwords::must_be_on    has anybody one here?
 //!     captcha::pass        is a captcha due?
 //!     Limits::spend_some   too much to hash for this site?
 //!     accounts::by_email   what do we know of it?
@@ -54,6 +55,10 @@ pub enum LoginError {
     #[error("a second factor is due")]
     SecondFactorDue(Ticket),
 
+    /// Nobody has a password here.
+    #[error(transparent)]
+    PasswordsOff(#[from] passwords::Off),
+
     /// A captcha is due, or we could not find out.
     #[error(transparent)]
     Captcha(#[from] CaptchaError),
@@ -100,6 +105,7 @@ pub async fn log_in<C: Carrier>(
     captcha: Option<&SecretString>,
     trust: Option<&TrustToken>,
 ) -> Result<C, LoginError> {
+    passwords::must_be_on(app)?;
     captcha::pass(app, ctx, Door::Login, email, captcha).await?;
     app.limits
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
@@ -280,7 +286,7 @@ pub async fn has_way_in(tx: &mut Tx, app: &App, user: UserId) -> onesql::Result<
     let account = accounts::by_id(tx, user).await?;
     let has_password = account.as_ref().is_some_and(|account| account.password_hash.is_some());
     let is_verified = account.is_some_and(|account| account.user.email_verified_at.is_some());
-    Ok(has_password
+    Ok((has_password && passwords::are_on(app))
         || (is_verified && magic_link::is_on(app))
         || passkeys::has_any(tx, user).await?
         || federation::has_usable(tx, app, user).await?)

@@ -41,6 +41,11 @@ pub enum Letter {
         /// Leads to the page where a new password is chosen.
         link: SecretString,
     },
+    /// To who had their account closed, where nobody has a password.
+    AccountClosed {
+        /// Leads to the page that confirms the address, and so opens the account again.
+        link: SecretString,
+    },
     /// To the account's address, after its password was changed or reset.
     PasswordChanged,
     /// To the account's address, when so many passwords were wrong that strangers have to wait.
@@ -151,12 +156,13 @@ impl Lives {
 
 impl Letter {
     /// The name of every kind.
-    pub const KINDS: [&'static str; 25] = [
+    pub const KINDS: [&'static str; 26] = [
         "verify_email",
         "choose_password",
         "already_registered",
         "sign_in",
         "reset_password",
+        "account_closed",
         "password_changed",
         "account_locked",
         "confirm_new_email",
@@ -200,6 +206,7 @@ impl Letter {
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::SignIn { .. } => "sign_in",
             Self::ResetPassword { .. } => "reset_password",
+            Self::AccountClosed { .. } => "account_closed",
             Self::PasswordChanged => "password_changed",
             Self::AccountLocked => "account_locked",
             Self::ConfirmNewEmail { .. } => "confirm_new_email",
@@ -231,7 +238,8 @@ impl Letter {
             | Self::ChoosePassword { .. }
             // As long as the others that a registration causes: when it ends can be seen from outside.
             | Self::AlreadyRegistered { .. }
-            | Self::ConfirmNewEmail { .. } => lives.verification,
+            | Self::ConfirmNewEmail { .. }
+            | Self::AccountClosed { .. } => lives.verification,
             Self::SignIn { .. } => lives.sign_in,
             Self::ResetPassword { .. } => lives.recovery,
             Self::NewDevice { .. } | Self::EmailChanged { link: Some(_) } => lives.not_me,
@@ -263,6 +271,7 @@ impl Letter {
             Self::VerifyEmail { link }
             | Self::ChoosePassword { link }
             | Self::ResetPassword { link }
+            | Self::AccountClosed { link }
             | Self::ConfirmNewEmail { link }
             | Self::AlreadyRegistered { link: Some(link) }
             | Self::EmailChanged { link: Some(link) } => {
@@ -314,8 +323,8 @@ impl Letter {
 /// message. Who waits for a link waits in front of a screen; a notice may take its time.
 pub(super) fn silence(kind: &str) -> Duration {
     match kind {
-        "verify_email" | "choose_password" | "sign_in" | "reset_password" | "confirm_new_email"
-        | "already_registered" => Duration::from_hours(1),
+        "verify_email" | "choose_password" | "sign_in" | "reset_password" | "account_closed"
+        | "confirm_new_email" | "already_registered" => Duration::from_hours(1),
         "canary" => Lives::CANARY,
         _ => Duration::from_hours(24),
     }
@@ -332,6 +341,7 @@ pub(super) fn protects(kind: &str) -> bool {
             | "email_changed"
             | "sign_in"
             | "reset_password"
+            | "account_closed"
             | "second_factor_added"
             | "second_factor_removed"
             | "second_factor_guessed"
@@ -356,6 +366,7 @@ pub(super) fn is_asked_for(kind: &str) -> bool {
             | "choose_password"
             | "sign_in"
             | "reset_password"
+            | "account_closed"
             | "confirm_new_email"
             | "already_registered"
             | "test"

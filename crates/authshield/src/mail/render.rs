@@ -181,6 +181,7 @@ mod tests {
             Letter::AlreadyRegistered { link: Some(link()) },
             Letter::SignIn { link: link(), code: "042917".into() },
             Letter::ResetPassword { link: link() },
+            Letter::AccountClosed { link: link() },
             Letter::PasswordChanged,
             Letter::AccountLocked,
             Letter::ConfirmNewEmail { link: link() },

@@ -8,7 +8,7 @@ use super::{Rejected, Weakness, policy};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, FullName, UserId};
-use crate::problem::{Invalid, Problem};
+use crate::problem::{Code, Invalid, Problem};
 use crate::telemetry::metrics::BreachLookup;
 
 /// Who chooses a password, and where.
@@ -24,6 +24,31 @@ pub struct Chooser<'c> {
     pub full_name: Option<&'c FullName>,
 }
 
+/// Passwords are switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("passwords are switched off")]
+pub struct Off;
+
+impl From<Off> for Problem {
+    fn from(_: Off) -> Self {
+        Self::from(Code::SignInMethodOff)
+            .detail("Nobody has a password here: sign in by mail, with a passkey or at a provider.")
+            .because("password")
+    }
+}
+
+/// Whether people have passwords here.
+#[must_use]
+pub fn are_on(app: &App) -> bool {
+    app.live.load().password.enabled
+}
+
+/// Fails where nobody has one: every story that takes a password, sets one or sends a link to choose one asks
+/// this before anything else.
+pub fn must_be_on(app: &App) -> Result<(), Off> {
+    if are_on(app) { Ok(()) } else { Err(Off) }
+}
+
 /// Judges a new password against its owner's own words, and hashes it if it will do. Where others are to be asked
 /// whether it was stolen elsewhere, they are asked of one that would do otherwise; if they do not answer, it does. The
 /// audit trail is told of one that was stolen, and of one that nobody could be asked about.
@@ -33,6 +58,7 @@ pub async fn choose(
     password: &SecretString,
     chooser: Chooser<'_>,
 ) -> Result<String, Rejected> {
+    must_be_on(app)?;
     let Chooser { at, user, email, full_name } = chooser;
     let context = policy::Context {
         email: Some(email.as_str()),

@@ -39,7 +39,7 @@ use crate::config;
 use crate::world::SharedWorld;
 
 pub use advice::Advice;
-pub use door::{Chooser, choose, is_stolen, same, weaknesses};
+pub use door::{Chooser, Off, are_on, choose, is_stolen, must_be_on, same, weaknesses};
 pub use imported::{NotAHash, Scheme, recognise};
 pub use policy::Weakness;
 pub use pool::{Observation, Overloaded, Stats};
@@ -91,6 +91,10 @@ pub enum Rejected {
     /// It may not be used; all the reasons.
     #[error("the password may not be used")]
     Weak(Vec<Weakness>),
+
+    /// Nobody has one here.
+    #[error(transparent)]
+    Off(#[from] Off),
 
     /// Try again later.
     #[error(transparent)]
@@ -288,6 +292,7 @@ mod tests {
     /// A cost at which tests are quick.
     pub(super) fn tiny() -> config::Password {
         config::Password {
+            enabled: true,
             min_length: 8,
             min_strength: 3,
             hash_memory_kib: 64,

@@ -16,13 +16,13 @@ use crate::verification::http::Message;
 
 problems!(
     /// What setting a new password may answer.
-    ResetProblems = InvalidResetToken | ValidationFailed | UnsupportedMediaType | BodyTooLarge
+    ResetProblems = InvalidResetToken | SignInMethodOff | ValidationFailed | UnsupportedMediaType | BodyTooLarge
         | ServiceOverloaded
 );
 
 problems!(
     /// What asking for a link may answer.
-    ForgotProblems = CaptchaRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge
+    ForgotProblems = SignInMethodOff | CaptchaRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 
 impl From<ResetError> for Problem {
@@ -32,6 +32,7 @@ impl From<ResetError> for Problem {
                 .detail("The link was used, has expired, or is not complete. Ask for a new mail.")
                 .because(reason),
             ResetError::Weak(found) => weaknesses("/new_password", &found),
+            ResetError::PasswordsOff(off) => off.into(),
             ResetError::Captcha(error) => error.into(),
             ResetError::Limited(exceeded) => exceeded.into(),
             ResetError::Overloaded(overloaded) => overloaded.into(),
@@ -50,7 +51,7 @@ pub struct Forgot {
     captcha_token: Option<SecretString>,
 }
 
-/// Ask for a link to set a new password; the answer is always the same.
+/// Ask for a link to set a new password; the answer is always the same. It needs `password.enabled`.
 #[utoipa::path(
     post, path = "/api/v1/auth/forgot-password", tag = "recovery", request_body = Forgot,
     responses((status = ACCEPTED, body = Message), ForgotProblems),
@@ -77,7 +78,7 @@ pub struct Reset {
 
 /// Set a new password with the token of a mail; it works once.
 ///
-/// Every session of the account ends, and nobody is signed in by this.
+/// Every session of the account ends, and nobody is signed in by this. It needs `password.enabled`.
 #[utoipa::path(
     post, path = "/api/v1/auth/reset-password", tag = "recovery", request_body = Reset,
     responses((status = NO_CONTENT), ResetProblems),

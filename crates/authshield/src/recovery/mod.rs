@@ -39,6 +39,10 @@ pub enum ResetError {
     #[error("the new password is too weak")]
     Weak(Vec<Weakness>),
 
+    /// Nobody has a password here.
+    #[error(transparent)]
+    PasswordsOff(#[from] passwords::Off),
+
     /// A captcha is due, or we could not find out.
     #[error(transparent)]
     Captcha(#[from] CaptchaError),
@@ -60,6 +64,7 @@ impl From<Rejected> for ResetError {
     fn from(rejected: Rejected) -> Self {
         match rejected {
             Rejected::Weak(found) => Self::Weak(found),
+            Rejected::Off(off) => off.into(),
             Rejected::Overloaded(overloaded) => Self::Overloaded(overloaded),
         }
     }
@@ -73,6 +78,7 @@ pub async fn forgot(
     email: &EmailAddress,
     captcha: Option<&SecretString>,
 ) -> Result<(), ResetError> {
+    passwords::must_be_on(app)?;
     captcha::pass(app, ctx, Door::Reset, email, captcha).await?;
     app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
@@ -140,6 +146,7 @@ pub async fn reset(
     token: Option<&LinkToken>,
     new: SecretString,
 ) -> Result<UserId, ResetError> {
+    passwords::must_be_on(app)?;
     let user = match token {
         Some(token) => {
             let mut tx = app.store.glance().await?;

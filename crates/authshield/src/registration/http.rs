@@ -16,7 +16,7 @@ use crate::problem::{Code, Problem, problems};
 
 problems!(
     /// What registering may answer.
-    RegisterProblems = EmailAlreadyRegistered | RegistrationClosed | CaptchaRequired
+    RegisterProblems = EmailAlreadyRegistered | SignInMethodOff | RegistrationClosed | CaptchaRequired
         | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
 
@@ -30,6 +30,10 @@ impl From<RegisterError> for Problem {
         match error {
             RegisterError::Closed => Code::RegistrationClosed.into(),
             RegisterError::Weak(found) => weaknesses("/password", &found),
+            RegisterError::NoPassword => {
+                Self::invalid_field("/password", "missing", "Send a password.")
+            }
+            RegisterError::PasswordsOff(off) => off.into(),
             RegisterError::AlreadyRegistered => Code::EmailAlreadyRegistered.into(),
             RegisterError::InvalidLink => Code::InvalidVerificationToken.into(),
             RegisterError::Captcha(error) => error.into(),
@@ -45,8 +49,9 @@ impl From<RegisterError> for Problem {
 #[serde(deny_unknown_fields)]
 pub struct Register {
     email: EmailAddress,
-    #[schema(value_type = String, format = Password)]
-    password: SecretString,
+    /// Needed; and refused where `password.enabled` is `false`.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
     full_name: Option<FullName>,
     /// The language of mails and pages.
     locale: Option<Locale>,
@@ -67,7 +72,8 @@ pub struct Registered {
 
 /// Register.
 ///
-/// The answer is the same whether or not the address has an account; the mail tells.
+/// The answer is the same whether or not the address has an account; the mail tells. Where passwords are switched
+/// off, the link in it proves the address, and one signs in by mail, with a passkey or at a provider.
 #[utoipa::path(
     post, path = "/api/v1/auth/register", tag = "registration", request_body = Register,
     responses((status = ACCEPTED, body = Registered), RegisterProblems),

@@ -19,6 +19,9 @@
 //! A registration waits for an address that has an account, too, though nothing comes of it: who
 //! signs in with its password learns that the address is not verified, whatever stands behind it.
 //!
+//! Where passwords are switched off there is none, and nothing waits but the account: the click proves the
+//! address, and opens nothing by itself.
+//!
 //! Every registration that is taken in sends one mail, whatever stands behind the address, and who
 //! registers may ask what became of it ([`progress`]): a mail that never comes is the first thing that
 //! goes wrong, and the one whom it concerns would be the last to know.
@@ -57,6 +60,14 @@ pub enum RegisterError {
     #[error("the password is too weak")]
     Weak(Vec<Weakness>),
 
+    /// There is no password, and one is needed.
+    #[error("the password is missing")]
+    NoPassword,
+
+    /// There is a password, and nobody has one here.
+    #[error(transparent)]
+    PasswordsOff(#[from] passwords::Off),
+
     /// The address has an account, and the configuration allows to say so.
     #[error("the address is registered")]
     AlreadyRegistered,
@@ -86,6 +97,7 @@ impl From<Rejected> for RegisterError {
     fn from(rejected: Rejected) -> Self {
         match rejected {
             Rejected::Weak(found) => Self::Weak(found),
+            Rejected::Off(off) => off.into(),
             Rejected::Overloaded(overloaded) => Self::Overloaded(overloaded),
         }
     }
@@ -107,8 +119,8 @@ pub enum Unanswered {
 pub struct Newcomer {
     /// The address that mail will go to.
     pub email: EmailAddress,
-    /// The password, not yet judged.
-    pub password: SecretString,
+    /// The password, not yet judged; none where nobody has one.
+    pub password: Option<SecretString>,
     /// What they are called.
     pub full_name: Option<FullName>,
     /// Which language they read.
@@ -126,30 +138,28 @@ pub async fn register(
     if !app.live.load().registration.enabled {
         return Err(RegisterError::Closed);
     }
-    captcha::pass(app, ctx, Door::Registration, &newcomer.email, captcha).await?;
     let Newcomer { email, password, full_name, locale } = newcomer;
-    app.limits
-        .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
-        .await
-        .map_err(RegisterError::Limited)?;
+    let password = wanted(app, password)?;
+    captcha::pass(app, ctx, Door::Registration, &email, captcha).await?;
+    if password.is_some() {
+        app.limits
+            .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
+            .await
+            .map_err(RegisterError::Limited)?;
+    }
     app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
         .map_err(RegisterError::Limited)?;
-    let chooser =
-        Chooser { at: "registration", user: None, email: &email, full_name: full_name.as_ref() };
-    let hash = passwords::choose(app, ctx, &password, chooser).await?;
     let locale = locale.unwrap_or_else(|| default_locale(app));
     let user = User::new(UserId::new(ctx.world()), email, full_name, locale, ctx.now);
-
-    let Begun { mut tx, account, before, is_same } = begin(app, ctx, &user, &password).await?;
-    let contested = match &before {
-        Some(before) => before.contested || !is_same,
-        None => account.password_hash.is_some(),
+    let Taken { mut tx, account, is_same, contested } = if let Some(password) = &password {
+        with_password(app, ctx, &user, password).await?
+    } else {
+        let mut tx = app.store.write().await?;
+        let account = hold_or_open(&mut tx, ctx, &user).await?;
+        Taken { tx, account, is_same: true, contested: false }
     };
-    let waiting = Waiting { password_hash: hash, contested };
-    let until = ctx.now + app.config.verification.ttl;
-    sql::remember(&mut tx, &user.email, &waiting, ctx.now, until).await?;
     let is_somebodys =
         account.user.email_verified_at.is_some() || account.user.disabled_at.is_some();
     let mail = if is_somebodys {
@@ -161,7 +171,9 @@ pub async fn register(
         audit::record(&mut tx, app, ctx, &failed).await?;
         already_registered(&mut tx, app, ctx, &account.user).await?
     } else {
-        let user = describe(&mut tx, ctx, account.user, user, contested).await?;
+        // Without a password nobody can tell whether the one before was the same person.
+        let is_doubtful = contested || password.is_none();
+        let user = describe(&mut tx, ctx, account.user, user, is_doubtful).await?;
         if !is_same {
             links::withdraw(&mut tx, user.id, Purpose::VerifyEmail).await?;
         }
@@ -177,6 +189,50 @@ pub async fn register(
         return Err(RegisterError::AlreadyRegistered);
     }
     Ok(mail)
+}
+
+/// Returns the password that counts: there must be one, or where passwords are switched off, none.
+fn wanted(
+    app: &App,
+    password: Option<SecretString>,
+) -> Result<Option<SecretString>, RegisterError> {
+    match (passwords::are_on(app), &password) {
+        (true, None) => Err(RegisterError::NoPassword),
+        (false, Some(_)) => Err(passwords::Off.into()),
+        _ => Ok(password),
+    }
+}
+
+/// A registration that was taken in.
+struct Taken {
+    tx: Tx,
+    /// The account of the address, held until `tx` ends.
+    account: Account,
+    /// Whether it is the one that waited already.
+    is_same: bool,
+    /// Whether several waited that contradict each other.
+    contested: bool,
+}
+
+/// Lets a registration wait with its password, which counts once the address is proved.
+async fn with_password(
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    password: &SecretString,
+) -> Result<Taken, RegisterError> {
+    let (email, full_name) = (&user.email, user.full_name.as_ref());
+    let chooser = Chooser { at: "registration", user: None, email, full_name };
+    let hash = passwords::choose(app, ctx, password, chooser).await?;
+    let Begun { mut tx, account, before, is_same } = begin(app, ctx, user, password).await?;
+    let contested = match &before {
+        Some(before) => before.contested || !is_same,
+        None => account.password_hash.is_some(),
+    };
+    let waiting = Waiting { password_hash: hash, contested };
+    let until = ctx.now + app.config.verification.ttl;
+    sql::remember(&mut tx, email, &waiting, ctx.now, until).await?;
+    Ok(Taken { tx, account, is_same, contested })
 }
 
 /// How many hashes a registration costs: its own, and that of the one before.
@@ -299,7 +355,7 @@ pub async fn already_registered(
     user: &User,
 ) -> onesql::Result<MailId> {
     let (mail, lasts) = (app.outbox.next(), app.config.verification.ttl);
-    let link = if user.disabled_at.is_none() {
+    let link = if user.disabled_at.is_none() && passwords::are_on(app) {
         let token = crate::recovery::issue(tx, app, ctx, user, mail, lasts).await?;
         Some(links::url(&app.config.mail.link_reset_password, &token))
     } else {
@@ -339,14 +395,16 @@ pub async fn prolong(
 }
 
 /// Ends the registration of an address that was proved, and returns the hash of its password, if
-/// it was the only one.
+/// it was the only one, and people have passwords still.
 pub async fn take(
     tx: &mut Tx,
+    app: &App,
     email: &EmailAddress,
     now: Timestamp,
 ) -> onesql::Result<Option<String>> {
     let waiting = sql::take(tx, email, now).await?;
-    Ok(waiting.filter(|waiting| !waiting.contested).map(|waiting| waiting.password_hash))
+    let counts = |waiting: &Waiting| !waiting.contested && passwords::are_on(app);
+    Ok(waiting.filter(counts).map(|waiting| waiting.password_hash))
 }
 
 /// Ends the registration of an address, if one waits.
@@ -375,7 +433,7 @@ async fn send_proof(
     user: &User,
     must_choose: bool,
 ) -> onesql::Result<MailId> {
-    if !must_choose {
+    if !must_choose || !passwords::are_on(app) {
         return send_verification(tx, app, ctx, user).await;
     }
     let (mail, lasts) = (app.outbox.next(), app.config.verification.ttl);
@@ -393,6 +451,26 @@ pub async fn send_verification(
     ctx: &Ctx,
     user: &User,
 ) -> onesql::Result<MailId> {
+    send_link(tx, app, ctx, user, |link| Letter::VerifyEmail { link }).await
+}
+
+/// The same for who had the account closed: proving the address opens it again.
+pub async fn send_way_back(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+) -> onesql::Result<MailId> {
+    send_link(tx, app, ctx, user, |link| Letter::AccountClosed { link }).await
+}
+
+async fn send_link(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    letter: impl FnOnce(SecretString) -> Letter,
+) -> onesql::Result<MailId> {
     let mail = app.outbox.next();
     let new = links::New {
         purpose: Purpose::VerifyEmail,
@@ -402,8 +480,7 @@ pub async fn send_verification(
         lasts: app.config.verification.ttl,
     };
     let token = links::issue(tx, app, ctx, new).await?;
-    let letter =
-        Letter::VerifyEmail { link: links::url(&app.config.mail.link_verify_email, &token) };
+    let letter = letter(links::url(&app.config.mail.link_verify_email, &token));
     app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
     Ok(mail)
 }
@@ -420,7 +497,10 @@ pub async fn set_up(
 ) -> Result<User, RegisterError> {
     let Newcomer { email, password, full_name, locale } = newcomer;
     let chooser = Chooser { at: "setup", user: None, email: &email, full_name: full_name.as_ref() };
-    let hash = passwords::choose(app, ctx, &password, chooser).await?;
+    let hash = match wanted(app, password)? {
+        Some(password) => Some(passwords::choose(app, ctx, &password, chooser).await?),
+        None => None,
+    };
     let locale = locale.unwrap_or_else(|| default_locale(app));
     let user = User {
         email_verified_at: Some(ctx.now),
@@ -435,7 +515,7 @@ pub async fn set_up(
     {
         return Err(RegisterError::InvalidLink);
     }
-    if !accounts::create(&mut tx, &user, Some(&hash)).await? {
+    if !accounts::create(&mut tx, &user, hash.as_deref()).await? {
         return Err(RegisterError::AlreadyRegistered);
     }
     for role in &user.roles {

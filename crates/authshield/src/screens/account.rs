@@ -15,6 +15,7 @@ use crate::accounts::{self, Change, ChangeError};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
 use crate::kernel::{FullName, Locale, Place, SessionId, Timestamp};
+use crate::passwords;
 use crate::problem::{Code, Problem};
 use crate::second_factor::StepUp;
 use crate::sessions::{self, Session};
@@ -136,6 +137,7 @@ pub(super) fn frame(app: &App, visit: &Visit, browser: &Browser, here: &str) -> 
         (data::PATH, "page-data"),
     ]
     .into_iter()
+    .filter(|(path, _)| *path != password::PATH || passwords::are_on(app))
     .map(|(path, id)| {
         let (link, words) = (visit.action(app, path), app.pages.say(visit, id, &[]));
         context! { link, words, here => path == here }
@@ -161,6 +163,9 @@ pub(super) fn why(
         ChangeError::WrongPassword => {
             let words = app.pages.say(visit, "page-account.wrong-password", &[]);
             Wrong::because(error, words)
+        }
+        ChangeError::PasswordsOff(off) => {
+            Wrong::because(off, app.pages.say(visit, "page-no-password", &[]))
         }
         ChangeError::Limited(exceeded) => Wrong::wait(&app.pages, visit, exceeded),
         ChangeError::Overloaded(busy) => Wrong::busy(&app.pages, visit, busy),

@@ -28,8 +28,8 @@ pub(super) async fn ask(
     visit: Visit,
     SignedIn(browser): SignedIn,
 ) -> Result<Response, Problem> {
-    match second_factor::fresh_where_there_is_one(&app, &ctx, &browser.caller).await {
-        Ok(()) => Ok(show(&app, &visit, &browser, "", None, &Wrong::nothing())),
+    match second_factor::fresh_for_form(&app, &ctx, &browser.caller).await {
+        Ok(_) => show(&app, &visit, &browser, "", None, &Wrong::nothing()).await,
         Err(why) => prove::ask(&app, &visit, &browser, Then::Email, why),
     }
 }
@@ -40,7 +40,8 @@ pub(super) async fn ask(
 pub(super) struct Filled {
     guard: SecretString,
     new_email: String,
-    password: SecretString,
+    /// Where the account has one.
+    password: Option<SecretString>,
 }
 
 impl Guarded for Filled {
@@ -60,32 +61,34 @@ pub(super) async fn change(
     let Filled { new_email: typed, password, .. } = filled;
     let Ok(new) = typed.parse::<EmailAddress>() else {
         let words = app.pages.say(&visit, "page-setup.wrong-email", &[]);
-        return Ok(show(&app, &visit, &browser, &typed, Some(words), &Wrong::invalid()));
+        return show(&app, &visit, &browser, &typed, Some(words), &Wrong::invalid()).await;
     };
-    let wrong = match accounts::change_email(&app, &ctx, &browser.caller, new, password).await {
+    let (caller, password) = (&browser.caller, password.as_ref());
+    let wrong = match accounts::change_email(&app, &ctx, caller, new, password).await {
         Ok(()) => return Ok(account::done(&app, &visit, "email")),
         Err(error) => match account::why(&app, &visit, error)? {
             Ok(wrong) => wrong,
             Err(why) => return prove::ask(&app, &visit, &browser, Then::Email, why),
         },
     };
-    Ok(show(&app, &visit, &browser, &typed, None, &wrong))
+    show(&app, &visit, &browser, &typed, None, &wrong).await
 }
 
-fn show(
+async fn show(
     app: &App,
     visit: &Visit,
     browser: &Browser,
     typed: &str,
     wrong_email: Option<String>,
     wrong: &Wrong,
-) -> Response {
+) -> Result<Response, Problem> {
     let context = context! {
         action => visit.action(app, PATH),
         typed => typed,
         wrong_email => wrong_email,
+        by_password => accounts::has_password(app, browser.caller.user.id).await?,
         alert => &wrong.alert,
         ..account::frame(app, visit, browser, PATH)
     };
-    wrong.mark(app, app.pages.show(wrong.status(), "email.html", visit, context))
+    Ok(wrong.mark(app, app.pages.show(wrong.status(), "email.html", visit, context)))
 }

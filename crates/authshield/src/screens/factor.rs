@@ -9,15 +9,17 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::account;
+use super::prove::{self, Then};
 use super::second_factor::{in_groups, show_codes};
 use super::signed_in::{self, Guarded, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
+use crate::accounts;
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
 use crate::kernel::Timestamp;
 use crate::problem::Problem;
-use crate::second_factor::{self, Enrolment, FactorError};
+use crate::second_factor::{self, Enrolment, FactorError, StepUp};
 
 pub(super) const PATH: &str = "/account/second-factor";
 pub(super) const ADD: &str = "/account/second-factor/add";
@@ -50,6 +52,7 @@ async fn show(
         since => standing.since.map(Timestamp::to_minute),
         left => standing.codes_left,
         low => standing.codes_low,
+        by_password => accounts::has_password(app, browser.caller.user.id).await?,
         add => visit.action(app, ADD),
         renew => visit.action(app, CODES),
         remove => visit.action(app, REMOVE),
@@ -59,12 +62,12 @@ async fn show(
     Ok(wrong.mark(app, app.pages.show(wrong.status(), "factor.html", visit, context)))
 }
 
-/// The password, once more.
+/// The password once more, where the account has one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Password {
     guard: SecretString,
-    password: SecretString,
+    password: Option<SecretString>,
 }
 
 /// A code of the app that is to be added.
@@ -80,7 +83,7 @@ pub(super) struct First {
 #[serde(deny_unknown_fields)]
 pub(super) struct Both {
     guard: SecretString,
-    password: SecretString,
+    password: Option<SecretString>,
     code: SecretString,
 }
 
@@ -110,12 +113,9 @@ pub(super) async fn add(
     Own(browser, Password { password, .. }): Own<Password>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    match second_factor::enable(&app, &ctx, &browser.caller, &password).await {
+    match second_factor::enable(&app, &ctx, &browser.caller, password.as_ref()).await {
         Ok(enrolment) => Ok(show_app(&app, &visit, &browser, Some(&enrolment), &Wrong::nothing())),
-        Err(error) => {
-            let wrong = why(&app, &visit, error)?;
-            show(&app, &visit, &browser, &wrong).await
-        }
+        Err(error) => again(&app, &visit, &browser, error).await,
     }
 }
 
@@ -133,7 +133,10 @@ pub(super) async fn confirm(
             Ok(signed_in::renew(&app, &ctx, &browser, response).await)
         }
         Err(error) => {
-            let wrong = why(&app, &visit, error)?;
+            let wrong = match why(&app, &visit, error)? {
+                Ok(wrong) => wrong,
+                Err(why) => return prove::ask(&app, &visit, &browser, Then::Factor, why),
+            };
             Ok(show_app(&app, &visit, &browser, None, &wrong))
         }
     }
@@ -147,12 +150,10 @@ pub(super) async fn renew_codes(
     Own(browser, Both { password, code, .. }): Own<Both>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    match second_factor::renew_codes(&app, &ctx, &browser.caller, &password, &code).await {
+    let caller = &browser.caller;
+    match second_factor::renew_codes(&app, &ctx, caller, password.as_ref(), &code).await {
         Ok(codes) => Ok(show_codes(&app, &visit, &codes, &visit.action(&app, PATH))),
-        Err(error) => {
-            let wrong = why(&app, &visit, error)?;
-            show(&app, &visit, &browser, &wrong).await
-        }
+        Err(error) => again(&app, &visit, &browser, error).await,
     }
 }
 
@@ -164,20 +165,31 @@ pub(super) async fn remove(
     Own(browser, Both { password, code, .. }): Own<Both>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
-    match second_factor::disable(&app, &ctx, &browser.caller, &password, &code).await {
+    let caller = &browser.caller;
+    match second_factor::disable(&app, &ctx, caller, password.as_ref(), &code).await {
         Ok(()) => Ok(account::done(&app, &visit, "factor-removed")),
-        Err(error) => {
-            let wrong = why(&app, &visit, error)?;
-            show(&app, &visit, &browser, &wrong).await
-        }
+        Err(error) => again(&app, &visit, &browser, error).await,
     }
 }
 
-/// Puts into words what was refused.
-fn why(app: &App, visit: &Visit, error: FactorError) -> Result<Wrong, Problem> {
+/// Shows the page again, or asks for another proof first.
+async fn again(
+    app: &App,
+    visit: &Visit,
+    browser: &Browser,
+    error: FactorError,
+) -> Result<Response, Problem> {
+    match why(app, visit, error)? {
+        Ok(wrong) => show(app, visit, browser, &wrong).await,
+        Err(why) => prove::ask(app, visit, browser, Then::Factor, why),
+    }
+}
+
+/// Puts into words what was refused; or says that another proof is due first.
+fn why(app: &App, visit: &Visit, error: FactorError) -> Result<Result<Wrong, StepUp>, Problem> {
     let say = |id: &str| app.pages.say(visit, id, &[]);
-    Ok(match error {
-        FactorError::Password(error) => account::why(app, visit, error)??,
+    Ok(Ok(match error {
+        FactorError::Password(error) => return account::why(app, visit, error),
         FactorError::Refused("code_used") => Wrong::because(error, say("page-second-factor.used")),
         FactorError::Refused(_) => Wrong::because(error, say("page-second-factor.wrong")),
         FactorError::Paused(_) => Wrong::wait(&app.pages, visit, error),
@@ -185,7 +197,7 @@ fn why(app: &App, visit: &Visit, error: FactorError) -> Result<Wrong, Problem> {
             Wrong::because(error, say("page-factor.changed"))
         }
         error => return Err(error.into()),
-    })
+    }))
 }
 
 fn show_app(

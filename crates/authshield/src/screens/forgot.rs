@@ -12,6 +12,7 @@ use crate::app::{App, Ctx};
 use crate::captcha::CaptchaError;
 use crate::form::Form;
 use crate::kernel::EmailAddress;
+use crate::passwords;
 use crate::problem::Problem;
 use crate::recovery::{self, ResetError};
 
@@ -21,6 +22,9 @@ const FORM: MailForm = MailForm { path: PATH, template: "forgot.html" };
 
 /// Shows the form.
 pub(super) async fn ask(State(app): State<App>, ctx: Ctx, visit: Visit) -> Response {
+    if let Err(off) = passwords::must_be_on(&app) {
+        return sign_in::no_passwords(&app, &visit, off);
+    }
     FORM.ask(&app, &ctx, &visit)
 }
 
@@ -38,6 +42,9 @@ pub(super) async fn send(
     };
     match recovery::forgot(&app, &ctx, &address, typed.captcha.as_ref()).await {
         Ok(()) => {}
+        Err(ResetError::PasswordsOff(off)) => {
+            return Ok(sign_in::no_passwords(&app, &visit, off));
+        }
         Err(ResetError::Captcha(CaptchaError::Required(required))) => {
             return Ok(FORM.captcha(&app, &visit, &typed, &required));
         }

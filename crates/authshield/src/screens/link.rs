@@ -11,6 +11,7 @@ use super::visit::Visit;
 use crate::app::{App, Ctx};
 use crate::kernel::{EmailAddress, LinkToken};
 use crate::links::{self, Link, Purpose};
+use crate::passwords;
 use crate::problem::{Code, Problem};
 use crate::telemetry::{InnerReason, ProblemCode};
 
@@ -81,6 +82,7 @@ impl Button {
             token => visit.token.as_ref().map(LinkToken::reveal),
             action => visit.action(app, self.path),
             email => found.email.as_ref().map(EmailAddress::as_str),
+            by_password => passwords::are_on(app),
         };
         Ok(app.pages.show(StatusCode::OK, self.template, visit, context))
     }

@@ -11,10 +11,10 @@ use super::page::Message;
 use super::prove::{self, Then};
 use super::signed_in::{Guarded, Own, SignedIn};
 use super::visit::Visit;
-use super::{account, cookie};
+use super::{account, cookie, not_me};
 use crate::app::{App, Ctx};
 use crate::problem::Problem;
-use crate::{lockdown, passkeys};
+use crate::{lockdown, passkeys, passwords};
 
 pub(super) const PATH: &str = "/account/lock";
 
@@ -30,6 +30,7 @@ pub(super) async fn ask(
     let context = context! {
         action => visit.action(&app, PATH),
         has_factors => has_factors,
+        by_password => passwords::are_on(&app),
         ..account::frame(&app, &visit, &browser, PATH)
     };
     Ok(app.pages.show(StatusCode::OK, "lock.html", &visit, context))
@@ -72,7 +73,7 @@ pub(super) async fn press(
     let message = Message {
         mood: "good",
         title: app.pages.say(&visit, "page-not-me.done", &[]),
-        lead: app.pages.say(&visit, "page-not-me.done-lead", &[("email", email)]),
+        lead: app.pages.say(&visit, not_me::done_lead(&app), &[("email", email)]),
         reference: None,
         next: None,
     };

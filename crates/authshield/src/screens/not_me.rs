@@ -11,6 +11,7 @@ use crate::app::{App, Ctx};
 use crate::form::Form;
 use crate::links::Purpose;
 use crate::lockdown::{self, NotMeError};
+use crate::passwords;
 use crate::problem::{Code, Problem};
 
 pub(super) const PATH: &str = "/not-me";
@@ -50,9 +51,14 @@ pub(super) async fn press(
     let message = Message {
         mood: "good",
         title: app.pages.say(&visit, "page-not-me.done", &[]),
-        lead: app.pages.say(&visit, "page-not-me.done-lead", &[("email", email.as_str())]),
+        lead: app.pages.say(&visit, done_lead(&app), &[("email", email.as_str())]),
         reference: None,
         next: None,
     };
     Ok(app.pages.tell(StatusCode::OK, &visit, &message))
+}
+
+/// What is said of the way back in.
+pub(super) fn done_lead(app: &App) -> &'static str {
+    if passwords::are_on(app) { "page-not-me.done-lead" } else { "page-not-me.done-lead-plain" }
 }

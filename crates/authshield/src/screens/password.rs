@@ -6,14 +6,15 @@ use minijinja::context;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::account;
 use super::prove::{self, Then};
 use super::signed_in::{self, Guarded, Own, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
+use super::{account, sign_in};
 use crate::accounts::{self, ChangeError};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
+use crate::passwords;
 use crate::problem::Problem;
 use crate::second_factor;
 
@@ -26,8 +27,11 @@ pub(super) async fn ask(
     visit: Visit,
     SignedIn(browser): SignedIn,
 ) -> Result<Response, Problem> {
-    match second_factor::fresh_where_there_is_one(&app, &ctx, &browser.caller).await {
-        Ok(()) => Ok(show(&app, &visit, &browser, &Wrong::nothing())),
+    if !passwords::are_on(&app) {
+        return Ok(signed_in::to(&visit.action(&app, account::PATH)));
+    }
+    match second_factor::fresh_for_form(&app, &ctx, &browser.caller).await {
+        Ok(_) => Ok(show(&app, &visit, &browser, &Wrong::nothing())),
         Err(why) => prove::ask(&app, &visit, &browser, Then::Password, why),
     }
 }
@@ -70,6 +74,7 @@ pub(super) async fn change(
             let words = app.pages.say(&visit, "page-password.same", &[]);
             Wrong::of(error).with_password(words)
         }
+        ChangeError::PasswordsOff(off) => return Ok(sign_in::no_passwords(&app, &visit, off)),
         ChangeError::Weak(found) => Wrong::weak(&app.pages, &visit, &found),
         error => match account::why(&app, &visit, error)? {
             Ok(wrong) => wrong,

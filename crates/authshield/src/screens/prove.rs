@@ -13,7 +13,7 @@ use super::sign_in::Pressed;
 use super::signed_in::{self, Guarded, Own};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{account, data, email, lock, passkeys, password};
+use super::{account, data, email, factor, lock, passkeys, password};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
 use crate::passkeys::http::{RequestOptions, UsedCredential};
@@ -31,6 +31,7 @@ pub(super) enum Then {
     Password,
     Data,
     Email,
+    Factor,
     Lock,
     Passkeys,
     AddPasskey,
@@ -43,6 +44,7 @@ impl Then {
             Self::Password => password::PATH,
             Self::Data => data::PATH,
             Self::Email => email::PATH,
+            Self::Factor => factor::PATH,
             Self::Lock => lock::PATH,
             Self::Passkeys => passkeys::PATH,
             Self::AddPasskey => passkeys::ADD,
@@ -55,6 +57,7 @@ impl Then {
             Self::Password => "password",
             Self::Data => "data",
             Self::Email => "email",
+            Self::Factor => "factor",
             Self::Lock => "lock",
             Self::Passkeys => "passkeys",
             Self::AddPasskey => "add-passkey",

@@ -16,6 +16,7 @@ use crate::app::{App, Ctx};
 use crate::captcha::{CaptchaError, Door, Required};
 use crate::form::Form;
 use crate::kernel::EmailAddress;
+use crate::passwords;
 use crate::problem::{Code, Problem};
 use crate::registration::{self, Newcomer, RegisterError};
 
@@ -28,7 +29,8 @@ pub(super) struct Filled {
     email: String,
     #[serde(default)]
     full_name: String,
-    password: SecretString,
+    /// Where people have one.
+    password: Option<SecretString>,
     /// What a captcha was answered; providers have names of their own for it.
     #[serde(alias = "h-captcha-response", alias = "g-recaptcha-response")]
     captcha_token: Option<SecretString>,
@@ -78,6 +80,7 @@ pub(super) async fn register(
             let typed = (email.as_str(), full_name.as_str());
             show(&app, &visit, typed, &Fields::default(), &wrong, Some(&required))
         }
+        Err(RegisterError::PasswordsOff(off)) => sign_in::no_passwords(&app, &visit, off),
         Err(RegisterError::Weak(found)) => {
             again(&Fields::default(), &Wrong::weak(&app.pages, &visit, &found))
         }
@@ -111,6 +114,7 @@ fn show(
         full_name => full_name,
         wrong_email => &fields.email,
         wrong_name => &fields.full_name,
+        by_password => passwords::are_on(app),
         min => app.config.password.min_length,
         errors => &wrong.password,
         alert => &wrong.alert,

@@ -16,6 +16,7 @@ use crate::app::{App, Ctx};
 use crate::form::Form;
 use crate::kernel::{EmailAddress, LinkToken};
 use crate::links::{Link, Purpose};
+use crate::passwords;
 use crate::problem::{Code, Problem};
 use crate::recovery::{self, ResetError};
 
@@ -27,6 +28,9 @@ pub(super) async fn ask(
     ctx: Ctx,
     visit: Visit,
 ) -> Result<Response, Problem> {
+    if let Err(off) = passwords::must_be_on(&app) {
+        return Ok(sign_in::no_passwords(&app, &visit, off));
+    }
     match link::look(&app, &ctx, visit.token.as_ref(), &[Purpose::ResetPassword]).await? {
         Ok(found) => Ok(show(&app, &visit, visit.token.as_ref(), &found, &Wrong::nothing())),
         Err(reason) => Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason)),
@@ -63,6 +67,9 @@ pub(super) async fn set(
         }
         Err(ResetError::InvalidLink(reason)) => {
             return Ok(link::dead(&app, &visit, Code::InvalidResetToken, reason));
+        }
+        Err(ResetError::PasswordsOff(off)) => {
+            return Ok(sign_in::no_passwords(&app, &visit, off));
         }
         Err(ResetError::Weak(found)) => Wrong::weak(&app.pages, &visit, &found),
         Err(ResetError::Overloaded(busy)) => Wrong::busy(&app.pages, &visit, busy),

@@ -16,6 +16,7 @@ use crate::app::{App, Ctx};
 use crate::form::Form;
 use crate::kernel::{EmailAddress, FullName, LinkToken};
 use crate::links::Purpose;
+use crate::passwords;
 use crate::problem::{Code, Problem};
 use crate::registration::{self, Newcomer, RegisterError};
 
@@ -29,7 +30,8 @@ pub(super) struct Filled {
     email: String,
     #[serde(default)]
     full_name: String,
-    password: SecretString,
+    /// Where people have one.
+    password: Option<SecretString>,
 }
 
 /// What is wrong with the fields besides the password.
@@ -107,6 +109,7 @@ pub(super) async fn create(
         Err(RegisterError::InvalidLink) => {
             link::dead(&app, &visit, Code::InvalidVerificationToken, "admin_exists")
         }
+        Err(RegisterError::PasswordsOff(off)) => sign_in::no_passwords(&app, &visit, off),
         Err(RegisterError::Weak(found)) => {
             again(&Fields::default(), &Wrong::weak(&app.pages, &visit, &found))
         }
@@ -152,6 +155,7 @@ fn show(
         full_name => full_name,
         wrong_email => &fields.email,
         wrong_name => &fields.full_name,
+        by_password => passwords::are_on(app),
         min => app.config.password.min_length,
         errors => &wrong.password,
         alert => &wrong.alert,

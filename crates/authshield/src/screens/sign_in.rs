@@ -1,4 +1,4 @@
-//! `/sign-in`: a password, and then perhaps a second factor.
+//! `/sign-in`: a password, and then perhaps a second factor; or the other ways in, where nobody has one.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -21,6 +21,7 @@ use crate::form::Form;
 use crate::kernel::EmailAddress;
 use crate::login::{self, LoginError, Refusal};
 use crate::magic_link;
+use crate::passwords::{self, Off};
 use crate::problem::Problem;
 use crate::telemetry::to_the_end;
 use crate::verification::{self, VerifyError};
@@ -51,8 +52,13 @@ pub(super) async fn ask(
     if onward::is_in(&app, &ctx, &visit, who.as_ref()).await? {
         return Ok(signed_in::to(&visit.onward(&app)));
     }
-    let due = captcha::shown(&app, &ctx, Door::Login, false);
+    let due = captcha::shown(&app, &ctx, door(&app), false);
     Ok(show(&app, &visit, "", None, false, &Wrong::nothing(), due.as_ref()))
+}
+
+/// At which door the form stands: where nobody has a password, it asks for a mail.
+fn door(app: &App) -> Door {
+    if passwords::are_on(app) { Door::Login } else { Door::Reset }
 }
 
 /// What the form sends.
@@ -111,6 +117,7 @@ pub(super) async fn sign_in(
             };
             Wrong::because(LoginError::Refused(refusal), say(words))
         }
+        LoginError::PasswordsOff(off) => return Ok(no_passwords(&app, &visit, off)),
         LoginError::Limited(exceeded) => Wrong::wait(&app.pages, &visit, exceeded),
         LoginError::Overloaded(busy) => Wrong::busy(&app.pages, &visit, busy),
         LoginError::Captcha(CaptchaError::Required(required)) => {
@@ -126,8 +133,21 @@ pub(super) async fn sign_in(
 
 /// Shows the form because of what was `wrong` in another way of signing in.
 pub(super) fn show_wrong(app: &App, ctx: &Ctx, visit: &Visit, wrong: &Wrong) -> Response {
-    let due = captcha::shown(app, ctx, Door::Login, false);
+    let due = captcha::shown(app, ctx, door(app), false);
     show(app, visit, "", None, false, wrong, due.as_ref())
+}
+
+/// Says that nobody has a password here.
+pub(super) fn no_passwords(app: &App, visit: &Visit, off: Off) -> Response {
+    let wrong = Wrong::of(off);
+    let message = Message {
+        mood: "bad",
+        title: app.pages.say(visit, "page-no-password", &[]),
+        lead: app.pages.say(visit, "page-no-password.lead", &[]),
+        reference: None,
+        next: Some(next(app, visit)),
+    };
+    wrong.mark(app, app.pages.tell(wrong.status(), visit, &message))
 }
 
 fn show(
@@ -140,10 +160,11 @@ fn show(
     due: Option<&Required>,
 ) -> Response {
     let open = app.live.load().registration.enabled;
+    let by_password = passwords::are_on(app);
     let button = passkey::Button {
         action: visit.action(app, passkey::PATH),
         challenge: visit.action(app, passkey::CHALLENGE),
-        conditional: true,
+        conditional: by_password || magic_link::is_on(app),
         ..passkey::Button::default()
     };
     let context = context! {
@@ -152,6 +173,7 @@ fn show(
         wrong_email => wrong_email,
         alert => &wrong.alert,
         by_mail => magic_link::is_on(app).then(|| visit.action(app, mail_code::PATH)),
+        by_password => by_password,
         forgot => visit.action(app, forgot::PATH),
         register => open.then(|| visit.action(app, register::PATH)),
         resend => unverified.then(|| visit.action(app, RESEND)),
@@ -182,7 +204,7 @@ pub(super) async fn resend(
         Ok(_) => {}
         Err(VerifyError::Limited(exceeded)) => {
             let wrong = Wrong::wait(&app.pages, &visit, exceeded);
-            let due = captcha::shown(&app, &ctx, Door::Login, false);
+            let due = captcha::shown(&app, &ctx, door(&app), false);
             return Ok(show(&app, &visit, email.as_str(), None, true, &wrong, due.as_ref()));
         }
         Err(error) => return Err(error.into()),

@@ -18,7 +18,7 @@ use crate::tokens::TokenPair;
 
 problems!(
     /// What beginning to add a second factor may answer.
-    EnableProblems = PasswordMismatch | SecondFactorAlreadyEnabled | TokenMissing | TokenInvalid
+    EnableProblems = PasswordMismatch | StepUpRequired | SignInMethodOff | SecondFactorAlreadyEnabled | TokenMissing | TokenInvalid
         | TokenExpired | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType
         | BodyTooLarge | ServiceOverloaded
 );
@@ -40,7 +40,7 @@ problems!(
 );
 problems!(
     /// What proving again who one is may answer.
-    StepUpProblems = PasswordMismatch | SecondFactorInvalid | SecondFactorNotEnabled | TokenMissing | TokenInvalid
+    StepUpProblems = PasswordMismatch | SignInMethodOff | SecondFactorInvalid | SecondFactorNotEnabled | TokenMissing | TokenInvalid
         | TokenExpired | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType
         | BodyTooLarge | ServiceOverloaded
 );
@@ -56,7 +56,7 @@ problems!(
 );
 problems!(
     /// What changing a second factor may answer.
-    FactorProblems = PasswordMismatch | SecondFactorInvalid | SecondFactorNotEnabled
+    FactorProblems = PasswordMismatch | StepUpRequired | SignInMethodOff | SecondFactorInvalid | SecondFactorNotEnabled
         | TokenMissing | TokenInvalid | TokenExpired | TokenRevoked | AccountDisabled
         | ValidationFailed | UnsupportedMediaType | BodyTooLarge | ServiceOverloaded
 );
@@ -176,12 +176,13 @@ pub async fn see_second_factor(
     Ok(Json(super::standing(&app, &caller).await?.into()))
 }
 
-/// The password, once more.
+/// The password once more, where the sign-in was too long ago.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnableSecondFactor {
-    #[schema(value_type = String, format = Password)]
-    password: SecretString,
+    /// Without it, the session must be fresh: `AUTH_STEP_UP_REQUIRED` says what makes it so.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
 }
 
 /// What an authenticator app is set up with.
@@ -223,7 +224,7 @@ pub async fn enable_second_factor(
     caller: Caller,
     Body(body): Body<EnableSecondFactor>,
 ) -> Result<Json<Enrolment>, Problem> {
-    let enrolment = super::enable(&app, &ctx, &caller, &body.password).await?;
+    let enrolment = super::enable(&app, &ctx, &caller, body.password.as_ref()).await?;
     Ok(Json(enrolment.into()))
 }
 
@@ -369,12 +370,13 @@ pub async fn ask_for_second_passkey(
     Ok(Json(super::challenge(&app, &ctx, token.as_ref()).await?.into()))
 }
 
-/// The password and a code, once more.
+/// A code once more, and the password where the sign-in was too long ago.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShowAgain {
-    #[schema(value_type = String, format = Password)]
-    password: SecretString,
+    /// Without it, the session must be fresh: `AUTH_STEP_UP_REQUIRED` says what makes it so.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
     /// Six digits of the app, or a recovery code.
     #[schema(value_type = String)]
     code: SecretString,
@@ -392,7 +394,7 @@ pub async fn disable_second_factor(
     caller: Caller,
     Body(body): Body<ShowAgain>,
 ) -> Result<StatusCode, Problem> {
-    super::disable(&app, &ctx, &caller, &body.password, &body.code).await?;
+    super::disable(&app, &ctx, &caller, body.password.as_ref(), &body.code).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -408,7 +410,9 @@ pub async fn renew_recovery_codes(
     caller: Caller,
     Body(body): Body<ShowAgain>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
-    Ok(Json(super::renew_codes(&app, &ctx, &caller, &body.password, &body.code).await?.into()))
+    Ok(Json(
+        super::renew_codes(&app, &ctx, &caller, body.password.as_ref(), &body.code).await?.into(),
+    ))
 }
 
 /// Take the second factor from somebody who lost it.

@@ -2,7 +2,7 @@
 //! lost.
 //!
 //! ```text
-//! POST /auth/2fa/enable   the password again; a secret that counts once a code of it was shown
+//! POST /auth/2fa/enable   the password again, or a fresh session; a secret that counts once a code of it was shown
 //! POST /auth/2fa/confirm  that code, in the same session: recovery codes, shown once; every other
 //!                         session ends
 //! POST /auth/login        with the right password: a ticket instead of a session ─ ask
@@ -10,7 +10,7 @@
 //! POST /auth/2fa/verify   ticket and code, or ticket and passkey: the session
 //!     sql::try_once       one of the ticket's tries is spent before the code is looked at
 //!     prove               the code works once, whoever shows it, where and for what
-//! POST /auth/2fa/disable, /auth/2fa/recovery-codes     password and code again
+//! POST /auth/2fa/disable, /auth/2fa/recovery-codes     the same, and a code
 //! POST /auth/2fa/enrol, /enrol/confirm    the same as enable and confirm, with a ticket, for who must
 //!                         have a second factor and has none
 //! POST /auth/step-up      the proof again, for what cannot be taken back ─ step_up
@@ -35,7 +35,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 pub use sql::withdraw;
-pub use step_up::{Again, StepUp, challenge_again, fresh, fresh_where_there_is_one, step_up};
+pub use step_up::{Again, StepUp, challenge_again, fresh, fresh_for_form, fresh_or_now, step_up};
 pub use ticket::{Offered, Ticket, ask, challenge, confirm_enrolment, enrol, offered, verify};
 
 use crate::access::Caller;
@@ -85,8 +85,8 @@ pub enum FactorError {
     #[error("there is no such user")]
     NoSuchUser,
 
-    /// The password was not shown again.
-    #[error("the password was not shown again")]
+    /// Who it is was not shown again.
+    #[error("who it is was not shown again")]
     Password(#[from] ChangeError),
 
     /// The secret cannot be opened.
@@ -224,15 +224,16 @@ pub async fn standing(app: &App, caller: &Caller) -> onesql::Result<Standing> {
     Ok(Standing { since, codes_left, codes_low: since.is_some() && codes_left <= rules::FEW })
 }
 
-/// Makes a secret for an app, for who shows the password again. It opens nothing before [`confirm`].
+/// Makes a secret for an app, for who shows the password again, or proved not long ago who they are. It opens
+/// nothing before [`confirm`].
 pub async fn enable(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
-    password: &SecretString,
+    password: Option<&SecretString>,
 ) -> Result<Enrolment, FactorError> {
     let user = &caller.user;
-    accounts::confirm(app, ctx, caller, password, "enable_2fa").await?;
+    fresh_or_now(app, ctx, caller, password, "enable_2fa").await?;
     let secret = Secret::new(ctx.world());
     let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
     let mut tx = app.store.write().await?;
@@ -260,8 +261,10 @@ pub async fn confirm(
         Ok(codes) => codes,
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
     };
-    // The password was shown to begin with, and the code just now.
-    let amr = vec!["pwd".to_owned(), "otp".to_owned()];
+    // What the session began with, and the code just now.
+    let found = sessions::find(&mut tx, caller.session).await?;
+    let first = found.and_then(|found| found.session.amr.0.into_iter().next());
+    let amr = first.into_iter().chain(["otp".to_owned()]).collect();
     sessions::prove_again(&mut tx, caller.session, amr, ctx.now).await?;
     browser::withdraw(&mut tx, caller.session).await?;
     tx.commit().await?;
@@ -327,12 +330,12 @@ async fn show(
     }
 }
 
-/// Removes the second factor of who shows it once more, and the password.
+/// Removes the second factor of who shows it once more, and the password, or proved not long ago who they are.
 pub async fn disable(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
-    password: &SecretString,
+    password: Option<&SecretString>,
     code: &SecretString,
 ) -> Result<(), FactorError> {
     let user = &caller.user;
@@ -347,13 +350,13 @@ pub async fn disable(
     Ok(())
 }
 
-/// Makes new recovery codes for who shows the second factor once more, and the password; the ones
-/// before are worth nothing.
+/// Makes new recovery codes for who shows the second factor once more, and the password, or proved not long ago who
+/// they are; the ones before are worth nothing.
 pub async fn renew_codes(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
-    password: &SecretString,
+    password: Option<&SecretString>,
     code: &SecretString,
 ) -> Result<Vec<RecoveryCode>, FactorError> {
     let user = &caller.user;
@@ -428,18 +431,21 @@ pub enum Undone {
     RecoveryCodes,
 }
 
-/// Asks for password and second factor again, and returns the transaction in which the account is held
-/// and the code was used.
+/// Asks for the second factor again, and for the password or a session that is fresh; returns the transaction in
+/// which the account is held and the code was used.
 async fn shown_again(
     app: &App,
     ctx: &Ctx,
     caller: &Caller,
-    password: &SecretString,
+    password: Option<&SecretString>,
     code: &SecretString,
     reason: &'static str,
 ) -> Result<Tx, FactorError> {
     let user = &caller.user;
-    accounts::confirm(app, ctx, caller, password, reason).await?;
+    match password {
+        Some(password) => drop(accounts::confirm(app, ctx, caller, password, reason).await?),
+        None => fresh(app, ctx, caller).await.map_err(ChangeError::from)?,
+    }
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user.id).await?;
     match prove(&mut tx, app, ctx, user, code).await? {

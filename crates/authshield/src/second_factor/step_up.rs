@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::{FactorError, Proof, Refusal, is_asked, refuse, rules, show};
 use crate::access::Caller;
-use crate::accounts::{self, ChangeError};
+use crate::accounts::{self, Account, ChangeError};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::passkeys::{self, Challenge, Purpose};
@@ -43,8 +43,7 @@ pub async fn fresh(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> 
     if found.is_some_and(|found| is_fresh(&found.session)) {
         return Ok(());
     }
-    let account = accounts::by_id(&mut app.store.glance().await?, caller.user.id).await?;
-    let has_password = account.is_some_and(|account| account.password_hash.is_some());
+    let has_password = accounts::has_password(app, caller.user.id).await?;
     let mut factors = match caller.user.second_factor_at {
         Some(_) => vec!["totp", "recovery_code"],
         None if is_asked(app, &caller.user) || !has_password => Vec::new(),
@@ -56,9 +55,33 @@ pub async fn fresh(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> 
     Err(StepUp::Due { max_age, factors })
 }
 
-/// The same, for what asks for the password anyway: without a second factor that is enough.
-pub async fn fresh_where_there_is_one(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> {
-    if is_asked(app, &caller.user) { fresh(app, ctx, caller).await } else { Ok(()) }
+/// The same for who shows the password now: without a second factor that is as good. Returns the account as it
+/// is; `reason` says what for, to the audit trail.
+pub async fn fresh_or_now(
+    app: &App,
+    ctx: &Ctx,
+    caller: &Caller,
+    password: Option<&SecretString>,
+    reason: &'static str,
+) -> Result<Account, ChangeError> {
+    if password.is_none() || is_asked(app, &caller.user) {
+        fresh(app, ctx, caller).await?;
+    }
+    if let Some(password) = password {
+        return accounts::confirm(app, ctx, caller, password, reason).await;
+    }
+    let account = accounts::by_id(&mut app.store.glance().await?, caller.user.id).await?;
+    account.ok_or(ChangeError::Raced)
+}
+
+/// Fails where the proof must be fresh before a form is shown: where there is a second factor, or no password that
+/// the form itself could ask for. Returns whether it does.
+pub async fn fresh_for_form(app: &App, ctx: &Ctx, caller: &Caller) -> Result<bool, StepUp> {
+    let has_password = accounts::has_password(app, caller.user.id).await?;
+    if !has_password || is_asked(app, &caller.user) {
+        fresh(app, ctx, caller).await?;
+    }
+    Ok(has_password)
 }
 
 /// What somebody shows who proves again who they are.

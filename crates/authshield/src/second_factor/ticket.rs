@@ -11,13 +11,13 @@ use super::{
 use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::guessing;
 use crate::kernel::{PendingToken, RecoveryCode, UserId};
 use crate::login::{self, Proven};
 use crate::passkeys::{self, Challenge, Purpose};
 use crate::sessions::Carrier;
 use crate::trusted_devices::{self, Trusted};
 use crate::vault::totp_secret_of;
+use crate::{guessing, passwords};
 
 /// How long a ticket works.
 const TICKET: Duration = Duration::from_mins(5);
@@ -227,6 +227,10 @@ async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Take
     if account.user.disabled_at.is_some() {
         refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
         return Err(FactorError::AccountDisabled);
+    }
+    // Passwords were switched off since it was shown.
+    if first == "pwd" && !passwords::are_on(app) {
+        return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("password_off")).await?);
     }
     Ok(Taken { tx, hash, account, first })
 }

@@ -119,7 +119,7 @@ async fn noted(
 }
 
 /// Takes the address of an account, which `tx` holds, as proved; then the password of the
-/// registration that waited for it is the account's.
+/// registration that waited for it is the account's. Who waited for its owner waits no more.
 pub async fn prove_address(
     tx: &mut onesql::Tx,
     app: &App,
@@ -134,9 +134,10 @@ pub async fn prove_address(
         return Ok(false);
     }
     // An account that is somebody's already gets nothing from a registration that came later.
-    if is_new && let Some(hash) = registration::take(tx, email, ctx.now).await? {
+    if is_new && let Some(hash) = registration::take(tx, app, email, ctx.now).await? {
         accounts::set_password(tx, user, &hash, ctx.now).await?;
     }
+    accounts::end_recovery(tx, user, ctx.now).await?;
     links::withdraw(tx, user, Purpose::VerifyEmail).await?;
     audit::record(tx, app, ctx, &Event::EmailVerified { user }).await?;
     Ok(true)

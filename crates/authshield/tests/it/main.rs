@@ -37,6 +37,7 @@ mod mail_desk;
 mod mail_story;
 mod migrations;
 mod negative;
+mod no_passwords;
 mod openapi;
 mod outcome;
 mod own_data;

@@ -72,7 +72,7 @@ async fn a_second_factor_is_added_asked_for_and_removed() {
     let laptop = app.sign_in("ann@example.org").await;
     assert_eq!(claims(&ann.access)["acr"], "aal1");
 
-    // A stolen access token adds nothing: the password is asked for again.
+    // The password is asked for again, or a sign-in that was not long ago.
     app.post_as(&ann, ENABLE, json!({ "password": OTHER })).await.is(400, "AUTH_PASSWORD_MISMATCH");
     app.post_as(&ann, CONFIRM, json!({ "code": "123456" })).await.is(400, "AUTH_2FA_NOT_ENABLED");
     let first = app.post_as(&ann, ENABLE, json!({ "password": PASSWORD })).await;

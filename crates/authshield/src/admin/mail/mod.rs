@@ -20,7 +20,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{MailId, UserId};
 use crate::mail::{self, Letter, MailRow, Recipient};
-use crate::{recovery, registration};
+use crate::{passwords, recovery, registration};
 
 /// Why a mail was not sent again.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,9 @@ async fn anew(tx: &mut Tx, app: &App, ctx: &Ctx, row: &MailRow) -> Result<MailId
             let has_password =
                 account.as_ref().is_some_and(|account| account.password_hash.is_some());
             Ok(registration::send_again(tx, app, ctx, user, has_password).await?)
+        }
+        ("reset_password", Some(_)) if !passwords::are_on(app) => {
+            refused("Nobody has a password here: password.enabled is false.")
         }
         ("reset_password", Some(user)) => Ok(recovery::send_reset(tx, app, ctx, user).await?),
         ("password_changed", Some(user)) => {
