@@ -125,9 +125,6 @@ impl Event {
             Self::SessionsRevoked { actor, user, session, .. } => {
                 Subject { actor: *actor, user: Some(*user), session: *session, email: None }
             }
-            Self::TrustedDeviceRemoved { actor, user, .. } => {
-                Subject { actor: *actor, user: Some(*user), ..Subject::default() }
-            }
             Self::UserDeletionWithdrawn { user, reason } => Subject {
                 actor: reason.is_none().then_some(*user),
                 user: Some(*user),
@@ -137,6 +134,7 @@ impl Event {
             | Self::PasskeyRefused { user, .. }
             | Self::FederationRefused { user, .. } => Subject { user: *user, ..Subject::default() },
             Self::SecondFactorReset { actor, user }
+            | Self::TrustedDeviceRemoved { actor, user, .. }
             | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
             | Self::AccountSecured { actor, user, .. }
