@@ -219,6 +219,11 @@ page-sign-out = Sie sind abgemeldet
 page-second-factor = Zeigen Sie, dass Sie es sind
     .code = Code
     .rule = Sechs Ziffern Ihrer Authenticator-App oder einer Ihrer Wiederherstellungscodes.
+    .trust = Auf diesem Gerät { $days ->
+        [0] einige Stunden
+        [one] einen Tag
+       *[other] { $days } Tage
+    } lang nicht nach einem Code fragen
     .action = Weiter
     .note = Ihr Telefon ist weg, und die Wiederherstellungscodes auch? Dann kann helfen, wer den Dienst betreibt.
     .anew = Von vorn beginnen
@@ -314,6 +319,17 @@ page-account = Ihr Konto
     .ended-others = Überall sonst sind Sie abgemeldet.
     .more = Es gibt mehr, als hier gezeigt werden.
     .wrong-password = Das Passwort ist falsch.
+    .trusted = Vertraute Geräte
+    .trusted-lead = Dort wird bei der Anmeldung nicht nach einem Code gefragt. Wenn Sie Ihr Passwort ändern oder sich überall abmelden, endet das.
+    .trusted-seen = Zuletzt benutzt { $last } von { $address }, vertraut seit { $since }, bis { $until }
+    .untrust = Dort wieder nach einem Code fragen
+    .untrusted = Dort wird wieder nach einem Code gefragt.
+    .identities = Konten bei Anbietern
+    .identity-used = Zuletzt benutzt { $last }, verknüpft { $since }
+    .identity-unused = Noch nicht benutzt, verknüpft { $since }
+    .unlink = Entfernen
+    .unlinked = Die Verknüpfung mit dem Anbieter wurde entfernt, und überall sonst sind Sie abgemeldet.
+    .last-identity = Dies ist der einzige Weg in Ihr Konto. Setzen Sie zuerst ein Passwort, oder fügen Sie einen Passkey hinzu.
 
 page-prove = Zeigen Sie noch einmal, dass Sie es sind
     .lead = Was jetzt kommt, lässt sich nicht zurücknehmen oder würde Ihr Konto auf andere Weise öffnen.
@@ -504,6 +520,13 @@ activity-SECOND_FACTOR_DISABLED = Zweiter Faktor entfernt
 activity-SECOND_FACTOR_RESET = Zweiter Faktor vom Betreiber entfernt
 activity-RECOVERY_CODE_USED = Wiederherstellungscode benutzt
 activity-RECOVERY_CODES_RENEWED = Neue Wiederherstellungscodes erzeugt
+activity-TRUSTED_DEVICE_ADDED = Gerät als vertraut gemerkt: Dort braucht die Anmeldung eine Zeit lang keinen zweiten Faktor
+activity-TRUSTED_DEVICE_USED = Nach dem zweiten Faktor wurde nicht gefragt, weil das Gerät vertraut ist
+activity-TRUSTED_DEVICE_REMOVED = { $reason ->
+    [user_removed] Gerät nicht mehr vertraut
+    [second_factor_disabled] Geräte nicht mehr vertraut, weil der zweite Faktor entfernt wurde
+   *[other] Geräte nicht mehr vertraut
+}
 activity-ACCOUNT_LOCKED = So viele falsche Passwörter, dass eine Zeit lang niemand ein weiteres probieren darf, außer wo der Eigentümer sich früher angemeldet hat
 activity-PASSWORD_REFUSED = Ein neues Passwort wurde abgelehnt, weil es anderswo gestohlen wurde
 activity-BREACHED_PASSWORD_USED = Anmeldung mit einem Passwort, das anderswo gestohlen wurde: wählen Sie ein anderes

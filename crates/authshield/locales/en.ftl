@@ -224,6 +224,11 @@ page-sign-out = You are signed out
 page-second-factor = Show that it is you
     .code = Code
     .rule = Six digits of your authenticator app, or one of your recovery codes.
+    .trust = Do not ask for a code on this device for { $days ->
+        [0] a few hours
+        [one] one day
+       *[other] { $days } days
+    }
     .action = Go on
     .note = Your phone is lost, and so are the recovery codes? Then whoever runs the service can help.
     .anew = Begin again
@@ -319,6 +324,17 @@ page-account = Your { -account }
     .ended-others = You are signed out everywhere else.
     .more = There are more than are shown here.
     .wrong-password = The password is wrong.
+    .trusted = Trusted devices
+    .trusted-lead = Signing in does not ask for a code there. Changing your password, or signing out everywhere, ends that.
+    .trusted-seen = Last used { $last } from { $address }, trusted since { $since }, until { $until }
+    .untrust = Ask for a code there again
+    .untrusted = A code is asked for there again.
+    .identities = Accounts at providers
+    .identity-used = Last used { $last }, linked { $since }
+    .identity-unused = Not used yet, linked { $since }
+    .unlink = Remove
+    .unlinked = The link to the provider was removed, and you are signed out everywhere else.
+    .last-identity = This is the only way into your { -account }. Set a password or add a passkey first.
 
 page-prove = Show again that it is you
     .lead = What comes next cannot be taken back, or would open your { -account } in another way.
@@ -511,6 +527,13 @@ activity-SECOND_FACTOR_DISABLED = Second factor removed
 activity-SECOND_FACTOR_RESET = Second factor removed by the operator
 activity-RECOVERY_CODE_USED = Recovery code used
 activity-RECOVERY_CODES_RENEWED = New recovery codes made
+activity-TRUSTED_DEVICE_ADDED = Device trusted: signing in there needs no second factor for a while
+activity-TRUSTED_DEVICE_USED = Second factor not asked for, since the device is trusted
+activity-TRUSTED_DEVICE_REMOVED = { $reason ->
+    [user_removed] Device no longer trusted
+    [second_factor_disabled] Devices no longer trusted because the second factor was removed
+   *[other] Devices no longer trusted
+}
 activity-ACCOUNT_LOCKED = So many wrong passwords that nobody may try another for a while; where the owner signed in before, this does not hold
 activity-PASSWORD_REFUSED = A new password was refused, because it was stolen elsewhere
 activity-BREACHED_PASSWORD_USED = Signed in with a password that was stolen elsewhere: choose another

@@ -219,6 +219,11 @@ page-sign-out = Se ha cerrado su sesión
 page-second-factor = Demuestre que es usted
     .code = Código
     .rule = Seis cifras de su aplicación de autenticación, o uno de sus códigos de recuperación.
+    .trust = No pedir un código en este dispositivo durante { $days ->
+        [0] unas horas
+        [one] un día
+       *[other] { $days } días
+    }
     .action = Continuar
     .note = ¿Ha perdido el teléfono y también los códigos de recuperación? Entonces puede ayudarle quien administra el servicio.
     .anew = Empezar de nuevo
@@ -314,6 +319,17 @@ page-account = Su { -account }
     .ended-others = Se han cerrado todas las demás sesiones.
     .more = Hay más de las que se muestran aquí.
     .wrong-password = La contraseña no es correcta.
+    .trusted = Dispositivos de confianza
+    .trusted-lead = Allí no se pide un código al iniciar sesión. Si cambia la contraseña o cierra todas las sesiones, eso termina.
+    .trusted-seen = Último uso: { $last }, desde { $address }; de confianza desde { $since }, hasta { $until }
+    .untrust = Volver a pedir un código allí
+    .untrusted = Allí se vuelve a pedir un código.
+    .identities = Cuentas en proveedores
+    .identity-used = Último uso: { $last }; vinculada: { $since }
+    .identity-unused = Sin usar todavía; vinculada: { $since }
+    .unlink = Quitar
+    .unlinked = Se ha quitado el vínculo con el proveedor y se han cerrado todas las demás sesiones.
+    .last-identity = Esta es la única manera de entrar en su { -account }. Antes, establezca una contraseña o añada una clave de acceso.
 
 page-prove = Demuestre otra vez que es usted
     .lead = Lo que viene ahora no se puede deshacer, o abriría su { -account } de otra manera.
@@ -504,6 +520,13 @@ activity-SECOND_FACTOR_DISABLED = Segundo factor quitado
 activity-SECOND_FACTOR_RESET = Segundo factor quitado por el administrador
 activity-RECOVERY_CODE_USED = Código de recuperación usado
 activity-RECOVERY_CODES_RENEWED = Nuevos códigos de recuperación generados
+activity-TRUSTED_DEVICE_ADDED = Dispositivo de confianza añadido: allí no hará falta el segundo factor durante un tiempo
+activity-TRUSTED_DEVICE_USED = No se pidió el segundo factor porque el dispositivo es de confianza
+activity-TRUSTED_DEVICE_REMOVED = { $reason ->
+    [user_removed] El dispositivo ya no es de confianza
+    [second_factor_disabled] Los dispositivos ya no son de confianza porque se quitó el segundo factor
+   *[other] Los dispositivos ya no son de confianza
+}
 activity-ACCOUNT_LOCKED = Tantas contraseñas incorrectas que durante un rato nadie puede probar otra, salvo donde el titular ya había iniciado sesión
 activity-PASSWORD_REFUSED = Se rechazó una contraseña nueva porque fue robada en otro sitio
 activity-BREACHED_PASSWORD_USED = Sesión iniciada con una contraseña robada en otro sitio: elija otra

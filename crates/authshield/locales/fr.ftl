@@ -219,6 +219,11 @@ page-sign-out = Vous êtes déconnecté
 page-second-factor = Montrez que c’est bien vous
     .code = Code
     .rule = Les six chiffres de votre application d’authentification, ou un de vos codes de récupération.
+    .trust = Ne pas demander de code sur cet appareil pendant { $days ->
+        [0] quelques heures
+        [one] un jour
+       *[other] { $days } jours
+    }
     .action = Continuer
     .note = Vous avez perdu votre téléphone et aussi les codes de récupération ? La personne qui administre le service peut vous aider.
     .anew = Recommencer
@@ -314,6 +319,17 @@ page-account = Votre { -account }
     .ended-others = Toutes les autres sessions sont fermées.
     .more = Il y en a plus que celles affichées ici.
     .wrong-password = Le mot de passe est incorrect.
+    .trusted = Appareils de confiance
+    .trusted-lead = Aucun code n’y est demandé à la connexion. Changer de mot de passe ou fermer toutes les sessions y met fin.
+    .trusted-seen = Dernière utilisation : { $last }, depuis { $address } ; de confiance depuis { $since }, jusqu’à { $until }
+    .untrust = Y redemander un code
+    .untrusted = Un code y est de nouveau demandé.
+    .identities = Comptes chez des fournisseurs
+    .identity-used = Dernière utilisation : { $last } ; lié : { $since }
+    .identity-unused = Pas encore utilisé ; lié : { $since }
+    .unlink = Retirer
+    .unlinked = Le lien avec le fournisseur a été retiré et vous êtes déconnecté partout ailleurs.
+    .last-identity = C’est la seule entrée de votre { -account }. Choisissez d’abord un mot de passe, ou ajoutez une clé d’accès.
 
 page-prove = Montrez encore que c’est bien vous
     .lead = Ce qui suit ne peut pas être annulé, ou ouvrirait votre { -account } d’une autre façon.
@@ -504,6 +520,13 @@ activity-SECOND_FACTOR_DISABLED = Second facteur retiré
 activity-SECOND_FACTOR_RESET = Second facteur retiré par l’administrateur
 activity-RECOVERY_CODE_USED = Code de récupération utilisé
 activity-RECOVERY_CODES_RENEWED = Nouveaux codes de récupération créés
+activity-TRUSTED_DEVICE_ADDED = Appareil de confiance ajouté : le second facteur n’y sera pas demandé pendant un temps
+activity-TRUSTED_DEVICE_USED = Le second facteur n’a pas été demandé, car l’appareil est de confiance
+activity-TRUSTED_DEVICE_REMOVED = { $reason ->
+    [user_removed] L’appareil n’est plus de confiance
+    [second_factor_disabled] Les appareils ne sont plus de confiance, car le second facteur a été retiré
+   *[other] Les appareils ne sont plus de confiance
+}
 activity-ACCOUNT_LOCKED = Tant de mots de passe erronés que personne ne peut plus en essayer pendant un moment, sauf là où le titulaire s’était déjà connecté
 activity-PASSWORD_REFUSED = Un nouveau mot de passe a été refusé, parce qu’il a été volé ailleurs
 activity-BREACHED_PASSWORD_USED = Connexion avec un mot de passe volé ailleurs : choisissez-en un autre

@@ -29,7 +29,7 @@ use crate::health::Writes;
 use crate::installation::Installation;
 use crate::kernel::{
     ClientAddress, Device, IdentityId, MailId, PasskeyId, SessionId, SuppressionId, Timestamp,
-    UserId,
+    TrustedDeviceId, UserId,
 };
 use crate::limits::Limits;
 use crate::mail::{Outbox, Post, RelayCredentials, Returns, Webhooks};
@@ -400,6 +400,10 @@ impl InPath for SuppressionId {
 
 impl InPath for PasskeyId {
     const MISSING: Code = Code::PasskeyNotFound;
+}
+
+impl InPath for TrustedDeviceId {
+    const MISSING: Code = Code::TrustedDeviceNotFound;
 }
 
 impl InPath for IdentityId {

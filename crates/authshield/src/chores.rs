@@ -226,6 +226,7 @@ pub async fn purge(app: &App, now: Timestamp) -> Result<u64> {
         (remove!("captcha_solutions", "nonce"), now),
         (remove!("mail_sign_ins", "handle_hash"), now),
         (remove!("proof_codes", "asked_by"), now),
+        (remove!("trusted_devices", "id"), now),
         // Only those that never counted have an end.
         (remove!("totp_secrets", "user_id"), now),
     ] {

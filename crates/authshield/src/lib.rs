@@ -72,6 +72,7 @@ pub mod shutdown;
 pub mod supervise;
 pub mod telemetry;
 pub mod tokens;
+pub mod trusted_devices;
 pub mod vault;
 pub mod verification;
 pub mod watched;

@@ -67,7 +67,8 @@ codes! {
     /// Whoever this is proved it, but the account was disabled by an administrator.
     AccountDisabled = 403 "AUTH_ACCOUNT_DISABLED" "The account is disabled";
     /// The password is right, and the account has a second factor. Send `mfa_token` with a code to
-    /// `POST /auth/2fa/verify`; it works once, for five minutes. `factors` says what may be shown.
+    /// `POST /auth/2fa/verify`; it works once, for five minutes. `factors` says what may be shown, and
+    /// `trust_expires_in` for how many seconds the device can be trusted, if it can.
     SecondFactorRequired = 403 "AUTH_2FA_REQUIRED" "A second factor is needed";
     /// The password is right, and the policy asks for a second factor that the account does not have. Send
     /// `mfa_token` to `POST /auth/2fa/enrol` to add one; it works for five minutes.
@@ -98,6 +99,8 @@ codes! {
     IdentityTaken = 409 "OAUTH_IDENTITY_TAKEN" "The identity is linked to another account";
     /// There is no such identity, or it belongs to somebody else.
     IdentityNotFound = 404 "IDENTITY_NOT_FOUND" "There is no such identity";
+    /// There is no such trusted device, or it belongs to somebody else.
+    TrustedDeviceNotFound = 404 "TRUSTED_DEVICE_NOT_FOUND" "There is no such trusted device";
     /// Without it nobody could sign in to the account any more. Choose a password or add a passkey first.
     LastWayIn = 409 "AUTH_LAST_WAY_IN" "This is the last way of signing in";
     /// The code or the link is wrong, was used or has expired, or the `handle` is not that of who asked for the mail.

@@ -23,7 +23,7 @@ use crate::telemetry::request_line;
 use crate::{
     accounts, activity, admin, captcha, checks, exports, federation, frame, health, lockdown,
     login, magic_link, own_data, passkeys, recovery, registration, revocations, screens, seals,
-    second_factor, sessions, tokens, vault, verification, webhooks,
+    second_factor, sessions, tokens, trusted_devices, vault, verification, webhooks,
 };
 
 /// The description of the API.
@@ -132,6 +132,8 @@ fn mount(
         .routes(routes!(second_factor::http::confirm_second_factor))
         .routes(routes!(second_factor::http::disable_second_factor))
         .routes(routes!(second_factor::http::renew_recovery_codes))
+        .routes(routes!(trusted_devices::http::list_trusted_devices))
+        .routes(routes!(trusted_devices::http::remove_trusted_device))
         .routes(routes!(second_factor::http::step_up))
         .routes(routes!(second_factor::http::ask_for_passkey_again))
         .routes(routes!(second_factor::http::ask_for_mail_code_again))
@@ -159,6 +161,10 @@ fn mount(
         .routes(routes!(lockdown::http::lock_user))
         .routes(routes!(second_factor::http::reset_second_factor))
         .routes(routes!(admin::list_sessions, admin::end_sessions))
+        .routes(routes!(
+            trusted_devices::http::list_devices_of,
+            trusted_devices::http::remove_devices_of
+        ))
         .routes(routes!(admin::events::list_events))
         .routes(routes!(exports::http::see_exports))
         .routes(routes!(exports::http::list_dead_letters, exports::http::drop_dead_letters))

@@ -89,12 +89,12 @@ impl Words {
 
     /// Returns the language that serves `locale` best: `de-AT` is German; an unknown one gets the
     /// default, and an unknown default English.
-    pub(crate) fn pick(&self, locale: &str, default: &str) -> &'static str {
-        [locale, default].into_iter().find_map(|locale| self.known(locale)).unwrap_or(FALLBACK)
+    pub(crate) fn pick(locale: &str, default: &str) -> &'static str {
+        [locale, default].into_iter().find_map(|locale| Self::known(locale)).unwrap_or(FALLBACK)
     }
 
     /// Returns our language for `locale`, if we have one.
-    pub(crate) fn known(&self, locale: &str) -> Option<&'static str> {
+    pub(crate) fn known(locale: &str) -> Option<&'static str> {
         let wanted: LanguageIdentifier = locale.replace('_', "-").parse().ok()?;
         LANGUAGES.iter().map(|language| language.tag).find(|tag| wanted.language.as_str() == *tag)
     }
@@ -251,7 +251,7 @@ mod tests {
             ("", "", "en"),
             ("../../etc", "de-DE", "de"),
         ] {
-            assert_eq!(WORDS.pick(locale, default), picked, "{locale} {default}");
+            assert_eq!(Words::pick(locale, default), picked, "{locale} {default}");
         }
     }
 

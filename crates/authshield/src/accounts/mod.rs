@@ -183,7 +183,7 @@ pub async fn password_was_set(
     keep: Option<SessionId>,
     reason: &'static str,
 ) -> onesql::Result<()> {
-    let count = sessions::end_all(tx, user.id, keep, reason, ctx.now).await?;
+    let count = sessions::end_all(tx, app, ctx, user.id, keep, reason).await?;
     if count > 0 {
         let revoked = Event::SessionsRevoked {
             actor: Some(user.id),

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::config::Changes;
 use crate::kernel::{
-    IdentityId, InstallationId, MailId, NodeId, PasskeyId, SessionId, Timestamp, UserId,
+    IdentityId, InstallationId, MailId, NodeId, PasskeyId, SessionId, Timestamp, TrustedDeviceId,
+    UserId,
 };
 
 /// Something that happened.
@@ -122,6 +123,35 @@ pub enum Event {
         user: UserId,
         /// The passkey.
         passkey: PasskeyId,
+    },
+    /// Somebody showed their second factor and said that it need not be shown again on this device for a while.
+    TrustedDeviceAdded {
+        /// The account.
+        user: UserId,
+        /// The device.
+        device: TrustedDeviceId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A sign-in did without the second factor, since the device is trusted.
+    TrustedDeviceUsed {
+        /// The account.
+        user: UserId,
+        /// The device.
+        device: TrustedDeviceId,
+    },
+    /// Devices are trusted no more.
+    TrustedDeviceRemoved {
+        /// Who did it; nobody where it follows from something else.
+        actor: Option<UserId>,
+        /// The account.
+        user: UserId,
+        /// The device, if it is one; else all of them.
+        device: Option<TrustedDeviceId>,
+        /// How many.
+        count: u64,
+        /// Why: `user_removed`, `admin_removed`, `second_factor_disabled`, or as where all sessions end.
+        reason: &'static str,
     },
     /// What an authenticator brought was not believed.
     PasskeyRefused {

@@ -23,6 +23,7 @@ impl Event {
             | Self::LinkRejected { reason, .. }
             | Self::LoginFailed { reason, .. }
             | Self::SecondFactorRefused { reason, .. }
+            | Self::TrustedDeviceRemoved { reason, .. }
             | Self::PasskeyRefused { reason, .. }
             | Self::FederationRefused { reason, .. }
             | Self::MagicLinkRefused { reason, .. }
@@ -134,6 +135,7 @@ impl Event {
             | Self::PasskeyRefused { user, .. }
             | Self::FederationRefused { user, .. } => Subject { user: *user, ..Subject::default() },
             Self::SecondFactorReset { actor, user }
+            | Self::TrustedDeviceRemoved { actor, user, .. }
             | Self::RolesChanged { actor, user, .. }
             | Self::StatusChanged { actor, user, .. }
             | Self::AccountSecured { actor, user, .. }
@@ -159,6 +161,8 @@ impl Event {
             | Self::SecondFactorEnabled { user }
             | Self::PasskeyAdded { user, .. }
             | Self::PasskeyRemoved { user, .. }
+            | Self::TrustedDeviceAdded { user, .. }
+            | Self::TrustedDeviceUsed { user, .. }
             | Self::IdentityLinked { user, .. }
             | Self::IdentityRemoved { user, .. }
             | Self::SecondFactorDisabled { user }
@@ -181,6 +185,13 @@ impl Event {
             }
             Self::SteppedUp { amr, .. } => json!({ "amr": amr }),
             Self::SignInHandedOver { application, .. } => json!({ "application": application }),
+            Self::TrustedDeviceAdded { device, until, .. } => {
+                json!({ "device": device, "until": until })
+            }
+            Self::TrustedDeviceUsed { device, .. } => json!({ "device": device }),
+            Self::TrustedDeviceRemoved { device, count, .. } => {
+                json!({ "device": device, "count": count })
+            }
             Self::AccountSecured { sessions, done, .. } => {
                 json!({ "sessions": sessions, "done": done })
             }

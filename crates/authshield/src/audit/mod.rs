@@ -107,6 +107,7 @@ fn count(metrics: &Metrics, event: &Event) {
         Event::MagicLinkRefused { .. } => login("mail", "refused"),
         Event::SecondFactorAsked { .. } => second_factor("asked"),
         Event::SecondFactorRefused { .. } => second_factor("refused"),
+        Event::TrustedDeviceUsed { .. } => second_factor("spared"),
         Event::LoginFailed { .. } => login("password", "refused"),
         Event::RefreshRotated { reason: None, .. } => refresh("rotated"),
         Event::RefreshRotated { .. } => refresh("retried"),

@@ -200,7 +200,8 @@ pub async fn of_owner(
                           'PASSKEY_REFUSED', 'IDENTITY_LINKED', 'IDENTITY_REMOVED',
                           'FEDERATION_REFUSED', 'USER_DELETION_REQUESTED',
                           'USER_DELETION_WITHDRAWN', 'DATA_EXPORTED', 'ACCOUNT_SECURED',
-                         'SIGN_IN_HANDED_OVER')
+                         'SIGN_IN_HANDED_OVER', 'TRUSTED_DEVICE_ADDED', 'TRUSTED_DEVICE_USED',
+                         'TRUSTED_DEVICE_REMOVED')
           ORDER BY id DESC LIMIT $3"
     ))
     .bind(owner)

@@ -48,6 +48,7 @@ pub(super) async fn undo_what_was_issued(tx: &mut Tx, now: Timestamp) -> Result<
     tx.query("DELETE FROM pending_sign_ins").execute().await?;
     tx.query("DELETE FROM mail_sign_ins").execute().await?;
     tx.query("DELETE FROM proof_codes").execute().await?;
+    tx.query("DELETE FROM trusted_devices").execute().await?;
     tx.query("DELETE FROM passkey_challenges").execute().await?;
     let mails = tx
         .query(

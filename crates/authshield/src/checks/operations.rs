@@ -77,7 +77,9 @@ impl Check for SecondFactorPolicy {
 async fn second_factor_policy(at: &Round) -> Result<Verdict, Verdict> {
     super::database::has_tables(at).await?;
     let required = &at.config().second_factor.required_for;
-    let unknown = second_factor::unknown_role(at.store().await?, required).await?;
+    let except = &at.config().second_factor.trusted_device_except;
+    let named = [required.as_slice(), except.as_slice()].concat();
+    let unknown = second_factor::unknown_role(at.store().await?, &named).await?;
     Ok(match unknown {
         Some(role) => Verdict::fail(format!("there is no role {role:?}")),
         None if required.is_empty() => Verdict::pass("nobody must have a second factor"),

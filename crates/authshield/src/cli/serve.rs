@@ -28,13 +28,20 @@ use crate::{chores, exports, mail, revocations, router, seals, second_factor, se
 /// How long the link to make the first administrator works.
 const SETUP_LASTS: Duration = Duration::from_hours(24);
 
-/// Fails if the policy asks for a second factor of a role that does not exist.
+/// Fails if the policy on second factors names a role that does not exist.
 async fn second_factor_policy(app: &App) -> Result<(), Failure> {
     let required = &app.config.second_factor.required_for;
     if let Some(role) = second_factor::unknown_role(&app.store, required).await? {
         return Err(Failure::Failed(format!(
             "second_factor.required_for names the role {role:?}, which does not exist, so nobody would \
              need a second factor; correct it, or run `authshield role create {role}`"
+        )));
+    }
+    let except = &app.config.second_factor.trusted_device_except;
+    if let Some(role) = second_factor::unknown_role(&app.store, except).await? {
+        return Err(Failure::Failed(format!(
+            "second_factor.trusted_device_except names the role {role:?}, which does not exist, so nobody would \
+             be excepted; correct it, or run `authshield role create {role}`"
         )));
     }
     Ok(())

@@ -144,7 +144,7 @@ settings! {
 }
 
 settings! {
-    /// Second factors: who must have one, and for how long a proof is fresh.
+    /// Second factors: who must have one, for how long a proof is fresh, and where it is spared.
     SecondFactor at "second_factor" "." {
         /// The roles whose holders must have a second factor; `user` is everybody. Whoever must and has
         /// none can sign in to add one, and do nothing else.
@@ -162,6 +162,22 @@ settings! {
             bounds: Some((MINUTE, DAY)),
             example: "5m",
             mistaken: &["STEP_UP_MAX_AGE", "REAUTH_AFTER", "SUDO_TIMEOUT"],
+        }
+        /// How long a device on which somebody says so may sign in without their second factor; `0s` switches
+        /// that off. A shorter time counts at once, a longer one for devices that come after.
+        trusted_device_ttl: Duration {
+            reload: true,
+            fallback: Fallback::Always("30d"),
+            bounds: Some((0, 90 * DAY)),
+            example: "14d",
+            mistaken: &["REMEMBER_DEVICE_DAYS", "TRUSTED_DEVICE_DAYS", "REMEMBER_ME_TTL", "MFA_REMEMBER_DAYS"],
+        }
+        /// The roles whose holders show their second factor at every sign-in, on whatever device; `user` is
+        /// everybody.
+        trusted_device_except: Vec<String> {
+            fallback: Fallback::Always("admin"),
+            example: "admin,moderator",
+            mistaken: &["TRUSTED_DEVICE_EXCLUDED_ROLES", "NEVER_TRUST_ROLES"],
         }
     }
 }

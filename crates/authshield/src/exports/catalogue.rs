@@ -78,6 +78,8 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "PROFILE_CHANGED"
         | "USER_DELETION_WITHDRAWN"
         | "RECOVERY_CODES_RENEWED"
+        | "TRUSTED_DEVICE_ADDED"
+        | "TRUSTED_DEVICE_REMOVED"
         | "PERSON_ERASED" => ((ACCOUNT, OTHER), ("iam", "change"), 2, true),
         "PASSWORD_REFUSED" => ((ACCOUNT, OTHER), ("iam", "change"), 4, false),
         "DISPOSABLE_ADDRESS_SEEN" if data["outcome"] == "refused" => {
@@ -94,6 +96,7 @@ fn known(code: &str, data: &Value) -> Option<Class> {
         | "SECOND_FACTOR_ASKED"
         | "STEPPED_UP"
         | "SIGN_IN_HANDED_OVER"
+        | "TRUSTED_DEVICE_USED"
         | "MAGIC_LINK_REQUESTED" => ((AUTHENTICATION, OTHER), ("authentication", "info"), 1, true),
         "RECOVERY_CODE_USED" | "BREACHED_PASSWORD_USED" => {
             ((AUTHENTICATION, OTHER), ("authentication", "info"), 4, true)

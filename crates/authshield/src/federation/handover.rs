@@ -21,8 +21,9 @@ use crate::access::Caller;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{FederationToken, SessionId, UserId};
+use crate::login::{self, Proven};
 use crate::sessions::{self, Carrier};
-use crate::{accounts, guessing, login};
+use crate::{accounts, guessing};
 
 /// What stands for the provider in the audit trail.
 pub(super) const PAGES: &str = "pages";
@@ -119,8 +120,10 @@ pub(super) async fn enter<C: Carrier>(
     }
     let email = account.user.email.clone();
     let amr: Vec<&str> = session.amr.0.iter().map(String::as_str).collect();
-    let (password, at) = (account.password_hash.as_deref(), session.auth_time);
-    let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr, at).await?;
+    let password = account.password_hash.as_deref();
+    // The browser's session goes on, so what was shown for it was enough.
+    let proven = Proven { amr: &amr, at: session.auth_time, is_enough: true };
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), "account_changed").await?);
     };

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,7 +16,7 @@ use crate::access::{Caller, Proved};
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Body, Ctx, Params, PathId};
 use crate::form::Form;
-use crate::kernel::{FederationToken, IdentityId, Timestamp};
+use crate::kernel::{FederationToken, IdentityId, Timestamp, TrustToken};
 use crate::problem::{Code, Problem, problems};
 use crate::tokens::TokenPair;
 
@@ -267,18 +268,43 @@ pub struct RedeemCode {
     code: String,
     /// What the `code_challenge` was made of.
     code_verifier: String,
+    /// What `POST /auth/2fa/verify` answered on this device when it was to be trusted.
+    #[schema(value_type = Option<String>)]
+    trust_token: Option<SecretString>,
 }
 
 impl From<RedeemCode> for Redemption {
     fn from(body: RedeemCode) -> Self {
-        Self { code: FederationToken::parse(&body.code), verifier: body.code_verifier }
+        let trust = body.trust_token.as_ref();
+        Self {
+            code: FederationToken::parse(&body.code),
+            verifier: body.code_verifier,
+            trust: trust.and_then(|token| TrustToken::parse(token.expose_secret())),
+        }
+    }
+}
+
+/// What an application got by its browser for an account that somebody is signed in to, and what it kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkCode {
+    /// The code; it works once, for a minute.
+    code: String,
+    /// What the `code_challenge` was made of.
+    code_verifier: String,
+}
+
+impl From<LinkCode> for Redemption {
+    fn from(body: LinkCode) -> Self {
+        let code = FederationToken::parse(&body.code);
+        Self { code, verifier: body.code_verifier, trust: None }
     }
 }
 
 /// Exchange the code of a sign-in at a provider, or on our pages, for tokens.
 ///
 /// Where the account has a second factor, the answer is `AUTH_2FA_REQUIRED`, as after a password; go on with
-/// `POST /auth/2fa/verify`.
+/// `POST /auth/2fa/verify`. On a trusted device, `trust_token` spares that.
 #[utoipa::path(
     post, path = "/api/v1/auth/oauth/redeem", tag = "federation", request_body = RedeemCode,
     responses((status = OK, body = TokenPair), RedeemFederationProblems),
@@ -345,14 +371,14 @@ pub async fn list_identities(
 /// who asks.
 #[utoipa::path(
     post, path = "/api/v1/users/me/identities", tag = "federation",
-    security(("access_token" = [])), request_body = RedeemCode,
+    security(("access_token" = [])), request_body = LinkCode,
     responses((status = CREATED, body = IdentityBody), LinkProblems),
 )]
 pub async fn link_identity(
     State(app): State<App>,
     ctx: Ctx,
     Proved(caller): Proved,
-    Body(body): Body<RedeemCode>,
+    Body(body): Body<LinkCode>,
 ) -> Result<(StatusCode, Json<IdentityBody>), Problem> {
     let identity = super::link(&app, &ctx, &caller, &body.into()).await?;
     Ok((StatusCode::CREATED, Json(identity.into())))

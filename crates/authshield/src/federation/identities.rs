@@ -129,7 +129,7 @@ pub async fn remove(
     }
     tell_removed(&mut tx, app, ctx, user, (identity, provider)).await?;
     let (kept, reason) = (Some(caller.session), "identity_removed");
-    let count = sessions::end_all(&mut tx, user.id, kept, reason, ctx.now).await?;
+    let count = sessions::end_all(&mut tx, app, ctx, user.id, kept, reason).await?;
     second_factor::withdraw(&mut tx, user.id).await?;
     if count > 0 {
         let (actor, user) = (Some(user.id), user.id);

@@ -52,12 +52,13 @@ use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::domains;
-use crate::kernel::{EmailAddress, FederationToken, Timestamp, UserId};
+use crate::guessing;
+use crate::kernel::{EmailAddress, FederationToken, Timestamp, TrustToken, UserId};
+use crate::login::{self, Proven};
 use crate::registration::{self, Proved};
 use crate::risk::{self, First, Ruling};
-use crate::second_factor::{self, Ticket};
+use crate::second_factor::{self, Next, Ticket};
 use crate::sessions::Carrier;
-use crate::{guessing, login};
 use flow::Flow;
 use rules::{Arrival, Person, Vouched};
 use stake::Stake;
@@ -310,6 +311,8 @@ pub struct Redemption {
     pub code: Option<FederationToken>,
     /// What the challenge was made of.
     pub verifier: String,
+    /// What the device keeps, if it is trusted.
+    pub trust: Option<TrustToken>,
 }
 
 /// Why nobody is signed in.
@@ -352,7 +355,9 @@ pub async fn redeem<C: Carrier>(
         Ok(account) if account.user.disabled_at.is_some() => {
             (Some(account.user.id), Refusal::AccountDisabled)
         }
-        Ok(account) => return enter(tx, app, ctx, account, &person).await,
+        Ok(account) => {
+            return enter(tx, app, ctx, account, &person, redemption.trust.as_ref()).await;
+        }
         Err(refusal) => refusal,
     };
     let failure = Failure { stage: "account", reason: refusal.reason() };
@@ -392,6 +397,7 @@ async fn enter<C: Carrier>(
     ctx: &Ctx,
     account: Account,
     person: &Person,
+    trust: Option<&TrustToken>,
 ) -> Result<C, RedeemError> {
     let Account { user, password_hash } = account;
     let (id, password) = (user.id, password_hash.as_deref());
@@ -402,8 +408,8 @@ async fn enter<C: Carrier>(
         tx.commit().await?;
         return Err(RedeemError::Invalid(failure.reason));
     }
-    let asked = ruling == Ruling::StepUp || second_factor::is_asked(app, &user);
-    let entered = if asked {
+    let next = second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?;
+    let entered = if next == Next::Ask {
         let ticket = second_factor::ask(&mut tx, app, ctx, &user, password, "fed").await?;
         ticket.map(|ticket| Err(RedeemError::SecondFactorDue(ticket)))
     } else {
@@ -411,7 +417,8 @@ async fn enter<C: Carrier>(
         let at = person.auth_time.map_or(ctx.now, |seconds| {
             Timestamp::from_microsecond(seconds.saturating_mul(1_000_000)).min(ctx.now)
         });
-        login::begin(&mut tx, app, ctx, user, password, &["fed"], at).await?.map(Ok)
+        let proven = Proven { amr: &["fed"], at, is_enough: next == Next::Spared };
+        login::begin(&mut tx, app, ctx, user, password, proven).await?.map(Ok)
     };
     let Some(entered) = entered else {
         // The account is held, so this does not happen; if it did, nobody would be let in.

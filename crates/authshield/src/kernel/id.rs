@@ -91,6 +91,8 @@ id! {
     IdentityId = "The id of an identity (UUIDv7).";
     /// A passkey.
     PasskeyId = "The id of a passkey (UUIDv7).";
+    /// A device on which a sign-in does without the second factor.
+    TrustedDeviceId = "The id of a trusted device (UUIDv7).";
     /// A request, in logs and problems.
     RequestId = "The id of a request.";
 }

@@ -19,7 +19,7 @@ pub use device::Device;
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use id::{
     AuditId, ChangeId, IdentityId, InstallationId, MailEventId, MailId, NodeId, PasskeyId,
-    RequestId, SessionId, StartId, SuppressionId, UserId, WebhookId,
+    RequestId, SessionId, StartId, SuppressionId, TrustedDeviceId, UserId, WebhookId,
 };
 pub use json::sorted;
 pub use mail_code::MailCode;
@@ -29,5 +29,5 @@ pub use person::{FullName, Locale, NotALocale, NotAName};
 pub use recovery_code::RecoveryCode;
 pub use token::{
     AskerToken, BrowserToken, FederationToken, LinkToken, PendingToken, RefreshToken, SuccessorKey,
-    TokenHashKey,
+    TokenHashKey, TrustToken,
 };

@@ -232,6 +232,8 @@ opaque! {
     BrowserToken = "asb_";
     /// What a client keeps that asked for a sign-in by mail: the code and the link open nothing without it.
     AskerToken = "asa_";
+    /// What a device keeps that is trusted: it spares the second factor of one account, until it ends.
+    TrustToken = "ast_";
 }
 
 impl AskerToken {

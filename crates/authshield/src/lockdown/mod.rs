@@ -268,7 +268,7 @@ async fn close(
     if done.contains(&"password") {
         accounts::await_recovery(tx, user.id, ctx.now).await?;
     }
-    let sessions = sessions::end_all(tx, user.id, None, reason, ctx.now).await?;
+    let sessions = sessions::end_all(tx, app, ctx, user.id, None, reason).await?;
     login::withdraw(tx, user.id).await?;
     for purpose in [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword] {
         links::withdraw(tx, user.id, purpose).await?;

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{LoginError, Refusal};
 use crate::app::{App, Body, Ctx};
-use crate::kernel::EmailAddress;
+use crate::kernel::{EmailAddress, TrustToken};
 use crate::problem::{Code, Problem, problems};
 use crate::telemetry::to_the_end;
 use crate::tokens::TokenPair;
@@ -51,13 +51,16 @@ pub struct LogIn {
     /// The answer to a captcha, where `AUTH_CAPTCHA_REQUIRED` asked for one.
     #[schema(value_type = Option<String>)]
     captcha_token: Option<SecretString>,
+    /// What `POST /auth/2fa/verify` answered on this device when it was to be trusted.
+    #[schema(value_type = Option<String>)]
+    trust_token: Option<SecretString>,
 }
 
 /// Sign in with a password.
 ///
 /// An unknown address and a wrong password get the same answer, in the same time. Where the account has
 /// a second factor, the right password is answered with `AUTH_2FA_REQUIRED`; go on with
-/// `POST /auth/2fa/verify`. It needs `password.enabled`.
+/// `POST /auth/2fa/verify`. On a trusted device, `trust_token` spares that. It needs `password.enabled`.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "sign-in", request_body = LogIn,
     responses((status = OK, body = TokenPair), LoginProblems),
@@ -68,9 +71,11 @@ pub async fn log_in(
     Body(body): Body<LogIn>,
 ) -> Result<Json<TokenPair>, Problem> {
     // A password that was counted is judged, and what that leads to is told, even if its client hangs up.
-    let LogIn { email, password, captcha_token } = body;
+    let LogIn { email, password, captcha_token, trust_token } = body;
+    let trust = trust_token.and_then(|token| TrustToken::parse(token.expose_secret()));
     let pair = to_the_end(async move {
-        super::log_in(&app, &ctx, &email, &password, captcha_token.as_ref()).await
+        let (captcha, trust) = (captcha_token.as_ref(), trust.as_ref());
+        super::log_in(&app, &ctx, &email, &password, captcha, trust).await
     });
     Ok(Json(pair.await?))
 }

@@ -11,6 +11,7 @@
 //!     rules::judge         may they come in?  (pure)
 //!     risk::judge          does it look like their sign-ins before?
 //!     registration::waits  if not: is it the password of a registration that waits for proof?
+//!     second_factor::next  is a second factor asked for, or spared on a trusted device?
 //!     one transaction      re-hash if the cost changed, open the session, what carries it,
 //!                          and what the audit trail is told; the owner is told of a new device; or,
 //!                          where there is a second factor, a ticket that opens the session together
@@ -33,14 +34,14 @@ use crate::config::BreachedAtSignIn;
 use crate::devices;
 use crate::federation;
 use crate::guessing::{self, Attempt, GuessError, Owner};
-use crate::kernel::{EmailAddress, SessionId, Timestamp, UserId};
+use crate::kernel::{EmailAddress, SessionId, Timestamp, TrustToken, UserId};
 use crate::limits::rules::HASHES_PER_SITE;
 use crate::magic_link;
 use crate::passkeys;
 use crate::passwords::{self, Overloaded, Verdict};
 use crate::registration;
 use crate::risk::{self, First, Ruling};
-use crate::second_factor::{self, Ticket};
+use crate::second_factor::{self, Next, Ticket};
 use crate::sessions::{self, Carrier, Session};
 
 /// Why nobody was signed in.
@@ -94,13 +95,15 @@ impl From<registration::Unanswered> for LoginError {
 }
 
 /// Signs somebody in, or says why not; either way the audit trail knows. What carries the session is for
-/// the caller to choose; `captcha` is the answer to one, where one was asked for.
+/// the caller to choose; `captcha` is the answer to one, where one was asked for, and `trust` what the device
+/// keeps if it is trusted.
 pub async fn log_in<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     email: &EmailAddress,
     password: &SecretString,
     captcha: Option<&SecretString>,
+    trust: Option<&TrustToken>,
 ) -> Result<C, LoginError> {
     passwords::must_be_on(app)?;
     captcha::pass(app, ctx, Door::Login, email, captcha).await?;
@@ -135,7 +138,7 @@ pub async fn log_in<C: Carrier>(
             _ => None,
         };
         let is_stolen = passwords::is_stolen(app, ctx, password).await;
-        match open(app, ctx, &attempt, judged, upgraded, is_stolen).await? {
+        match open(app, ctx, &attempt, judged, (upgraded, is_stolen), trust).await? {
             Opened::Session(carrier) => return Ok(*carrier),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
             Opened::Risky => {
@@ -181,8 +184,8 @@ async fn open<C: Carrier>(
     ctx: &Ctx,
     attempt: &Attempt,
     account: Account,
-    upgraded: Option<String>,
-    is_stolen: bool,
+    (upgraded, is_stolen): (Option<String>, bool),
+    trust: Option<&TrustToken>,
 ) -> onesql::Result<Opened<C>> {
     let Account { user, password_hash } = account;
     let id = user.id;
@@ -197,18 +200,24 @@ async fn open<C: Carrier>(
         audit::record(&mut tx, app, ctx, &Event::BreachedPasswordUsed { user: id }).await?;
     }
     let ruling = risk::judge(&mut tx, app, ctx, &user, First::Password { is_stolen }).await?;
-    let opened = if ruling == Ruling::Refuse {
-        Some(Opened::Risky)
-    } else if ruling == Ruling::StepUp || second_factor::is_asked(app, &user) {
-        second_factor::ask(&mut tx, app, ctx, &user, current.as_deref(), "pwd")
+    let next = match ruling {
+        Ruling::Refuse => None,
+        ruling => Some(second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?),
+    };
+    let opened = match next {
+        None => Some(Opened::Risky),
+        Some(Next::Ask) => second_factor::ask(&mut tx, app, ctx, &user, current.as_deref(), "pwd")
             .await?
-            .map(Opened::Pending)
-    } else {
-        let begun = begin(&mut tx, app, ctx, user, current.as_deref(), &["pwd"], ctx.now).await?;
-        if begun.is_some() {
-            guessing::succeeded(&mut tx, app, ctx, attempt).await?;
+            .map(Opened::Pending),
+        Some(next) => {
+            let is_enough = next == Next::Spared;
+            let proven = Proven { amr: &["pwd"], at: ctx.now, is_enough };
+            let begun = begin(&mut tx, app, ctx, user, current.as_deref(), proven).await?;
+            if begun.is_some() {
+                guessing::succeeded(&mut tx, app, ctx, attempt).await?;
+            }
+            begun.map(|carrier| Opened::Session(Box::new(carrier)))
         }
-        begun.map(|carrier| Opened::Session(Box::new(carrier)))
     };
     let Some(opened) = opened else {
         // Read here, where the change shows even if it is not yet committed.
@@ -223,17 +232,25 @@ async fn open<C: Carrier>(
     Ok(opened)
 }
 
-/// Begins a session for somebody who proved who they are at `auth_time`, in the ways that `amr` names (RFC
-/// 8176; `fed` is a sign-in at a provider); `None` if the account changed since: its password, its status, its
-/// roles, or that it has a second factor now.
+/// How somebody proved who they are.
+pub struct Proven<'p> {
+    /// In which ways (RFC 8176); `fed` is a sign-in at a provider.
+    pub amr: &'p [&'p str],
+    /// When.
+    pub at: Timestamp,
+    /// Whether that opens a session where there is a second factor: it was shown, or is spared.
+    pub is_enough: bool,
+}
+
+/// Begins a session for somebody who proved who they are; `None` if the account changed since: its password, its
+/// status, its roles, or that it has a second factor now.
 pub async fn begin<C: Carrier>(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     user: User,
     password_hash: Option<&str>,
-    amr: &[&str],
-    auth_time: Timestamp,
+    Proven { amr, at: auth_time, is_enough }: Proven<'_>,
 ) -> onesql::Result<Option<C>> {
     let session = Session {
         id: SessionId::new(ctx.world()),
@@ -248,7 +265,7 @@ pub async fn begin<C: Carrier>(
         expires_at: ctx.now + app.config.session.lifetime,
         ended_at: None,
     };
-    if !sessions::open(tx, &session, password_hash, user.epoch, amr.len() > 1).await? {
+    if !sessions::open(tx, &session, password_hash, user.epoch, is_enough).await? {
         return Ok(None);
     }
     let succeeded = Event::LoginSucceeded {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{AskError, Asked, RedeemError, Shown, Wish};
 use crate::app::{App, Body, Ctx};
-use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale};
+use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, TrustToken};
 use crate::problem::{Code, Problem, problems};
 use crate::telemetry::to_the_end;
 use crate::tokens::TokenPair;
@@ -129,9 +129,16 @@ pub struct RedeemMagicLink {
     /// What stands in the link behind `token=`.
     #[schema(value_type = Option<String>)]
     token: Option<SecretString>,
+    /// What `POST /auth/2fa/verify` answered on this device when it was to be trusted.
+    #[schema(value_type = Option<String>)]
+    trust_token: Option<SecretString>,
 }
 
 impl RedeemMagicLink {
+    fn trust(&self) -> Option<TrustToken> {
+        TrustToken::parse(self.trust_token.as_ref()?.expose_secret())
+    }
+
     fn shown(self) -> Result<(Option<AskerToken>, Shown), Problem> {
         let handle = AskerToken::parse(self.handle.expose_secret());
         match (self.code, self.token) {
@@ -147,6 +154,7 @@ impl RedeemMagicLink {
 /// Sign in with the code or the link of a mail; they work once, together with the handle.
 ///
 /// Where the account has a second factor, the answer is `AUTH_2FA_REQUIRED`; go on with `POST /auth/2fa/verify`.
+/// On a trusted device, `trust_token` spares that.
 #[utoipa::path(
     post, path = "/api/v1/auth/magic-link/redeem", tag = "sign-in", request_body = RedeemMagicLink,
     responses((status = OK, body = TokenPair), RedeemProblems),
@@ -156,8 +164,11 @@ pub async fn redeem_magic_link(
     ctx: Ctx,
     Body(body): Body<RedeemMagicLink>,
 ) -> Result<Json<TokenPair>, Problem> {
+    let trust = body.trust();
     let (handle, shown) = body.shown()?;
     // What was counted is judged, even if its client hangs up.
-    let pair = to_the_end(async move { super::redeem(&app, &ctx, handle.as_ref(), &shown).await });
+    let pair = to_the_end(async move {
+        super::redeem(&app, &ctx, handle.as_ref(), &shown, trust.as_ref()).await
+    });
     Ok(Json(pair.await?))
 }

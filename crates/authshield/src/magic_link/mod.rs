@@ -41,14 +41,14 @@ use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::domains;
 use crate::guessing::{self, CodeRefused};
-use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, MailCode, UserId};
+use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, MailCode, TrustToken, UserId};
 use crate::limits::Exceeded;
 use crate::links;
-use crate::login;
+use crate::login::{self, Proven};
 use crate::mail::{self, Letter, Recipient};
 use crate::registration::{self, Proved};
 use crate::risk::{self, First, Ruling};
-use crate::second_factor::{self, Ticket};
+use crate::second_factor::{self, Next, Ticket};
 use crate::sessions::Carrier;
 use rules::{Arrival, Refusal};
 use sql::Waiting;
@@ -223,12 +223,14 @@ impl From<Refusal> for RedeemError {
     }
 }
 
-/// Signs in who shows what came by mail to where it was asked for.
+/// Signs in who shows what came by mail to where it was asked for; `trust` is what the device keeps if it is
+/// trusted.
 pub async fn redeem<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     handle: Option<&AskerToken>,
     shown: &Shown,
+    trust: Option<&TrustToken>,
 ) -> Result<C, RedeemError> {
     if !is_on(app) {
         return Err(RedeemError::Off);
@@ -256,7 +258,7 @@ pub async fn redeem<C: Carrier>(
             return Err(refusal.into());
         }
     };
-    enter(tx, app, ctx, account, &waiting).await
+    enter(tx, app, ctx, account, &waiting, trust).await
 }
 
 /// Why something was not taken. What that leaves behind is in the transaction, too, and must last.
@@ -355,6 +357,7 @@ async fn enter<C: Carrier>(
     ctx: &Ctx,
     account: Account,
     waiting: &Waiting,
+    trust: Option<&TrustToken>,
 ) -> Result<C, RedeemError> {
     let Account { user, password_hash } = account;
     let password = password_hash.as_deref();
@@ -366,12 +369,15 @@ async fn enter<C: Carrier>(
     }
     // Who reads the mail at its address may come in, as with the link to choose a new password.
     accounts::end_recovery(&mut tx, user.id, ctx.now).await?;
-    let entered = if ruling == Ruling::StepUp || second_factor::is_asked(app, &user) {
+    let next = second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?;
+    let entered = if next == Next::Ask {
         let ticket = second_factor::ask(&mut tx, app, ctx, &user, password, "email").await?;
         ticket.map(|ticket| Err(RedeemError::SecondFactorDue(ticket)))
     } else {
         guessing::recovered(&mut tx, app, ctx, &user.email).await?;
-        login::begin(&mut tx, app, ctx, user, password, &["email"], ctx.now).await?.map(Ok)
+        let is_enough = next == Next::Spared;
+        let proven = Proven { amr: &["email"], at: ctx.now, is_enough };
+        login::begin(&mut tx, app, ctx, user, password, proven).await?.map(Ok)
     };
     let Some(entered) = entered else {
         // The account is held, so this does not happen; if it did, nobody would be let in.

@@ -130,7 +130,7 @@ impl Outbox {
         letter: &Letter,
         now: Timestamp,
     ) -> onesql::Result<()> {
-        let Inner { templates, sealer, head, places, .. } = &*self.0;
+        let Inner { sealer, head, places, .. } = &*self.0;
         let life = letter.life(&head.lives);
         let contents = Contents {
             id,
@@ -145,7 +145,7 @@ impl Outbox {
         let new = New {
             id,
             kind: letter.kind(),
-            locale: templates.language(&to.locale, &head.default_locale),
+            locale: Templates::language(&to.locale, &head.default_locale),
             recipient: &to.email,
             user: to.user,
             sealed,
@@ -212,7 +212,7 @@ impl Outbox {
         let Inner { templates, head, .. } = &*self.0;
         templates.render(&Draft {
             kind: &row.kind,
-            language: templates.language(&row.locale, &head.default_locale),
+            language: Templates::language(&row.locale, &head.default_locale),
             service: &head.service,
             site: &head.site,
             name: contents.name.as_deref(),

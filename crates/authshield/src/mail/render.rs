@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::name;
 use crate::kernel::Timestamp;
-use crate::words::{Speechless, WORDS};
+use crate::words::{Speechless, WORDS, Words};
 
 /// How many steps one template may take; ours take about two hundred.
 const FUEL: u64 = 20_000;
@@ -88,8 +88,8 @@ impl Templates {
     }
 
     /// Returns the language that letters in `locale` are written in.
-    pub(super) fn language(&self, locale: &str, default: &str) -> &'static str {
-        WORDS.pick(locale, default)
+    pub(super) fn language(locale: &str, default: &str) -> &'static str {
+        Words::pick(locale, default)
     }
 
     /// Puts a letter into words.

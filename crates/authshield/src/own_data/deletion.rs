@@ -56,7 +56,7 @@ async fn set_due(app: &App, ctx: &Ctx, caller: &Caller) -> Result<Option<Timesta
     roles::may_go(&mut tx, &before.user).await?;
     sql::set_due(&mut tx, user.id, Some(due), ctx.now).await?;
     let reason = "deletion_requested";
-    let count = sessions::end_all(&mut tx, user.id, Some(caller.session), reason, ctx.now).await?;
+    let count = sessions::end_all(&mut tx, app, ctx, user.id, Some(caller.session), reason).await?;
     if count > 0 {
         let actor = Some(user.id);
         let revoked = Event::SessionsRevoked { actor, user: user.id, session: None, count, reason };

@@ -17,6 +17,7 @@ use crate::limits::Exceeded;
 use crate::limits::rules::EXPORT_PER_ACCOUNT;
 use crate::passkeys::{self, http::PasskeyBody};
 use crate::second_factor;
+use crate::trusted_devices::{self, http::TrustedDeviceBody};
 
 /// How many events are told, the newest first.
 const EVENTS_AT_MOST: i64 = 10_000;
@@ -38,6 +39,8 @@ pub struct Export {
     second_factor: ExportedSecondFactor,
     passkeys: Vec<PasskeyBody>,
     identities: Vec<IdentityBody>,
+    /// Devices on which a sign-in does without the second factor.
+    trusted_devices: Vec<TrustedDeviceBody>,
     sessions: Vec<ExportedSession>,
     /// From where there were sign-ins; the last used 1,000.
     devices: Vec<ExportedDevice>,
@@ -78,6 +81,7 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> Result<Export, Exp
     let roles = sql::roles(&mut tx, user.id).await?;
     let passkeys = passkeys::of(&mut tx, user.id).await?;
     let identities = federation::of(&mut tx, user.id).await?;
+    let trusted = trusted_devices::of(&mut tx, app, user.id, ctx.now).await?;
     // One more than is told, to know whether that is all.
     let mut sessions = sql::sessions(&mut tx, user.id, ROWS_AT_MOST + 1).await?;
     let devices = devices::of(&mut tx, user.id, ROWS_AT_MOST).await?;
@@ -105,6 +109,10 @@ pub async fn gather(app: &App, ctx: &Ctx, caller: &Caller) -> Result<Export, Exp
         },
         passkeys: passkeys.into_iter().map(PasskeyBody::from).collect(),
         identities: identities.into_iter().map(IdentityBody::from).collect(),
+        trusted_devices: trusted
+            .into_iter()
+            .map(|device| TrustedDeviceBody::new(app, device))
+            .collect(),
         sessions,
         devices,
         mails,

@@ -297,7 +297,8 @@ pub async fn sign_in<C: Carrier>(app: &App, ctx: &Ctx, shown: &Shown) -> Result<
     }
     let password = account.password_hash.as_deref();
     let email = account.user.email.clone();
-    let begun = login::begin(&mut tx, app, ctx, account.user, password, &methods, ctx.now).await?;
+    let proven = login::Proven { amr: &methods, at: ctx.now, is_enough: true };
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, unproven("account_changed")).await?);
     };
@@ -400,7 +401,7 @@ pub async fn remove(
     if !has_factor && second_factor::is_asked(app, user) {
         // Where the policy asks for a second factor, no session goes on that had this one for it.
         let reason = "second_factor_missing";
-        let count = sessions::end_all(&mut tx, user.id, None, reason, ctx.now).await?;
+        let count = sessions::end_all(&mut tx, app, ctx, user.id, None, reason).await?;
         let (actor, user) = (Some(user.id), user.id);
         let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
         audit::record(&mut tx, app, ctx, &revoked).await?;

@@ -217,7 +217,7 @@ async fn change_active(
         return Ok(before);
     }
     if !is_active {
-        sessions::end_all(tx, user, None, "user_disabled", ctx.now).await?;
+        sessions::end_all(tx, app, ctx, user, None, "user_disabled").await?;
         own_data::keep(tx, app, ctx, &before, Some("user_disabled")).await?;
     }
     if is_active {

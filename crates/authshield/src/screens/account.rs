@@ -10,7 +10,7 @@ use super::sign_in::{Pressed, SIGN_OUT};
 use super::signed_in::{Guarded, Own, SignedIn, to};
 use super::visit::Visit;
 use super::wrong::Wrong;
-use super::{activity, data, email, factor, lock, passkeys, password, setup};
+use super::{activity, data, email, factor, lock, passkeys, password, setup, ties};
 use crate::accounts::{self, Change, ChangeError};
 use crate::app::{App, Ctx};
 use crate::browser::Browser;
@@ -19,7 +19,7 @@ use crate::passwords;
 use crate::problem::{Code, Problem};
 use crate::second_factor::StepUp;
 use crate::sessions::{self, Session};
-use crate::words::{LANGUAGES, Language, WORDS};
+use crate::words::{LANGUAGES, Language, Words};
 
 pub(super) const PATH: &str = "/account";
 pub(super) const PROFILE: &str = "/account/profile";
@@ -41,6 +41,8 @@ pub(super) enum Done {
     FactorRemoved,
     Deletion,
     Kept,
+    Untrusted,
+    Unlinked,
 }
 
 /// What the address may say.
@@ -91,13 +93,16 @@ async fn show(
         Done::FactorRemoved => "page-factor.removed",
         Done::Deletion => "page-data.deletion",
         Done::Kept => "page-data.kept",
+        Done::Untrusted => "page-account.untrusted",
+        Done::Unlinked => "page-account.unlinked",
     });
-    let known = WORDS.known(user.locale.as_str());
+    let known = Words::known(user.locale.as_str());
     let languages: Vec<Value> = LANGUAGES
         .into_iter()
         .map(|Language { tag, name, .. }| context! { tag, name, chosen => known == Some(tag) })
         .collect();
     let name = user.full_name.as_ref().map(FullName::as_str).unwrap_or_default();
+    let ties = ties::shown(app, ctx, visit, browser).await?;
     let context = context! {
         save => visit.action(app, PROFILE),
         end => visit.action(app, END),
@@ -116,7 +121,7 @@ async fn show(
         wrong_name => &wrong.alert,
         due => user.deletion_due_at.map(Timestamp::to_minute),
         keep => visit.action(app, data::KEEP),
-        ..frame(app, visit, browser, PATH)
+        ..context! { ..ties, ..frame(app, visit, browser, PATH) }
     };
     Ok(wrong.mark(app, app.pages.show(wrong.status(), "account.html", visit, context)))
 }

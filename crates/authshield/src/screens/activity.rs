@@ -14,7 +14,7 @@ use crate::activity;
 use crate::app::App;
 use crate::kernel::Paging;
 use crate::problem::Problem;
-use crate::words::WORDS;
+use crate::words::Words;
 
 pub(super) const PATH: &str = "/account/activity";
 
@@ -54,7 +54,7 @@ pub(super) async fn see(
     let next =
         page.next_cursor.map(|cursor| format!("{}&cursor={cursor}", visit.action(&app, PATH)));
     let context = context! {
-        spoken => WORDS.pick(browser.caller.user.locale.as_str(), app.pages.default_language()),
+        spoken => Words::pick(browser.caller.user.locale.as_str(), app.pages.default_language()),
         entries => entries,
         next => next,
         lock => visit.action(&app, lock::PATH),

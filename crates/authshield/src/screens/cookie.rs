@@ -1,5 +1,5 @@
 //! The cookies of a browser: the one that carries its session, those that bind a sign-in by mail or at a provider to
-//! where it began, and the one that remembers for which application that was.
+//! where it began, the one that remembers for which application that was, and the one of a device that is trusted.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use secrecy::SecretString;
 
 use crate::app::App;
 use crate::browser::Cookie;
-use crate::kernel::{AskerToken, BrowserToken, cookies};
+use crate::kernel::{AskerToken, BrowserToken, TrustToken, cookies};
+use crate::trusted_devices::Trusted;
 
 /// The name of a cookie: over https, where no other host of the domain and no page without encryption can set one
 /// of it (RFC 6265bis, 4.1.3.2); and over http, where browsers refuse that name: only a developer's own machine is
@@ -20,6 +21,8 @@ const SESSION: Name = Name("__Host-authshield", "authshield");
 const ASKER: Name = Name("__Host-authshield-mail", "authshield-mail");
 /// What fits the code with which a browser comes back from a provider.
 const VERIFIER: Name = Name("__Host-authshield-verifier", "authshield-verifier");
+/// What spares the second factor on a device that is trusted.
+const TRUST: Name = Name("__Host-authshield-trust", "authshield-trust");
 /// The application that somebody signs in for, while they look into their mailbox.
 const RETURN: Name = Name("__Host-authshield-return", "authshield-return");
 
@@ -41,6 +44,11 @@ pub(super) fn read_asker(app: &App, headers: &HeaderMap) -> Option<AskerToken> {
 /// Returns what fits the code with which a browser comes back from a provider; it left last for that one.
 pub(super) fn verifier(app: &App, headers: &HeaderMap) -> Option<SecretString> {
     value(app, headers, &VERIFIER).map(SecretString::from)
+}
+
+/// Returns what a browser keeps whose device is trusted.
+pub(super) fn read_trust(app: &App, headers: &HeaderMap) -> Option<TrustToken> {
+    TrustToken::parse(value(app, headers, &TRUST)?)
 }
 
 /// Returns what a browser keeps of an application.
@@ -76,6 +84,12 @@ pub(super) fn give(app: &App, response: &mut Response, cookie: &Cookie) {
 pub(super) fn give_asker(app: &App, response: &mut Response, handle: &AskerToken, lasts: Duration) {
     let end = format!("; Max-Age={}", lasts.as_secs());
     set(app, response, &ASKER, handle.reveal(), &end);
+}
+
+/// Gives a browser what spares the second factor at its next sign-ins.
+pub(super) fn give_trust(app: &App, response: &mut Response, trusted: &Trusted) {
+    let end = format!("; Max-Age={}", trusted.lasts.as_secs());
+    set(app, response, &TRUST, trusted.token.reveal(), &end);
 }
 
 /// Has a browser keep what an application wants.

@@ -206,9 +206,11 @@ async fn redeem(
     shown: Shown,
 ) -> Result<Cookie, RedeemError> {
     let (app, ctx) = (app.clone(), ctx.clone());
-    let handle = cookie::read_asker(&app, headers);
+    let (handle, trust) = (cookie::read_asker(&app, headers), cookie::read_trust(&app, headers));
     // As where programs sign in: what was counted is judged, even if the browser hangs up.
-    let work = async move { magic_link::redeem(&app, &ctx, handle.as_ref(), &shown).await };
+    let work = async move {
+        magic_link::redeem(&app, &ctx, handle.as_ref(), &shown, trust.as_ref()).await
+    };
     to_the_end(work).await
 }
 

@@ -11,7 +11,8 @@
 //! POST /sign-out                        ─ sessions::log_out
 //! GET  /register, POST                  ─ registration::register
 //! GET  /forgot-password, POST           ─ recovery::forgot
-//! GET  /account, POST /account/…        ─ accounts, sessions, second_factor, passkeys, activity, own_data
+//! GET  /account, POST /account/…        ─ accounts, sessions, second_factor, trusted_devices, passkeys, federation,
+//!                                         activity, own_data
 //! GET  /verify-email ─ verify::ask      a button; looking at a link uses nothing up
 //! POST /verify-email ─ verify::confirm  ─ verification::verify
 //! GET  /reset-password, POST            ─ recovery::reset
@@ -61,6 +62,7 @@ mod second_factor;
 mod setup;
 mod sign_in;
 mod signed_in;
+mod ties;
 mod verify;
 mod visit;
 mod wrong;
@@ -183,6 +185,8 @@ fn people(app: &App) -> Router<App> {
         .route(account::PROFILE, post(account::save))
         .route(account::END, post(account::end))
         .route(account::END_OTHERS, post(account::end_others))
+        .route(ties::UNTRUST, post(ties::untrust))
+        .route(ties::UNLINK, post(ties::unlink))
         .route(prove::PATH, post(prove::prove).layer(second.clone()))
         .route(prove::SEND, post(prove::send).layer(second.clone()))
         .route(prove::CHALLENGE, post(prove::challenge).layer(second))

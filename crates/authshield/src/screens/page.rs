@@ -12,7 +12,7 @@ use super::assets::{ICON, PASSKEYS, STYLE};
 use super::visit::Visit;
 use crate::mail::Letterhead;
 use crate::problem::Problem;
-use crate::words::{LANGUAGES, Language, WORDS};
+use crate::words::{LANGUAGES, Language, WORDS, Words};
 
 /// How many steps one page may take; the longest takes a few thousand.
 const FUEL: u64 = 100_000;
@@ -23,9 +23,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Templates of the pages.
+/// Templates and words of the pages.
 pub struct Pages {
     templates: Environment<'static>,
+    words: &'static Words,
     service: String,
     base: String,
     default_language: &'static str,
@@ -64,7 +65,7 @@ impl Pages {
                 }
             }
             WORDS
-                .say(WORDS.pick(language, ""), id, &args)
+                .say(Words::pick(language, ""), id, &args)
                 .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
         });
         for (name, source) in [
@@ -106,8 +107,8 @@ impl Pages {
         ] {
             templates.add_template(name, source).expect("our own templates are well formed");
         }
-        let default_language = WORDS.pick(&head.default_locale, "");
-        Self { templates, service: head.service.clone(), base, default_language }
+        let default_language = Words::pick(&head.default_locale, "");
+        Self { templates, words: &WORDS, service: head.service.clone(), base, default_language }
     }
 
     /// Returns what stands in front of every path: nothing, or the path of the public address.
@@ -126,7 +127,7 @@ impl Pages {
 
     /// Says `id` with nothing filled in, or with what is `named`, in the language that serves `locale`.
     pub(crate) fn words_for(&self, locale: &str, id: &str, named: &[(&str, &str)]) -> String {
-        self.say_in(WORDS.pick(locale, self.default_language), id, named)
+        self.say_in(Words::pick(locale, self.default_language), id, named)
     }
 
     /// The same, in the language of a visit.
@@ -142,7 +143,7 @@ impl Pages {
                 Err(_) => args.set(*name, *value),
             }
         }
-        WORDS.say(language, id, &args).unwrap_or_else(|error| {
+        self.words.say(language, id, &args).unwrap_or_else(|error| {
             tracing::error!(%error, "a page lacks words");
             id.to_owned()
         })

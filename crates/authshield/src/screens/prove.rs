@@ -28,6 +28,7 @@ pub(super) const SEND: &str = "/account/prove/mail";
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Then {
+    Account,
     Password,
     Data,
     Email,
@@ -40,6 +41,7 @@ pub(super) enum Then {
 impl Then {
     fn path(self) -> &'static str {
         match self {
+            Self::Account => account::PATH,
             Self::Password => password::PATH,
             Self::Data => data::PATH,
             Self::Email => email::PATH,
@@ -52,6 +54,7 @@ impl Then {
 
     fn name(self) -> &'static str {
         match self {
+            Self::Account => "account",
             Self::Password => "password",
             Self::Data => "data",
             Self::Email => "email",

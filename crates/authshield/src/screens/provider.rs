@@ -90,6 +90,7 @@ pub(super) async fn come_back(
         let redemption = Redemption {
             code: FederationToken::parse(&code),
             verifier: verifier.unwrap_or_default(),
+            trust: cookie::read_trust(&app, &headers),
         };
         match federation::redeem::<Cookie>(&app, &ctx, &redemption).await {
             Ok(cookie) => {

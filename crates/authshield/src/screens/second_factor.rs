@@ -13,21 +13,24 @@ use serde::Deserialize;
 
 use super::page::{Message, with_our_script};
 use super::passkey::{self, Scripted};
-use super::sign_in;
 use super::signed_in::{self, SignedIn};
 use super::visit::Visit;
 use super::wrong::Wrong;
+use super::{cookie, sign_in};
 use crate::app::{App, Ctx};
 use crate::browser::Cookie;
 use crate::form::Form;
 use crate::kernel::{PendingToken, RecoveryCode};
 use crate::passkeys::http::UsedCredential;
 use crate::problem::{Code, Problem};
-use crate::second_factor::{self, Enrolment, FactorError, Proof, Ticket};
+use crate::second_factor::{self, Enrolment, FactorError, Offered, Proof, Ticket};
 
 pub(super) const VERIFY: &str = "/sign-in/second-factor";
 pub(super) const CONFIRM: &str = "/sign-in/enrol";
 pub(super) const SEND: &str = "/sign-in/second-factor/mail";
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// Asks for the second factor that `ticket` waits for, or shows how to add one.
 pub(super) async fn begin(
@@ -41,7 +44,8 @@ pub(super) async fn begin(
         return mail(app, ctx, visit, token).await;
     }
     if !ticket.is_enrolment {
-        return Ok(show(app, visit, token, &ticket.factors, &Wrong::nothing()));
+        let offered = Offered { factors: ticket.factors.clone(), trust: ticket.trust };
+        return Ok(show(app, visit, token, &offered, &Wrong::nothing()));
     }
     let enrolment = second_factor::enrol(app, ctx, Some(token)).await?;
     Ok(show_enrolment(app, visit, token, Some(&enrolment), &Wrong::nothing()))
@@ -64,7 +68,8 @@ async fn mail(
             Again::Code(wrong) | Again::Anew(wrong) => return Ok(over(app, visit, &wrong)),
         },
     };
-    Ok(show(app, visit, token, &BY_MAIL, &wrong))
+    let offered = Offered { factors: BY_MAIL.to_vec(), trust: None };
+    Ok(show(app, visit, token, &offered, &wrong))
 }
 
 /// What the button for another mail sends.
@@ -109,6 +114,15 @@ pub(super) struct Shown {
     code: Option<SecretString>,
     email_code: Option<SecretString>,
     credential: Option<Scripted<UsedCredential>>,
+    /// Whether the box was ticked by which the device is trusted.
+    trust: Option<Ticked>,
+}
+
+/// A box that was ticked; else it is not sent.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Ticked {
+    Yes,
 }
 
 /// Opens the session that the ticket waits for.
@@ -117,7 +131,7 @@ pub(super) async fn verify(
     ctx: Ctx,
     visit: Visit,
     before: Option<SignedIn>,
-    Form(Shown { ticket, code, email_code, credential }): Form<Shown>,
+    Form(Shown { ticket, code, email_code, credential, trust }): Form<Shown>,
 ) -> Result<Response, Problem> {
     let visit = visit.answered();
     let token = PendingToken::parse(ticket.expose_secret());
@@ -127,18 +141,22 @@ pub(super) async fn verify(
         (None, None, Some(Scripted(credential))) => Proof::Passkey(credential.into()),
         _ => return Err(Code::ValidationFailed.into()),
     };
-    match second_factor::verify::<Cookie>(&app, &ctx, token.as_ref(), &proof).await {
-        Ok(cookie) => {
-            let response = signed_in::to(&visit.onward(&app));
+    let trust = matches!(trust, Some(Ticked::Yes));
+    match second_factor::verify::<Cookie>(&app, &ctx, token.as_ref(), &proof, trust).await {
+        Ok((cookie, trusted)) => {
+            let mut response = signed_in::to(&visit.onward(&app));
+            if let Some(trusted) = trusted {
+                cookie::give_trust(&app, &mut response, &trusted);
+            }
             signed_in::enter(&app, &ctx, before, &cookie, response).await
         }
         Err(error) => {
-            let factors = match &token {
+            let offered = match &token {
                 Some(token) => second_factor::offered(&app, &ctx, token).await?,
-                None => Vec::new(),
+                None => Offered::default(),
             };
             // Of a passkey, every reason that is not the ticket's leaves the ticket waiting.
-            let by_passkey = matches!(proof, Proof::Passkey(_)) && !factors.is_empty();
+            let by_passkey = matches!(proof, Proof::Passkey(_)) && !offered.factors.is_empty();
             let again = match error {
                 error @ FactorError::Refused(_) if by_passkey => {
                     let words = app.pages.say(&visit, "page-passkey.refused", &[]);
@@ -148,7 +166,7 @@ pub(super) async fn verify(
             };
             match (token, again) {
                 (Some(token), Again::Code(wrong)) => {
-                    Ok(show(&app, &visit, &token, &factors, &wrong))
+                    Ok(show(&app, &visit, &token, &offered, &wrong))
                 }
                 (_, Again::Code(wrong) | Again::Anew(wrong)) => Ok(over(&app, &visit, &wrong)),
             }
@@ -225,12 +243,12 @@ fn show(
     app: &App,
     visit: &Visit,
     token: &PendingToken,
-    factors: &[&str],
+    Offered { factors, trust }: &Offered,
     wrong: &Wrong,
 ) -> Response {
     // The field stays after the last try, too: it says then that the sign-in is over.
-    let by_mail = factors == BY_MAIL;
-    let by_code = !by_mail && factors != ["passkey"];
+    let by_mail = *factors == BY_MAIL;
+    let by_code = !by_mail && *factors != ["passkey"];
     let passkey = factors.contains(&"passkey").then(|| passkey::Button {
         action: visit.action(app, VERIFY),
         challenge: visit.action(app, passkey::SECOND),
@@ -246,6 +264,7 @@ fn show(
         by_code => by_code,
         by_mail => by_mail,
         send => visit.action(app, SEND),
+        trust_days => trust.map(|lasts| lasts.as_secs() / DAY),
         passkey => passkey.map(passkey::Button::shown),
         alert => &wrong.alert,
     };

@@ -1,7 +1,7 @@
 //! `/sign-in`: a password, and then perhaps a second factor; or the other ways in, where nobody has one.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use minijinja::context;
 use secrecy::SecretString;
@@ -77,6 +77,7 @@ pub(super) async fn sign_in(
     State(app): State<App>,
     ctx: Ctx,
     visit: Visit,
+    headers: HeaderMap,
     before: Option<SignedIn>,
     Form(filled): Form<Filled>,
 ) -> Result<Response, Problem> {
@@ -89,9 +90,10 @@ pub(super) async fn sign_in(
         return Ok(show(&app, &visit, &typed, Some(words), false, &wrong, due.as_ref()));
     };
     // As where programs sign in: a password that was counted is judged, even if the browser hangs up.
-    let work = (app.clone(), ctx.clone());
+    let (work, trust) = ((app.clone(), ctx.clone()), cookie::read_trust(&app, &headers));
     let outcome = to_the_end(async move {
-        login::log_in::<Cookie>(&work.0, &work.1, &email, &password, captcha_token.as_ref()).await
+        let (captcha, trust) = (captcha_token.as_ref(), trust.as_ref());
+        login::log_in::<Cookie>(&work.0, &work.1, &email, &password, captcha, trust).await
     });
     let error = match outcome.await {
         Ok(cookie) => {

@@ -12,7 +12,7 @@ use super::{account, cookie, onward};
 use crate::app::App;
 use crate::federation::{Wish, WishRefused};
 use crate::kernel::LinkToken;
-use crate::words::WORDS;
+use crate::words::Words;
 
 /// What a request for a page says about its reader.
 pub(super) struct Visit {
@@ -120,14 +120,14 @@ pub(super) fn language(pages: &Pages, uri: &Uri, headers: &HeaderMap) -> &'stati
     headers
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
-        .and_then(|wanted| preferred(wanted).find_map(|tag| WORDS.known(tag)))
+        .and_then(|wanted| preferred(wanted).find_map(Words::known))
         .unwrap_or_else(|| pages.default_language())
 }
 
 fn asked_language(query: &[u8]) -> Option<&'static str> {
     let mut asked = form_urlencoded::parse(query);
     let (_, wanted) = asked.find(|(name, _)| name == "lang")?;
-    WORDS.known(&wanted)
+    Words::known(&wanted)
 }
 
 /// Returns the tags of an `Accept-Language` field, the most wanted first.

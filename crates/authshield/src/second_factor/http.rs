@@ -126,6 +126,10 @@ impl From<Ticket> for Problem {
             Self::from(Code::SecondFactorRequired)
                 .detail("Send a code of your authenticator app, a recovery code, or a passkey.")
         };
+        let problem = match ticket.trust {
+            Some(lasts) => problem.with("trust_expires_in", lasts.as_secs()),
+            None => problem,
+        };
         problem
             .with("factors", ticket.factors)
             .with_secret("mfa_token", SecretString::from(ticket.token.reveal()))
@@ -291,6 +295,23 @@ pub struct VerifySecondFactor {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     email_code: Option<SecretString>,
+    /// Whether the next sign-ins on this device are to do without the second factor; it is done where
+    /// `AUTH_2FA_REQUIRED` had `trust_expires_in`.
+    #[serde(default)]
+    trust_device: bool,
+}
+
+/// A session, and what the device keeps if it is trusted.
+#[derive(Serialize, ToSchema)]
+pub struct Verified {
+    #[serde(flatten)]
+    tokens: TokenPair,
+    /// To be sent as `trust_token` with the next sign-ins of this account on this device, if it is trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_token: Option<String>,
+    /// How long it works, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_expires_in: Option<u64>,
 }
 
 /// Returns the one thing that is shown.
@@ -315,21 +336,26 @@ fn one_of(
 ///
 /// A code works once, and so does what a passkey signed. An `mfa_token` works once, for five minutes and five
 /// tries; after wrong codes in a row the account takes none for a while, longer each time. Recovery codes and
-/// passkeys are taken all the same.
+/// passkeys are taken all the same. With `trust_device` the answer has a `trust_token`, which spares the second
+/// factor at the next sign-ins on this device, and nothing else.
 #[utoipa::path(
     post, path = "/api/v1/auth/2fa/verify", tag = "second factor",
-    request_body = VerifySecondFactor, responses((status = OK, body = TokenPair), VerifyProblems),
+    request_body = VerifySecondFactor, responses((status = OK, body = Verified), VerifyProblems),
 )]
 pub async fn verify_second_factor(
     State(app): State<App>,
     ctx: Ctx,
     Body(body): Body<VerifySecondFactor>,
-) -> Result<Json<TokenPair>, Problem> {
+) -> Result<Json<Verified>, Problem> {
     let Some(proof) = one_of(body.code, body.credential, body.email_code)? else {
         return Err(Problem::invalid_field("/code", "missing", "Send `code` or `credential`."));
     };
     let token = PendingToken::parse(body.mfa_token.expose_secret());
-    Ok(Json(super::verify(&app, &ctx, token.as_ref(), &proof).await?))
+    let verified = super::verify(&app, &ctx, token.as_ref(), &proof, body.trust_device).await?;
+    let (tokens, trusted) = verified;
+    let trust_expires_in = trusted.as_ref().map(|trusted| trusted.lasts.as_secs());
+    let trust_token = trusted.map(|trusted| trusted.token.reveal().to_owned());
+    Ok(Json(Verified { tokens, trust_token, trust_expires_in }))
 }
 
 /// What the sign-in was answered with.

@@ -15,11 +15,12 @@
 //!                         have a second factor and has none
 //! POST /auth/2fa/email    a code by mail, where a rule of risk asks and there is nothing else ─ mail_code
 //! POST /auth/step-up      the proof again, for what cannot be taken back ─ step_up
+//! on a trusted device     nothing of it is asked for at sign-in ─ next, trusted_devices::spares
 //! DELETE /admin/users/{id}/2fa, `authshield user reset-2fa`    for who lost everything
 //! ```
 //!
-//! Nothing else removes a second factor, and nothing opens a session without it: not a new password, not
-//! a new address, not a command.
+//! Nothing else removes a second factor, and but for a trusted device nothing opens a session without it: not a
+//! new password, not a new address, not a command.
 
 pub mod http;
 mod mail_code;
@@ -39,18 +40,21 @@ pub use sql::withdraw;
 pub use step_up::{
     Again, StepUp, challenge_again, fresh, fresh_for_form, fresh_or_now, send_code_again, step_up,
 };
-pub use ticket::{Ticket, ask, challenge, confirm_enrolment, enrol, offered, send_code, verify};
+pub use ticket::{
+    Offered, Ticket, ask, challenge, confirm_enrolment, enrol, offered, send_code, verify,
+};
 
 use crate::access::Caller;
 use crate::accounts::{self, ChangeError, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::kernel::{RecoveryCode, SessionId, Timestamp, UserId};
+use crate::kernel::{RecoveryCode, SessionId, Timestamp, TrustToken, UserId};
 use crate::limits::Exceeded;
 use crate::mail::Letter;
 use crate::passkeys::{self, Purpose};
+use crate::risk::Ruling;
 use crate::vault::{VaultError, totp_secret_of};
-use crate::{browser, roles, sessions};
+use crate::{browser, roles, sessions, trusted_devices};
 use rules::Shown;
 use totp::Secret;
 
@@ -180,6 +184,37 @@ pub fn is_asked(app: &App, user: &User) -> bool {
         || rules::is_due(&user.roles, &app.config.second_factor.required_for)
 }
 
+/// What becomes of a sign-in after its first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The session: there is no second factor.
+    Enter,
+    /// The session: the device is trusted.
+    Spared,
+    /// A second factor is asked for, or one must be added.
+    Ask,
+}
+
+/// Finds out what becomes of a sign-in; `trust` is what the device keeps if it is trusted. Where a rule of risk
+/// wants more, no device is.
+pub async fn next(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    ruling: Ruling,
+    trust: Option<&TrustToken>,
+) -> onesql::Result<Next> {
+    if ruling == Ruling::StepUp {
+        return Ok(Next::Ask);
+    }
+    if !is_asked(app, user) {
+        return Ok(Next::Enter);
+    }
+    let is_spared = trusted_devices::spares(tx, app, ctx, user, trust).await?;
+    Ok(if is_spared { Next::Spared } else { Next::Ask })
+}
+
 /// Whether an account must have a second factor, and neither has one nor showed a passkey for the session
 /// that `amr` tells of: then it can do nothing but add one.
 #[must_use]
@@ -277,7 +312,7 @@ async fn settle(
     sql::mark(tx, user.id, Some(ctx.now), ctx.now).await?;
     let codes = make_codes(tx, app, ctx, user.id).await?;
     let reason = "second_factor_enabled";
-    let count = sessions::end_all(tx, user.id, kept, reason, ctx.now).await?;
+    let count = sessions::end_all(tx, app, ctx, user.id, kept, reason).await?;
     if count > 0 {
         let (actor, user) = (Some(user.id), user.id);
         let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
@@ -328,6 +363,8 @@ pub async fn disable(
     let user = &caller.user;
     let mut tx = shown_again(app, ctx, caller, password, code, "disable_2fa").await?;
     sql::remove(&mut tx, user.id, ctx.now).await?;
+    let (actor, reason) = (Some(user.id), "second_factor_disabled");
+    trusted_devices::end_all(&mut tx, app, ctx, actor, user.id, reason).await?;
     app.outbox.put(&mut tx, &user.recipient(), &Letter::SecondFactorRemoved, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::SecondFactorDisabled { user: user.id }).await?;
     tx.commit().await?;
@@ -375,7 +412,7 @@ pub async fn reset(
         return Err(FactorError::NotEnabled);
     }
     let reason = "second_factor_reset";
-    let count = sessions::end_all(&mut tx, user, None, reason, ctx.now).await?;
+    let count = sessions::end_all(&mut tx, app, ctx, user, None, reason).await?;
     let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
     audit::record(&mut tx, app, ctx, &revoked).await?;
     app.outbox.put(&mut tx, &found.recipient(), &Letter::SecondFactorRemoved, ctx.now).await?;

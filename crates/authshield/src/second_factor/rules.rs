@@ -75,6 +75,11 @@ pub(super) fn factors(has_app: bool, has_passkey: bool, has_codes: bool) -> Vec<
         .collect()
 }
 
+/// Whether a session whose owner signed in as `amr` tells showed more than a first factor for it.
+pub(super) fn shows_second(amr: &[String]) -> bool {
+    amr.len() > 1
+}
+
 /// Whether a proof is fresh enough for what cannot be taken back.
 pub(super) fn is_fresh(proved_at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     proved_at + max_age > now

@@ -30,11 +30,17 @@ pub enum StepUp {
     Store(#[from] onesql::Error),
 }
 
-/// Fails unless the caller proved not long ago who they are.
+/// Fails unless the caller proved not long ago who they are, with the second factor where there is one: a device
+/// that is trusted spares it at sign-in only.
 pub async fn fresh(app: &App, ctx: &Ctx, caller: &Caller) -> Result<(), StepUp> {
     let max_age = app.live.load().second_factor.max_age;
     let found = sessions::find(&mut app.store.glance().await?, caller.session).await?;
-    if found.is_some_and(|found| rules::is_fresh(found.session.auth_time, max_age, ctx.now)) {
+    let has_factor = caller.user.second_factor_at.is_some();
+    let is_fresh = |session: &sessions::Session| {
+        rules::is_fresh(session.auth_time, max_age, ctx.now)
+            && (!has_factor || rules::shows_second(&session.amr.0))
+    };
+    if found.is_some_and(|found| is_fresh(&found.session)) {
         return Ok(());
     }
     let has_password = accounts::has_password(app, caller.user.id).await?;

@@ -13,10 +13,12 @@ use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, PendingToken, RecoveryCode};
+use crate::login::{self, Proven};
 use crate::passkeys::{self, Challenge, Purpose};
 use crate::sessions::Carrier;
+use crate::trusted_devices::{self, Trusted};
 use crate::vault::totp_secret_of;
-use crate::{guessing, login, passwords};
+use crate::{guessing, passwords};
 
 /// How long a ticket works.
 const TICKET: Duration = Duration::from_mins(5);
@@ -30,6 +32,17 @@ pub struct Ticket {
     pub factors: Vec<&'static str>,
     /// Whether the account has none yet, and must.
     pub is_enrolment: bool,
+    /// How long the device may be trusted, if it may.
+    pub trust: Option<Duration>,
+}
+
+/// What somebody may do with a ticket.
+#[derive(Debug, Default)]
+pub struct Offered {
+    /// What may be shown, as [`Ticket::factors`] says it.
+    pub factors: Vec<&'static str>,
+    /// How long the device may be trusted, if it may.
+    pub trust: Option<Duration>,
 }
 
 /// Gives a ticket to who showed the first factor (`pwd`, or `fed` at a provider) of an account that has a
@@ -43,6 +56,7 @@ pub async fn ask(
     first: &str,
 ) -> onesql::Result<Option<Ticket>> {
     let by_mail = by_mail(tx, app, user).await?;
+    let trust = trusted_devices::offered(app, user);
     let (is_there, user) = (user.second_factor_at.is_some(), user.id);
     let has_passkey = passkeys::has_any(tx, user).await?;
     let token = PendingToken::new(ctx.world());
@@ -56,7 +70,7 @@ pub async fn ask(
         if by_mail { vec!["email"] } else { rules::factors(is_there, has_passkey, has_codes) };
     audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
     let is_enrolment = !by_mail && !is_there && !has_passkey;
-    Ok(Some(Ticket { token, factors, is_enrolment }))
+    Ok(Some(Ticket { token, factors, is_enrolment, trust }))
 }
 
 /// Whether a code by mail is what a ticket waits for: a rule of risk asks, no policy does, and there is nothing else
@@ -65,24 +79,23 @@ async fn by_mail(tx: &mut Tx, app: &App, user: &User) -> onesql::Result<bool> {
     Ok(!is_asked(app, user) && mail_code::is_last(tx, user).await?)
 }
 
-/// Returns what may be shown with a ticket, as [`Ticket::factors`] says it; nothing, if it is worth nothing.
-pub async fn offered(
-    app: &App,
-    ctx: &Ctx,
-    token: &PendingToken,
-) -> onesql::Result<Vec<&'static str>> {
+/// Returns what may be done with a ticket; nothing, if it is worth nothing.
+pub async fn offered(app: &App, ctx: &Ctx, token: &PendingToken) -> onesql::Result<Offered> {
     let mut tx = app.store.glance().await?;
     let waits = sql::waits(&mut tx, hash(app, token), rules::TRIES_PER_TICKET, ctx.now).await?;
-    let Some(user) = waits else { return Ok(Vec::new()) };
-    if let Some(account) = accounts::by_id(&mut tx, user).await?
-        && by_mail(&mut tx, app, &account.user).await?
-    {
-        return Ok(vec!["email"]);
+    let Some(user) = waits else { return Ok(Offered::default()) };
+    let account = accounts::by_id(&mut tx, user).await?;
+    let mut trust = None;
+    if let Some(Account { user, .. }) = &account {
+        if by_mail(&mut tx, app, user).await? {
+            return Ok(Offered { factors: vec!["email"], trust: None });
+        }
+        trust = trusted_devices::offered(app, user);
     }
     let is_there = sql::find(&mut tx, user).await?.is_some();
     let has_passkey = passkeys::has_any(&mut tx, user).await?;
     let has_codes = sql::codes_left(&mut tx, user).await? > 0;
-    Ok(rules::factors(is_there, has_passkey, has_codes))
+    Ok(Offered { factors: rules::factors(is_there, has_passkey, has_codes), trust })
 }
 
 /// Makes a challenge for the passkeys of the account whose ticket it is.
@@ -149,13 +162,15 @@ pub async fn send_code(
     Ok((user.email, lasts))
 }
 
-/// Opens the session that a ticket waits for, if what is shown is right.
+/// Opens the session that a ticket waits for, if what is shown is right; with `trust_device` the next sign-ins on
+/// this device do without it, where that is offered.
 pub async fn verify<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     token: Option<&PendingToken>,
     proof: &Proof,
-) -> Result<C, FactorError> {
+    trust_device: bool,
+) -> Result<(C, Option<Trusted>), FactorError> {
     let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
     let user = account.user.id;
     let purpose = Purpose::SecondFactor(hash.clone());
@@ -165,16 +180,19 @@ pub async fn verify<C: Carrier>(
     };
     sql::used(&mut tx, hash, ctx.now).await?;
     let password = account.password_hash.as_deref();
-    let email = account.user.email.clone();
+    let owner = account.user.clone();
     let amr = [&[first.as_str()], amr.as_slice()].concat();
-    let begun = login::begin(&mut tx, app, ctx, account.user, password, &amr, ctx.now).await?;
+    let proven = Proven { amr: &amr, at: ctx.now, is_enough: true };
+    let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
     };
-    guessing::completed(&mut tx, app, ctx, &email).await?;
+    guessing::completed(&mut tx, app, ctx, &owner.email).await?;
+    let trusted =
+        if trust_device { trusted_devices::trust(&mut tx, app, ctx, &owner).await? } else { None };
     tx.commit().await?;
     app.outbox.wake();
-    Ok(carrier)
+    Ok((carrier, trusted))
 }
 
 /// Makes a secret for who must have a second factor and has none: the ticket shows that the password
@@ -215,8 +233,8 @@ pub async fn confirm_enrolment<C: Carrier>(
     let (id, email) = (user.id, user.email.clone());
     let password = account.password_hash.as_deref();
     let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
-    let amr = [first.as_str(), "otp"];
-    let begun = login::begin(&mut tx, app, ctx, user, password, &amr, ctx.now).await?;
+    let proven = Proven { amr: &[first.as_str(), "otp"], at: ctx.now, is_enough: true };
+    let begun = login::begin(&mut tx, app, ctx, user, password, proven).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);
     };

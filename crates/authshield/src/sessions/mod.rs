@@ -16,7 +16,7 @@ use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{SessionId, Timestamp, UserId};
-use crate::{accounts, login, revocations};
+use crate::{accounts, login, revocations, trusted_devices};
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
@@ -63,18 +63,20 @@ pub async fn end(
     Ok(ended)
 }
 
-/// Ends all sessions of somebody but one, and returns how many that were. The account is held from
-/// then on, so that two at once end them one after the other.
+/// Ends all sessions of somebody but one, and returns how many that were; no device of theirs is trusted any
+/// more. The account is held from then on, so that two at once end them one after the other.
 pub async fn end_all(
     tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
     owner: UserId,
     keep: Option<SessionId>,
-    reason: &str,
-    now: Timestamp,
+    reason: &'static str,
 ) -> onesql::Result<u64> {
     accounts::lock(tx, owner).await?;
     revocations::sessions_end(tx, owner, keep).await?;
-    sql::end_all(tx, owner, keep, reason, now).await
+    trusted_devices::end_all(tx, app, ctx, None, owner, reason).await?;
+    sql::end_all(tx, owner, keep, reason, ctx.now).await
 }
 
 /// Ends one session of somebody; `false` if it is not theirs, or has ended.
@@ -108,7 +110,7 @@ pub async fn log_out(app: &App, ctx: &Ctx, user: UserId, session: SessionId) -> 
     tx.commit().await
 }
 
-/// Ends every session of somebody, and sign-ins that wait for a second factor.
+/// Ends every session of somebody, sign-ins that wait for a second factor, and trust in their devices.
 pub async fn revoke_all(
     app: &App,
     ctx: &Ctx,
@@ -129,7 +131,7 @@ pub async fn revoke_all_but(
     reason: &'static str,
 ) -> onesql::Result<u64> {
     let mut tx: Tx = app.store.write().await?;
-    let count = end_all(&mut tx, owner, kept, reason, ctx.now).await?;
+    let count = end_all(&mut tx, app, ctx, owner, kept, reason).await?;
     login::withdraw(&mut tx, owner).await?;
     let revoked = Event::SessionsRevoked { actor, user: owner, session: None, count, reason };
     audit::record(&mut tx, app, ctx, &revoked).await?;

@@ -229,7 +229,7 @@ metrics! {
     logins: Counters<Login>;
     /// Sign-ins against which something spoke, by the rule of risk that decided, what it asks for, and what followed.
     risk_decisions: Counters<Risk>;
-    /// Second factors at sign-in: `asked`, `accepted`, or `refused` there and elsewhere.
+    /// Second factors at sign-in: `asked`, `accepted`, `spared` on a trusted device, or `refused` there and elsewhere.
     second_factor: Counters<Outcome>;
     /// Tokens issued.
     tokens_issued: Counters<Token>;
@@ -410,7 +410,7 @@ impl Metrics {
         for task in crate::supervise::TASKS {
             drop(metrics.task_restarts.get_or_create(&Task { task }));
         }
-        for outcome in ["asked", "accepted", "refused"] {
+        for outcome in ["asked", "accepted", "spared", "refused"] {
             drop(metrics.second_factor.get_or_create(&Outcome { outcome }));
         }
         for outcome in ["rotated", "retried", "rejected"] {

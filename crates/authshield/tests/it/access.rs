@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Person, TestApp, plain};
 
 /// Who may use the routes of administrators; a new one must be entered here.
-const ADMINISTRATION: [(&str, &str, &[&str]); 25] = [
+const ADMINISTRATION: [(&str, &str, &[&str]); 27] = [
     ("GET", "/api/v1/admin/users", &["moderator", "admin"]),
     ("GET", "/api/v1/admin/users/{id}", &["moderator", "admin"]),
     ("PATCH", "/api/v1/admin/users/{id}/roles", &["admin"]),
@@ -19,6 +19,8 @@ const ADMINISTRATION: [(&str, &str, &[&str]); 25] = [
     ("GET", "/api/v1/admin/users/{id}/sessions", &["moderator", "admin"]),
     ("DELETE", "/api/v1/admin/users/{id}/sessions", &["admin"]),
     ("DELETE", "/api/v1/admin/users/{id}/2fa", &["admin"]),
+    ("GET", "/api/v1/admin/users/{id}/trusted-devices", &["moderator", "admin"]),
+    ("DELETE", "/api/v1/admin/users/{id}/trusted-devices", &["admin"]),
     ("GET", "/api/v1/admin/events", &["admin"]),
     ("GET", "/api/v1/admin/exports", &["admin"]),
     ("GET", "/api/v1/admin/exports/dead-letters", &["admin"]),

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::support::TestApp;
 use crate::support::app::on_postgres;
 
-const FEATURES: [&str; 26] = [
+const FEATURES: [&str; 27] = [
     "accounts",
     "activity",
     "admin",
@@ -34,6 +34,7 @@ const FEATURES: [&str; 26] = [
     "second_factor",
     "sessions",
     "tokens",
+    "trusted_devices",
     "verification",
     "webhooks",
 ];

@@ -72,6 +72,7 @@ mod suppression;
 mod telemetry;
 mod tokens;
 mod traces;
+mod trusted_devices;
 mod two_nodes;
 mod vault;
 mod verification;

@@ -94,7 +94,12 @@ async fn a_sign_in_that_does_not_look_like_those_before_it_is_recorded_doubted_o
     let passkey = add(&shadow, &ann).await;
     enter_from(&shadow, HOME, BOB).await;
     let cleo = enter_from(&shadow, HOME, CLEO).await;
-    enable(&shadow, &cleo).await;
+    let (phone, _) = enable(&shadow, &cleo).await;
+    let asked = try_from(&shadow, HOME, CLEO, PASSWORD).await;
+    let verify = json!({ "mfa_token": asked.body["mfa_token"], "code": phone.code(&shadow), "trust_device": true });
+    let request = shadow.request(Method::POST, "/api/v1/auth/2fa/verify");
+    let trusted = shadow.send(request.header("x-forwarded-for", HOME).json(&verify)).await;
+    let trust = trusted.ok(200).body["trust_token"].clone();
     assert_eq!(last(&shadow).await.0, 0, "nothing is new to who was never here");
 
     // In shadow it is decided, with all numbers, and nothing follows.
@@ -133,7 +138,10 @@ async fn a_sign_in_that_does_not_look_like_those_before_it_is_recorded_doubted_o
     // Proved there, it is known there.
     enter_from(&strict, LONDON, ANN).await;
     // Who has an app is asked for its code, as ever; who has nothing shows a code by mail.
-    let asked = try_from(&strict, LONDON, CLEO, PASSWORD).await;
+    // A device that is trusted changes nothing of that.
+    let body = json!({ "email": CLEO, "password": PASSWORD, "trust_token": trust });
+    let request = strict.request(Method::POST, "/api/v1/auth/login").json(&body);
+    let asked = strict.send(request.header("x-forwarded-for", LONDON)).await;
     asked.is(403, "AUTH_2FA_REQUIRED");
     assert_eq!(last(&strict).await.1, "impossible_travel step_up second_factor_asked");
     let by_curl = |app: &TestApp, ip: &str| {

@@ -4,10 +4,12 @@ use super::hostile::Behaviour;
 use super::refusals::{ann, last_refusal, start};
 use super::*;
 use crate::pages::onward::onward;
+use crate::pages::{form, hidden};
 use crate::second_factor;
 use crate::support::claims;
 
 const LEAVE: &str = "https://id.example.net/sign-in/at/acme?lang=de";
+const ACCOUNT: &str = "https://id.example.net/account?lang=de";
 const RETURN: &str = "https://id.example.net/sign-in/return";
 
 /// Goes to the provider and back, and returns the page at which that ends.
@@ -80,8 +82,32 @@ async fn g01_who_signs_in_at_a_provider_on_our_pages_is_in_where_they_began_and_
     let bob = app.sign_up("bob@example.org").await;
     second_factor::enable(&app, &bob).await;
     hostile.vouches_for(json!({ "sub": "8", "email": "bob@example.org", "email_verified": true }));
-    let mut browser = Browser::default();
-    let page = go(&app, &mut browser).await;
+    let mut bobs = Browser::default();
+    let page = go(&app, &mut bobs).await;
     assert!(page.ok(200).text.contains("name=\"ticket\""), "{}", page.text);
-    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies.keys());
+    assert!(bobs.cookies.is_empty(), "{:?}", bobs.cookies.keys());
+
+    // The page of the account shows the identity, and lets go of it where there is another way in.
+    let page = browser.ask(&app, ACCOUNT).await;
+    let unlink = async |browser: &Browser, page: &Reply| {
+        let cookie = format!("__Host-authshield={}", browser.cookies["__Host-authshield"]);
+        let fields = ["guard", "identity"].map(|name| (name, hidden(page, name)));
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let request = form(&app, "/account/identities/remove?lang=de", &fields);
+        let request = request.header("sec-fetch-site", "same-origin");
+        app.send(request.header(header::COOKIE, cookie)).await
+    };
+    assert!(page.ok(200).text.contains("Konten bei Anbietern"), "{}", page.text);
+    let last = unlink(&browser, &page).await;
+    assert!(last.ok(409).text.contains("der einzige Weg"), "{}", last.text);
+    app.sign_up("carl@example.org").await;
+    hostile.vouches_for(json!({ "sub": "9", "email": "carl@example.org", "email_verified": true }));
+    let mut carl = Browser::default();
+    let carls = go(&app, &mut carl).await;
+    let done = unlink(&carl, &carls).await;
+    assert!(done.ok(303).header("location").ends_with("&done=unlinked"), "{done:?}");
+    let rest = carl.ask(&app, ACCOUNT).await;
+    assert!(!rest.ok(200).text.contains("Konten bei Anbietern"), "{}", rest.text);
+    app.advance(std::time::Duration::from_mins(16));
+    assert!(unlink(&browser, &page).await.text.contains("Zeigen Sie noch einmal"));
 }

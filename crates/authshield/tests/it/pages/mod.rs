@@ -6,6 +6,7 @@ mod forms;
 mod mail_code;
 pub(crate) mod onward;
 mod passkeys;
+mod trusted;
 
 use std::time::Duration;
 

@@ -28,12 +28,13 @@ pub(crate) fn leak_in(line: &str, more: &[String]) -> Option<&'static str> {
         })
     };
     let is_alphanumeric = |c: char| c.is_ascii_alphanumeric();
-    let known: [(&str, bool); 8] = [
+    let known: [(&str, bool); 9] = [
         ("password", line.contains(PASSWORD)),
         ("marked secret", line.contains("Zq9-marked-")),
         ("refresh token", follows("asr_", 43, is_alphanumeric)),
         ("sign-in ticket", follows("asm_", 43, is_alphanumeric)),
         ("handle", follows("asa_", 43, is_alphanumeric)),
+        ("trust token", follows("ast_", 43, is_alphanumeric)),
         ("link token", !is_kept_mail && follows("asl_", 43, is_alphanumeric)),
         // A header of a JWT is `{"`, and a whole token is longer than a key id.
         ("access token", follows("eyJ", 60, |c| c.is_ascii_alphanumeric() || "-_.".contains(c))),
