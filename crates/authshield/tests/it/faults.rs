@@ -193,10 +193,16 @@ async fn connections_that_died_cost_one_request_at_most() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refresh_whose_answer_was_lost_can_be_tried_again() {
     let Some(Scene { program, server, proxy, mut refresh, .. }) = scene().await else { return };
-    for _ in 0..3 {
+    let mut lost = 0;
+    for _ in 0..20 {
         proxy.lose_the_next_commit();
         let reply = soon("refresh", server.client.refresh(&refresh)).await;
         assert!(!proxy.waits_for_a_commit(), "it was lost");
+        if reply.status == 200 {
+            // What the service does by itself commits, too: that was lost.
+            refresh = text(&reply, "refresh_token");
+            continue;
+        }
         is_unavailable("refresh", &reply);
         // It was done, yet nobody was told: the retry gets the successor that is already there.
         let reply = soon("retry", server.client.refresh(&refresh)).await;
@@ -204,7 +210,12 @@ async fn a_refresh_whose_answer_was_lost_can_be_tried_again() {
         assert_eq!(live_tokens(&program).await, 1, "one chain");
         refresh = text(server.client.refresh(&successor).await.unwrap().ok(200), "refresh_token");
         assert_eq!(live_tokens(&program).await, 1, "one chain");
+        lost += 1;
+        if lost == 3 {
+            return;
+        }
     }
+    panic!("only {lost} answers were lost");
 }
 
 /// ASVS: V2.3.3

@@ -114,6 +114,22 @@ fn service() -> BTreeMap<String, String> {
     kept.map(|(name, text)| (name, code(text))).collect()
 }
 
+/// Attack: L08
+#[test]
+fn l08_whatever_is_built_is_locked_and_comes_from_one_registry() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let lock: toml::Table = lock.parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    let mut sources = BTreeSet::new();
+    for package in packages {
+        let Some(source) = package.get("source") else { continue };
+        sources.insert(source.as_str().unwrap());
+        assert!(package.get("checksum").is_some(), "{package}");
+    }
+    assert!(packages.len() > 300 && sources.len() == 1, "{sources:?}");
+    assert!(sources.iter().all(|source| source.starts_with("registry+")), "{sources:?}");
+}
+
 #[test]
 fn rules_are_pure() {
     let mut seen = 0;

@@ -1,5 +1,7 @@
 //! The second factor, over HTTP.
 
+pub mod again;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Again, FactorError, Proof, Standing, StepUp, Ticket, rules};
+use super::{FactorError, Proof, Standing, StepUp, Ticket, rules};
 use crate::access::{Caller, Fresh, ResetFactors, lacks};
 use crate::accounts::http::CallerProblems;
 use crate::app::{App, Body, Ctx, PathId};
@@ -37,17 +39,6 @@ problems!(
     /// What adding a second factor at sign-in may answer.
     EnrolProblems = SecondFactorInvalid | SecondFactorNotEnabled | SecondFactorAlreadyEnabled
         | AccountDisabled | ValidationFailed | UnsupportedMediaType | BodyTooLarge
-);
-problems!(
-    /// What proving again who one is may answer.
-    StepUpProblems = PasswordMismatch | SignInMethodOff | SecondFactorInvalid | SecondFactorNotEnabled | TokenMissing | TokenInvalid
-        | TokenExpired | TokenRevoked | AccountDisabled | ValidationFailed | UnsupportedMediaType
-        | BodyTooLarge | ServiceOverloaded
-);
-problems!(
-    /// What asking for a challenge to prove it again may answer.
-    AgainProblems = SecondFactorNotEnabled | UserNotFound | TokenMissing | TokenInvalid | TokenExpired
-        | TokenRevoked | AccountDisabled
 );
 problems!(
     /// What asking for a challenge at sign-in may answer.
@@ -535,80 +526,4 @@ pub async fn confirm_enrolment(
     let token = PendingToken::parse(body.mfa_token.expose_secret());
     let (codes, tokens) = super::confirm_enrolment(&app, &ctx, token.as_ref(), &body.code).await?;
     Ok(Json(Enrolled { recovery_codes: RecoveryCodes::from(codes).recovery_codes, tokens }))
-}
-
-/// The second factor, once more; or the password, where there is none.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProveAgain {
-    /// Six digits of the app, or a recovery code.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    code: Option<SecretString>,
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = Password)]
-    password: Option<SecretString>,
-    /// What a passkey signed, in the place of both.
-    #[serde(default)]
-    credential: Option<UsedCredential>,
-    /// The six digits of a mail, where there is none of them.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    email_code: Option<SecretString>,
-}
-
-/// Prove again who you are.
-///
-/// An account with a second factor shows a code, others the password; whoever has a passkey may show that, and who has
-/// none of them a code by mail. The session counts as fresh from then on; the next access token says so in `auth_time` and `amr`.
-#[utoipa::path(
-    post, path = "/api/v1/auth/step-up", tag = "second factor",
-    security(("access_token" = [])), request_body = ProveAgain,
-    responses((status = NO_CONTENT), StepUpProblems),
-)]
-pub async fn step_up(
-    State(app): State<App>,
-    ctx: Ctx,
-    caller: Caller,
-    Body(body): Body<ProveAgain>,
-) -> Result<StatusCode, Problem> {
-    let again = Again {
-        proof: one_of(body.code, body.credential, body.email_code)?,
-        password: body.password,
-    };
-    super::step_up(&app, &ctx, &caller, &again).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Ask for what a passkey signs to prove again who you are.
-///
-/// What comes of it goes to `/auth/step-up` as `credential`, in the same session.
-#[utoipa::path(
-    post, path = "/api/v1/auth/step-up/passkey", tag = "second factor",
-    security(("access_token" = [])),
-    responses((status = OK, body = RequestOptions), AgainProblems),
-)]
-pub async fn ask_for_passkey_again(
-    State(app): State<App>,
-    ctx: Ctx,
-    caller: Caller,
-) -> Result<Json<RequestOptions>, Problem> {
-    Ok(Json(super::challenge_again(&app, &ctx, &caller).await?.into()))
-}
-
-/// Ask for a code by mail to prove again who you are, where `factors` says `email`.
-///
-/// It works once, in this session alone, and goes to `/auth/step-up` as `email_code`.
-#[utoipa::path(
-    post, path = "/api/v1/auth/step-up/email", tag = "second factor",
-    security(("access_token" = [])),
-    responses((status = ACCEPTED, body = MailCodeSent), AgainProblems),
-)]
-pub async fn ask_for_mail_code_again(
-    State(app): State<App>,
-    ctx: Ctx,
-    caller: Caller,
-) -> Result<(StatusCode, Json<MailCodeSent>), Problem> {
-    let lasts = super::send_code_again(&app, &ctx, &caller).await?;
-    Ok((StatusCode::ACCEPTED, Json(MailCodeSent { expires_in: lasts.as_secs() })))
 }
