@@ -15,9 +15,9 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 pub use sql::{
-    await_recovery, by_email, by_id, create, delete, delete_unproved, delete_unverified,
-    end_recovery, give_role, hold_by_email, lock, mark_verified, members, no_users, set_disabled,
-    set_email, set_password, set_profile, upgrade_hash,
+    await_recovery, awaits_recovery, by_email, by_id, create, delete, delete_unproved,
+    delete_unverified, end_recovery, give_role, hold_by_email, lock, mark_verified, members,
+    no_users, set_disabled, set_email, set_password, set_profile, upgrade_hash,
 };
 pub(crate) use user::user_columns;
 pub use user::{Account, User};

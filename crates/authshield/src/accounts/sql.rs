@@ -291,6 +291,16 @@ pub async fn await_recovery(tx: &mut Tx, user: UserId, now: Timestamp) -> Result
     .await
 }
 
+/// Whether an account waits for its owner, who has to show by mail that it is them.
+pub async fn awaits_recovery(tx: &mut Tx, user: UserId) -> Result<bool> {
+    let waits: Option<(UserId,)> = tx
+        .query("SELECT id FROM users WHERE id = $1 AND recovery_since IS NOT NULL")
+        .bind(user)
+        .optional()
+        .await?;
+    Ok(waits.is_some())
+}
+
 /// Lets an account be opened again that waits for its owner, who showed by mail that it is them.
 pub async fn end_recovery(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64> {
     tx.query(

@@ -22,7 +22,6 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::guessing::{self, CodeRefused};
 use crate::kernel::{MailCode, UserId};
-use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::mail::{self, Letter};
 use crate::passkeys;
 
@@ -36,8 +35,7 @@ pub(super) async fn is_last(tx: &mut Tx, user: &User) -> onesql::Result<bool> {
 
 /// Counts a mail to somebody, before a transaction begins.
 pub(super) async fn spend(app: &App, ctx: &Ctx, user: &User) -> Result<(), FactorError> {
-    let spent = app.limits.spend(&MAIL_PER_RECIPIENT, user.email.as_str(), ctx.now).await;
-    spent.map(drop).map_err(FactorError::Limited)
+    guessing::spend_entry_mail(app, ctx, &user.email).await?.map_err(FactorError::Limited)
 }
 
 /// Sends a code for who is `asked_by`, and returns how long it works; the account is held.

@@ -16,6 +16,7 @@ use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::{SessionId, Timestamp, UserId};
+use crate::links::{self, Purpose};
 use crate::{accounts, login, revocations, trusted_devices};
 
 /// How exact "last used" is: a write per request would be too much for the answer's worth.
@@ -76,6 +77,8 @@ pub async fn end_all(
     accounts::lock(tx, owner).await?;
     revocations::sessions_end(tx, owner, keep).await?;
     trusted_devices::end_all(tx, app, ctx, None, owner, reason).await?;
+    // Whoever is signed out may have begun it.
+    links::withdraw(tx, owner, Purpose::ChangeEmail).await?;
     sql::end_all(tx, owner, keep, reason, ctx.now).await
 }
 

@@ -17,6 +17,7 @@ use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
+use crate::passwords;
 use crate::registration;
 
 /// Why an address was not proved.
@@ -222,7 +223,10 @@ pub async fn resend(
     let (mail, reason) = match account {
         None => (None, Some("no_such_user")),
         Some(Account { user, password_hash, .. }) => {
-            let reason = if user.email_verified_at.is_some() {
+            // Where nobody chooses a password, proving the address opens an account again.
+            let is_closed =
+                !passwords::are_on(app) && accounts::awaits_recovery(&mut tx, user.id).await?;
+            let reason = if user.email_verified_at.is_some() && !is_closed {
                 Some("already_verified")
             } else if user.disabled_at.is_some() {
                 Some("user_disabled")
@@ -230,6 +234,9 @@ pub async fn resend(
                 None
             };
             let mail = match reason {
+                None if is_closed => {
+                    Some(registration::send_way_back(&mut tx, app, ctx, &user).await?)
+                }
                 None => {
                     let has_password = password_hash.is_some();
                     Some(registration::send_again(&mut tx, app, ctx, &user, has_password).await?)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reqwest::Method;
-use serde_json::json;
+use reqwest::{Method, header};
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -64,7 +64,8 @@ async fn reset_from(app: &TestApp, from: &str, email: &str, password: &str) {
 /// Attack: A05
 #[tokio::test]
 async fn a05_mails_that_strangers_ask_for_leave_an_owner_hers() {
-    let app = TestApp::with(&[PROXY, crate::magic_link::ON]).await;
+    let doubt = [("risk.mode", "enforce"), ("risk.new_device", "step_up")];
+    let app = TestApp::with(&[&[PROXY, crate::magic_link::ON], &doubt[..]].concat()).await;
     app.open_account("ann@example.org").await;
     log_in(&app, HOME, "ann@example.org", PASSWORD).await.ok(200);
     let ask = async |from: &str, path: &str, email: &str| {
@@ -93,8 +94,18 @@ async fn a05_mails_that_strangers_ask_for_leave_an_owner_hers() {
         ask(HOME, path, "nobody@example.org").await.is(429, "RATE_LIMIT_EXCEEDED");
         ask(HOME, path, "ann@example.org").await.ok(202);
     }
+    // On a new device she gets the code that a rule of risk asks for.
+    let telephone = |path: &str, body: Value| {
+        let request = app.request(Method::POST, path).header("x-forwarded-for", HOME);
+        app.send(request.header(header::USER_AGENT, "curl/8.5.0").json(&body))
+    };
+    let log_in = json!({ "email": "ann@example.org", "password": PASSWORD });
+    let asked = telephone("/api/v1/auth/login", log_in).await;
+    asked.is(403, "AUTH_2FA_REQUIRED");
+    let ticket = json!({ "mfa_token": asked.body["mfa_token"] });
+    telephone("/api/v1/auth/2fa/email", ticket).await.ok(202);
     // Her mailbox is not filled from there either.
-    for _ in 0..3 {
+    for _ in 0..2 {
         ask(HOME, &forgot, "ann@example.org").await.ok(202);
     }
     ask(HOME, &sign_in, "ann@example.org").await.is(429, "RATE_LIMIT_EXCEEDED");

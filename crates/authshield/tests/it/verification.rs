@@ -160,6 +160,12 @@ async fn an_address_changes_with_the_password_and_the_link_and_the_old_one_is_to
 async fn a_pending_address_dies_with_a_reset_a_new_password_and_a_newer_request() {
     let app = TestApp::with(&[UNLIMITED]).await;
     let refused = "AUTH_INVALID_VERIFICATION_TOKEN";
+    // Whoever signs out everywhere may have found a stranger in a session.
+    let bob = app.sign_up("bob@example.org").await;
+    change_email(&app, &bob, "robert@example.org").await;
+    let robert = app.token_for("robert@example.org").await;
+    app.post_as(&bob, "/api/v1/auth/logout-all", json!({})).await.ok(204);
+    app.verify(&robert).await.is(400, refused);
     let ann = app.sign_up("ann@example.org").await;
 
     change_email(&app, &ann, "first@example.org").await;
