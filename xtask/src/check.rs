@@ -16,7 +16,7 @@ pub(crate) fn all() -> Result<()> {
     stages.stage("format", || Outcome::from(format()));
     stages.stage("lints", || Outcome::from(lints()));
     stages.stage("docs of the source", || Outcome::from(source_docs()));
-    stages.stage("fuzz targets", || Outcome::from(fuzz::all_for_a_minute()));
+    stages.stage("fuzz targets", || Outcome::from(fuzz::all_for_a_while()));
     stages.stage("generated files", || Outcome::from(generate::run(true)));
     stages.stage("dependencies", || Outcome::from(dependencies::check()));
     stages.stage("the book's links", || Outcome::from(book::check_links()));
