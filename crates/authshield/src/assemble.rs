@@ -239,6 +239,7 @@ pub fn unusable(config: &Config) -> Vec<StartError> {
         why(Transport::from_config(config, None)),
         why(Webhooks::from_config(config)),
         why(Remote::from_config(config)),
+        why(Ranges::from_config(&config.password)),
         why(Senders::from_config(config)),
         why(Providers::from_config(config)),
     ];

@@ -136,43 +136,32 @@ pub async fn delete_unproved(
     at_most: i64,
 ) -> Result<Vec<UserId>> {
     // PostgreSQL needs `SKIP LOCKED`: whoever holds one is registering it; SQLite has one writer.
-    const DELETE: Sql = Sql {
-        sqlite: "DELETE FROM users WHERE id IN (
-                   SELECT u.id FROM users AS u
-                   WHERE u.email_verified_at IS NULL AND u.created_at < $1 AND u.updated_at < $3
-                     AND u.password_hash IS NULL AND u.disabled_at IS NULL
-                     AND NOT EXISTS (SELECT 1 FROM registrations AS r
-                                     WHERE r.email = u.email AND r.expires_at > $2)
-                     AND NOT EXISTS (SELECT 1 FROM link_tokens AS l
-                                     WHERE l.user_id = u.id AND l.used_at IS NULL AND l.expires_at > $2)
-                     AND NOT EXISTS (SELECT 1 FROM mail_sign_ins AS w
-                                     WHERE w.user_id = u.id AND w.expires_at > $2)
-                     AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
-                     AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = u.id)
-                     AND NOT EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)
-                     AND NOT EXISTS (SELECT 1 FROM user_roles AS m
-                                     WHERE m.user_id = u.id AND m.role <> 'user')
-                   ORDER BY u.created_at LIMIT $4)
-                 RETURNING id",
-        postgres: "DELETE FROM users WHERE id IN (
-                   SELECT u.id FROM users AS u
-                   WHERE u.email_verified_at IS NULL AND u.created_at < $1 AND u.updated_at < $3
-                     AND u.password_hash IS NULL AND u.disabled_at IS NULL
-                     AND NOT EXISTS (SELECT 1 FROM registrations AS r
-                                     WHERE r.email = u.email AND r.expires_at > $2)
-                     AND NOT EXISTS (SELECT 1 FROM link_tokens AS l
-                                     WHERE l.user_id = u.id AND l.used_at IS NULL AND l.expires_at > $2)
-                     AND NOT EXISTS (SELECT 1 FROM mail_sign_ins AS w
-                                     WHERE w.user_id = u.id AND w.expires_at > $2)
-                     AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
-                     AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = u.id)
-                     AND NOT EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)
-                     AND NOT EXISTS (SELECT 1 FROM user_roles AS m
-                                     WHERE m.user_id = u.id AND m.role <> 'user')
-                   ORDER BY u.created_at LIMIT $4
-                   FOR UPDATE OF u SKIP LOCKED)
-                   RETURNING id",
-    };
+    macro_rules! delete {
+        ($locked:literal) => {
+            concat!(
+                "DELETE FROM users WHERE id IN (
+                 SELECT u.id FROM users AS u
+                 WHERE u.email_verified_at IS NULL AND u.created_at < $1 AND u.updated_at < $3
+                   AND u.password_hash IS NULL AND u.disabled_at IS NULL
+                   AND NOT EXISTS (SELECT 1 FROM registrations AS r
+                                   WHERE r.email = u.email AND r.expires_at > $2)
+                   AND NOT EXISTS (SELECT 1 FROM link_tokens AS l
+                                   WHERE l.user_id = u.id AND l.used_at IS NULL AND l.expires_at > $2)
+                   AND NOT EXISTS (SELECT 1 FROM mail_sign_ins AS w
+                                   WHERE w.user_id = u.id AND w.expires_at > $2)
+                   AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
+                   AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.user_id = u.id)
+                   AND NOT EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id)
+                   AND NOT EXISTS (SELECT 1 FROM user_roles AS m
+                                   WHERE m.user_id = u.id AND m.role <> 'user')
+                 ORDER BY u.created_at LIMIT $4",
+                $locked,
+                ") RETURNING id"
+            )
+        };
+    }
+    const DELETE: Sql =
+        Sql { sqlite: delete!(""), postgres: delete!(" FOR UPDATE OF u SKIP LOCKED") };
     let touched = now - Duration::from_hours(1);
     let gone: Vec<(UserId,)> =
         tx.query(DELETE).bind(opened).bind(now).bind(touched).bind(at_most).all().await?;

@@ -269,7 +269,7 @@ pub enum Event {
         email: String,
         /// Its domain.
         domain: String,
-        /// What followed: `refused`; `shadow` if such addresses will do for now.
+        /// What followed: `refused`; `shadow` where such addresses are only seen.
         reason: &'static str,
         /// Where: `registration`, `email_change`.
         at: &'static str,

@@ -15,8 +15,6 @@
 mod list;
 mod rules;
 
-use std::path::PathBuf;
-
 pub use list::{About, List};
 pub use rules::meant;
 
@@ -25,39 +23,16 @@ use crate::audit::{self, Event};
 use crate::config::DisposableDomains;
 use crate::kernel::EmailAddress;
 use crate::telemetry::metrics::Disposable;
-use crate::watched::{Look, Watched};
+use crate::watched::Watched;
 
 /// The file of domains whose addresses nobody keeps, if the configuration names one.
-#[derive(Debug, Default)]
-pub struct Domains(Watched<List>);
+pub type Domains = Watched<List>;
 
 impl Domains {
-    /// Knows what stands in `file`; nothing is read yet.
-    #[must_use]
-    pub fn new(file: Option<PathBuf>) -> Self {
-        Self(Watched::new(file))
-    }
-
-    /// See [`Watched::look`].
-    pub fn look(&self) -> Option<Look<About>> {
-        self.0.look()
-    }
-
-    /// See [`Watched::standing`].
-    pub fn standing(&self) -> (Option<About>, Option<String>) {
-        self.0.standing()
-    }
-
-    /// Returns what the file says of itself that counts at present.
-    #[must_use]
-    pub fn about(&self) -> Option<About> {
-        self.0.about()
-    }
-
     /// Whether the list holds a domain, or one above it; `false` while there is no file that says so.
     #[must_use]
     pub fn hold(&self, domain: &str) -> bool {
-        self.0.current().as_ref().is_some_and(|list| list.holds(domain))
+        self.current().as_ref().is_some_and(|list| list.holds(domain))
     }
 }
 

@@ -197,83 +197,57 @@ const EXPIRE_AT_ONCE: i64 = 100;
 /// What a node that is gone had in hand, then one of the lane whose turn it is, then lane by lane: of each no more
 /// than is taken, by an index, so that it costs the same however many wait. PostgreSQL needs `SKIP LOCKED`, so that
 /// nodes do not wait for each other's batch; SQLite has one writer and no such words.
+macro_rules! claim {
+    ($by_urgency:literal, $locked:literal) => {
+        concat!(
+            "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
+                                      attempts = attempts + 1
+             WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id, 0 AS turn, next_attempt_at
+                     FROM (SELECT id, next_attempt_at FROM mail_messages
+                           WHERE state = 'sending' AND lease_until <= $1 LIMIT $3",
+            $locked,
+            ") AS in_hand",
+            lane!("1", "$5", "1", $by_urgency, $locked),
+            lane!("2", "0", "$3", $by_urgency, $locked),
+            lane!("3", "1", "$3", $by_urgency, $locked),
+            lane!("4", "2", "$3", $by_urgency, $locked),
+            lane!("5", "3", "$3", $by_urgency, $locked),
+            ") AS due
+                 GROUP BY id ORDER BY MIN(turn), MIN(next_attempt_at) LIMIT $3)
+             RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
+                       trace_context"
+        )
+    };
+}
+
+/// The first messages of one lane, and when it is their turn.
+macro_rules! lane {
+    ($turn:literal, $urgency:literal, $at_most:literal, $by_urgency:literal, $locked:literal) => {
+        concat!(
+            "
+                     UNION ALL
+                     SELECT id, ",
+            $turn,
+            " AS turn, next_attempt_at
+                     FROM (SELECT id, next_attempt_at FROM mail_messages",
+            $by_urgency,
+            "
+                           WHERE state = 'queued' AND urgency = ",
+            $urgency,
+            " AND next_attempt_at <= $1
+                           ORDER BY next_attempt_at LIMIT ",
+            $at_most,
+            $locked,
+            ") AS lane"
+        )
+    };
+}
+
 const CLAIM: Sql = Sql {
-    sqlite: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
-                                      attempts = attempts + 1
-             WHERE id IN (
-                 SELECT id FROM (
-                       SELECT id, 0 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages
-                              WHERE state = 'sending' AND lease_until <= $1 LIMIT $3)
-                       UNION ALL
-                       SELECT id, 1 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
-                              WHERE state = 'queued' AND urgency = $5 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT 1)
-                       UNION ALL
-                       SELECT id, 2 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
-                              WHERE state = 'queued' AND urgency = 0 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3)
-                       UNION ALL
-                       SELECT id, 3 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
-                              WHERE state = 'queued' AND urgency = 1 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3)
-                       UNION ALL
-                       SELECT id, 4 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
-                              WHERE state = 'queued' AND urgency = 2 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3)
-                       UNION ALL
-                       SELECT id, 5 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages INDEXED BY mail_messages_by_urgency
-                              WHERE state = 'queued' AND urgency = 3 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3))
-                 GROUP BY id ORDER BY MIN(turn), MIN(next_attempt_at) LIMIT $3)
-             RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
-                       trace_context",
-    postgres: "UPDATE mail_messages SET state = 'sending', lease_until = $2, lease_owner = $4,
-                                      attempts = attempts + 1
-             WHERE id IN (
-                 SELECT id FROM (
-                       SELECT id, 0 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages
-                              WHERE state = 'sending' AND lease_until <= $1 LIMIT $3
-                              FOR UPDATE SKIP LOCKED) AS in_hand
-                       UNION ALL
-                       SELECT id, 1 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages
-                              WHERE state = 'queued' AND urgency = $5 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT 1
-                              FOR UPDATE SKIP LOCKED) AS lane
-                       UNION ALL
-                       SELECT id, 2 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages
-                              WHERE state = 'queued' AND urgency = 0 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3
-                              FOR UPDATE SKIP LOCKED) AS lane
-                       UNION ALL
-                       SELECT id, 3 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages
-                              WHERE state = 'queued' AND urgency = 1 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3
-                              FOR UPDATE SKIP LOCKED) AS lane
-                       UNION ALL
-                       SELECT id, 4 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages
-                              WHERE state = 'queued' AND urgency = 2 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3
-                              FOR UPDATE SKIP LOCKED) AS lane
-                       UNION ALL
-                       SELECT id, 5 AS turn, next_attempt_at
-                       FROM (SELECT id, next_attempt_at FROM mail_messages
-                              WHERE state = 'queued' AND urgency = 3 AND next_attempt_at <= $1
-                              ORDER BY next_attempt_at LIMIT $3
-                              FOR UPDATE SKIP LOCKED) AS lane) AS due
-                 GROUP BY id ORDER BY MIN(turn), MIN(next_attempt_at) LIMIT $3)
-             RETURNING id, kind, locale, recipient, variables, message_id, attempts, created_at,
-                       trace_context",
+    sqlite: claim!(" INDEXED BY mail_messages_by_urgency", ""),
+    postgres: claim!("", " FOR UPDATE SKIP LOCKED"),
 };
 
 /// Takes up to `at_most` messages that are due, for `owner`; until `lease` nobody else does, unless

@@ -14,7 +14,7 @@ mod build;
 mod filter;
 mod ranges;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha1::{Digest, Sha1};
 
@@ -23,11 +23,10 @@ pub use filter::{About, Broken, Filter};
 pub use ranges::{Answer, Proof, Ranges, SetupError};
 
 use super::nfc;
-use crate::watched::{FromFile, Look, Unread, Watched};
+use crate::watched::{FromFile, Unread, Watched};
 
 /// The file that the configuration names, if it names one.
-#[derive(Debug, Default)]
-pub struct Breached(Watched<Filter>);
+pub type Breached = Watched<Filter>;
 
 impl FromFile for Filter {
     type About = About;
@@ -45,36 +44,16 @@ impl FromFile for Filter {
 }
 
 impl Breached {
-    pub(super) fn new(file: Option<PathBuf>) -> Self {
-        Self(Watched::new(file))
-    }
-
-    /// See [`Watched::look`].
-    pub fn look(&self) -> Option<Look<About>> {
-        self.0.look()
-    }
-
-    /// See [`Watched::standing`].
-    pub fn standing(&self) -> (Option<About>, Option<String>) {
-        self.0.standing()
-    }
-
-    /// Returns what counts at present.
-    #[must_use]
-    pub fn about(&self) -> Option<About> {
-        self.0.about()
-    }
-
     /// Whether a password is known; `false` while there is no file that says so.
     #[must_use]
     pub fn knows(&self, password: &str) -> bool {
-        let filter = self.0.current();
+        let filter = self.current();
         filter.as_ref().is_some_and(|filter| filter.knows(&nfc(password)))
     }
 
     /// As [`Breached::knows`], where nobody read the file before, as in a command.
     pub(super) fn knows_by_now(&self, password: &str) -> bool {
-        self.0.read_once();
+        self.read_once();
         self.knows(password)
     }
 }
