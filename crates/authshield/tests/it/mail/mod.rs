@@ -1,7 +1,7 @@
-//! Mail, from the outbox to a relay, on both databases.
-//!
-//! PostgreSQL takes part when `AUTHSHIELD_TEST_POSTGRES` names a server where schemas may be created.
+//! Mail, from the outbox to a relay.
 
+use crate::support::app::fresh_postgres;
+use crate::support::on_postgres;
 use crate::support::smtp_server::valid_certificate;
 use authshield::config::{Smtp, SmtpTls};
 use authshield::kernel::{MailId, Place};
@@ -71,7 +71,14 @@ struct Database {
 }
 
 impl Database {
-    async fn new(options: Options, folder: tempfile::TempDir) -> Self {
+    /// Returns one of the kind of this run.
+    async fn fresh() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = if on_postgres() {
+            Options::parse(&fresh_postgres().await).unwrap()
+        } else {
+            Options::sqlite(folder.path().join("mail.db"))
+        };
         let store = Store::open(&options).await.unwrap();
         let migrations = Migrations {
             sqlite: sqlx::migrate!("./migrations/sqlite"),
@@ -79,30 +86,6 @@ impl Database {
         };
         store.migrate(&migrations).await.unwrap();
         Self { options, store, folder }
-    }
-
-    async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self::new(Options::sqlite(folder.path().join("mail.db")), folder).await
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "tests are told where PostgreSQL is")]
-    async fn postgres() -> Option<Self> {
-        let url = std::env::var("AUTHSHIELD_TEST_POSTGRES").ok()?;
-        let schema = format!("mail_{}", MailId::new(&Sandbox::default()).as_uuid().simple());
-        let mut server = <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
-        let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
-        sqlx::Executor::execute(&mut server, create).await.unwrap();
-        let mark = if url.contains('?') { '&' } else { '?' };
-        let options = Options::parse(&format!("{url}{mark}options[search_path]={schema}")).unwrap();
-        Some(Self::new(options, tempfile::tempdir().unwrap()).await)
-    }
-
-    /// Every database there is.
-    async fn all() -> Vec<Self> {
-        let mut all = vec![Self::sqlite().await];
-        all.extend(Self::postgres().await);
-        all
     }
 
     /// Another node on the same database.

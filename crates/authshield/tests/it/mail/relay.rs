@@ -38,68 +38,65 @@ async fn both_ways_to_authenticate_work() {
 
 #[tokio::test]
 async fn a_cut_after_data_is_sent_again_under_the_same_name() {
-    for database in Database::all().await {
-        let relay = SmtpServer::start(Script::default()).await;
-        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
-        relay.on(|heard| heard.is_message().then_some(Reaction::HangUp));
-        let id = office.put().await;
-        assert_eq!(office.post.deliver_due().await, 1);
-        assert_eq!(office.row(id).await.state, "queued");
-        relay.behave();
-        office.world.advance(Duration::from_secs(5));
-        assert_eq!(office.post.deliver_due().await, 1);
-        assert_eq!(office.row(id).await.state, "accepted");
-        let ids: Vec<_> = relay.mails().iter().map(|mail| mail.header("Message-ID")).collect();
-        assert_eq!(ids.len(), 2, "the relay had taken it and could not say so");
-        assert_eq!(ids[0], ids[1]);
-    }
+    let database = Database::fresh().await;
+    let relay = SmtpServer::start(Script::default()).await;
+    let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+    relay.on(|heard| heard.is_message().then_some(Reaction::HangUp));
+    let id = office.put().await;
+    assert_eq!(office.post.deliver_due().await, 1);
+    assert_eq!(office.row(id).await.state, "queued");
+    relay.behave();
+    office.world.advance(Duration::from_secs(5));
+    assert_eq!(office.post.deliver_due().await, 1);
+    assert_eq!(office.row(id).await.state, "accepted");
+    let ids: Vec<_> = relay.mails().iter().map(|mail| mail.header("Message-ID")).collect();
+    assert_eq!(ids.len(), 2, "the relay had taken it and could not say so");
+    assert_eq!(ids[0], ids[1]);
 }
 
 #[tokio::test]
 async fn a_crash_before_the_commit_is_sent_again_under_the_same_name() {
-    for database in Database::all().await {
-        let relay = SmtpServer::start(Script::default()).await;
-        let office = Office::new(database.store, to_relay(&smtp(relay.port)));
-        relay.on(|heard| heard.is_message().then_some(Reaction::Silence));
-        let id = office.put().await;
-        let post = office.post.clone();
-        let crashing = tokio::spawn(async move { post.deliver_due().await });
-        relay.wait_for(1).await;
-        crashing.abort();
-        assert!(crashing.await.unwrap_err().is_cancelled());
-        relay.behave();
+    let database = Database::fresh().await;
+    let relay = SmtpServer::start(Script::default()).await;
+    let office = Office::new(database.store, to_relay(&smtp(relay.port)));
+    relay.on(|heard| heard.is_message().then_some(Reaction::Silence));
+    let id = office.put().await;
+    let post = office.post.clone();
+    let crashing = tokio::spawn(async move { post.deliver_due().await });
+    relay.wait_for(1).await;
+    crashing.abort();
+    assert!(crashing.await.unwrap_err().is_cancelled());
+    relay.behave();
 
-        assert_eq!(office.row(id).await.state, "sending");
-        assert_eq!(office.post.deliver_due().await, 0, "the lease holds");
-        office.world.advance(Duration::from_mins(10));
-        assert_eq!(office.post.deliver_due().await, 1);
-        let row = office.row(id).await;
-        assert_eq!((row.state.as_str(), row.attempts), ("accepted", 2));
-        let ids: BTreeSet<_> =
-            relay.mails().iter().map(|mail| mail.header("Message-ID").unwrap()).collect();
-        assert_eq!((relay.mails().len(), ids.len()), (2, 1));
-    }
+    assert_eq!(office.row(id).await.state, "sending");
+    assert_eq!(office.post.deliver_due().await, 0, "the lease holds");
+    office.world.advance(Duration::from_mins(10));
+    assert_eq!(office.post.deliver_due().await, 1);
+    let row = office.row(id).await;
+    assert_eq!((row.state.as_str(), row.attempts), ("accepted", 2));
+    let ids: BTreeSet<_> =
+        relay.mails().iter().map(|mail| mail.header("Message-ID").unwrap()).collect();
+    assert_eq!((relay.mails().len(), ids.len()), (2, 1));
 }
 
 #[tokio::test]
 async fn a_relay_that_hangs_holds_one_place_and_not_the_queue() {
-    for database in Database::all().await {
-        let relay = SmtpServer::start(Script::default()).await;
-        let mut settings = smtp(relay.port);
-        settings.timeout = Duration::from_millis(300);
-        let office = Office::new(database.store, to_relay(&settings));
-        relay.on(|heard| heard.line.contains("slow@").then_some(Reaction::Silence));
-        let slow = office.put_to("slow@example.net", Letter::PasswordChanged).await;
-        for _ in 0..30 {
-            office.put().await;
-        }
-        assert_eq!(office.post.deliver_due().await, 31);
-        assert_eq!(relay.mails().len(), 30);
-        let row = office.row(slow).await;
-        assert_eq!(row.state, "queued");
-        assert_eq!(row.last_reply.unwrap(), "RCPT TO: no answer within 300ms");
-        assert!(office.post.trouble().is_none());
+    let database = Database::fresh().await;
+    let relay = SmtpServer::start(Script::default()).await;
+    let mut settings = smtp(relay.port);
+    settings.timeout = Duration::from_millis(300);
+    let office = Office::new(database.store, to_relay(&settings));
+    relay.on(|heard| heard.line.contains("slow@").then_some(Reaction::Silence));
+    let slow = office.put_to("slow@example.net", Letter::PasswordChanged).await;
+    for _ in 0..30 {
+        office.put().await;
     }
+    assert_eq!(office.post.deliver_due().await, 31);
+    assert_eq!(relay.mails().len(), 30);
+    let row = office.row(slow).await;
+    assert_eq!(row.state, "queued");
+    assert_eq!(row.last_reply.unwrap(), "RCPT TO: no answer within 300ms");
+    assert!(office.post.trouble().is_none());
 }
 
 #[tokio::test]
@@ -119,7 +116,7 @@ async fn a_relay_that_never_greets_is_given_up() {
 /// ASVS: V12.3.1
 #[tokio::test]
 async fn encryption_is_never_given_up() {
-    let database = Database::sqlite().await;
+    let database = Database::fresh().await;
     for (script, tls, why) in [
         (Script::default(), SmtpTls::Starttls, "does not offer STARTTLS"),
         (
@@ -244,7 +241,7 @@ async fn somebody_elses_relay_takes_our_mail() {
         [("starttls", SmtpTls::Starttls), ("implicit", SmtpTls::Implicit), ("clear", SmtpTls::None)]
     {
         let Some(mut relay) = Aiosmtpd::start(mode) else { return };
-        let database = Database::sqlite().await;
+        let database = Database::fresh().await;
         let mut settings = smtp(relay.port);
         settings.tls = tls;
         settings.username = Some("post".to_owned());

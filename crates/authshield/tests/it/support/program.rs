@@ -446,6 +446,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(port: u16) -> Self {
         let http = reqwest::Client::builder()
+            .tls_certs_only([])
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0)
             .timeout(Duration::from_secs(30))
