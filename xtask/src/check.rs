@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::command::{cargo, found, must, program, root, variable};
 use crate::metadata::Metadata;
 use crate::stages::{Outcome, Stages};
-use crate::{book, dependencies, fuzz, generate};
+use crate::{book, dependencies, fuzz};
 
 /// What CI checks besides the tests.
 pub(crate) fn all() -> Result<()> {
@@ -17,7 +17,6 @@ pub(crate) fn all() -> Result<()> {
     stages.stage("lints", || Outcome::from(lints()));
     stages.stage("docs of the source", || Outcome::from(source_docs()));
     stages.stage("fuzz targets", || Outcome::from(fuzz::all_for_a_while()));
-    stages.stage("generated files", || Outcome::from(generate::run(true)));
     stages.stage("dependencies", || Outcome::from(dependencies::check()));
     stages.stage("the book's links", || Outcome::from(book::check_links()));
     stages.stage("cargo-deny", cargo_deny);

@@ -38,16 +38,12 @@ struct Arguments {
 enum Task {
     /// Runs every test, on both databases; finds or installs and starts the servers it needs
     Test(test::Arguments),
-    /// Checks what CI checks besides the tests: format, lints, docs, generated files, dependencies
+    /// Checks what CI checks besides the tests: format, lints, docs, fuzz targets, dependencies
     Check,
     /// Runs what takes less than a minute: format, lints and the rules of the house
     Quick,
     /// Writes the generated files anew
-    Generate {
-        /// Only tell whether they are up to date
-        #[arg(long)]
-        check: bool,
-    },
+    Generate,
     /// Serves from source, on this machine only
     Dev {
         /// What to pass to `authshield serve`
@@ -99,7 +95,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(arguments) => test::run(&arguments),
         Task::Check => check::all(),
         Task::Quick => check::quick(),
-        Task::Generate { check } => generate::run(check),
+        Task::Generate => generate::run(),
         Task::Dev { arguments } => serve::dev(&arguments),
         Task::Tour => serve::tour(),
         Task::Snippets => serve::snippets(),

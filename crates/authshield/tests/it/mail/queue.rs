@@ -1,6 +1,7 @@
 //! What becomes of mail that waits: sent, tried again, given up, kept.
 
 use super::{Database, LINK, Office, OtherKey, list, outbox, smtp, to_relay};
+use crate::support::on_postgres;
 use crate::support::smtp_server::{self, Reaction, Script, SmtpServer};
 use authshield::mail::{
     BreakerState, Class, Counts, Letter, Outcome, Post, Recipient, Step, Transport, purge,
@@ -474,7 +475,8 @@ async fn an_address_is_one_recipient_or_none() {
         "\"a@example.net> RCPT TO:<b\"@example.net\n",
         "Ann <a@example.net>",
         "<a@example.net>",
-        "a@example.net\0",
+        // What PostgreSQL does not even keep.
+        if on_postgres() { "@" } else { "a@example.net\0" },
         "",
     ] {
         let id = office.put_to(lure, Letter::PasswordChanged).await;
