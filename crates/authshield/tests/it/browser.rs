@@ -14,6 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::browser_factors::{add_an_app, look_at_a_notice, prove_it_again};
+use crate::lockdown::link_identity;
 use crate::page_judge;
 use crate::support::{PASSWORD, TestApp, on_postgres};
 
@@ -545,8 +546,12 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.says("This code is not right").await;
     browser.is_sound("second-factor-wrong").await;
     browser.fill("code", &authenticator.code(&app)).await;
+    browser.client.find(Locator::Id("trust")).await.unwrap().click().await.unwrap();
+    link_identity(&app, &phone).await;
     browser.press_on("Go on").await;
     browser.heading("Your account").await;
+    browser.says("Trusted devices").await;
+    browser.says("google").await;
     browser.is_sound("account-dark").await;
     close_the_account(&browser, &app).await;
     browser.close().await;

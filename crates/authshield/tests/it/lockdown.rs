@@ -60,7 +60,7 @@ async fn secured(app: &TestApp) -> Vec<(String, Value)> {
 }
 
 /// Links an identity to an account, as `federation` does after a sign-in at a provider.
-async fn link_identity(app: &TestApp, person: &Person) {
+pub(crate) async fn link_identity(app: &TestApp, person: &Person) {
     let mut tx = app.app.store.write().await.unwrap();
     let id: authshield::kernel::UserId = person.id.parse().unwrap();
     let columns = "INSERT INTO identities (id, user_id, provider, issuer, subject, created_at)
