@@ -13,8 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::browser_factors::{add_an_app, look_at_a_notice, prove_it_again};
-use crate::lockdown::link_identity;
+use crate::browser_factors::{add_an_app, look_at_a_notice, prove_it_again, trust_a_device};
 use crate::page_judge;
 use crate::support::{PASSWORD, TestApp, on_postgres};
 
@@ -540,19 +539,7 @@ async fn somebody_registers_signs_in_and_looks_after_their_account() {
     browser.fill("email", "ann@example.org").await;
     browser.fill("password", PASSWORD).await;
     browser.press_on("Sign in").await;
-    browser.heading("Show that it is you").await;
-    browser.fill("code", &authenticator.wrong(&app)).await;
-    browser.press_on("Go on").await;
-    browser.says("This code is not right").await;
-    browser.is_sound("second-factor-wrong").await;
-    browser.fill("code", &authenticator.code(&app)).await;
-    browser.client.find(Locator::Id("trust")).await.unwrap().click().await.unwrap();
-    link_identity(&app, &phone).await;
-    browser.press_on("Go on").await;
-    browser.heading("Your account").await;
-    browser.says("Trusted devices").await;
-    browser.says("google").await;
-    browser.is_sound("account-dark").await;
+    trust_a_device(&browser, &app, &phone, &authenticator).await;
     close_the_account(&browser, &app).await;
     browser.close().await;
 }

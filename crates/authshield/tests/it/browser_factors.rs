@@ -7,7 +7,8 @@ use fantoccini::Locator;
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::support::{Authenticator, PASSWORD, TestApp};
+use crate::lockdown::link_identity;
+use crate::support::{Authenticator, PASSWORD, Person, TestApp};
 
 /// Adds an app on the pages of who is signed in; a minute later none of its codes was used.
 pub(crate) async fn add_an_app(browser: &Browser, app: &TestApp) -> Authenticator {
@@ -46,4 +47,26 @@ pub(crate) async fn look_at_a_notice(browser: &Browser, app: &TestApp) {
     browser.go(&link.expect("a notice of a new device")).await;
     browser.heading("Was this not you?").await;
     browser.is_sound("not-me").await;
+}
+
+/// Shows the second factor and trusts the device; the account then shows all that it may have.
+pub(crate) async fn trust_a_device(
+    browser: &Browser,
+    app: &TestApp,
+    person: &Person,
+    phone: &Authenticator,
+) {
+    browser.heading("Show that it is you").await;
+    browser.fill("code", &phone.wrong(app)).await;
+    browser.press_on("Go on").await;
+    browser.says("This code is not right").await;
+    browser.is_sound("second-factor-wrong").await;
+    browser.fill("code", &phone.code(app)).await;
+    browser.client.find(Locator::Id("trust")).await.unwrap().click().await.unwrap();
+    link_identity(app, person).await;
+    browser.press_on("Go on").await;
+    browser.heading("Your account").await;
+    browser.says("Trusted devices").await;
+    browser.says("google").await;
+    browser.is_sound("account-dark").await;
 }

@@ -40,7 +40,8 @@ impl<'b> Authenticator<'b> {
     /// Presses the button on the page, and then touches it until somebody is in: where the browser asks before it
     /// is touched, what plays the authenticator may wait for ever.
     async fn signs_in(&self) {
-        let (client, button) = (&self.browser.client, "//button[normalize-space()='Use a passkey']");
+        let (client, button) =
+            (&self.browser.client, "//button[normalize-space()='Use a passkey']");
         self.browser.press_on("Use a passkey").await;
         self.touched(true).await;
         for _ in 0..5 {
