@@ -122,6 +122,18 @@ const USERS: Sql = Sql {
                FROM generate_series(0, $1 - 1) AS n",
 };
 
+/// Lets `look` see the process of the server at `url` that serves us.
+pub(crate) fn served_by<T>(url: &str, look: impl FnOnce(u32) -> Result<T>) -> Result<T> {
+    runtime()?.block_on(async {
+        let mut connection = PgConnection::connect(url).await?;
+        let id: i32 =
+            sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
+        let seen = look(u32::try_from(id)?);
+        connection.close().await?;
+        seen
+    })
+}
+
 /// Runs one statement on the server.
 fn on_server(server: &str, statement: String) -> Result<()> {
     runtime()?.block_on(async {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use futures_util::future::try_join_all;
 
 use crate::http::{self, Connection};
 use crate::load::Client;
@@ -45,7 +46,7 @@ impl Client for SignIn {
     }
 }
 
-fn sign_in(request: &mut Vec<u8>, user: u32) {
+pub(crate) fn sign_in(request: &mut Vec<u8>, user: u32) {
     let email = email(user);
     let body = format!(r#"{{"email":"{email}","password":"{PASSWORD}"}}"#);
     http::post(request, "/api/v1/auth/login", &body);
@@ -116,6 +117,81 @@ impl Client for Refresh {
     }
 }
 
+/// Asks for another mail to one address after the other that nobody has: that is an event, and nothing else.
+pub(crate) struct Resend {
+    next: u32,
+    stride: u32,
+}
+
+impl Resend {
+    /// Returns `count` of them.
+    pub(crate) fn many(count: u32) -> Vec<Box<dyn Client>> {
+        (0..count).map(|next| Box::new(Self { next, stride: count }) as _).collect()
+    }
+}
+
+impl Client for Resend {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        let body = format!(r#"{{"email":"nobody{}@example.org"}}"#, self.next);
+        self.next = self.next.wrapping_add(self.stride);
+        http::post(request, "/api/v1/auth/resend-verification", &body);
+    }
+
+    fn told(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks for challenges for passkeys: each is a row, and nothing else.
+pub(crate) struct Challenge;
+
+impl Challenge {
+    /// Returns `count` of them.
+    pub(crate) fn many(count: u32) -> Vec<Box<dyn Client>> {
+        (0..count).map(|_| Box::new(Self) as _).collect()
+    }
+}
+
+impl Client for Challenge {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        http::post(request, "/api/v1/auth/passkeys/challenge", "");
+    }
+
+    fn told(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks what became of a mail.
+pub(crate) struct Progress {
+    path: String,
+}
+
+impl Progress {
+    /// Registers somebody, and returns who asks for the mail of that.
+    pub(crate) fn of_registration(address: SocketAddr) -> Result<Self> {
+        let mut registered = each(address, [()], &async |connection, ()| {
+            let mut request = Vec::new();
+            let body = format!(r#"{{"email":"stranger@example.org","password":"{PASSWORD}"}}"#);
+            http::post(&mut request, "/api/v1/auth/register", &body);
+            let body = connection.succeed(&request).await?;
+            let mail = http::member(body, "mail_id").context("no mail went out")?;
+            Ok(format!("/api/v1/auth/mails/{mail}"))
+        })?;
+        Ok(Self { path: registered.pop().context("nobody registered")? })
+    }
+}
+
+impl Client for Progress {
+    fn ask(&mut self, request: &mut Vec<u8>) {
+        http::get(request, &self.path, "none");
+    }
+
+    fn told(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// Signs one user after the other out everywhere, and says which sessions that ended, and when it was told.
 pub(crate) struct SignOut {
     users: Vec<Vec<String>>,
@@ -145,7 +221,7 @@ impl Client for SignOut {
     fn ask(&mut self, request: &mut Vec<u8>) {
         let user = self.users.last().and_then(|sessions| sessions.first());
         let token = user.map_or("none", String::as_str);
-        http::post_as(request, "/api/v1/auth/logout-all", token);
+        http::post_as(request, "/api/v1/auth/logout-all", token, "");
     }
 
     fn told(&mut self, _: &[u8]) -> Result<()> {
@@ -159,7 +235,9 @@ impl Client for SignOut {
 
 /// What a sign-in gave.
 pub(crate) struct Tokens {
-    access: String,
+    /// The number of who signed in.
+    pub(crate) number: u32,
+    pub(crate) access: String,
     refresh: String,
 }
 
@@ -177,40 +255,37 @@ pub(crate) fn open_sessions(
     address: SocketAddr,
     users: impl IntoIterator<Item = u32>,
 ) -> Result<Vec<Tokens>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut shares: [Vec<u32>; 8] = Default::default();
-        for (place, user) in users.into_iter().enumerate() {
-            shares[place % 8].push(user);
-        }
-        let mut running = tokio::task::JoinSet::new();
-        for share in shares {
-            running.spawn(open_share(address, share));
-        }
-        let mut sessions = Vec::new();
-        while let Some(opened) = running.join_next().await {
-            sessions.extend(opened.context("a sign-in panicked")??);
-        }
-        Ok(sessions)
+    each(address, users, &async |connection, number| {
+        let mut request = Vec::new();
+        sign_in(&mut request, number);
+        let body = connection.succeed(&request).await?;
+        let member =
+            |name| http::member(body, name).map(str::to_owned).context("a token is missing");
+        let (access, refresh) = (member("access_token")?, member("refresh_token")?);
+        Ok(Tokens { number, access, refresh })
     })
 }
 
-async fn open_share(address: SocketAddr, users: Vec<u32>) -> Result<Vec<Tokens>> {
-    let mut connection = Connection::open(address).await?;
-    let mut sessions = Vec::with_capacity(users.len());
-    for user in users {
-        let mut request = Vec::new();
-        sign_in(&mut request, user);
-        let answer = connection.exchange(&request).await?;
-        let member = |name| {
-            http::member(answer.body, name).map(str::to_owned).with_context(|| {
-                format!("no {name}: {} {}", answer.status, String::from_utf8_lossy(answer.body))
-            })
-        };
-        sessions
-            .push(Tokens { access: member("access_token")?, refresh: member("refresh_token")? });
+/// Does `work` with each of `items`, several at a time, each of those on a connection of its own.
+pub(crate) fn each<T, R>(
+    address: SocketAddr,
+    items: impl IntoIterator<Item = T>,
+    work: &impl AsyncFn(&mut Connection, T) -> Result<R>,
+) -> Result<Vec<R>> {
+    let mut shares: [Vec<T>; 8] = Default::default();
+    for (place, item) in items.into_iter().enumerate() {
+        shares[place % 8].push(item);
     }
-    Ok(sessions)
+    let shares = shares.map(async |share| {
+        let mut connection = Connection::open(address).await?;
+        let mut done = Vec::with_capacity(share.len());
+        for item in share {
+            done.push(work(&mut connection, item).await?);
+        }
+        Ok::<_, anyhow::Error>(done)
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(try_join_all(shares))?.into_iter().flatten().collect())
 }
 
 /// Returns `count` clients that ask who they are, in sessions that they share evenly.

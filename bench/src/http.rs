@@ -44,6 +44,15 @@ impl Connection {
         Ok(Answer { status: head.status, body: &self.answer[head.end..] })
     }
 
+    /// The same, where nothing but success will do; returns the body.
+    pub(crate) async fn succeed(&mut self, request: &[u8]) -> Result<&[u8]> {
+        let Answer { status, body } = self.exchange(request).await?;
+        if !(200..300).contains(&status) {
+            bail!("the server answers {status}: {}", String::from_utf8_lossy(body));
+        }
+        Ok(body)
+    }
+
     async fn more(&mut self) -> Result<()> {
         if self.stream.read_buf(&mut self.answer).await? == 0 {
             bail!("the server hung up");
@@ -97,30 +106,22 @@ pub(crate) fn get(request: &mut Vec<u8>, path: &str, token: &str) {
     request.extend_from_slice(b"\r\n\r\n");
 }
 
-/// Writes a request that changes something by itself.
-pub(crate) fn post_as(request: &mut Vec<u8>, path: &str, token: &str) {
-    for part in [
-        "POST ",
-        path,
-        " HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nauthorization: Bearer ",
-        token,
-        "\r\n\r\n",
-    ] {
-        request.extend_from_slice(part.as_bytes());
-    }
+/// Writes a request of somebody who is signed in, with a JSON body, or with none if that is empty.
+pub(crate) fn post_as(request: &mut Vec<u8>, path: &str, token: &str, body: &str) {
+    post_with(request, path, &["authorization: Bearer ", token, "\r\n"], body);
 }
 
 /// Writes a request with a JSON body.
 pub(crate) fn post(request: &mut Vec<u8>, path: &str, body: &str) {
+    post_with(request, path, &[], body);
+}
+
+fn post_with(request: &mut Vec<u8>, path: &str, fields: &[&str], body: &str) {
     let length = body.len().to_string();
-    for part in [
-        "POST ",
-        path,
-        " HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ",
-        &length,
-        "\r\n\r\n",
-        body,
-    ] {
+    let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
+    let start = ["POST ", path, " HTTP/1.1\r\nhost: localhost\r\n", kind];
+    let end = ["content-length: ", &length, "\r\n\r\n", body];
+    for part in start.iter().chain(fields).chain(&end) {
         request.extend_from_slice(part.as_bytes());
     }
 }

@@ -14,7 +14,13 @@ pub(crate) trait Client: Send + 'static {
     /// Writes the next request.
     fn ask(&mut self, request: &mut Vec<u8>);
 
-    /// Learns what came back, if it was a 200, a 202 or a 204.
+    /// Learns what came back, and says whether it goes on with another request before all of it
+    /// counts as one, which took as long as all of them.
+    fn goes_on(&mut self, _status: u16, _body: &[u8]) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Learns what came back at last, if it was a 200, a 202 or a 204.
     fn told(&mut self, body: &[u8]) -> Result<()>;
 }
 
@@ -58,6 +64,11 @@ impl Outcome {
     /// Returns how many were served per second.
     pub(crate) fn rate(&self) -> f64 {
         f64::from(self.finished) / self.span.as_secs_f64()
+    }
+
+    /// Returns how many microseconds of `spent` each that was answered took.
+    pub(crate) fn share_of(&self, spent: Duration) -> f64 {
+        spent.as_secs_f64() * 1e6 / f64::from(self.answered.max(1))
     }
 
     fn add(&mut self, other: Self) {
@@ -201,9 +212,14 @@ async fn run(
         if since >= until {
             return Ok((seat.lane, seat.client, outcome));
         }
-        request.clear();
-        seat.client.ask(&mut request);
-        let Answer { status, body } = connection.exchange(&request).await?;
+        let (status, body) = loop {
+            request.clear();
+            seat.client.ask(&mut request);
+            let Answer { status, body } = connection.exchange(&request).await?;
+            if !seat.client.goes_on(status, body)? {
+                break (status, body);
+            }
+        };
         let answered = Instant::now();
         let latency = u32::try_from((answered - since).as_micros()).unwrap_or(u32::MAX);
         let counts = since >= from;

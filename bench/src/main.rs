@@ -7,14 +7,17 @@
 //! service   the program, started and watched from outside
 //! base      fresh databases with people in them
 //! load      the generator: clients, paces, latencies    (http: its wire)
-//! relay     where mail goes: fast, slow or silent
+//! relay     where mail goes: fast, slow or silent      (wire: counts round trips)
+//! cpu       what processes have had of the cores
 //! ```
 //!
 //! Absolute numbers belong to the machine and the hour; ratios of runs that follow each other belong
 //! to the program.
 
+mod authenticators;
 mod base;
 mod clients;
+mod cpu;
 mod http;
 mod limits;
 mod load;
@@ -24,6 +27,7 @@ mod report;
 mod service;
 mod stats;
 mod table;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -103,6 +107,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         folder: folder.path().to_owned(),
         runs,
         window: Window { warm_up: Duration::from_millis(500), span: Duration::from_secs(span) },
+        redis: given("AUTHSHIELD_TEST_REDIS"),
     };
     let mut rows = Vec::new();
     for kind in databases(arguments.on)? {
@@ -124,12 +129,15 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// Returns where the environment says that a server is.
+fn given(variable: &str) -> Option<String> {
+    let url = std::env::var_os(variable)?.into_string().ok()?;
+    (!url.is_empty()).then_some(url)
+}
+
 /// Returns the databases that can be had.
 fn databases(only: Option<OnlyOn>) -> Result<Vec<Kind>> {
-    let server = std::env::var_os("AUTHSHIELD_TEST_POSTGRES")
-        .and_then(|url| url.into_string().ok())
-        .filter(|url| !url.is_empty())
-        .map(Kind::Postgres);
+    let server = given("AUTHSHIELD_TEST_POSTGRES").map(Kind::Postgres);
     match (only, server) {
         (Some(OnlyOn::Sqlite), _) => Ok(vec![Kind::Sqlite]),
         (Some(OnlyOn::Postgres), Some(server)) => Ok(vec![server]),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::cpu;
 use crate::http::{self, Connection};
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -86,9 +87,9 @@ impl Service {
     pub(crate) fn settle(&self) -> Result<()> {
         let mut quiet = 0;
         for _ in 0..200 {
-            let before = self.ticks()?;
+            let before = self.cpu()?;
             sleep(Duration::from_millis(50));
-            quiet = if self.ticks()? == before { quiet + 1 } else { 0 };
+            quiet = if self.cpu()? == before { quiet + 1 } else { 0 };
             if quiet == 4 {
                 return Ok(());
             }
@@ -117,19 +118,7 @@ impl Service {
 
     /// Returns how much time its threads have had on the cores.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        Ok(Duration::from_millis(self.ticks()? * 10))
-    }
-
-    /// Returns the same in hundredths of a second: so Linux counts, whatever its own clock is.
-    fn ticks(&self) -> Result<u64> {
-        let line = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in brackets, may hold anything; user and system time are the 12th and 13th after.
-        let (_, rest) = line.rsplit_once(") ").context("the times of a process cannot be read")?;
-        let mut times = rest.split(' ').skip(11).map(str::parse::<u64>);
-        match (times.next(), times.next()) {
-            (Some(user), Some(system)) => Ok(user? + system?),
-            _ => bail!("the times of a process cannot be read"),
-        }
+        cpu::of(self.child.id())
     }
 }
 

@@ -28,6 +28,7 @@ impl Target {
 pub(crate) enum Unit {
     PerSecond,
     Milliseconds,
+    Microseconds,
     Mebibytes,
     /// A ratio.
     Times,
@@ -147,6 +148,7 @@ fn one(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond => format!("{digits}/s"),
         Unit::Milliseconds => format!("{digits} ms"),
+        Unit::Microseconds => format!("{digits} µs"),
         Unit::Mebibytes => format!("{digits} MiB"),
         Unit::Times => digits,
     }

@@ -19,20 +19,20 @@ pub(crate) fn dev(arguments: &[String]) -> Result<()> {
     must(cargo("run").args(["--package", "authshield", "--", "serve"]).args(arguments))
 }
 
-/// Measures, on both databases if there is a PostgreSQL server or one can be started.
+/// Measures, on both databases if there is a PostgreSQL server or one can be started, and with Redis likewise.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     // Both as what is shipped is built: then they share what they depend on.
     let packages = ["--package", "bench", "--package", "authshield"];
     must(cargo("build").args(["--profile", "dist"]).args(packages))?;
     let mut bench = cargo("run");
     bench.args(["--profile", "dist", "--package", "bench", "--"]).args(arguments);
-    let servers = match Servers::start(&[Kind::DurablePostgres]) {
-        Ok(servers) => Some(servers),
-        Err(error) => {
-            eprintln!("xtask: without PostgreSQL: {error:#}");
-            None
+    let mut servers = Vec::new();
+    for kind in [Kind::DurablePostgres, Kind::Redis] {
+        match Servers::start(&[kind]) {
+            Ok(started) => servers.push(started),
+            Err(error) => eprintln!("xtask: without {kind:?}: {error:#}"),
         }
-    };
+    }
     bench.envs(servers.iter().flat_map(|servers| &servers.environment));
     must(&mut bench)
 }

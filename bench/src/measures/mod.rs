@@ -1,9 +1,12 @@
 //! What is measured, one kind per file.
 
+mod events;
+mod factors;
 mod feed;
 mod flood;
 mod footprint;
 mod growth;
+mod limits;
 mod mail;
 mod overload;
 mod rates;
@@ -46,6 +49,12 @@ pub(crate) enum Measure {
     Feed,
     /// Whether the time of an answer tells who has an account
     Timing,
+    /// Sign-ins with a code besides the password, and with a passkey
+    Factors,
+    /// What rate limits cost, wherever they are counted
+    Limits,
+    /// What writing security events costs a sign-in
+    Events,
 }
 
 /// Where and how to measure.
@@ -55,6 +64,8 @@ pub(crate) struct Bench {
     /// How often each is repeated.
     pub(crate) runs: usize,
     pub(crate) window: Window,
+    /// Where a Redis is, if there is one.
+    pub(crate) redis: Option<String>,
 }
 
 impl Bench {
@@ -72,6 +83,9 @@ impl Bench {
             Measure::Register => mail::register(self, kind),
             Measure::Feed => feed::measure(self, kind),
             Measure::Timing => timing::measure(self, kind),
+            Measure::Factors => factors::measure(self, kind),
+            Measure::Limits => limits::measure(self, kind),
+            Measure::Events => events::measure(self, kind),
         }
     }
 
@@ -88,7 +102,7 @@ impl Bench {
         let settings: Vec<&str> =
             settings.iter().map(String::as_str).chain(more.iter().copied()).collect();
         let service = Service::start(&self.binary, folder.path(), &base.url, &settings)?;
-        Ok(Stage { service, folder, _base: base })
+        Ok(Stage { service, folder, base })
     }
 
     /// Lets clients ask as fast as they get answers.
@@ -100,6 +114,17 @@ impl Bench {
         Ok(outcomes?.remove(0))
     }
 
+    /// The same; returns how many were served per second, and the microseconds of a core that each took.
+    fn drive_and_weigh(
+        &self,
+        service: &Service,
+        clients: &mut Vec<Box<dyn Client>>,
+    ) -> Result<(f64, f64)> {
+        let before = service.cpu()?;
+        let outcome = self.drive(service, clients)?;
+        Ok((outcome.rate(), outcome.share_of(service.cpu()?.saturating_sub(before))))
+    }
+
     fn folder(&self) -> &Path {
         &self.folder
     }
@@ -109,7 +134,7 @@ impl Bench {
 struct Stage {
     service: Service,
     folder: tempfile::TempDir,
-    _base: Base,
+    base: Base,
 }
 
 /// Says on standard error what is being done.

@@ -7,7 +7,6 @@ use crate::base::Kind;
 use crate::clients::{self, SignIn};
 use crate::limits::argon::Cost;
 use crate::limits::rotation::Rotation;
-use crate::load::Client;
 use crate::service::Service;
 use crate::table::{Row, Target, Unit};
 
@@ -46,7 +45,7 @@ pub(super) fn me(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
         let bare = Service::bare(stage.folder.path())?;
         let limit = bench.drive(&bare, &mut same)?.rate();
         drop(bare);
-        let (served, cost) = drive(bench, &stage.service, &mut clients)?;
+        let (served, cost) = bench.drive_and_weigh(&stage.service, &mut clients)?;
         say(&format!("{served:.0} me at {cost:.0} µs of a core, {limit:.0} bare"));
         pairs.push((served, limit));
     }
@@ -75,7 +74,7 @@ pub(super) fn refresh(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
         let mut pairs = Vec::new();
         for _ in 0..bench.runs {
             let bare = rotation.rate(connections, bench.window)?;
-            let (served, cost) = drive(bench, &stage.service, &mut clients)?;
+            let (served, cost) = bench.drive_and_weigh(&stage.service, &mut clients)?;
             say(&format!("{served:.0} refreshes at {cost:.0} µs of a core, {bare:.0} rotations"));
             pairs.push((served, bare));
         }
@@ -90,16 +89,4 @@ pub(super) fn refresh(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
         ));
     }
     Ok(rows)
-}
-
-/// Returns how many were served per second, and the microseconds of a core that each took.
-fn drive(
-    bench: &Bench,
-    service: &Service,
-    clients: &mut Vec<Box<dyn Client>>,
-) -> Result<(f64, f64)> {
-    let before = service.cpu()?;
-    let outcome = bench.drive(service, clients)?;
-    let spent = service.cpu()?.saturating_sub(before).as_secs_f64() * 1e6;
-    Ok((outcome.rate(), spent / f64::from(outcome.answered.max(1))))
 }

@@ -15,8 +15,8 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::leaks;
 use super::smtp_server::{Received, Script, SmtpServer};
+use super::{Authenticator, leaks};
 
 /// A password that every rule lets through.
 pub(crate) const PASSWORD: &str = "tidal lantern omelette 42";
@@ -398,6 +398,21 @@ impl TestApp {
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         let mut tx = self.app.store.read().await.unwrap();
         tx.query(sql).one::<(i64,)>().await.unwrap().0
+    }
+}
+
+impl Authenticator {
+    /// Returns the code that is shown now.
+    pub(crate) fn code(&self, app: &TestApp) -> String {
+        self.code_at(app.ctx().now.as_second(), 0)
+    }
+
+    /// Returns six digits that are no code of now, nor of a step nearby.
+    pub(crate) fn wrong(&self, app: &TestApp) -> String {
+        let second = app.ctx().now.as_second();
+        let near: Vec<_> = (-3..=3).map(|away| self.code_at(second, away)).collect();
+        let free = (0..8).map(|number| format!("{number:06}")).find(|code| !near.contains(code));
+        free.expect("eight are more than seven")
     }
 }
 

@@ -5,8 +5,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::TestApp;
-
 /// An app that was set up with a secret.
 #[derive(Clone)]
 pub(crate) struct Authenticator(hmac::Key);
@@ -40,19 +38,6 @@ impl Authenticator {
         let at = usize::from(tag[19] & 15);
         let number = u32::from_be_bytes(tag[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
         format!("{:06}", number % 1_000_000)
-    }
-
-    /// Returns the code that is shown now.
-    pub(crate) fn code(&self, app: &TestApp) -> String {
-        self.code_at(app.ctx().now.as_second(), 0)
-    }
-
-    /// Returns six digits that are no code of now, nor of a step nearby.
-    pub(crate) fn wrong(&self, app: &TestApp) -> String {
-        let second = app.ctx().now.as_second();
-        let near: Vec<_> = (-3..=3).map(|away| self.code_at(second, away)).collect();
-        let free = (0..8).map(|number| format!("{number:06}")).find(|code| !near.contains(code));
-        free.expect("eight are more than seven")
     }
 }
 
