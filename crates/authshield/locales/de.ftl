@@ -544,6 +544,7 @@ activity-SESSION_REVOKED = { $reason ->
     [second_factor_enabled] Andere Sitzungen beendet, weil ein zweiter Faktor hinzugefügt wurde
     [password_changed] Sitzungen beendet, weil das Passwort geändert wurde
     [password_reset] Sitzungen beendet, weil das Passwort geändert wurde
+    [second_factor_missing] Sitzungen beendet, in denen kein zweiter Faktor gezeigt wurde, der jetzt nötig ist
    *[other] Sitzungen beendet
 }
 activity-PASSWORD_RESET_REQUESTED = Ein Link für ein neues Passwort wurde angefordert

@@ -551,6 +551,7 @@ activity-SESSION_REVOKED = { $reason ->
     [second_factor_enabled] Other sessions ended because a second factor was added
     [password_changed] Sessions ended because the password changed
     [password_reset] Sessions ended because the password changed
+    [second_factor_missing] Sessions ended in which no second factor was shown, which is needed now
    *[other] Sessions ended
 }
 activity-PASSWORD_RESET_REQUESTED = A link to choose a new password was asked for

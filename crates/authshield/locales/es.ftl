@@ -544,6 +544,7 @@ activity-SESSION_REVOKED = { $reason ->
     [second_factor_enabled] Otras sesiones cerradas porque se añadió un segundo factor
     [password_changed] Sesiones cerradas porque cambió la contraseña
     [password_reset] Sesiones cerradas porque cambió la contraseña
+    [second_factor_missing] Sesiones terminadas en las que no se mostró un segundo factor, que ahora hace falta
    *[other] Sesiones cerradas
 }
 activity-PASSWORD_RESET_REQUESTED = Se pidió un enlace para elegir una contraseña nueva

@@ -544,6 +544,7 @@ activity-SESSION_REVOKED = { $reason ->
     [second_factor_enabled] Autres sessions fermées parce qu’un second facteur a été ajouté
     [password_changed] Sessions fermées parce que le mot de passe a changé
     [password_reset] Sessions fermées parce que le mot de passe a changé
+    [second_factor_missing] Sessions terminées où aucun second facteur n’avait été montré, alors qu’il en faut un maintenant
    *[other] Sessions fermées
 }
 activity-PASSWORD_RESET_REQUESTED = Un lien pour choisir un nouveau mot de passe a été demandé

@@ -150,7 +150,8 @@ pub enum Event {
         device: Option<TrustedDeviceId>,
         /// How many.
         count: u64,
-        /// Why: `user_removed`, `admin_removed`, `second_factor_disabled`, or as where all sessions end.
+        /// Why: `user_removed`, `admin_removed`, `second_factor_disabled`, `recovery_codes_renewed`,
+        /// `passkey_removed`, `second_factor_missing`, or as where all sessions end.
         reason: &'static str,
     },
     /// What an authenticator brought was not believed.

@@ -172,8 +172,8 @@ settings! {
             example: "14d",
             mistaken: &["REMEMBER_DEVICE_DAYS", "TRUSTED_DEVICE_DAYS", "REMEMBER_ME_TTL", "MFA_REMEMBER_DAYS"],
         }
-        /// The roles whose holders show their second factor at every sign-in, on whatever device; `user` is
-        /// everybody.
+        /// The roles whose holders show their second factor at every sign-in, on whatever device, as those of
+        /// `second_factor.required_for` do; `user` is everybody.
         trusted_device_except: Vec<String> {
             fallback: Fallback::Always("admin"),
             example: "admin,moderator",

@@ -243,7 +243,8 @@ pub struct Proven<'p> {
 }
 
 /// Begins a session for somebody who proved who they are; `None` if the account changed since: its password, its
-/// status, its roles, or that it has a second factor now.
+/// status, its roles, that it has a second factor now, or that it must have one and none was shown. Every way in
+/// ends here, so no tokens are made for less than the policy asks for at that instant.
 pub async fn begin<C: Carrier>(
     tx: &mut Tx,
     app: &App,
@@ -265,7 +266,9 @@ pub async fn begin<C: Carrier>(
         expires_at: ctx.now + app.config.session.lifetime,
         ended_at: None,
     };
-    if !sessions::open(tx, &session, password_hash, user.epoch, is_enough).await? {
+    if second_factor::is_missing(app, &user, &session.amr.0)
+        || !sessions::open(tx, &session, password_hash, user.epoch, is_enough).await?
+    {
         return Ok(None);
     }
     let succeeded = Event::LoginSucceeded {

@@ -15,7 +15,9 @@ use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::kernel::UserId;
-use crate::{guessing, links, login, own_data, registration, revocations, sessions};
+use crate::{
+    guessing, links, login, own_data, passwords, registration, revocations, second_factor, sessions,
+};
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -172,13 +174,16 @@ async fn change_roles(
             links::withdraw_setup(tx).await?;
         }
     }
-    let mut epoch = before.epoch;
-    if before.roles != wanted {
-        epoch = revocations::rights_changed(tx, user).await?;
-        let (before, after) = (before.roles.clone(), wanted.clone());
-        audit::record(tx, app, ctx, &Event::RolesChanged { actor, user, before, after }).await?;
+    if before.roles == wanted {
+        return Ok(before);
     }
-    Ok(User { roles: wanted, epoch, ..before })
+    let epoch = revocations::rights_changed(tx, user).await?;
+    let (former, after) = (before.roles.clone(), wanted.clone());
+    let changed = Event::RolesChanged { actor, user, before: former, after };
+    audit::record(tx, app, ctx, &changed).await?;
+    let holder = User { roles: wanted, epoch, ..before };
+    second_factor::end_missing(tx, app, ctx, actor, &holder).await?;
+    Ok(holder)
 }
 
 /// Disables or enables an account; a disabled one loses its sessions at once.

@@ -215,11 +215,38 @@ pub async fn next(
     Ok(if is_spared { Next::Spared } else { Next::Ask })
 }
 
-/// Whether an account must have a second factor, and neither has one nor showed a passkey for the session
-/// that `amr` tells of: then it can do nothing but add one.
+/// Whether a role of an account asks for a second factor and the session that `amr` tells of was opened without:
+/// neither a passkey was shown for it, nor a code of an app that is still there. Such a session can do nothing, and
+/// gets no tokens.
 #[must_use]
 pub fn is_missing(app: &App, user: &User, amr: &[String]) -> bool {
-    user.second_factor_at.is_none() && is_asked(app, user) && !passkeys::is_shown_in(amr)
+    let shows_code = user.second_factor_at.is_some() && rules::shows_code(amr);
+    rules::is_due(&user.roles, &app.config.second_factor.required_for)
+        && !shows_code
+        && !passkeys::is_shown_in(amr)
+}
+
+/// Ends the sessions of an account that `tx` holds in which its second factor is missing, now that it has these
+/// roles: no device spares it any more, and what was opened without it is not what the policy asks for.
+pub async fn end_missing(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    actor: Option<UserId>,
+    holder: &User,
+) -> onesql::Result<()> {
+    if !rules::is_due(&holder.roles, &app.config.second_factor.required_for) {
+        return Ok(());
+    }
+    let (user, reason) = (holder.id, "second_factor_missing");
+    trusted_devices::end_all(tx, app, ctx, actor, user, reason).await?;
+    let is_over = |amr: &[String]| is_missing(app, holder, amr);
+    let count = sessions::end_where(tx, user, reason, ctx.now, is_over).await?;
+    if count == 0 {
+        return Ok(());
+    }
+    let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
+    audit::record(tx, app, ctx, &revoked).await
 }
 
 /// Returns a role that the policy names and that does not exist: nobody would have to have a second

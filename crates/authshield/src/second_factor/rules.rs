@@ -80,6 +80,11 @@ pub(super) fn shows_second(amr: &[String]) -> bool {
     amr.len() > 1
 }
 
+/// Whether a code of an app, or a recovery code, was shown for a session that `amr` tells of.
+pub(super) fn shows_code(amr: &[String]) -> bool {
+    amr.iter().any(|method| method == "otp")
+}
+
 /// Whether a proof is fresh enough for what cannot be taken back.
 pub(super) fn is_fresh(proved_at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     proved_at + max_age > now

@@ -82,6 +82,24 @@ pub async fn end_all(
     sql::end_all(tx, owner, keep, reason, ctx.now).await
 }
 
+/// Ends the sessions of somebody of which `is_over` says so by how they were opened (RFC 8176), and returns how many
+/// that were; who calls holds the account.
+pub async fn end_where(
+    tx: &mut Tx,
+    owner: UserId,
+    reason: &'static str,
+    now: Timestamp,
+    is_over: impl Fn(&[String]) -> bool,
+) -> onesql::Result<u64> {
+    let mut count = 0;
+    for (session, amr) in sql::open_of(tx, owner).await? {
+        if is_over(&amr.0) && end(tx, session, reason, now).await? {
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 /// Ends one session of somebody; `false` if it is not theirs, or has ended.
 pub async fn revoke(
     app: &App,

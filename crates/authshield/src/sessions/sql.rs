@@ -281,6 +281,17 @@ pub(super) async fn end_of(
     Ok(touched == 1)
 }
 
+/// Lists the sessions of somebody that nobody ended, with how they were opened.
+pub(super) async fn open_of(
+    tx: &mut Tx,
+    owner: UserId,
+) -> Result<Vec<(SessionId, Json<Vec<String>>)>> {
+    tx.query("SELECT id, amr FROM sessions WHERE user_id = $1 AND ended_at IS NULL")
+        .bind(owner)
+        .all()
+        .await
+}
+
 /// Ends all sessions of somebody but one, and returns how many that were; who calls holds the account.
 pub(super) async fn end_all(
     tx: &mut Tx,

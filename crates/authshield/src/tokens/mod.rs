@@ -36,6 +36,9 @@ use crate::sessions::{self, Carrier, Found, Session};
 use crate::telemetry::metrics::Token;
 use crate::vault::{AccessClaims, FIRST_PARTY, TOKEN_TYPE};
 
+/// The session was opened without the second factor that the policy asks for.
+const MISSING: &str = "second_factor_missing";
+
 /// Why no tokens were given.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
@@ -155,9 +158,10 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     if let Some(holder) = &holder {
         spend(app, ctx, holder).await?;
         if second_factor::is_missing(app, &holder.found.user, &holder.found.session.amr.0) {
-            let (session, reason) = (Some(holder.found.session.id), "second_factor_missing");
-            audit::record_alone(app, ctx, &Event::RefreshRejected { session, reason }).await?;
-            return Err(RefreshError::Invalid(reason));
+            let session = Some(holder.found.session.id);
+            let rejected = Event::RefreshRejected { session, reason: MISSING };
+            audit::record_alone(app, ctx, &rejected).await?;
+            return Err(RefreshError::Invalid(MISSING));
         }
     }
     let fresh = holder.filter(|holder| holder.used_at.is_none());
@@ -201,6 +205,9 @@ async fn retry(app: &App, ctx: &Ctx, rotation: Rotation) -> Result<(User, Sessio
     match rules::judge(&known, app.config.refresh.retry_leeway, ctx.now) {
         Verdict::Retry if known.user_disabled => {
             Err(reject(tx, app, ctx, Some(session), "user_disabled").await?)
+        }
+        Verdict::Retry if second_factor::is_missing(app, &found.user, &found.session.amr.0) => {
+            Err(reject(tx, app, ctx, Some(session), MISSING).await?)
         }
         Verdict::Retry => {
             let Rotation { ip_address, idle_cutoff, .. } = rotation;

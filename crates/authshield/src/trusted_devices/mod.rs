@@ -45,7 +45,8 @@ pub struct Trusted {
 #[must_use]
 pub fn offered(app: &App, user: &User) -> Option<Duration> {
     let ttl = app.live.load().second_factor.trusted_device_ttl;
-    let except = &app.config.second_factor.trusted_device_except;
+    let policy = &app.config.second_factor;
+    let except = [&policy.trusted_device_except[..], &policy.required_for[..]];
     rules::is_offered(ttl, user.second_factor_at, &user.roles, except).then_some(ttl)
 }
 

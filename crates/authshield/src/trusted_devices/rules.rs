@@ -5,16 +5,17 @@ use std::time::Duration;
 use crate::kernel::Timestamp;
 
 /// Whether a device may spare somebody their second factor: they have one, nothing is switched off, and none of
-/// their roles is excepted.
+/// their roles is excepted in one of two lists.
 ///
 /// Only an app counts here. Whoever has nothing but passkeys signs in with one in one step.
 pub(super) fn is_offered(
     ttl: Duration,
     second_factor_at: Option<Timestamp>,
     roles: &[String],
-    except: &[String],
+    except: [&[String]; 2],
 ) -> bool {
-    !ttl.is_zero() && second_factor_at.is_some() && !roles.iter().any(|role| except.contains(role))
+    let is_excepted = |role: &String| except.iter().any(|list| list.contains(role));
+    !ttl.is_zero() && second_factor_at.is_some() && !roles.iter().any(is_excepted)
 }
 
 /// When a device is trusted no more. A shorter life counts from when it is configured, a longer one for devices
@@ -32,7 +33,7 @@ mod tests {
     fn a_device_is_trusted_where_there_is_a_second_factor_and_no_rule_against_it() {
         let (now, month) = (Sandbox::default().now(), Duration::from_hours(30 * 24));
         let of = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>();
-        let except = of(&["admin"]);
+        let (admin, moderator) = (of(&["admin"]), of(&["moderator"]));
         for (ttl, since, roles, expected) in [
             (month, Some(now), of(&["user"]), true),
             (month, Some(now), of(&["user", "moderator"]), true),
@@ -40,9 +41,11 @@ mod tests {
             (month, None, of(&["user"]), false),
             (Duration::ZERO, Some(now), of(&["user"]), false),
         ] {
-            assert_eq!(is_offered(ttl, since, &roles, &except), expected, "{ttl:?} {roles:?}");
+            for except in [[&admin[..], &[]], [&[], &admin[..]]] {
+                assert_eq!(is_offered(ttl, since, &roles, except), expected, "{ttl:?} {roles:?}");
+            }
         }
-        assert!(is_offered(month, Some(now), &of(&["user", "admin"]), &[]));
+        assert!(is_offered(month, Some(now), &of(&["user", "admin"]), [&[], &moderator]));
     }
 
     #[test]

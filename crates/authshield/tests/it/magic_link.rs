@@ -309,6 +309,29 @@ async fn a_sign_in_by_mail_leads_around_no_second_factor() {
     let asked = ask(&app, "root@example.org").await;
     let due = by_link(&app, &asked.handle, &asked.token).await;
     due.is(403, "AUTH_2FA_ENROLMENT_REQUIRED");
+
+    // A role that asks for it ends what a trusted device was spared, and nothing else; and no device spares it then.
+    let pair = crate::trusted_devices::trusting(&app, (ANN, PASSWORD), &phone).await;
+    let with = Person::from_pair(&pair.ok(200).body);
+    let trusted = json!({
+        "email": ANN, "password": PASSWORD, "trust_token": pair.body["trust_token"],
+    });
+    let without = app.post("/api/v1/auth/login", trusted.clone()).await;
+    let without = Person::from_pair(&without.ok(200).body);
+    let (id, roles) = (with.id.parse().unwrap(), vec!["admin".to_owned(), "user".to_owned()]);
+    authshield::roles::set_roles(&app.app, &app.ctx(), None, id, roles).await.unwrap();
+    let events = app.events().await;
+    for event in ["TRUSTED_DEVICE_REMOVED", "SESSION_REVOKED"] {
+        let told = format!("{event}/second_factor_missing");
+        assert!(events.contains(&told), "{told}: {events:?}");
+    }
+    app.me(&without).await.is(401, "AUTH_TOKEN_REVOKED");
+    app.refresh(&without.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+    app.get_as(&with, "/api/v1/admin/users").await.ok(200);
+    app.refresh(&with.refresh).await.ok(200);
+    let asked = app.post("/api/v1/auth/login", trusted).await;
+    asked.is(403, "AUTH_2FA_REQUIRED");
+    assert_eq!(asked.body["trust_expires_in"], json!(null));
 }
 
 /// The variants of account pre-hijacking (Sudhodanan and Paverd, 2022), and who arrives by mail.

@@ -103,7 +103,8 @@ async fn who_has_nothing_else_proves_it_again_by_a_code_in_the_session_that_aske
 #[tokio::test]
 async fn a_sign_in_that_looks_like_none_before_shows_a_code_that_went_by_mail() {
     let strict = [UNLIMITED, ("risk.mode", "enforce"), ("risk.new_device", "step_up")];
-    let app = TestApp::with(&strict).await;
+    let policy = ("second_factor.required_for", "moderator");
+    let app = TestApp::with(&[&strict[..], &[policy]].concat()).await;
     let ann = app.sign_up(ANN).await;
     let from = |agent: &str, path: &str, body: serde_json::Value| {
         let request = app.request(Method::POST, path).json(&body);
@@ -166,4 +167,19 @@ async fn a_sign_in_that_looks_like_none_before_shows_a_code_that_went_by_mail() 
     assert!(matches!(verified.status.as_u16(), 400 | 401), "{verified:?}");
     let sent = app.post("/api/v1/auth/2fa/email", only).await;
     assert!(matches!(sent.status.as_u16(), 400 | 401), "{sent:?}");
+
+    // Nor where a role came meanwhile that asks for more than a mailbox: nothing is given out for less.
+    let bob = app.sign_up("bob@example.org").await;
+    let log_in = json!({ "email": bob.email, "password": PASSWORD });
+    let asked = from("curl/8.5.0", "/api/v1/auth/login", log_in).await;
+    asked.is(403, "AUTH_2FA_REQUIRED");
+    let ticket = asked.body["mfa_token"].clone();
+    app.mails().await;
+    app.post("/api/v1/auth/2fa/email", json!({ "mfa_token": ticket })).await.ok(202);
+    let code = code_of(&app.last_mail(&bob.email).await);
+    let (id, roles) = (bob.id.parse().unwrap(), vec!["moderator".to_owned()]);
+    authshield::roles::set_roles(&app.app, &app.ctx(), None, id, roles).await.unwrap();
+    verify(&ticket, &code).await.is(401, "AUTH_2FA_INVALID");
+    assert_eq!(app.events().await.pop().unwrap(), "SECOND_FACTOR_REFUSED/account_changed");
+    assert_eq!(app.count("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 1);
 }
