@@ -1,7 +1,10 @@
-//! Wrong codes of sign-ins by mail: counted per address, whoever asked for the mail and on whichever node.
+//! Wrong codes that went by mail: counted per address, whoever asked for the mail and on whichever node.
 //!
 //! Each mail bears five guesses, and anybody may ask for mails. So the same waits follow as for passwords, and after as
 //! many in a row only links are taken. Strangers can bring that about; an owner notices nothing who uses the link.
+//!
+//! Where more is needed to show one than the address, there is no link, and so a count apart: strangers keep nobody
+//! waiting who showed a password, and whoever knows it nobody who is signed in.
 
 use onesql::Tx;
 
@@ -28,22 +31,43 @@ pub enum CodeRefused {
     Locked,
 }
 
-fn key(app: &App, email: &EmailAddress) -> Vec<u8> {
-    app.secrets.email_hash.hash(&format!("{}\0mail code", email.as_str())).to_vec()
+/// Where a code is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeAt {
+    /// By anybody, who wants to sign in with it.
+    Door,
+    /// By who showed the first factor of an account.
+    SecondStep,
+    /// In a session of the account.
+    Session,
 }
 
-/// Counts a code that is about to be judged in `tx`, or says why it is not. Whoever shows another one for the same
-/// address waits until `tx` ends.
+impl CodeAt {
+    const ALL: [Self; 3] = [Self::Door, Self::SecondStep, Self::Session];
+
+    fn key(self, app: &App, email: &EmailAddress) -> Vec<u8> {
+        let kind = match self {
+            Self::Door => "mail code",
+            Self::SecondStep => "mail code behind a first factor",
+            Self::Session => "mail code in a session",
+        };
+        app.secrets.email_hash.hash(&format!("{}\0{kind}", email.as_str())).to_vec()
+    }
+}
+
+/// Counts a code that is about to be judged in `tx`, or says why it is not. Whoever shows another one there for the
+/// same address waits until `tx` ends.
 pub async fn begin_code(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     email: &EmailAddress,
+    at: CodeAt,
 ) -> onesql::Result<Result<CodeCounted, CodeRefused>> {
     if !app.limits.enabled() {
         return Ok(Ok(CodeCounted(None)));
     }
-    let (key, until) = (key(app, email), ctx.now + KEPT[0]);
+    let (key, until) = (at.key(app, email), ctx.now + KEPT[0]);
     let run = sql::count(tx, &key, until).await?;
     let rows = sql::places(tx, [&key[..]; 3], ctx.now).await?;
     let place = rows.first().map(sql::Row::counted);
@@ -70,11 +94,14 @@ pub async fn code_was_right(tx: &mut Tx, counted: &CodeCounted) -> onesql::Resul
     sql::set_place(tx, key, before, *until).await.map(drop)
 }
 
-/// Ends the row of wrong codes of an address, in the transaction in which its owner shows otherwise who they are.
+/// Ends the rows of wrong codes of an address, in the transaction in which its owner shows otherwise who they are.
 pub(super) async fn forget_codes(
     tx: &mut Tx,
     app: &App,
     email: &EmailAddress,
 ) -> onesql::Result<()> {
-    sql::forget(tx, &key(app, email)).await.map(drop)
+    for at in CodeAt::ALL {
+        sql::forget(tx, &at.key(app, email)).await?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@
 //! take_back    nobody judged it: there was too much to do
 //! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
-//! codes        the same for the codes of sign-ins by mail
+//! codes        the same for codes that went by mail
 //! mails        how many mails that let somebody in an address gets
 //! pattern      many accounts from one place: an event, and strangers there are slowed down
 //! ```
@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use onesql::Tx;
 
-pub use self::codes::{CodeCounted, CodeRefused, begin_code, code_was_right};
+pub use self::codes::{CodeAt, CodeCounted, CodeRefused, begin_code, code_was_right};
 pub use self::mails::spend_entry_mail;
 use self::pattern::Sighting;
 pub use self::pattern::{Patterns, SLOWED, neighbourhood};

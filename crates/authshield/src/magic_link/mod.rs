@@ -40,7 +40,7 @@ use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::domains;
-use crate::guessing::{self, CodeRefused};
+use crate::guessing::{self, CodeAt, CodeRefused};
 use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, MailCode, TrustToken, UserId};
 use crate::limits::Exceeded;
 use crate::links;
@@ -294,7 +294,7 @@ async fn take(
     let Some(waiting) = sql::find(tx, key.clone(), ctx.now).await? else {
         return invalid(None, sql::why_not(tx, key, "too_many_tries", ctx.now).await?);
     };
-    let counted = match guessing::begin_code(tx, app, ctx, &waiting.email).await? {
+    let counted = match guessing::begin_code(tx, app, ctx, &waiting.email, CodeAt::Door).await? {
         Ok(counted) => counted,
         Err(CodeRefused::Locked) => return invalid(Some(waiting), "codes_locked"),
         Err(CodeRefused::Wait(exceeded)) => {

@@ -5,7 +5,8 @@
 //! POST /auth/2fa/email       with the ticket of a sign-in that does not look like those before it ─ risk
 //! POST /auth/step-up/email   in the session of who signed in too long ago ─ fresh
 //! send                       a code for that ticket or session alone, in the place of the one before
-//! take                       one of few tries, counted for the address over all codes of its mails; used up once
+//! take                       one of few tries, counted for the account over all codes that are shown in the same way;
+//!                            used up once
 //! ```
 //!
 //! It proves a mailbox, which is no second factor by NIST SP 800-63B-4 (3.1.3): `amr` says `email`, and `acr` stays
@@ -20,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{FactorError, Refusal, sql};
 use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
-use crate::guessing::{self, CodeRefused};
+use crate::guessing::{self, CodeAt, CodeRefused};
 use crate::kernel::{MailCode, UserId};
 use crate::mail::{self, Letter};
 use crate::passkeys;
@@ -81,7 +82,7 @@ pub(super) async fn take(
     app: &App,
     ctx: &Ctx,
     user: &User,
-    asked_by: Vec<u8>,
+    (asked_by, at): (Vec<u8>, CodeAt),
     code: &SecretString,
 ) -> Result<Result<(), Refusal>, FactorError> {
     if !is_last(tx, user).await? {
@@ -93,7 +94,7 @@ pub(super) async fn take(
     if waiting.email != user.email {
         return Ok(Err(Refusal::Because("address_changed")));
     }
-    let counted = match guessing::begin_code(tx, app, ctx, &user.email).await? {
+    let counted = match guessing::begin_code(tx, app, ctx, &user.email, at).await? {
         Ok(counted) => counted,
         Err(CodeRefused::Locked) => return Ok(Err(Refusal::Because("codes_locked"))),
         Err(CodeRefused::Wait(exceeded)) => return Ok(Err(Refusal::Paused(exceeded.retry_after))),

@@ -48,6 +48,7 @@ use crate::access::Caller;
 use crate::accounts::{self, ChangeError, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::guessing::CodeAt;
 use crate::kernel::{RecoveryCode, SessionId, Timestamp, TrustToken, UserId};
 use crate::limits::Exceeded;
 use crate::mail::Letter;
@@ -363,8 +364,8 @@ async fn show(
         Proof::Code(code) => Ok(prove(tx, app, ctx, user, code).await?.map(|()| vec!["otp"])),
         Proof::MailCode(code) => {
             let asked_by = match purpose {
-                Purpose::SecondFactor(ticket) => ticket.clone(),
-                Purpose::StepUp(session) => of(*session),
+                Purpose::SecondFactor(ticket) => (ticket.clone(), CodeAt::SecondStep),
+                Purpose::StepUp(session) => (of(*session), CodeAt::Session),
                 _ => return Ok(Err(Refusal::NotEnabled)),
             };
             let taken = mail_code::take(tx, app, ctx, user, asked_by, code).await?;

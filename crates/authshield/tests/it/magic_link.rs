@@ -228,6 +228,8 @@ async fn few_codes_are_looked_at_for_a_mail_and_few_for_an_address() {
     let ann = ask(&app, ANN).await;
     by_code(&other, &ann.handle, &ann.code).await.ok(200);
 
+    codes_in_a_session_count_apart(&app).await;
+
     // After so many in a row only links are taken, until one is.
     let mut judged = 0;
     let ann = loop {
@@ -258,6 +260,36 @@ async fn few_codes_are_looked_at_for_a_mail_and_few_for_an_address() {
     }
     usual.post(ASK, json!({ "email": ANN })).await.is(429, "RATE_LIMIT_EXCEEDED");
     usual.post("/api/v1/auth/forgot-password", json!({ "email": ANN })).await.ok(429);
+}
+
+/// What strangers guess keeps nobody waiting who is signed in; what is guessed in sessions is counted for the account.
+async fn codes_in_a_session_count_apart(app: &TestApp) {
+    let asked = ask(app, "eve@example.org").await;
+    let eve = by_code(app, &asked.handle, &asked.code).await;
+    let eve = Person::from_pair(&eve.ok(200).body);
+    for _ in 0..2 {
+        let asked = ask(app, &eve.email).await;
+        for _ in 0..5 {
+            by_code(app, &asked.handle, &wrong(&asked.code)).await.ok(401);
+        }
+    }
+    let asked = ask(app, &eve.email).await;
+    by_code(app, &asked.handle, &asked.code).await.is(429, "RATE_LIMIT_EXCEEDED");
+
+    crate::mail_proof::show(app, &eve, &crate::mail_proof::ask(app, &eve).await).await.ok(204);
+    for _ in 0..2 {
+        let code = crate::mail_proof::ask(app, &eve).await;
+        for _ in 0..5 {
+            let guess = crate::mail_proof::show(app, &eve, &wrong(&code)).await;
+            guess.is(401, "AUTH_2FA_INVALID");
+        }
+    }
+    let there = by_link(app, &asked.handle, &asked.token).await;
+    let there = Person::from_pair(&there.ok(200).body);
+    for session in [&eve, &there] {
+        let code = crate::mail_proof::ask(app, session).await;
+        crate::mail_proof::show(app, session, &code).await.ok(429);
+    }
 }
 
 /// Attack: B09

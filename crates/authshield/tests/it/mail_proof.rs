@@ -25,13 +25,13 @@ fn wrong(code: &str) -> String {
     format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
 }
 
-async fn ask(app: &TestApp, who: &Person) -> String {
+pub(crate) async fn ask(app: &TestApp, who: &Person) -> String {
     app.mails().await;
     app.post_as(who, AGAIN, json!({})).await.ok(202);
     code_of(&app.last_mail(&who.email).await)
 }
 
-async fn show(app: &TestApp, who: &Person, code: &str) -> Reply {
+pub(crate) async fn show(app: &TestApp, who: &Person, code: &str) -> Reply {
     app.post_as(who, STEP_UP, json!({ "email_code": code })).await
 }
 
