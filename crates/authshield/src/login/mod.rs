@@ -9,6 +9,7 @@
 //!     guessing::begin      too many wrong passwords? this one counts as wrong until it is right
 //!     Passwords::verify    is the password right?  (slow, known or not)
 //!     rules::judge         may they come in?  (pure)
+//!     look_closer          was it stolen elsewhere? (slow, so only of one that lets in)
 //!     risk::judge          does it look like their sign-ins before?
 //!     registration::waits  if not: is it the password of a registration that waits for proof?
 //!     second_factor::next  is a second factor asked for, or spared on a trusted device?
@@ -132,13 +133,9 @@ pub async fn log_in<C: Carrier>(
                 return Err(refuse(app, ctx, tried, owner, refusal).await?);
             }
         };
-        // Hashed before the transaction begins: on SQLite there is one writer.
-        let upgraded = match verdict {
-            Verdict::Right { rehash: true } => app.passwords.hash(password).await.ok(),
-            _ => None,
-        };
-        let is_stolen = passwords::is_stolen(app, ctx, password).await;
-        match open(app, ctx, &attempt, judged, (upgraded, is_stolen), trust).await? {
+        let rehash = matches!(verdict, Verdict::Right { rehash: true });
+        let found = look_closer(app, ctx, &judged.user, password, rehash).await?;
+        match open(app, ctx, &attempt, judged, found, trust).await? {
             Opened::Session(carrier) => return Ok(*carrier),
             Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
             Opened::Risky => {
@@ -166,6 +163,26 @@ struct Tried<'t> {
 /// How often the password is compared when the account changes meanwhile. Once more is enough when
 /// another sign-in has hashed the same password anew, or when it was reset.
 const ROUNDS: usize = 3;
+
+/// Does with a right password what takes its time, before a transaction begins: hashes it anew if the cost changed, and
+/// finds out whether it was stolen elsewhere. Nothing of that takes long where a rule of risk refuses anyway: whoever is
+/// told that the password is wrong would see by the clock that it is right.
+async fn look_closer(
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    password: &SecretString,
+    rehash: bool,
+) -> onesql::Result<(Option<String>, bool)> {
+    let is_stolen = passwords::is_known_stolen(app, password);
+    let asks = !is_stolen && passwords::others_are_asked(app);
+    let is_quick = !rehash && !asks;
+    if is_quick || risk::refuses(app, ctx, user, First::Password { is_stolen }).await? {
+        return Ok((None, is_stolen));
+    }
+    let upgraded = if rehash { app.passwords.hash(password).await.ok() } else { None };
+    Ok((upgraded, is_stolen || asks && passwords::others_know(app, ctx, password).await))
+}
 
 /// What came of a session that was to be opened.
 enum Opened<C> {

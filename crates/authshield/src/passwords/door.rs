@@ -92,12 +92,22 @@ pub async fn choose(
     chosen
 }
 
-/// Whether the password that somebody signs in with was stolen elsewhere, by the file, and by those who are to be
-/// asked of sign-ins, too. Ask when it is right: no other is anybody's.
-pub async fn is_stolen(app: &App, ctx: &Ctx, password: &SecretString) -> bool {
+/// Whether the password that somebody signs in with was stolen elsewhere, by the file.
+#[must_use]
+pub fn is_known_stolen(app: &App, password: &SecretString) -> bool {
     app.passwords.breached().knows(password.expose_secret())
-        || app.ranges.as_ref().is_some_and(Ranges::are_asked_at_sign_in)
-            && ask(app, ctx, password, "sign_in").await == Some(Answer::Stolen)
+}
+
+/// Whether others are asked of sign-ins, too.
+#[must_use]
+pub fn others_are_asked(app: &App) -> bool {
+    app.ranges.as_ref().is_some_and(Ranges::are_asked_at_sign_in)
+}
+
+/// Whether the password that somebody signs in with was stolen elsewhere, by those who are asked of sign-ins, too. Ask
+/// when it is right, no other is anybody's; and when it lets somebody in, or the time that it takes tells that it is.
+pub async fn others_know(app: &App, ctx: &Ctx, password: &SecretString) -> bool {
+    ask(app, ctx, password, "sign_in").await == Some(Answer::Stolen)
 }
 
 /// Asks others whether a password was stolen, if somebody is to be asked.

@@ -39,7 +39,10 @@ use crate::config;
 use crate::world::SharedWorld;
 
 pub use advice::Advice;
-pub use door::{Chooser, Off, are_on, choose, is_stolen, must_be_on, same, weaknesses};
+pub use door::{
+    Chooser, Off, are_on, choose, is_known_stolen, must_be_on, others_are_asked, others_know, same,
+    weaknesses,
+};
 pub use imported::{NotAHash, Scheme, recognise};
 pub use policy::Weakness;
 pub use pool::{Observation, Overloaded, Stats};

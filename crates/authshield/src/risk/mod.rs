@@ -21,9 +21,9 @@ use onesql::Tx;
 use crate::accounts::User;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::config::{RiskAction, RiskMode};
+use crate::config::{Risk, RiskAction, RiskMode};
 use crate::{devices, passkeys};
-use rules::{Before, Here, Seen};
+use rules::{Before, Here, Seen, Signal};
 
 /// What somebody showed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +67,7 @@ pub async fn judge(
     if rules.mode == RiskMode::Off {
         return Ok(Ruling::Pass);
     }
-    let place = app.geoip.place(ctx.client.ip);
-    let here = Here {
-        place,
-        at: ctx.now,
-        is_attacked: app.patterns.is_slowed(&ctx.client, ctx.now),
-        is_stolen: first == First::Password { is_stolen: true },
-    };
-    let before = before(tx, app, ctx, user).await?;
-    let signals = rules::signals(&here, &before, rules);
+    let signals = signals(tx, app, ctx, user, first, rules).await?;
     let Some(decision) = rules::decide(&signals, rules) else { return Ok(Ruling::Pass) };
 
     let (ruling, outcome) = match decision.action {
@@ -105,6 +97,36 @@ pub async fn judge(
         audit::record(tx, app, ctx, &told).await?;
     }
     Ok(ruling)
+}
+
+/// Whether the rules refuse a sign-in by what is known now; nothing is written down, and [`judge`] decides.
+pub async fn refuses(app: &App, ctx: &Ctx, user: &User, first: First) -> onesql::Result<bool> {
+    let rules = &app.live.load().risk.clone();
+    if rules.mode != RiskMode::Enforce {
+        return Ok(false);
+    }
+    let signals = signals(&mut app.store.glance().await?, app, ctx, user, first, rules).await?;
+    let decision = rules::decide(&signals, rules);
+    Ok(decision.is_some_and(|decision| decision.action == RiskAction::Refuse))
+}
+
+/// Finds what speaks against a sign-in.
+async fn signals(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    first: First,
+    rules: &Risk,
+) -> onesql::Result<Vec<Signal>> {
+    let here = Here {
+        place: app.geoip.place(ctx.client.ip),
+        at: ctx.now,
+        is_attacked: app.patterns.is_slowed(&ctx.client, ctx.now),
+        is_stolen: first == First::Password { is_stolen: true },
+    };
+    let before = before(tx, app, ctx, user).await?;
+    Ok(rules::signals(&here, &before, rules))
 }
 
 /// Finds where an account was used before. Of a device that is known nothing else is asked.

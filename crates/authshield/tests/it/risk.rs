@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use authshield::chores;
 use authshield::config::EventFormat;
+use authshield::telemetry::metrics::BreachLookup;
 use onesql::Json;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -158,7 +159,15 @@ async fn a_sign_in_that_does_not_look_like_those_before_it_is_recorded_doubted_o
 
     // Refused is what a wrong password is; a passkey is not better, and at home nothing changes.
     let harsh = [("risk.mode", "enforce"), ("risk.new_country", "refuse")];
-    let harsh = node(&harsh).await;
+    let others = [
+        ("password.breached_ranges", "always"),
+        ("password.breached_ranges_url", "http://127.0.0.1:9/range/"),
+    ];
+    let harsh = node(&[harsh, others].concat()).await;
+    let asked_others = || {
+        let lookup = BreachLookup { at: "sign_in", outcome: "failed" };
+        harsh.app.metrics.breach_lookups.get_or_create(&lookup).get()
+    };
     harsh.advance(Duration::from_hours(24));
     let refused = try_from(&harsh, LONDON, CLEO, PASSWORD).await;
     // Two hashes, as a wrong one costs: else time would tell which of a list of passwords is right.
@@ -167,12 +176,14 @@ async fn a_sign_in_that_does_not_look_like_those_before_it_is_recorded_doubted_o
     hashed(&harsh, 4, "a wrong password").await;
     refused.is(401, "AUTH_INVALID_CREDENTIALS");
     assert_eq!(outside(&refused), outside(&wrong));
+    assert_eq!(asked_others(), 0, "nor is anybody asked about one that opens nothing");
     assert_eq!(last(&harsh).await, (before + 1, "new_country refuse refused".to_owned()));
     let request = show_from(&harsh, "2001:218::1", &passkey).await;
     request.is(401, "AUTH_PASSKEY_INVALID");
     assert_eq!((last(&harsh).await.0, failures(&harsh).await), (before + 2, 2));
     show_from(&harsh, HOME, &passkey).await.ok(200);
     try_from(&harsh, HOME, CLEO, PASSWORD).await.is(403, "AUTH_2FA_REQUIRED");
+    assert_eq!(asked_others(), 1);
     // A passkey is two factors: where one is asked for it was shown.
     show_from(&strict, "2001:218::1", &passkey).await.ok(200);
     let (_, proved) = last(&strict).await;
