@@ -4,7 +4,7 @@
 //! ```text
 //! registration, accounts (change of address)
 //!     domains::judge    does the operator's list hold the domain?  (a file, looked at for replacement)
-//! magic_link, federation (new accounts)
+//! registration::may_open (new accounts by mail, and at a provider)
 //!     domains::may_open the same
 //! registration::http, screens::register
 //!     domains::meant    is it one letter from a great mailbox provider?  (pure; refuses nobody)

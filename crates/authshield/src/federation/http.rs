@@ -36,7 +36,7 @@ problems!(
 problems!(
     /// What exchanging a code may answer.
     RedeemFederationProblems = FederationCodeInvalid | FederatedEmailUnverified | IdentityNotLinked
-        | RegistrationClosed | AccountDisabled | SecondFactorRequired
+        | RegistrationClosed | EmailDomainRefused | AccountDisabled | SecondFactorRequired
         | SecondFactorEnrolmentRequired | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 problems!(
@@ -86,7 +86,7 @@ impl From<RedeemError> for Problem {
             RedeemError::Refused(refusal) => Self::from(match refusal {
                 Refusal::EmailUnverified => Code::FederatedEmailUnverified,
                 Refusal::OtherIdentity => Code::IdentityNotLinked,
-                Refusal::Closed => Code::RegistrationClosed,
+                Refusal::NotOpen(why) => why.code(),
                 Refusal::AccountDisabled => Code::AccountDisabled,
             })
             .because(refusal.reason()),

@@ -51,7 +51,6 @@ pub use sql::{Identity, delete_since, of};
 use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
-use crate::domains;
 use crate::guessing;
 use crate::kernel::{EmailAddress, FederationToken, Timestamp, TrustToken, UserId};
 use crate::login::{self, Proven};
@@ -472,8 +471,8 @@ async fn account_of(
             continue;
         }
         let has_other = !theirs.is_empty();
-        let is_open = app.live.load().registration.enabled && domains::may_open(app, email);
-        let arrival = rules::arrive(holder.as_ref().map(|user| (user, has_other)), is_open);
+        let may_open = registration::may_open(app, email);
+        let arrival = rules::arrive(holder.as_ref().map(|user| (user, has_other)), may_open);
         match (arrival, holder) {
             (Err(refusal), holder) => return Ok(Err((holder.map(|user| user.id), refusal))),
             (Ok(Arrival::Link), Some(user)) => {

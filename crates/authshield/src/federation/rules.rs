@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use super::handover::{Entered, PAGES};
 use crate::accounts::User;
 use crate::kernel::EmailAddress;
+use crate::registration::NotOpen;
 
 /// How far the provider's clock may be off, in seconds.
 const LEEWAY: i64 = 60;
@@ -204,9 +205,9 @@ pub enum Refusal {
     /// address later.
     #[error("the account has another identity of the same provider")]
     OtherIdentity,
-    /// Strangers may not open accounts here.
-    #[error("registration is closed")]
-    Closed,
+    /// No account is opened with the address.
+    #[error(transparent)]
+    NotOpen(#[from] NotOpen),
     /// An administrator disabled the account.
     #[error("the account is disabled")]
     AccountDisabled,
@@ -219,7 +220,7 @@ impl Refusal {
         match self {
             Self::EmailUnverified => "email_unverified",
             Self::OtherIdentity => "other_identity",
-            Self::Closed => "registration_closed",
+            Self::NotOpen(why) => why.reason(),
             Self::AccountDisabled => "account_disabled",
         }
     }
@@ -229,15 +230,14 @@ impl Refusal {
 /// `holder` is the account of the address, with whether it has another identity of the provider.
 pub(super) fn arrive(
     holder: Option<(&User, bool)>,
-    registration_is_open: bool,
+    may_open: Result<(), NotOpen>,
 ) -> Result<Arrival, Refusal> {
     match holder {
         Some((user, _)) if user.disabled_at.is_some() => Err(Refusal::AccountDisabled),
         Some((user, true)) if user.email_verified_at.is_some() => Err(Refusal::OtherIdentity),
         Some((user, false)) if user.email_verified_at.is_some() => Ok(Arrival::Link),
-        _ if !registration_is_open => Err(Refusal::Closed),
-        Some(_) => Ok(Arrival::Replace),
-        None => Ok(Arrival::Open),
+        Some(_) => Ok(may_open.map(|()| Arrival::Replace)?),
+        None => Ok(may_open.map(|()| Arrival::Open)?),
     }
 }
 

@@ -20,7 +20,7 @@ problems!(
 );
 problems!(
     /// What showing what came by mail may answer.
-    RedeemProblems = MagicLinkInvalid | SignInMethodOff | RegistrationClosed | AccountDisabled
+    RedeemProblems = MagicLinkInvalid | SignInMethodOff | RegistrationClosed | EmailDomainRefused | AccountDisabled
         | SecondFactorRequired | SecondFactorEnrolmentRequired | ValidationFailed
         | UnsupportedMediaType | BodyTooLarge
 );
@@ -57,9 +57,7 @@ impl From<RedeemError> for Problem {
             RedeemError::AccountDisabled => Self::from(Code::AccountDisabled)
                 .detail("The account is disabled. Ask an administrator.")
                 .because("account_disabled"),
-            RedeemError::Closed => {
-                Self::from(Code::RegistrationClosed).because("registration_closed")
-            }
+            RedeemError::NotOpen(why) => Self::from(why.code()).because(why.reason()),
             RedeemError::SecondFactorDue(ticket) => ticket.into(),
             RedeemError::Store(error) => error.into(),
         }

@@ -39,14 +39,13 @@ use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
-use crate::domains;
 use crate::guessing::{self, CodeAt, CodeRefused};
 use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, MailCode, TrustToken, UserId};
 use crate::limits::Exceeded;
 use crate::links;
 use crate::login::{self, Proven};
 use crate::mail::{self, Letter, Recipient};
-use crate::registration::{self, Proved};
+use crate::registration::{self, NotOpen, Proved};
 use crate::risk::{self, First, Ruling};
 use crate::second_factor::{self, Next, Ticket};
 use crate::sessions::Carrier;
@@ -132,8 +131,8 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     };
     // Also where nobody gets a mail: no code fits it, and every question about it has the same answer.
     sql::wait(&mut tx, waiting).await?;
-    let is_open = app.live.load().registration.enabled && domains::may_open(app, &email);
-    let reason = rules::judge(holder.as_ref(), None, is_open).err().map(Refusal::reason);
+    let may_open = registration::may_open(app, &email);
+    let reason = rules::judge(holder.as_ref(), None, may_open).err().map(Refusal::reason);
     if reason.is_none() {
         let letter = Letter::SignIn {
             link: links::url(&app.config.mail.link_sign_in, &token),
@@ -202,9 +201,9 @@ pub enum RedeemError {
     /// An administrator disabled the account.
     #[error("the account is disabled")]
     AccountDisabled,
-    /// Strangers may not open accounts here.
-    #[error("registration is closed")]
-    Closed,
+    /// No account is opened with the address.
+    #[error(transparent)]
+    NotOpen(NotOpen),
     /// A second factor is due, or must be added.
     #[error("a second factor is due")]
     SecondFactorDue(Ticket),
@@ -217,7 +216,7 @@ impl From<Refusal> for RedeemError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::AccountDisabled => Self::AccountDisabled,
-            Refusal::Closed => Self::Closed,
+            Refusal::NotOpen(why) => Self::NotOpen(why),
             Refusal::AccountChanged => Self::Invalid(refusal.reason()),
         }
     }
@@ -327,10 +326,9 @@ async fn account_of(
     let mut asked = waiting.user_id;
     for _ in 0..ROUNDS {
         let account = accounts::hold_by_email(tx, &waiting.email).await?;
-        let is_open =
-            app.live.load().registration.enabled && domains::may_open(app, &waiting.email);
+        let may_open = registration::may_open(app, &waiting.email);
         let holder = account.as_ref().map(|account| &account.user);
-        match (rules::judge(holder, asked, is_open), account) {
+        match (rules::judge(holder, asked, may_open), account) {
             (Err(refusal), _) => return Ok(Err(refusal)),
             (Ok(Arrival::Enter), Some(account)) => return Ok(Ok(account)),
             (Ok(_), _) => {

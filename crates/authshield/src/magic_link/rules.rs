@@ -2,6 +2,7 @@
 
 use crate::accounts::User;
 use crate::kernel::UserId;
+use crate::registration::NotOpen;
 
 /// How many codes are looked at before another mail must be asked for.
 pub(super) const TRIES: i64 = 5;
@@ -21,9 +22,9 @@ pub enum Refusal {
     /// An administrator disabled the account.
     #[error("the account is disabled")]
     AccountDisabled,
-    /// Strangers may not open accounts here.
-    #[error("registration is closed")]
-    Closed,
+    /// No account is opened with the address.
+    #[error(transparent)]
+    NotOpen(#[from] NotOpen),
     /// The address is no longer that of the account whose owner asked.
     #[error("the account changed since the mail was asked for")]
     AccountChanged,
@@ -35,7 +36,7 @@ impl Refusal {
     pub fn reason(self) -> &'static str {
         match self {
             Self::AccountDisabled => "account_disabled",
-            Self::Closed => "registration_closed",
+            Self::NotOpen(why) => why.reason(),
             Self::AccountChanged => "account_changed",
         }
     }
@@ -46,7 +47,7 @@ impl Refusal {
 pub(super) fn judge(
     holder: Option<&User>,
     asked: Option<UserId>,
-    registration_is_open: bool,
+    may_open: Result<(), NotOpen>,
 ) -> Result<Arrival, Refusal> {
     if asked.is_some_and(|asked| holder.is_none_or(|user| user.id != asked)) {
         return Err(Refusal::AccountChanged);
@@ -54,8 +55,7 @@ pub(super) fn judge(
     match holder {
         Some(user) if user.disabled_at.is_some() => Err(Refusal::AccountDisabled),
         Some(user) if user.email_verified_at.is_some() => Ok(Arrival::Enter),
-        _ if !registration_is_open => Err(Refusal::Closed),
-        _ => Ok(Arrival::Open),
+        _ => Ok(may_open.map(|()| Arrival::Open)?),
     }
 }
 
@@ -83,8 +83,8 @@ mod tests {
             roles: Vec::new(),
         };
         let (proved, begun) = (user(true, false), user(false, false));
-        for open in [true, false] {
-            let newcomer = if open { Ok(Arrival::Open) } else { Err(Refusal::Closed) };
+        for open in [Ok(()), Err(NotOpen::Closed), Err(NotOpen::Domain)] {
+            let newcomer = open.map(|()| Arrival::Open).map_err(Refusal::NotOpen);
             assert_eq!(judge(Some(&proved), None, open), Ok(Arrival::Enter));
             assert_eq!(judge(Some(&proved), Some(proved.id), open), Ok(Arrival::Enter));
             assert_eq!(judge(Some(&begun), Some(begun.id), open), newcomer);

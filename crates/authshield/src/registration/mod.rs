@@ -49,7 +49,7 @@ use crate::links::{self, Purpose};
 use crate::mail::{self, Letter, Progress, Story};
 use crate::passwords::{self, Chooser, Overloaded, Rejected, Verdict, Weakness};
 
-pub use self::proved::{Proved, open_proved};
+pub use self::proved::{NotOpen, Proved, may_open, open_proved};
 use self::sql::Waiting;
 pub use self::unproved::forget_unproved;
 

@@ -5,7 +5,48 @@ use onesql::Tx;
 use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::domains;
 use crate::kernel::{EmailAddress, FullName, Locale, UserId};
+use crate::problem::Code;
+
+/// Why nobody opens an account with an address that they proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpen {
+    /// Strangers may not open accounts here.
+    #[error("registration is closed")]
+    Closed,
+    /// Addresses of its domain are not taken.
+    #[error("addresses of this domain are not taken")]
+    Domain,
+}
+
+impl NotOpen {
+    /// Returns its name in the audit trail.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Closed => "registration_closed",
+            Self::Domain => "email_domain_refused",
+        }
+    }
+
+    /// Returns what a client is told, as where it is registered with a form.
+    #[must_use]
+    pub fn code(self) -> Code {
+        match self {
+            Self::Closed => Code::RegistrationClosed,
+            Self::Domain => Code::EmailDomainRefused,
+        }
+    }
+}
+
+/// Fails where nobody opens an account with an address, whoever proves it.
+pub fn may_open(app: &App, email: &EmailAddress) -> Result<(), NotOpen> {
+    if !app.live.load().registration.enabled {
+        return Err(NotOpen::Closed);
+    }
+    if domains::may_open(app, email) { Ok(()) } else { Err(NotOpen::Domain) }
+}
 
 /// Somebody who proved an address that nobody proved before.
 pub struct Proved<'a> {

@@ -24,6 +24,7 @@ use crate::form::Form;
 use crate::kernel::EmailAddress;
 use crate::magic_link::{self, AskError, Asked, RedeemError, Shown, Wish};
 use crate::problem::{Code, Problem};
+use crate::registration::NotOpen;
 use crate::telemetry::to_the_end;
 
 pub(super) const PATH: &str = "/sign-in/mail";
@@ -234,7 +235,10 @@ fn closed(
 ) -> Result<Result<Response, RedeemError>, Problem> {
     let (title, lead) = match &error {
         RedeemError::AccountDisabled => ("page-sign-in", "page-sign-in.disabled"),
-        RedeemError::Closed => ("page-register.closed", "page-register.closed-lead"),
+        RedeemError::NotOpen(NotOpen::Closed) => {
+            ("page-register.closed", "page-register.closed-lead")
+        }
+        RedeemError::NotOpen(NotOpen::Domain) => ("page-sign-in", "page-register.domain"),
         RedeemError::Invalid(_) => return Ok(Err(error)),
         _ => return Err(error.into()),
     };

@@ -20,6 +20,7 @@ use crate::browser::Cookie;
 use crate::federation::{self, BeginError, RedeemError, Redemption, Refusal, Wish};
 use crate::kernel::FederationToken;
 use crate::problem::{Code, Problem};
+use crate::registration::NotOpen;
 
 pub(super) const LEAVE: &str = "/sign-in/at/{provider}";
 pub(super) const RETURN: &str = federation::OWN_RETURN;
@@ -105,7 +106,12 @@ pub(super) async fn come_back(
                 let words = match &refused {
                     RedeemError::Refused(Refusal::EmailUnverified) => "page-federation.unverified",
                     RedeemError::Refused(Refusal::OtherIdentity) => "page-federation.other",
-                    RedeemError::Refused(Refusal::Closed) => "page-federation.closed",
+                    RedeemError::Refused(Refusal::NotOpen(NotOpen::Closed)) => {
+                        "page-federation.closed"
+                    }
+                    RedeemError::Refused(Refusal::NotOpen(NotOpen::Domain)) => {
+                        "page-register.domain"
+                    }
                     RedeemError::Refused(Refusal::AccountDisabled) => "page-sign-in.disabled",
                     _ => "page-federation.over",
                 };

@@ -23,7 +23,7 @@ async fn addresses_that_nobody_keeps_are_seen_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("domains.txt");
     let list = ("registration.disposable_domains_file", file.to_str().unwrap());
-    let app = TestApp::with(&[UNLIMITED, list]).await;
+    let app = TestApp::with(&[UNLIMITED, list, crate::magic_link::ON]).await;
     app.open_account(ANN).await;
     fs::write(&file, "# ours\nTrash.Example\n").unwrap();
     chores::look_at_domains(app.app.clone()).await;
@@ -31,7 +31,7 @@ async fn addresses_that_nobody_keeps_are_seen_or_refused() {
     assert!(app.events().await.contains(&"DISPOSABLE_ADDRESS_SEEN/shadow".to_owned()));
 
     let refuse = ("registration.disposable_domains", "refuse");
-    let strict = app.second_node(&[UNLIMITED, list, refuse, ("magic_link.enabled", "true")]).await;
+    let strict = app.second_node(&[UNLIMITED, list, refuse, crate::magic_link::ON]).await;
     chores::look_at_domains(strict.app.clone()).await;
     let mut answers = Vec::new();
     for email in [ANN, NEW, "another@trash.example"] {
@@ -59,6 +59,16 @@ async fn addresses_that_nobody_keeps_are_seen_or_refused() {
     }
     assert_eq!(strict.mails_to(ANN).await, of_ann + 1);
     assert_eq!(strict.mails_to("o@trash.example").await, of_other);
+    let asked = app.post("/api/v1/auth/magic-link", json!({ "email": "o@trash.example" })).await;
+    let code = crate::magic_link::code_of(&app.last_mail("o@trash.example").await);
+    let shown = json!({ "handle": asked.ok(202).body["handle"], "code": code });
+    let refused = strict.post("/api/v1/auth/magic-link/redeem", shown).await;
+    refused.is(422, "AUTH_EMAIL_DOMAIN_REFUSED");
+    let events = app.events().await;
+    for event in ["MAGIC_LINK_REQUESTED", "MAGIC_LINK_REFUSED"] {
+        let told = format!("{event}/email_domain_refused");
+        assert!(events.contains(&told), "{told}: {events:?}");
+    }
     let counted = |at, outcome| {
         let label = Disposable { at, outcome };
         strict.app.metrics.disposable_addresses.get_or_create(&label).get()
