@@ -46,7 +46,7 @@ use crate::login;
 use crate::mail::Letter;
 use crate::risk::{self, First, Ruling};
 use crate::sessions::Carrier;
-use crate::{second_factor, sessions};
+use crate::{second_factor, sessions, trusted_devices};
 use rules::{Ceremony, Known, Party};
 
 /// How long a challenge works.
@@ -397,12 +397,15 @@ pub async fn remove(
     if !login::has_way_in(&mut tx, app, user.id).await? {
         return Err(PasskeyError::LastWayIn);
     }
+    // It may have been lost, and a device trusted with it.
+    let actor = Some(user.id);
+    trusted_devices::end_all(&mut tx, app, ctx, actor, user.id, "passkey_removed").await?;
     let has_factor = user.second_factor_at.is_some() || sql::has_any(&mut tx, user.id).await?;
     if !has_factor && second_factor::is_asked(app, user) {
         // Where the policy asks for a second factor, no session goes on that had this one for it.
         let reason = "second_factor_missing";
         let count = sessions::end_all(&mut tx, app, ctx, user.id, None, reason).await?;
-        let (actor, user) = (Some(user.id), user.id);
+        let user = user.id;
         let revoked = Event::SessionsRevoked { actor, user, session: None, count, reason };
         audit::record(&mut tx, app, ctx, &revoked).await?;
     }

@@ -412,6 +412,9 @@ pub async fn renew_codes(
     let user = &caller.user;
     let mut tx = shown_again(app, ctx, caller, password, code, "renew_recovery_codes").await?;
     let codes = make_codes(&mut tx, app, ctx, user.id).await?;
+    // Whoever makes new ones doubts who has the old ones, and may have used one to have a device trusted.
+    let (actor, reason) = (Some(user.id), "recovery_codes_renewed");
+    trusted_devices::end_all(&mut tx, app, ctx, actor, user.id, reason).await?;
     app.outbox.put(&mut tx, &user.recipient(), &Letter::RecoveryCodesRenewed, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::RecoveryCodesRenewed { user: user.id }).await?;
     tx.commit().await?;

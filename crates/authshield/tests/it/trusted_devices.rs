@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::passkeys::add;
 use crate::registration::UNLIMITED;
 use crate::second_factor::{enable, ticket};
 use crate::support::{Authenticator, PASSWORD, Person, Reply, TestApp, claims};
@@ -189,6 +190,8 @@ async fn a_trusted_device_ends_with_everything_that_signs_out_everywhere() {
         "admin_removed",
         "user_disabled",
         "second_factor_disabled",
+        "recovery_codes_renewed",
+        "passkey_removed",
         "owner",
         "not_me",
     ] {
@@ -231,6 +234,18 @@ async fn a_trusted_device_ends_with_everything_that_signs_out_everywhere() {
                 let body = json!({ "password": password, "code": phone.code(&app) });
                 app.post_as(&ann, "/api/v1/auth/2fa/disable", body).await.ok(204);
                 (phone, _) = enable(&app, &ann).await;
+            }
+            "recovery_codes_renewed" => {
+                app.advance(Duration::from_mins(1));
+                let body = json!({ "password": password, "code": phone.code(&app) });
+                app.post_as(&ann, "/api/v1/auth/2fa/recovery-codes", body).await.ok(200);
+            }
+            "passkey_removed" => {
+                add(&app, &ann).await;
+                let passkeys = "/api/v1/auth/passkeys";
+                let listed = app.get_as(&ann, passkeys).await;
+                let id = listed.ok(200).body["items"][0]["id"].as_str().unwrap().to_owned();
+                app.delete_as(&ann, &format!("{passkeys}/{id}")).await.ok(204);
             }
             "owner" => {
                 app.post_as(&ann, "/api/v1/users/me/lock", json!({})).await.ok(204);
