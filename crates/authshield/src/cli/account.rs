@@ -90,7 +90,8 @@ pub(super) enum User {
     Lock {
         /// Its address or id.
         who: String,
-        /// Takes the password, too: once it is enabled, its owner chooses one by mail.
+        /// Takes the password, too: once it is enabled, its owner chooses one by mail, or proves the address where
+        /// nobody has a password.
         #[arg(long)]
         reset_password: bool,
         /// Takes second factor and passkeys, too.

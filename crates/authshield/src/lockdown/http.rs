@@ -97,7 +97,8 @@ pub async fn lock_own(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LockUser {
-    /// Whether the password counts no more: once the account is enabled, its owner chooses one by mail.
+    /// Whether the password counts no more: once the account is enabled, its owner chooses one by mail, or proves
+    /// the address where nobody has a password.
     #[serde(default)]
     reset_password: bool,
     /// Whether second factor and passkeys are removed; not the own ones.

@@ -181,7 +181,8 @@ pub async fn lock_own(
 /// What an operator has done to an account besides disabling it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Also {
-    /// Its password counts no more: once it is enabled, its owner chooses one by mail.
+    /// Its password counts no more: once it is enabled, its owner chooses one by mail, or proves the address where
+    /// nobody has a password.
     pub reset_password: bool,
     /// Its second factor and its passkeys are removed.
     pub reset_factors: bool,

@@ -198,6 +198,7 @@ pub async fn set_active(
     match change_active(&mut tx, app, ctx, actor, user, is_active).await {
         Ok(user) => {
             tx.commit().await?;
+            app.outbox.wake();
             Ok(user)
         }
         Err(error) => Err(refused(tx, app, ctx, actor, user, error).await),
@@ -228,6 +229,10 @@ async fn change_active(
     if is_active {
         // A sign-in that waited meanwhile for a second factor begins anew.
         login::withdraw(tx, user).await?;
+        // Who chooses no password, since nobody has one, shows by mail that it is them.
+        if !passwords::are_on(app) && accounts::awaits_recovery(tx, user).await? {
+            registration::send_way_back(tx, app, ctx, &before).await?;
+        }
     }
     audit::record(tx, app, ctx, &Event::StatusChanged { actor, user, is_active }).await?;
     let disabled_at = (!is_active).then_some(ctx.now);

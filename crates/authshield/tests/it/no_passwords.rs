@@ -110,6 +110,19 @@ async fn with_passwords_off_nothing_takes_sets_or_asks_for_one() {
     app.verify(&token).await.ok(200);
     show(&app, passkey.get(&challenge(&app).await)).await.ok(200);
 
+    // Nor does an operator's leave it waiting for a password: whoever is let in again shows the mailbox.
+    let of_ann = format!("/api/v1/admin/users/{}", ann.id);
+    let also = json!({ "reset_password": true });
+    app.post_as(&root, &format!("{of_ann}/lock"), also).await.ok(200);
+    app.mails().await;
+    let enable = json!({ "is_active": true });
+    app.patch_as(&root, &format!("{of_ann}/status"), enable).await.ok(200);
+    assert_ne!(show(&app, passkey.get(&challenge(&app).await)).await.status, 200);
+    assert!(app.last_mail(ANN).await.header("subject").unwrap().ends_with("is closed"));
+    let token = app.token_for(ANN).await;
+    app.verify(&token).await.ok(200);
+    show(&app, passkey.get(&challenge(&app).await)).await.ok(200);
+
     // Pages hide what is off, and say so where somebody comes with a former address or form.
     let setup = app.setup_token().await;
     for path in ["/sign-in", "/register", &format!("/setup?token={setup}")] {
