@@ -280,8 +280,10 @@ pub async fn measure(app: &App) {
     }
     let asked = async {
         let mut tx = app.store.glance().await?;
-        let (users, with_second_factor): (i64, i64) =
-            tx.query("SELECT COUNT(*), COUNT(second_factor_at) FROM users").one().await?;
+        let (users, proved, with_second_factor): (i64, i64, i64) = tx
+            .query("SELECT COUNT(*), COUNT(email_verified_at), COUNT(second_factor_at) FROM users")
+            .one()
+            .await?;
         let (sessions,): (i64,) = tx
             .query("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND expires_at > $1")
             .bind(app.world.now())
@@ -300,6 +302,7 @@ pub async fn measure(app: &App) {
         metrics.audit_unsealed_age.set(waits.map_or(0.0, |at| now.since(at).as_secs_f64()));
         exports::measure(app, &mut tx).await?;
         metrics.users.set(users);
+        metrics.users_proved.set(proved);
         metrics.users_with_second_factor.set(with_second_factor);
         metrics.admins.set(admins);
         metrics.sessions.set(sessions);

@@ -351,8 +351,10 @@ metrics! {
     signing_key_age: Level [Seconds "seconds"];
     /// How old the key that signs tokens may become before its successor takes over.
     signing_key_max_age: Level [Seconds "seconds"];
-    /// Accounts there are; a sudden fall means a lost or wrong database.
+    /// Accounts there are.
     users: Gauge;
+    /// Accounts whose address was proved; a sudden fall means a lost or wrong database.
+    users_proved: Gauge;
     /// Accounts with a second factor.
     users_with_second_factor: Gauge;
     /// Accounts that hold the role `admin`.

@@ -455,6 +455,7 @@ async fn operators_can_count_what_happened() {
         "authshield_events_total{code=\"LOGIN_FAILED\",reason=\"wrong_password\"} 1",
         "authshield_events_total{code=\"LOGOUT\",reason=\"\"} 1",
         "authshield_users 1",
+        "authshield_users_proved 1",
         "authshield_sessions 1",
         "authshield_database_up 1",
         "authshield_mail_queue_depth{state=\"queued\"} 0",
