@@ -20,6 +20,8 @@ span-days = { $count ->
 
 link-copy = Falls der Knopf nicht funktioniert, kopieren Sie diese Adresse in Ihren Browser:
 link-life = Der Link gilt einmal, innerhalb von { $span }. Geben Sie ihn nicht weiter: Wer ihn hat, kann ihn benutzen.
+secure-password = wählen Sie jetzt ein neues Passwort
+secure-mailbox = melden Sie sich jetzt überall ab und schützen Sie Ihr Postfach
 closing = { $service } schickt Ihnen diese Nachricht, weil sie Ihr { -account } bei { $site } betrifft. Sie wurde von einem Programm geschrieben; Antworten werden nicht gelesen.
 
 verify_email = Bestätigen Sie Ihre E-Mail-Adresse für { $service }
@@ -72,11 +74,11 @@ confirm_new_email = Bestätigen Sie Ihre neue E-Mail-Adresse für { $service }
 
 email_changing = Ihre E-Mail-Adresse für { $service } soll geändert werden
     .lead = am { $at } hat jemand, hoffentlich Sie, verlangt, diese Adresse Ihres Kontos bei { $service } durch { $new_email } zu ersetzen. Das geschieht, sobald die neue Adresse bestätigt ist.
-    .note = Wenn Sie das nicht waren, kennt jemand Ihr Passwort: Ändern Sie es jetzt. Das verhindert auch die Änderung der Adresse.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang. Dann { $secure }; das verhindert auch die Änderung der Adresse.
 
 email_changed = Ihre E-Mail-Adresse für { $service } wurde geändert
     .lead = dies ist nicht länger die Adresse Ihres Kontos bei { $service }; sie wurde am { $at } ersetzt.
-    .lead-link = dies ist nicht länger die Adresse Ihres Kontos bei { $service }; sie wurde am { $at } ersetzt. Wenn Sie das nicht waren, benutzen Sie den Link: Auf der Seite, zu der er führt, können Sie diese Adresse wiederherstellen und alle abmelden, und Sie erhalten eine weitere Nachricht, um ein neues Passwort zu wählen.
+    .lead-link = dies ist nicht länger die Adresse Ihres Kontos bei { $service }; sie wurde am { $at } ersetzt. Wenn Sie das nicht waren, benutzen Sie den Link: Auf der Seite, zu der er führt, können Sie diese Adresse wiederherstellen und alle abmelden, und Sie erhalten eine weitere Nachricht, mit der Sie wieder hineinkommen.
     .action = Das war ich nicht
     .note = Wenn Sie das nicht waren und es nicht selbst in Ordnung bringen können, benachrichtigen Sie sofort den Betreiber von { $service }.
 
@@ -85,49 +87,49 @@ second_factor_added = Ihr { -account } bei { $service } hat jetzt einen zweiten 
     .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Benachrichtigen Sie sofort den Betreiber von { $service }.
 
 second_factor_removed = Der zweite Faktor Ihres Kontos bei { $service } wurde entfernt
-    .lead = am { $at } wurde der zweite Faktor Ihres Kontos bei { $service } entfernt. Von jetzt an genügt das Passwort, um sich anzumelden.
-    .note = Wenn Sie das nicht waren, wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+    .lead = am { $at } wurde der zweite Faktor Ihres Kontos bei { $service } entfernt. Von jetzt an wird bei einer Anmeldung nicht mehr nach ihm gefragt.
+    .note = Wenn Sie das nicht waren, { $secure }, und benachrichtigen Sie den Betreiber von { $service }.
 
 second_factor_guessed = Jemand rät Codes für Ihr { -account } bei { $service }
-    .lead = am { $at } hat sich jemand bei { $service } mit dem richtigen Passwort Ihres Kontos angemeldet und dann immer wieder falsche Codes geschickt. Der zweite Faktor hat das aufgehalten.
-    .note = Wenn Sie das nicht waren, kennt jemand Ihr Passwort: Wählen Sie jetzt ein neues. Falls eine Zeit lang keine Codes angenommen werden, kommen Sie mit einem Wiederherstellungscode hinein.
+    .lead = am { $at } ist jemand bei der Anmeldung an Ihrem { -account } bei { $service } über den ersten Schritt hinausgekommen und hat dann immer wieder falsche Codes geschickt. Der zweite Faktor hat das aufgehalten.
+    .note = Wenn Sie das nicht waren, ist jemand anderes so weit gekommen. Dann { $secure }. Falls eine Zeit lang keine Codes angenommen werden, kommen Sie mit einem Wiederherstellungscode hinein.
 
 recovery_code_used = Ein Wiederherstellungscode Ihres Kontos bei { $service } wurde benutzt
     .lead = am { $at } wurde einer Ihrer Wiederherstellungscodes anstelle der Authenticator-App benutzt. Unbenutzte Codes, die übrig sind: { $left }. Erzeugen Sie neue, bevor keiner mehr da ist.
-    .note = Wenn Sie das nicht waren, hat jemand Ihre Codes: Erzeugen Sie neue und wählen Sie jetzt ein neues Passwort.
+    .note = Wenn Sie das nicht waren, hat jemand Ihre Codes: Erzeugen Sie neue, und { $secure }.
 
 recovery_codes_renewed = Neue Wiederherstellungscodes für Ihr { -account } bei { $service }
     .lead = am { $at } wurden neue Wiederherstellungscodes für Ihr { -account } bei { $service } erzeugt. Die bisherigen gelten nicht mehr.
-    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang. Dann { $secure }, und benachrichtigen Sie den Betreiber von { $service }.
 
 passkey_added = Ihr { -account } bei { $service } hat einen neuen Passkey
-    .lead = am { $at } wurde Ihrem { -account } bei { $service } ein Passkey hinzugefügt. Wer ihn hat, kann sich ohne Ihr Passwort anmelden.
-    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Entfernen Sie den Passkey, wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+    .lead = am { $at } wurde Ihrem { -account } bei { $service } ein Passkey hinzugefügt. Wer ihn hat, braucht zum Anmelden nichts weiter.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Entfernen Sie den Passkey, { $secure }, und benachrichtigen Sie den Betreiber von { $service }.
 
 passkey_removed = Ein Passkey Ihres Kontos bei { $service } wurde entfernt
     .lead = am { $at } wurde ein Passkey von Ihrem { -account } bei { $service } entfernt. Mit ihm kann sich niemand mehr anmelden.
-    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang. Dann { $secure }, und benachrichtigen Sie den Betreiber von { $service }.
 
 identity_linked = Ihr { -account } bei { $service } lässt sich bei { $provider } öffnen
-    .lead = am { $at } wurde ein Konto bei { $provider } mit Ihrem { -account } bei { $service } verknüpft. Wer es hat, kann sich ohne Ihr Passwort anmelden.
-    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Entfernen Sie die Verknüpfung, wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+    .lead = am { $at } wurde ein Konto bei { $provider } mit Ihrem { -account } bei { $service } verknüpft. Wer es hat, braucht zum Anmelden nichts weiter.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Entfernen Sie die Verknüpfung, { $secure }, und benachrichtigen Sie den Betreiber von { $service }.
 
 identity_removed = Eine Verknüpfung Ihres Kontos bei { $service } wurde entfernt
     .lead = am { $at } wurde die Verknüpfung Ihres Kontos bei { $service } mit einem Konto bei { $provider } entfernt. Mit ihm kann sich niemand mehr anmelden.
-    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort und benachrichtigen Sie den Betreiber von { $service }.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang. Dann { $secure }, und benachrichtigen Sie den Betreiber von { $service }.
 
 new_device = Neue Anmeldung bei Ihrem { -account } bei { $service }
     .lead = am { $at } hat sich jemand, hoffentlich Sie, bei Ihrem { -account } bei { $service } angemeldet, von wo es noch nicht benutzt wurde: { $device }, { $place }.
     .action = Das war ich nicht
-    .note = Wenn Sie es waren, ignorieren Sie diese Nachricht. Wenn nicht, benutzen Sie den Link: Auf der Seite, zu der er führt, können Sie alle Sitzungen beenden und dem, der es hat, das Passwort nehmen. Dann erhalten Sie eine weitere Nachricht und wählen ein neues.
+    .note = Wenn Sie es waren, ignorieren Sie diese Nachricht. Wenn nicht, benutzen Sie den Link: Auf der Seite, zu der er führt, können Sie alle Sitzungen beenden und aussperren, wer darin ist. Dann erhalten Sie eine weitere Nachricht, mit der Sie wieder hineinkommen.
 
 account_deletion_requested = Ihr { -account } bei { $service } wird gelöscht
     .lead = am { $at } hat jemand, hoffentlich Sie, verlangt, Ihr { -account } bei { $service } zu löschen. Es wird am { $due } gelöscht, mit allem, was dazu gehört. Bis dahin können Sie sich anmelden und das zurücknehmen; auf allen anderen Geräten wurden Sie abgemeldet.
-    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Melden Sie sich an, behalten Sie das { -account } und wählen Sie jetzt ein neues Passwort.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Melden Sie sich an, behalten Sie das { -account }, und { $secure }.
 
 account_deletion_withdrawn = Ihr { -account } bei { $service } bleibt
     .lead = Ihr { -account } bei { $service } wird nicht gelöscht: Das wurde am { $at } zurückgenommen.
-    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang: Wählen Sie jetzt ein neues Passwort.
+    .note = Wenn Sie das nicht waren, hat jemand anderes Zugang. Dann { $secure }.
 
 account_deleted = Ihr { -account } bei { $service } wurde gelöscht
     .lead = am { $at } wurde Ihr { -account } bei { $service } gelöscht, mit allem, was dazu gehörte, wie Sie es verlangt hatten.

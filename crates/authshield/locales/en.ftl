@@ -25,6 +25,8 @@ span-days = { $count ->
 
 link-copy = If the button does not work, copy this address into your browser:
 link-life = The link works once, within { $span }. Do not pass it on: whoever has it can use it.
+secure-password = choose a new password now
+secure-mailbox = sign out everywhere now and protect your mailbox
 closing = { $service } sent this message because it concerns your { -account } at { $site }. It is written by a program; replies are not read.
 
 verify_email = Confirm your e-mail address for { $service }
@@ -77,11 +79,11 @@ confirm_new_email = Confirm your new e-mail address for { $service }
 
 email_changing = Your e-mail address for { $service } is about to change
     .lead = On { $at } somebody, we hope it was you, asked to replace this address by { $new_email } for your { -account } at { $service }. It happens as soon as the new address is confirmed.
-    .note = If it was not you, somebody knows your password: change it now. That also stops the change of address.
+    .note = If it was not you, somebody else has access: { $secure }. That also stops the change of address.
 
 email_changed = Your e-mail address for { $service } was changed
     .lead = This is no longer the address of your { -account } at { $service }; it was replaced on { $at }.
-    .lead-link = This is no longer the address of your { -account } at { $service }; it was replaced on { $at }. If it was not you, use the link: on the page that it leads to you can put this address back, sign everybody out, and get another message to choose a new password.
+    .lead-link = This is no longer the address of your { -account } at { $service }; it was replaced on { $at }. If it was not you, use the link: on the page that it leads to you can put this address back, sign everybody out, and get another message with the way back in.
     .action = This was not me
     .note = If it was not you, and you cannot put it right yourself, tell the operator of { $service } at once.
 
@@ -90,49 +92,49 @@ second_factor_added = A second factor was added to your { -account } at { $servi
     .note = If it was not you, somebody else has access: tell the operator of { $service } at once.
 
 second_factor_removed = The second factor was removed from your { -account } at { $service }
-    .lead = On { $at } the second factor of your { -account } at { $service } was removed. From now on the password alone is enough to sign in.
-    .note = If it was not you, choose a new password now, and tell the operator of { $service }.
+    .lead = On { $at } the second factor of your { -account } at { $service } was removed. From now on a sign-in does not ask for it.
+    .note = If it was not you, { $secure }, and tell the operator of { $service }.
 
 second_factor_guessed = Somebody is guessing codes for your { -account } at { $service }
-    .lead = On { $at } somebody signed in to your { -account } at { $service } with the right password and then sent wrong codes, again and again. The second factor kept them out.
-    .note = If it was not you, somebody knows your password: choose a new one now. If codes are refused for a while, a recovery code lets you in.
+    .lead = On { $at } somebody got past the first step of signing in to your { -account } at { $service } and then sent wrong codes, again and again. The second factor kept them out.
+    .note = If it was not you, somebody else got that far: { $secure }. If codes are refused for a while, a recovery code lets you in.
 
 recovery_code_used = A recovery code of your { -account } at { $service } was used
     .lead = On { $at } one of your recovery codes was used in the place of your authenticator app. Unused codes that are left: { $left }. Make new ones before they run out.
-    .note = If it was not you, somebody has your codes: make new ones, and choose a new password now.
+    .note = If it was not you, somebody has your codes: make new ones, and { $secure }.
 
 recovery_codes_renewed = New recovery codes for your { -account } at { $service }
     .lead = On { $at } new recovery codes were made for your { -account } at { $service }. The ones before are worth nothing any more.
-    .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
+    .note = If it was not you, somebody else has access: { $secure }, and tell the operator of { $service }.
 
 passkey_added = A passkey was added to your { -account } at { $service }
-    .lead = On { $at } a passkey was added to your { -account } at { $service }. Whoever has it can sign in without your password.
-    .note = If it was not you, somebody else has access: remove the passkey, choose a new password now, and tell the operator of { $service }.
+    .lead = On { $at } a passkey was added to your { -account } at { $service }. Whoever has it can sign in with nothing else.
+    .note = If it was not you, somebody else has access: remove the passkey, { $secure }, and tell the operator of { $service }.
 
 passkey_removed = A passkey was removed from your { -account } at { $service }
     .lead = On { $at } a passkey was removed from your { -account } at { $service }. It cannot be used to sign in any more.
-    .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
+    .note = If it was not you, somebody else has access: { $secure }, and tell the operator of { $service }.
 
 identity_linked = Your { -account } at { $service } can be opened at { $provider }
-    .lead = On { $at } an account at { $provider } was linked to your { -account } at { $service }. Whoever has it can sign in without your password.
-    .note = If it was not you, somebody else has access: remove the identity, choose a new password now, and tell the operator of { $service }.
+    .lead = On { $at } an account at { $provider } was linked to your { -account } at { $service }. Whoever has it can sign in with nothing else.
+    .note = If it was not you, somebody else has access: remove the identity, { $secure }, and tell the operator of { $service }.
 
 identity_removed = An identity was removed from your { -account } at { $service }
     .lead = On { $at } an account at { $provider } was removed from your { -account } at { $service }. It cannot be used to sign in any more.
-    .note = If it was not you, somebody else has access: choose a new password now, and tell the operator of { $service }.
+    .note = If it was not you, somebody else has access: { $secure }, and tell the operator of { $service }.
 
 new_device = New sign-in to your { -account } at { $service }
     .lead = On { $at } somebody, we hope it was you, signed in to your { -account } at { $service } from where it was not used before: { $device }, at { $place }.
     .action = This was not me
-    .note = If it was you, ignore this message. If not, use the link: on the page that it leads to you can end every session, and take the password away from whoever has it. Then you get another message and choose a new one.
+    .note = If it was you, ignore this message. If not, use the link: on the page that it leads to you can end every session and shut out whoever is in. Then you get another message with the way back in.
 
 account_deletion_requested = Your { -account } at { $service } will be deleted
     .lead = On { $at } somebody, we hope it was you, asked to delete your { -account } at { $service }. It will be deleted on { $due } with all that belongs to it. Until then you can sign in and take that back; on every other device you were signed out.
-    .note = If it was not you, somebody else has access: sign in, keep the { -account }, and choose a new password now.
+    .note = If it was not you, somebody else has access: sign in, keep the { -account }, and { $secure }.
 
 account_deletion_withdrawn = Your { -account } at { $service } stays
     .lead = Your { -account } at { $service } will not be deleted: that was taken back on { $at }.
-    .note = If it was not you, somebody else has access: choose a new password now.
+    .note = If it was not you, somebody else has access: { $secure }.
 
 account_deleted = Your { -account } at { $service } was deleted
     .lead = On { $at } your { -account } at { $service } was deleted, with all that belonged to it, as you had asked.

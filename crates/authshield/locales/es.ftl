@@ -20,6 +20,8 @@ span-days = { $count ->
 
 link-copy = Si el botón no funciona, copie esta dirección en su navegador:
 link-life = El enlace funciona una sola vez, durante { $span }. No lo comparta: quien lo tenga puede usarlo.
+secure-password = elija ahora una contraseña nueva
+secure-mailbox = cierre ahora todas las sesiones y proteja su buzón de correo
 closing = { $service } le envía este mensaje porque se refiere a su { -account } en { $site }. Lo ha escrito un programa; nadie lee las respuestas.
 
 verify_email = Confirme su dirección de correo para { $service }
@@ -72,11 +74,11 @@ confirm_new_email = Confirme su nueva dirección de correo para { $service }
 
 email_changing = Su dirección de correo para { $service } está a punto de cambiar
     .lead = El { $at } alguien, esperamos que usted, pidió sustituir esta dirección por { $new_email } en su { -account } de { $service }. El cambio se hará en cuanto se confirme la nueva dirección.
-    .note = Si no ha sido usted, alguien conoce su contraseña: cámbiela ahora. Con eso también se detiene el cambio de dirección.
+    .note = Si no ha sido usted, otra persona tiene acceso: { $secure }. Con eso también se detiene el cambio de dirección.
 
 email_changed = Se ha cambiado su dirección de correo para { $service }
     .lead = Esta ya no es la dirección de su { -account } en { $service }; se sustituyó el { $at }.
-    .lead-link = Esta ya no es la dirección de su { -account } en { $service }; se sustituyó el { $at }. Si no ha sido usted, use el enlace: en la página a la que lleva puede recuperar esta dirección y cerrar todas las sesiones, y recibirá otro mensaje para elegir una contraseña nueva.
+    .lead-link = Esta ya no es la dirección de su { -account } en { $service }; se sustituyó el { $at }. Si no ha sido usted, use el enlace: en la página a la que lleva puede recuperar esta dirección y cerrar todas las sesiones, y recibirá otro mensaje para volver a entrar.
     .action = No he sido yo
     .note = Si no ha sido usted y no puede arreglarlo por su cuenta, avise enseguida a quien administra { $service }.
 
@@ -85,49 +87,49 @@ second_factor_added = Se ha añadido un segundo factor a su { -account } en { $s
     .note = Si no ha sido usted, otra persona tiene acceso: avise enseguida a quien administra { $service }.
 
 second_factor_removed = Se ha quitado el segundo factor de su { -account } en { $service }
-    .lead = El { $at } se quitó el segundo factor de su { -account } en { $service }. A partir de ahora basta la contraseña para iniciar sesión.
-    .note = Si no ha sido usted, elija ahora una contraseña nueva y avise a quien administra { $service }.
+    .lead = El { $at } se quitó el segundo factor de su { -account } en { $service }. A partir de ahora ya no se pide al iniciar sesión.
+    .note = Si no ha sido usted, { $secure }, y avise a quien administra { $service }.
 
 second_factor_guessed = Alguien intenta adivinar códigos de su { -account } en { $service }
-    .lead = El { $at } alguien entró en su { -account } de { $service } con la contraseña correcta y después envió códigos incorrectos una y otra vez. El segundo factor le impidió el paso.
-    .note = Si no ha sido usted, alguien conoce su contraseña: elija ahora una nueva. Si durante un rato no se aceptan códigos, puede entrar con un código de recuperación.
+    .lead = El { $at } alguien superó el primer paso para entrar en su { -account } de { $service } y después envió códigos incorrectos una y otra vez. El segundo factor le impidió el paso.
+    .note = Si no ha sido usted, otra persona ha llegado hasta ahí: { $secure }. Si durante un rato no se aceptan códigos, puede entrar con un código de recuperación.
 
 recovery_code_used = Se ha usado un código de recuperación de su { -account } en { $service }
     .lead = El { $at } se usó uno de sus códigos de recuperación en lugar de la aplicación de autenticación. Códigos sin usar que quedan: { $left }. Genere otros antes de que se acaben.
-    .note = Si no ha sido usted, alguien tiene sus códigos: genere otros y elija ahora una contraseña nueva.
+    .note = Si no ha sido usted, alguien tiene sus códigos: genere otros, y { $secure }.
 
 recovery_codes_renewed = Nuevos códigos de recuperación para su { -account } en { $service }
     .lead = El { $at } se generaron nuevos códigos de recuperación para su { -account } en { $service }. Los anteriores ya no sirven.
-    .note = Si no ha sido usted, otra persona tiene acceso: elija ahora una contraseña nueva y avise a quien administra { $service }.
+    .note = Si no ha sido usted, otra persona tiene acceso: { $secure }, y avise a quien administra { $service }.
 
 passkey_added = Se ha añadido una clave de acceso a su { -account } en { $service }
-    .lead = El { $at } se añadió una clave de acceso a su { -account } en { $service }. Quien la tenga puede iniciar sesión sin su contraseña.
-    .note = Si no ha sido usted, otra persona tiene acceso: quite la clave de acceso, elija ahora una contraseña nueva y avise a quien administra { $service }.
+    .lead = El { $at } se añadió una clave de acceso a su { -account } en { $service }. Quien la tenga puede iniciar sesión sin nada más.
+    .note = Si no ha sido usted, otra persona tiene acceso: quite la clave de acceso, { $secure }, y avise a quien administra { $service }.
 
 passkey_removed = Se ha quitado una clave de acceso de su { -account } en { $service }
     .lead = El { $at } se quitó una clave de acceso de su { -account } en { $service }. Ya no se puede iniciar sesión con ella.
-    .note = Si no ha sido usted, otra persona tiene acceso: elija ahora una contraseña nueva y avise a quien administra { $service }.
+    .note = Si no ha sido usted, otra persona tiene acceso: { $secure }, y avise a quien administra { $service }.
 
 identity_linked = Se puede entrar en su { -account } de { $service } desde { $provider }
-    .lead = El { $at } se vinculó una cuenta de { $provider } a su { -account } en { $service }. Quien la tenga puede iniciar sesión sin su contraseña.
-    .note = Si no ha sido usted, otra persona tiene acceso: quite el vínculo, elija ahora una contraseña nueva y avise a quien administra { $service }.
+    .lead = El { $at } se vinculó una cuenta de { $provider } a su { -account } en { $service }. Quien la tenga puede iniciar sesión sin nada más.
+    .note = Si no ha sido usted, otra persona tiene acceso: quite el vínculo, { $secure }, y avise a quien administra { $service }.
 
 identity_removed = Se ha quitado un vínculo de su { -account } en { $service }
     .lead = El { $at } se quitó de su { -account } en { $service } el vínculo con una cuenta de { $provider }. Ya no se puede iniciar sesión con ella.
-    .note = Si no ha sido usted, otra persona tiene acceso: elija ahora una contraseña nueva y avise a quien administra { $service }.
+    .note = Si no ha sido usted, otra persona tiene acceso: { $secure }, y avise a quien administra { $service }.
 
 new_device = Nuevo inicio de sesión en su { -account } de { $service }
     .lead = El { $at } alguien, esperamos que usted, inició sesión en su { -account } de { $service } desde donde no se había usado antes: { $device }, { $place }.
     .action = No he sido yo
-    .note = Si ha sido usted, ignore este mensaje. Si no, use el enlace: en la página a la que lleva puede cerrar todas las sesiones y anular la contraseña, la tenga quien la tenga. Después recibirá otro mensaje para elegir una nueva.
+    .note = Si ha sido usted, ignore este mensaje. Si no, use el enlace: en la página a la que lleva puede cerrar todas las sesiones y dejar fuera a quien esté dentro. Después recibirá otro mensaje para volver a entrar.
 
 account_deletion_requested = Su { -account } en { $service } se va a eliminar
     .lead = El { $at } alguien, esperamos que usted, pidió eliminar su { -account } en { $service }. Se eliminará el { $due } con todo lo que contiene. Hasta entonces puede iniciar sesión y anularlo; en todos los demás dispositivos se ha cerrado su sesión.
-    .note = Si no ha sido usted, otra persona tiene acceso: inicie sesión, conserve la { -account } y elija ahora una contraseña nueva.
+    .note = Si no ha sido usted, otra persona tiene acceso: inicie sesión, conserve la { -account }, y { $secure }.
 
 account_deletion_withdrawn = Su { -account } en { $service } se conserva
     .lead = Su { -account } en { $service } no se eliminará: se anuló el { $at }.
-    .note = Si no ha sido usted, otra persona tiene acceso: elija ahora una contraseña nueva.
+    .note = Si no ha sido usted, otra persona tiene acceso: { $secure }.
 
 account_deleted = Su { -account } en { $service } se ha eliminado
     .lead = El { $at } se eliminó su { -account } en { $service }, con todo lo que contenía, como había pedido.

@@ -20,6 +20,8 @@ span-days = { $count ->
 
 link-copy = Si le bouton ne fonctionne pas, copiez cette adresse dans votre navigateur :
 link-life = Le lien fonctionne une seule fois, pendant { $span }. Ne le transmettez pas : quiconque le possède peut s’en servir.
+secure-password = choisissez maintenant un nouveau mot de passe
+secure-mailbox = déconnectez-vous maintenant partout et protégez votre boîte e-mail
 closing = { $service } vous envoie ce message parce qu’il concerne votre { -account } sur { $site }. Il est écrit par un programme ; les réponses ne sont pas lues.
 
 verify_email = Confirmez votre adresse e-mail pour { $service }
@@ -72,11 +74,11 @@ confirm_new_email = Confirmez votre nouvelle adresse e-mail pour { $service }
 
 email_changing = Votre adresse e-mail pour { $service } est sur le point de changer
     .lead = Le { $at }, quelqu’un (vous, nous l’espérons) a demandé à remplacer cette adresse par { $new_email } pour votre { -account } chez { $service }. Ce sera fait dès que la nouvelle adresse sera confirmée.
-    .note = Si ce n’était pas vous, quelqu’un connaît votre mot de passe : changez-le maintenant. Cela arrête aussi le changement d’adresse.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : { $secure }. Cela arrête aussi le changement d’adresse.
 
 email_changed = Votre adresse e-mail pour { $service } a été modifiée
     .lead = Cette adresse n’est plus celle de votre { -account } chez { $service } ; elle a été remplacée le { $at }.
-    .lead-link = Cette adresse n’est plus celle de votre { -account } chez { $service } ; elle a été remplacée le { $at }. Si ce n’était pas vous, utilisez le lien : sur la page où il mène, vous pouvez rétablir cette adresse et fermer toutes les sessions, et vous recevrez un autre message pour choisir un nouveau mot de passe.
+    .lead-link = Cette adresse n’est plus celle de votre { -account } chez { $service } ; elle a été remplacée le { $at }. Si ce n’était pas vous, utilisez le lien : sur la page où il mène, vous pouvez rétablir cette adresse et fermer toutes les sessions, et vous recevrez un autre message pour y entrer de nouveau.
     .action = Ce n’était pas moi
     .note = Si ce n’était pas vous et que vous ne pouvez pas y remédier vous-même, prévenez tout de suite la personne qui administre { $service }.
 
@@ -85,49 +87,49 @@ second_factor_added = Un second facteur a été ajouté à votre { -account } ch
     .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : prévenez tout de suite la personne qui administre { $service }.
 
 second_factor_removed = Le second facteur de votre { -account } chez { $service } a été retiré
-    .lead = Le { $at }, le second facteur de votre { -account } chez { $service } a été retiré. Désormais, le mot de passe seul suffit pour se connecter.
-    .note = Si ce n’était pas vous, choisissez maintenant un nouveau mot de passe et prévenez la personne qui administre { $service }.
+    .lead = Le { $at }, le second facteur de votre { -account } chez { $service } a été retiré. Désormais, il n’est plus demandé à la connexion.
+    .note = Si ce n’était pas vous, { $secure }, et prévenez la personne qui administre { $service }.
 
 second_factor_guessed = Quelqu’un essaie de deviner des codes pour votre { -account } chez { $service }
-    .lead = Le { $at }, quelqu’un s’est présenté à votre { -account } chez { $service } avec le bon mot de passe, puis a envoyé des codes erronés, encore et encore. Le second facteur l’a arrêté.
-    .note = Si ce n’était pas vous, quelqu’un connaît votre mot de passe : choisissez-en un nouveau maintenant. Si les codes sont refusés pendant un moment, un code de récupération vous laisse entrer.
+    .lead = Le { $at }, quelqu’un a franchi la première étape de la connexion à votre { -account } chez { $service }, puis a envoyé des codes erronés, encore et encore. Le second facteur l’a arrêté.
+    .note = Si ce n’était pas vous, quelqu’un d’autre est arrivé jusque-là : { $secure }. Si les codes sont refusés pendant un moment, un code de récupération vous laisse entrer.
 
 recovery_code_used = Un code de récupération de votre { -account } chez { $service } a été utilisé
     .lead = Le { $at }, un de vos codes de récupération a été utilisé à la place de votre application d’authentification. Codes inutilisés restants : { $left }. Créez-en de nouveaux avant qu’il n’y en ait plus.
-    .note = Si ce n’était pas vous, quelqu’un possède vos codes : créez-en de nouveaux et choisissez maintenant un nouveau mot de passe.
+    .note = Si ce n’était pas vous, quelqu’un possède vos codes : créez-en de nouveaux, et { $secure }.
 
 recovery_codes_renewed = Nouveaux codes de récupération pour votre { -account } chez { $service }
     .lead = Le { $at }, de nouveaux codes de récupération ont été créés pour votre { -account } chez { $service }. Les précédents ne valent plus rien.
-    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : choisissez maintenant un nouveau mot de passe et prévenez la personne qui administre { $service }.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : { $secure }, et prévenez la personne qui administre { $service }.
 
 passkey_added = Une clé d’accès a été ajoutée à votre { -account } chez { $service }
-    .lead = Le { $at }, une clé d’accès a été ajoutée à votre { -account } chez { $service }. Quiconque la possède peut se connecter sans votre mot de passe.
-    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : retirez la clé d’accès, choisissez maintenant un nouveau mot de passe et prévenez la personne qui administre { $service }.
+    .lead = Le { $at }, une clé d’accès a été ajoutée à votre { -account } chez { $service }. Quiconque la possède peut se connecter sans rien d’autre.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : retirez la clé d’accès, { $secure }, et prévenez la personne qui administre { $service }.
 
 passkey_removed = Une clé d’accès a été retirée de votre { -account } chez { $service }
     .lead = Le { $at }, une clé d’accès a été retirée de votre { -account } chez { $service }. Elle ne permet plus de se connecter.
-    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : choisissez maintenant un nouveau mot de passe et prévenez la personne qui administre { $service }.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : { $secure }, et prévenez la personne qui administre { $service }.
 
 identity_linked = Votre { -account } chez { $service } peut être ouvert avec { $provider }
-    .lead = Le { $at }, un compte chez { $provider } a été lié à votre { -account } chez { $service }. Quiconque le possède peut se connecter sans votre mot de passe.
-    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : retirez ce lien, choisissez maintenant un nouveau mot de passe et prévenez la personne qui administre { $service }.
+    .lead = Le { $at }, un compte chez { $provider } a été lié à votre { -account } chez { $service }. Quiconque le possède peut se connecter sans rien d’autre.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : retirez ce lien, { $secure }, et prévenez la personne qui administre { $service }.
 
 identity_removed = Un compte lié a été retiré de votre { -account } chez { $service }
     .lead = Le { $at }, un compte chez { $provider } a été retiré de votre { -account } chez { $service }. Il ne permet plus de se connecter.
-    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : choisissez maintenant un nouveau mot de passe et prévenez la personne qui administre { $service }.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : { $secure }, et prévenez la personne qui administre { $service }.
 
 new_device = Nouvelle connexion à votre { -account } chez { $service }
     .lead = Le { $at }, quelqu’un (vous, nous l’espérons) s’est connecté à votre { -account } chez { $service } depuis un endroit où il n’avait jamais été utilisé : { $device }, { $place }.
     .action = Ce n’était pas moi
-    .note = Si c’était vous, ignorez ce message. Sinon, utilisez le lien : sur la page où il mène, vous pouvez fermer toutes les sessions et retirer le mot de passe à quiconque le connaît. Vous recevrez alors un autre message pour en choisir un nouveau.
+    .note = Si c’était vous, ignorez ce message. Sinon, utilisez le lien : sur la page où il mène, vous pouvez fermer toutes les sessions et mettre dehors quiconque s’y trouve. Vous recevrez alors un autre message pour y entrer de nouveau.
 
 account_deletion_requested = Votre { -account } chez { $service } va être supprimé
     .lead = Le { $at }, quelqu’un (vous, nous l’espérons) a demandé la suppression de votre { -account } chez { $service }. Il sera supprimé le { $due } avec tout ce qu’il contient. D’ici là, vous pouvez vous connecter et annuler ; vous avez été déconnecté de tous les autres appareils.
-    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : connectez-vous, conservez le { -account } et choisissez maintenant un nouveau mot de passe.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : connectez-vous, conservez le { -account }, et { $secure }.
 
 account_deletion_withdrawn = Votre { -account } chez { $service } est conservé
     .lead = Votre { -account } chez { $service } ne sera pas supprimé : la demande a été annulée le { $at }.
-    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : choisissez maintenant un nouveau mot de passe.
+    .note = Si ce n’était pas vous, quelqu’un d’autre y a accès : { $secure }.
 
 account_deleted = Votre { -account } chez { $service } a été supprimé
     .lead = Le { $at }, votre { -account } chez { $service } a été supprimé avec tout ce qu’il contenait, comme vous l’aviez demandé.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use onesql::Tx;
@@ -55,6 +56,7 @@ struct Inner {
     templates: Templates,
     sealer: Box<dyn Sealer>,
     head: Letterhead,
+    has_passwords: AtomicBool,
     world: SharedWorld,
     news: Notify,
     places: Places,
@@ -93,6 +95,7 @@ impl Outbox {
         Self(Arc::new(Inner {
             templates,
             sealer,
+            has_passwords: AtomicBool::new(head.has_passwords),
             head,
             world,
             news: Notify::new(),
@@ -159,6 +162,11 @@ impl Outbox {
         sql::insert(tx, new).await
     }
 
+    /// Says whether people have passwords from now on: letters tell nobody to choose one where nobody has.
+    pub fn has_passwords(&self, are_on: bool) {
+        self.0.has_passwords.store(are_on, Ordering::Relaxed);
+    }
+
     /// Tells the post that there is something to do.
     pub fn wake(&self) {
         self.0.news.notify_one();
@@ -209,7 +217,7 @@ impl Outbox {
 
     /// Puts a message into words.
     pub(super) fn render(&self, row: &Row, contents: &Contents) -> Result<Rendered, RenderError> {
-        let Inner { templates, head, .. } = &*self.0;
+        let Inner { templates, head, has_passwords, .. } = &*self.0;
         templates.render(&Draft {
             kind: &row.kind,
             language: Templates::language(&row.locale, &head.default_locale),
@@ -218,6 +226,7 @@ impl Outbox {
             name: contents.name.as_deref(),
             at: contents.at,
             life: Duration::from_secs(contents.life_s),
+            has_passwords: has_passwords.load(Ordering::Relaxed),
             variables: &contents.variables,
         })
     }

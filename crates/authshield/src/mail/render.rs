@@ -35,6 +35,8 @@ pub(super) struct Draft<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) at: Timestamp,
     pub(super) life: Duration,
+    /// Whether people have passwords, and may be told to choose a new one.
+    pub(super) has_passwords: bool,
     pub(super) variables: &'a BTreeMap<String, String>,
 }
 
@@ -111,6 +113,8 @@ impl Templates {
         let (unit, count) = in_words(draft.life);
         args.set("count", count);
         let say = |id: &str, args: &FluentArgs<'_>| WORDS.say(draft.language, id, args);
+        let secure = if draft.has_passwords { "secure-password" } else { "secure-mailbox" };
+        args.set("secure", say(secure, &args)?);
         let of = |attribute: &str| say(&format!("{}.{attribute}", draft.kind), &args);
 
         let subject = say(draft.kind, &args)?;
@@ -211,6 +215,15 @@ mod tests {
     }
 
     fn render(letter: &Letter, language: &'static str, name: Option<&str>) -> Rendered {
+        render_where(true, letter, language, name)
+    }
+
+    fn render_where(
+        has_passwords: bool,
+        letter: &Letter,
+        language: &'static str,
+        name: Option<&str>,
+    ) -> Rendered {
         let draft = Draft {
             kind: letter.kind(),
             language,
@@ -219,6 +232,7 @@ mod tests {
             name,
             at: Sandbox::default().now(),
             life: letter.life(&LIVES),
+            has_passwords,
             variables: &letter.variables(),
         };
         Templates::load().render(&draft).expect("our own letters can be rendered")
@@ -241,6 +255,36 @@ mod tests {
             insta::assert_snapshot!(format!("letters_{language}"), all);
         }
         insta::assert_snapshot!("verify_email_html", *render(&letters()[0], "en", None).html);
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_password_where_nobody_has_one() {
+        // What only who has one gets.
+        let about_passwords = [
+            "choose_password",
+            "already_registered",
+            "reset_password",
+            "password_changed",
+            "account_locked",
+        ];
+        let word =
+            [("en", "password"), ("de", "passwort"), ("es", "contraseña"), ("fr", "mot de passe")];
+        assert_eq!(word.len(), LANGUAGES.len());
+        for (language, word) in word {
+            for letter in letters() {
+                let speaks = |has_passwords| {
+                    let rendered = render_where(has_passwords, &letter, language, None);
+                    rendered.text.to_lowercase().replace('\n', " ").contains(word)
+                };
+                match letter.kind() {
+                    kind if about_passwords.contains(&kind) => {}
+                    kind @ "passkey_removed" => {
+                        assert!(speaks(true) && !speaks(false), "{language} {kind}");
+                    }
+                    kind => assert!(!speaks(false), "{language} {kind}"),
+                }
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Letterhead {
     pub default_locale: String,
     /// How long letters are worth sending.
     pub lives: Lives,
+    /// Whether people have passwords; a reload may change it.
+    pub has_passwords: bool,
 }
 
 /// Where letters go.
@@ -98,6 +100,7 @@ impl Letterhead {
             site,
             default_locale: default_locale.to_owned(),
             lives,
+            has_passwords: true,
         })
     }
 
@@ -108,7 +111,9 @@ impl Letterhead {
             None if config.sends_mail() => return Err(SetupError::NoFrom),
             None => "AuthShield <authshield@localhost>",
         };
-        Self::new(from, &config.public_url, &config.mail.default_locale, Lives::from(config))
+        let (locale, lives) = (&config.mail.default_locale, Lives::from(config));
+        let has_passwords = config.password.enabled;
+        Ok(Self { has_passwords, ..Self::new(from, &config.public_url, locale, lives)? })
     }
 }
 
