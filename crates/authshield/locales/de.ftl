@@ -261,7 +261,7 @@ page-mail-link = Anmelden
     .elsewhere-lead = Er gilt einmal, einige Minuten lang, und nur in dem Browser, der danach gefragt hat. Haben Sie anderswo gefragt, gehen Sie dorthin zurück und geben Sie den Code aus derselben E-Mail ein.
 
 page-enrol = Fügen Sie einen zweiten Faktor hinzu
-    .lead = Hier genügt ein Passwort nicht. Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon; von da an zeigt die App für jede Anmeldung einen Code.
+    .lead = Die Anmeldung braucht hier einen zweiten Faktor. Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon; von da an zeigt die App für jede Anmeldung einen Code.
     .own = Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon; von da an zeigt die App für jede Anmeldung einen Code.
     .picture = QR-Code für Ihre Authenticator-App
     .by-hand = Ohne Kamera geben Sie diesen Schlüssel in die App ein:

@@ -266,7 +266,7 @@ page-mail-link = Sign in
     .elsewhere-lead = It works once, for a few minutes, and only in the browser that asked for it. If you asked elsewhere, go back there and type the code of the same mail.
 
 page-enrol = Add a second factor
-    .lead = Here a password is not enough. Scan this picture with an authenticator app on your phone; from then on the app shows a code for every sign-in.
+    .lead = Signing in needs a second factor here. Scan this picture with an authenticator app on your phone; from then on the app shows a code for every sign-in.
     .own = Scan this picture with an authenticator app on your phone; from then on the app shows a code for every sign-in.
     .picture = QR code for your authenticator app
     .by-hand = Without a camera, type this key into the app:

@@ -261,7 +261,7 @@ page-mail-link = Inicie sesión
     .elsewhere-lead = Sirve una vez, unos minutos, y solo en el navegador que lo pidió. Si lo pidió en otro lugar, vuelva allí y escriba el código del mismo mensaje.
 
 page-enrol = Añada un segundo factor
-    .lead = Aquí no basta una contraseña. Escanee esta imagen con una aplicación de autenticación de su teléfono; a partir de entonces la aplicación mostrará un código para cada inicio de sesión.
+    .lead = Aquí hace falta un segundo factor para iniciar sesión. Escanee esta imagen con una aplicación de autenticación de su teléfono; a partir de entonces la aplicación mostrará un código para cada inicio de sesión.
     .own = Escanee esta imagen con una aplicación de autenticación de su teléfono; a partir de entonces la aplicación mostrará un código para cada inicio de sesión.
     .picture = Código QR para su aplicación de autenticación
     .by-hand = Sin cámara, escriba esta clave en la aplicación:

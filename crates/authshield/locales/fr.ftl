@@ -261,7 +261,7 @@ page-mail-link = Connectez-vous
     .elsewhere-lead = Il sert une fois, pendant quelques minutes, et seulement dans le navigateur qui l’a demandé. Si vous l’avez demandé ailleurs, retournez-y et saisissez le code du même message.
 
 page-enrol = Ajoutez un second facteur
-    .lead = Ici, un mot de passe ne suffit pas. Scannez cette image avec une application d’authentification sur votre téléphone ; l’application affichera ensuite un code pour chaque connexion.
+    .lead = Ici, la connexion demande un second facteur. Scannez cette image avec une application d’authentification sur votre téléphone ; l’application affichera ensuite un code pour chaque connexion.
     .own = Scannez cette image avec une application d’authentification sur votre téléphone ; l’application affichera ensuite un code pour chaque connexion.
     .picture = Code QR pour votre application d’authentification
     .by-hand = Sans appareil photo, saisissez cette clé dans l’application :
