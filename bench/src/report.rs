@@ -30,7 +30,7 @@ what to scale.
 cargo xtask bench
 ```
 
-measures everything anew; `--quick` takes a minute, `--only NAME` measures one thing, and `--write`
+measures everything anew; `--quick` takes some minutes, `--only NAME` measures one thing, and `--write`
 writes this page.
 
 {table}
@@ -56,7 +56,7 @@ hashed at next to no cost where hashing is not.
   the database server spends is.
 - **with a password alone**: by people without a second factor, at the same service, in turn with the others.
   A sign-in with a code counts when it is over: the password, the answer that a code is due, the code. Each
-  code works once, so each of them is of another account's app.
+  code works once, so there are as many accounts with an app as there could be such sign-ins.
 - **a rate limit**: the difference between `GET /auth/mails/{{id}}`, which looks at a row, with rate limits
   on, with a budget that is never used up, and off; one service after the other, there and back, over one
   connection. It has all that a limit brings: who the client is, the count, the fields of the answer.
