@@ -157,7 +157,8 @@ settings! {
             fallback: Fallback::Always("60/1m"),
             example: "60/1m",
         }
-        /// What somebody who is signed in asks for and is told of by mail, per account: deletion, new passkeys.
+        /// What somebody who is signed in asks for and gets by mail, per account: deletion, new passkeys, codes to prove
+        /// again who they are.
         notice_per_account: Rate {
             fallback: Fallback::Always("20/1h"),
             example: "20/1h",

@@ -77,7 +77,7 @@ pub const PROGRESS_PER_CLIENT: Rule =
     Rule { name: "progress-per-client", at_most: 60, within: MINUTE };
 
 /// What somebody who is signed in asks for and is told of by mail, and could ask for again and again, per account:
-/// its deletion, a new passkey. Whoever stole a token fills no mailbox. What takes such a thing back is not counted.
+/// its deletion, a new passkey, a code to prove again who they are. Whoever stole a token fills no mailbox. What takes such a thing back is not counted.
 pub const NOTICE_PER_ACCOUNT: Rule = Rule { name: "notice-per-account", at_most: 20, within: HOUR };
 
 /// Copies of all that is kept of somebody, per account: each reads thousands of rows.

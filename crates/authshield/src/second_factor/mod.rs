@@ -78,7 +78,7 @@ pub enum FactorError {
     AccountDisabled,
 
     /// There were too many mails.
-    #[error("too many mails to one address")]
+    #[error("too many mails")]
     Limited(Exceeded),
 
     /// There is none, or nobody has begun to add one.

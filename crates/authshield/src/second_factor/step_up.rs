@@ -9,6 +9,7 @@ use crate::access::Caller;
 use crate::accounts::{self, Account, ChangeError};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::limits::rules::NOTICE_PER_ACCOUNT;
 use crate::passkeys::{self, Challenge, Purpose};
 use crate::{browser, sessions};
 
@@ -121,7 +122,9 @@ pub async fn send_code_again(
     if accounts::has_password(app, user.id).await? {
         return Err(FactorError::NotEnabled);
     }
-    mail_code::spend(app, ctx, user).await?;
+    // By the account: what strangers ask for is no affair of who is signed in.
+    let spent = app.limits.spend(&NOTICE_PER_ACCOUNT, &user.id.to_string(), ctx.now).await;
+    spent.map_err(FactorError::Limited)?;
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user.id).await?;
     mail_code::send(tx, app, ctx, user.id, of(caller.session)).await

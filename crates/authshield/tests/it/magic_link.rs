@@ -260,6 +260,12 @@ async fn few_codes_are_looked_at_for_a_mail_and_few_for_an_address() {
     }
     usual.post(ASK, json!({ "email": ANN })).await.is(429, "RATE_LIMIT_EXCEEDED");
     usual.post("/api/v1/auth/forgot-password", json!({ "email": ANN })).await.ok(429);
+    // What strangers have used up is not missing to who is signed in.
+    let asked = ask(&usual, "eve@example.org").await;
+    let eve = by_code(&usual, &asked.handle, &asked.code).await;
+    let eve = Person::from_pair(&eve.ok(200).body);
+    while usual.post(ASK, json!({ "email": eve.email })).await.status == 202 {}
+    crate::mail_proof::ask(&usual, &eve).await;
 }
 
 /// What strangers guess keeps nobody waiting who is signed in; what is guessed in sessions is counted for the account.
