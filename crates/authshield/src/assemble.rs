@@ -25,7 +25,7 @@ use crate::installation::{self, AdmitError};
 use crate::limits::{self, Limits};
 use crate::mail::{
     self, Class, Letter, Letterhead, MailObserver, Outbox, Outcome, Post, ReturnKey, Returns,
-    Sealer, Transport, Webhooks,
+    Sealer, Templates, Transport, Webhooks,
 };
 use crate::passwords::Passwords;
 use crate::passwords::breached::{self, Ranges};
@@ -37,6 +37,7 @@ use crate::telemetry::metrics::{
     Database, Mail as MailLabels, MailAttempt, MailKind, MailSuppressed, Task,
 };
 use crate::telemetry::{Metrics, Notes, Part};
+use crate::theme::{Theme, Unfit};
 use crate::tokens;
 use crate::vault::{
     EmailHashKey, Keyring, KeyringError, MAIL_VARIABLES, RewrapError, SUPPRESSED_ADDRESS, Secrets,
@@ -72,6 +73,9 @@ pub enum StartError {
     /// Captchas cannot be judged.
     #[error(transparent)]
     Captcha(#[from] captcha::SetupError),
+    /// Pages and mails cannot look as they should.
+    #[error("pages and mails cannot look as they are meant to: {0}")]
+    Theme(#[from] Unfit),
     /// Nobody can be asked which passwords were stolen.
     #[error(transparent)]
     Ranges(#[from] breached::SetupError),
@@ -236,6 +240,7 @@ pub fn unusable(config: &Config) -> Vec<StartError> {
     }
     let all = [
         why(Letterhead::from_config(config)),
+        why(try_theme(config)),
         why(Transport::from_config(config, None)),
         why(Webhooks::from_config(config)),
         why(Remote::from_config(config)),
@@ -244,6 +249,15 @@ pub fn unusable(config: &Config) -> Vec<StartError> {
         why(Providers::from_config(config)),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// Tries what an operator made of pages and mails with all that ours are given.
+pub fn try_theme(config: &Config) -> Result<(), Unfit> {
+    let theme = Theme::from_config(config)?;
+    Templates::load(&theme)?;
+    // Without a sender nothing starts; that is said by itself.
+    let Ok(head) = Letterhead::from_config(config) else { return Ok(()) };
+    Pages::load(&head, config.issuer(), &theme).map(|_| ())
 }
 
 async fn put_together(
@@ -272,9 +286,11 @@ async fn put_together(
     let limits =
         Limits::open(&config, &store, secrets.email_hash.hash("\0limits"), &*world).await?;
     let head = Letterhead::from_config(&config)?;
-    let pages = Pages::load(&head, config.issuer());
+    let theme = Theme::from_config(&config)?;
+    let pages = Pages::load(&head, config.issuer(), &theme)?;
+    let templates = Templates::load(&theme)?;
     let envelope = Envelope(vault.clone(), secrets.email_hash.clone());
-    let outbox = Outbox::new(head, envelope, Arc::clone(&world));
+    let outbox = Outbox::new(head, templates, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
     let transport = Transport::from_config(&config, returns.as_ref())?;
     let relay_credentials = transport.relay_credentials(&config);

@@ -9,7 +9,7 @@
 //!           compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
 //! services  audit seals exports revocations captcha guessing limits leases links mail vault passwords
-//!           telemetry chores installation words
+//!           telemetry chores installation theme words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
 //!
@@ -71,6 +71,7 @@ pub mod sessions;
 pub mod shutdown;
 pub mod supervise;
 pub mod telemetry;
+pub mod theme;
 pub mod tokens;
 pub mod trusted_devices;
 pub mod vault;

@@ -52,6 +52,7 @@ mod runner;
 mod sql;
 mod standing;
 mod start;
+mod theme;
 mod ways_in;
 mod web;
 mod x509;
@@ -127,6 +128,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<breached::Api>(),
         Entry::of::<domains::File>(),
         Entry::of::<geoip::File>(),
+        Entry::of::<theme::Files>(),
         Entry::of::<captcha::CaptchaKeys>(),
         Entry::of::<audit::Chain>(),
         Entry::of::<audit::Sealing>(),

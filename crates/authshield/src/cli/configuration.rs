@@ -1,15 +1,19 @@
 //! `authshield config`: what is set, where it comes from, what could be set.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::json;
 
 use super::{Failure, Global, context};
-use crate::assemble::unusable;
+use crate::assemble::{StartError, unusable};
 use crate::config::{self, Loaded, Refused};
 use crate::installation::history::{self as starts, Start};
+use crate::mail;
 use crate::problem::chain;
+use crate::screens;
+use crate::theme::{Unfit, nearest};
 
 /// What to do with the configuration.
 #[derive(Subcommand)]
@@ -32,6 +36,11 @@ pub(super) enum Config {
         /// How many starts.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
         limit: u16,
+    },
+    /// Prints a template of pages or mails that can be replaced (`pages.templates`), or lists them all.
+    Templates {
+        /// Which: `pages/sign-in.html`, say.
+        name: Option<String>,
     },
     /// Writes a sample configuration file; an existing one is kept.
     Init {
@@ -71,6 +80,7 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
             Ok(words) => print!("{words}"),
             Err(words) => return Err(Failure::Failed(words)),
         },
+        Config::Templates { name } => templates(global, name.as_deref())?,
         Config::History { limit } => return context::runtime()?.block_on(history(global, limit)),
         Config::Init { file } => {
             use std::io::Write;
@@ -88,10 +98,35 @@ pub(super) fn run(global: &Global, command: Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints the template `name` as it is built in, or the names of all.
+fn templates(global: &Global, name: Option<&str>) -> Result<(), Failure> {
+    let pages =
+        screens::templates().into_iter().map(|(name, text)| (format!("pages/{name}"), text));
+    let mails = mail::LAYOUTS.iter().map(|(name, text)| (format!("mail/{name}"), *text));
+    let all: BTreeMap<String, &str> = pages.chain(mails).collect();
+    match name {
+        Some(name) => match all.get(name) {
+            Some(text) => print!("{text}"),
+            None => {
+                let near = nearest(name, all.keys().map(String::as_str));
+                let words = format!("there is no template `{name}`; did you mean `{near}`?");
+                return Err(Failure::Failed(words));
+            }
+        },
+        None if global.json => println!("{}", json!(all.keys().collect::<Vec<_>>())),
+        None => all.keys().for_each(|name| println!("{name}")),
+    }
+    Ok(())
+}
+
 /// Reads the configuration and makes of it what needs nothing else: `serve` would refuse it there, too.
 fn accepted(global: &Global) -> Result<Loaded, Failure> {
     let loaded = context::configuration(global)?;
-    let reasons: Vec<_> = unusable(&loaded.config).iter().map(|error| chain(error)).collect();
+    let reasons = |error: &StartError| match error {
+        StartError::Theme(Unfit(reasons)) => reasons.clone(),
+        other => vec![chain(other)],
+    };
+    let reasons: Vec<_> = unusable(&loaded.config).iter().flat_map(reasons).collect();
     if reasons.is_empty() {
         return Ok(loaded);
     }

@@ -7,9 +7,10 @@ use tokio::runtime::Runtime;
 use super::{Failure, Global};
 use crate::app::{App, Ctx};
 use crate::assemble::{StartError, assemble, ready_store};
-use crate::config::{self, Environment, Loaded};
+use crate::config::{self, Environment, Loaded, Refused};
 use crate::installation::AdmitError;
 use crate::telemetry::Metrics;
+use crate::theme::Unfit;
 use crate::world::{Real, SharedWorld};
 
 /// Threads for requests: one per core.
@@ -34,9 +35,13 @@ pub(super) async fn open(global: &Global) -> Result<(App, Ctx), Failure> {
     Ok((app, Ctx::command(world)))
 }
 
-/// A database that is not the one that the configuration means is a wrong configuration.
+/// A database that is not the one that the configuration means is a wrong configuration, and so is what pages and
+/// mails cannot be made of.
 pub(super) fn not_started(error: StartError) -> Failure {
     match error {
+        StartError::Theme(Unfit(reasons)) => {
+            Failure::Configuration(Refused::unusable(reasons, Vec::new()))
+        }
         StartError::Installation(AdmitError::Misplaced(why)) => Failure::Misplaced(why.to_string()),
         other => other.into(),
     }

@@ -1,7 +1,7 @@
 //! Every setting: declared once, read once, audited always.
 //!
 //! ```text
-//! root, storage, web, mail, accounts, risk, tokens, operations    the declarations, one per setting
+//! root, storage, web, mail, accounts, risk, tokens, pages, operations    the declarations, one per setting
 //!     sources::gather    file, environment, command line: who said what, and which names nobody knows
 //!     Config::read       every value against its lints, type and bounds; else its default
 //!     rules::judge       the values against each other
@@ -23,6 +23,7 @@ mod lints;
 mod mail;
 mod names;
 mod operations;
+mod pages;
 mod process;
 mod providers;
 mod reader;
@@ -52,6 +53,7 @@ pub use fingerprint::{Changes, FingerprintKey, Fingerprints};
 pub use lints::{Lint, is_sandbox_relay};
 pub use mail::{Bounce, ImapTls, Mail, Smtp, SmtpFallback, SmtpTls};
 pub use operations::{Audit, Checks, Docs, Otel, Unknown};
+pub use pages::{Colour, Font, Pages};
 pub use process::{DEFAULT_FILE, from_outside, from_process};
 pub use providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
 pub use reader::Effective;

@@ -20,6 +20,7 @@ use super::federation::{
 use super::lints;
 use super::mail::{Bounce, Mail, Smtp, SmtpFallback};
 use super::operations::{Audit, Checks, Docs, Otel};
+use super::pages::Pages;
 use super::providers::{MailProvider, Mailgun, Postmark, Resend, Sendgrid, Ses};
 use super::risk::Risk;
 use super::setting::{Fallback, MINUTE, SECOND, choice, settings};
@@ -278,6 +279,8 @@ settings! {
         refresh: Refresh,
         /// `session.*`
         session: Session,
+        /// `pages.*`
+        pages: Pages,
         /// `docs.*`
         docs: Docs,
         /// `otel.*`

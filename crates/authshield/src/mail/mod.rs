@@ -76,7 +76,8 @@ pub use providers::{
     Api, PAYLOAD_AT_MOST, Remark, WebhookError, WebhookRefused, Webhooks, last_feedback,
     take_webhook, with_provider,
 };
-pub use render::{RenderError, Rendered};
+pub(crate) use render::EMBEDDED as LAYOUTS;
+pub use render::{RenderError, Rendered, Templates};
 pub use reply::{Class, Failure, Step};
 #[cfg(any(test, fuzzing))]
 pub(crate) use returns::is_bounded;

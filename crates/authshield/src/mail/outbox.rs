@@ -88,13 +88,17 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Returns an outbox whose letters bear `head`.
+    /// Returns an outbox whose letters bear `head` and look as `templates` have it.
     #[must_use]
-    pub fn new(head: Letterhead, sealer: impl Sealer, world: SharedWorld) -> Self {
-        let (templates, sealer) = (Templates::load(), Box::new(sealer));
+    pub fn new(
+        head: Letterhead,
+        templates: Templates,
+        sealer: impl Sealer,
+        world: SharedWorld,
+    ) -> Self {
         Self(Arc::new(Inner {
             templates,
-            sealer,
+            sealer: Box::new(sealer),
             has_passwords: AtomicBool::new(head.has_passwords),
             head,
             world,

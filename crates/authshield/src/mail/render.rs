@@ -5,15 +5,16 @@ use std::fmt;
 use std::time::Duration;
 
 use fluent_bundle::FluentArgs;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Value, context};
 use zeroize::Zeroizing;
 
 use super::name;
 use crate::kernel::Timestamp;
-use crate::words::{Speechless, WORDS, Words};
+use crate::theme::{Button, Engine, Theme, Unfit, html};
+use crate::words::{LANGUAGES, Speechless, WORDS, Words};
 
-/// How many steps one template may take; ours take about two hundred.
-const FUEL: u64 = 20_000;
+/// The templates of mails in the folder of an operator.
+const PART: &str = "mail";
 
 /// The layout for programs that show text.
 const TEXT: &str = "layout.txt";
@@ -21,9 +22,23 @@ const TEXT: &str = "layout.txt";
 /// The layout for programs that show HTML; everything put into it is escaped.
 const HTML: &str = "layout.html";
 
-/// Layouts, loaded.
-pub(super) struct Templates {
-    layouts: Environment<'static>,
+/// The layouts that are built in.
+pub(crate) const EMBEDDED: &[(&str, &str)] = &[
+    (HTML, include_str!("../../templates/mail/layout.html")),
+    (TEXT, include_str!("../../templates/mail/layout.txt")),
+];
+
+/// Layouts, loaded: one engine for each, so that neither can put in what the other one escapes.
+pub struct Templates {
+    text: Engine,
+    html: Engine,
+    button: Button,
+}
+
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Templates").finish_non_exhaustive()
+    }
 }
 
 /// What a letter says about itself, before it is put into words.
@@ -72,21 +87,70 @@ pub enum RenderError {
 }
 
 impl Templates {
-    pub(super) fn load() -> Self {
-        let mut layouts = Environment::new();
-        layouts.set_undefined_behavior(UndefinedBehavior::Strict);
-        layouts.set_fuel(Some(FUEL));
-        layouts.set_auto_escape_callback(|template| match template {
-            TEXT => AutoEscape::None,
-            _ => AutoEscape::Html,
-        });
-        for (name, source) in [
-            (TEXT, include_str!("../../templates/mail/layout.txt")),
-            (HTML, include_str!("../../templates/mail/layout.html")),
-        ] {
-            layouts.add_template(name, source).expect("our own layouts are well formed");
+    /// Reads the layouts that are built in, and tries those of an operator.
+    pub fn load(theme: &Theme) -> Result<Self, Unfit> {
+        let mut files = theme.own.part(PART, EMBEDDED)?;
+        let mut engine = |name, escape: AutoEscape| {
+            let embedded: Vec<_> =
+                EMBEDDED.iter().copied().filter(|(known, _)| *known == name).collect();
+            let file = files.remove_entry(name).into_iter().collect();
+            Engine::new(PART, &embedded, file, move |layouts| {
+                layouts.set_auto_escape_callback(move |_| escape.clone());
+            })
+        };
+        let (text, html) = (engine(TEXT, AutoEscape::None)?, engine(HTML, AutoEscape::Html)?);
+        let templates = Self { text, html, button: theme.button };
+        Unfit::unless_fine(templates.wrong())?;
+        Ok(templates)
+    }
+
+    /// Tries an operator's layouts with letters of each kind in every language: without the link or the code a
+    /// letter is worth nothing.
+    fn wrong(&self) -> Vec<String> {
+        let variables = |given: &[(&str, &str)]| -> BTreeMap<String, String> {
+            given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let both = [("link", "https://id.example.org/x?token=a&b=c"), ("code", "123456")];
+        let letters = [
+            ("sign_in", variables(&both)),
+            ("reset_password", variables(&both[..1])),
+            ("password_changed", variables(&[])),
+        ];
+        let mut wrong = Vec::new();
+        for (kind, variables) in &letters {
+            for language in LANGUAGES {
+                let draft = Draft {
+                    kind,
+                    language: language.tag,
+                    service: "Example",
+                    site: "id.example.org",
+                    name: Some("Ann Lee"),
+                    at: Timestamp::from_microsecond(0),
+                    life: Duration::from_mins(15),
+                    variables,
+                };
+                let context =
+                    self.context(&draft).expect("the words of our own letters are there").1;
+                for (name, engine) in [(TEXT, &self.text), (HTML, &self.html)] {
+                    let why = match engine.compare(name, &context) {
+                        None => continue,
+                        Some(Err(why)) => Some(why),
+                        Some(Ok((_, own))) => {
+                            let own = html::plain(&own);
+                            let lacks = variables.iter().find(|(_, value)| !own.contains(*value));
+                            lacks.map(|(lacking, _)| {
+                                format!(
+                                    "{PART}/{name} does not show `{lacking}`, without which such a mail is worth nothing; \
+                                     `authshield config templates {PART}/{name}` shows ours"
+                                )
+                            })
+                        }
+                    };
+                    wrong.extend(why.filter(|why| !wrong.contains(why)));
+                }
+            }
         }
-        Self { layouts }
+        wrong
     }
 
     /// Returns the language that letters in `locale` are written in.
@@ -96,6 +160,14 @@ impl Templates {
 
     /// Puts a letter into words.
     pub(super) fn render(&self, draft: &Draft<'_>) -> Result<Rendered, RenderError> {
+        let (subject, context) = self.context(draft)?;
+        let text = Zeroizing::new(self.text.render(TEXT, &context)?);
+        let html = Zeroizing::new(self.html.render(HTML, &context)?);
+        Ok(Rendered { subject, text, html })
+    }
+
+    /// Returns the subject of a letter, and what its layouts are given.
+    fn context(&self, draft: &Draft<'_>) -> Result<(String, Value), Speechless> {
         let [link, code] =
             ["link", "code"].map(|name| draft.variables.get(name).map(String::as_str));
         let name = draft.name.and_then(name::presentable);
@@ -138,11 +210,10 @@ impl Templates {
             life => say("link-life", &args)?,
             note => note,
             closing => say("closing", &args)?,
+            accent => self.button.ground.to_string(),
+            on_accent => self.button.words.to_string(),
         };
-        let layout = |name: &str| -> Result<Zeroizing<String>, RenderError> {
-            Ok(Zeroizing::new(self.layouts.get_template(name)?.render(&context)?))
-        };
-        Ok(Rendered { text: layout(TEXT)?, html: layout(HTML)?, subject })
+        Ok((subject, context))
     }
 }
 
@@ -235,7 +306,8 @@ mod tests {
             has_passwords,
             variables: &letter.variables(),
         };
-        Templates::load().render(&draft).expect("our own letters can be rendered")
+        let templates = Templates::load(&Theme::default()).expect("nothing is an operator's");
+        templates.render(&draft).expect("our own letters can be rendered")
     }
 
     #[test]
@@ -294,6 +366,58 @@ mod tests {
         let rendered = render(&letters()[0], "en", Some("Ann \"&\" {{ 7*7 }} { $link }"));
         assert!(rendered.html.contains("Ann &quot;&amp;&quot; {{ 7*7 }} { $link }"));
         assert!(rendered.text.contains("Hello Ann \"&\" {{ 7*7 }} { $link },"));
+    }
+
+    /// What somebody wrote into a field is text in an operator's layouts, too.
+    ///
+    /// ASVS: V1.3.5, V1.3.7
+    #[test]
+    fn a_layout_of_an_operator_shows_what_it_must_and_runs_nothing() {
+        let load = |own: &[(&str, &str)]| {
+            let own = crate::theme::Own::of(own);
+            Templates::load(&Theme { own, ..Theme::default() }).map_err(|wrong| wrong.to_string())
+        };
+        let layout = "<h1>{{ greeting }}</h1><a href=\"{{ link }}\">{{ link }}</a> {{ code }}";
+        let templates = load(&[
+            ("mail/layout.html", layout),
+            ("mail/layout.txt", "{{ greeting }} {{ link }} {{ code }}"),
+        ]);
+        let letter = &letters()[0];
+        let draft = Draft {
+            kind: letter.kind(),
+            language: "en",
+            service: "Acme {{ 7*7 }} ${7*7}",
+            site: "id.example.org",
+            name: Some("{{7*7}} ${7*7} <%= 7*7 %>"),
+            at: Sandbox::default().now(),
+            life: letter.life(&LIVES),
+            variables: &letter.variables(),
+        };
+        let templates = templates.unwrap();
+        let Rendered { text, html, .. } = templates.render(&draft).unwrap();
+        assert!(html.starts_with("<h1>Hello"), "{}", *html);
+        let named = Draft { name: Some("{{7*7}} ${7*7} % 7*7 %"), ..draft };
+        let Rendered { text: named_text, html: named_html, .. } = templates.render(&named).unwrap();
+        for part in [&text, &html, &named_text, &named_html] {
+            assert!(!part.contains("49"), "{}", **part);
+        }
+        assert!(named_html.contains("Hello {{7*7}} ${7*7} % 7*7 %,"), "{}", *named_html);
+        assert!(named_text.contains("Hello {{7*7}} ${7*7} % 7*7 %,"), "{}", *named_text);
+        for (place, layout, told) in [
+            ("mail/layout.html", "{{ link }}", "mail/layout.html does not show `code`"),
+            ("mail/layout.txt", "{{ code }}", "mail/layout.txt does not show `link`"),
+            (
+                "mail/layout.txt",
+                "{{ link }}{{ code }}{{ password }}",
+                "mail/layout.txt, line 1: undefined value",
+            ),
+            ("mail/layout.html", "{% include 'layout.txt' %}", "template not found"),
+            ("mail/layout.html", "{{ link|safe }}", "take the filter out"),
+            ("mail/verify.html", "", "did you mean `mail/"),
+        ] {
+            let wrong = load(&[(place, layout)]).err().unwrap_or_default();
+            assert!(wrong.contains(told), "{layout}: {wrong}");
+        }
     }
 
     #[test]

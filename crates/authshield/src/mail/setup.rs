@@ -19,7 +19,7 @@ use crate::config::{Config, MailProvider, Smtp};
 pub struct Letterhead {
     /// The sender.
     pub from: Mailbox,
-    /// The name of the service in letters: the sender's name, or else the host.
+    /// The name of the service in letters and on pages: `pages.name`, or the sender's name, or else the host.
     pub service: String,
     /// The host of the public address.
     pub site: String,
@@ -111,9 +111,10 @@ impl Letterhead {
             None if config.sends_mail() => return Err(SetupError::NoFrom),
             None => "AuthShield <authshield@localhost>",
         };
-        let (locale, lives) = (&config.mail.default_locale, Lives::from(config));
-        let has_passwords = config.password.enabled;
-        Ok(Self { has_passwords, ..Self::new(from, &config.public_url, locale, lives)? })
+        let lives = Lives::from(config);
+        let head = Self::new(from, &config.public_url, &config.mail.default_locale, lives)?;
+        let service = config.pages.name.clone().unwrap_or(head.service);
+        Ok(Self { service, has_passwords: config.password.enabled, ..head })
     }
 }
 

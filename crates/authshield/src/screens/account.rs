@@ -115,7 +115,7 @@ async fn show(
         // A language that pages do not speak may still be that of the account.
         other_language => known.is_none().then(|| user.locale.as_str()),
         sessions => told,
-        others => found.len() > 1,
+        elsewhere => found.len() > 1,
         more => more,
         done => done.map(|id| app.pages.say(visit, id, &[])),
         wrong_name => &wrong.alert,

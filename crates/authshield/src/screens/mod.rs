@@ -58,10 +58,12 @@ mod provider;
 mod register;
 mod reset;
 mod rules;
+mod samples;
 mod second_factor;
 mod setup;
 mod sign_in;
 mod signed_in;
+mod templates;
 mod ties;
 mod verify;
 mod visit;
@@ -73,6 +75,7 @@ use axum::routing::{get, post};
 
 pub use page::Pages;
 pub(crate) use problems::Reader;
+pub(crate) use templates::known as templates;
 
 use crate::app::App;
 use crate::frame;
@@ -103,7 +106,8 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/problems/{code}", get(problems::code))
         .route("/assets/style.css", get(assets::style))
         .route("/assets/passkeys.js", get(assets::passkeys))
-        .route("/assets/icon.svg", get(assets::icon))
+        .route(assets::ICON, get(assets::icon))
+        .route(assets::LOGO, get(assets::logo))
         .route("/assets/captcha.js", get(assets::captcha))
         .route("/favicon.ico", get(assets::icon));
     if app.config.docs.enabled {

@@ -4,18 +4,26 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fluent_bundle::FluentArgs;
 use minijinja::value::Kwargs;
-use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context,
-};
+use minijinja::{AutoEscape, Error, ErrorKind, State, Value, context};
 
-use super::assets::{ICON, PASSKEYS, STYLE};
+use super::assets::{Asset, ICON, LOGO, PASSKEYS};
+use super::samples::{self, SAMPLES};
+use super::templates::{EMBEDDED, STYLE, known};
 use super::visit::Visit;
 use crate::mail::Letterhead;
 use crate::problem::Problem;
+use crate::theme::{Engine, Theme, Unfit, html};
 use crate::words::{LANGUAGES, Language, WORDS, Words};
 
-/// How many steps one page may take; the longest takes a few thousand.
-const FUEL: u64 = 100_000;
+/// The templates of pages in the folder of an operator.
+const PART: &str = "pages";
+
+/// How long a page of an operator's templates may be, in bytes: with its style sheet, script and logo it stays below
+/// 60 kB.
+const AT_MOST: usize = 24 * 1024;
+
+/// How many pages are named of which something is wrong.
+const NAMED: usize = 5;
 
 /// Nothing but our own style sheet and mark; forms go home.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -25,90 +33,94 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Templates and words of the pages.
 pub struct Pages {
-    templates: Environment<'static>,
+    templates: Engine,
     words: &'static Words,
     service: String,
     base: String,
     default_language: &'static str,
+    /// The style sheet, with what the theme adds to it.
+    pub(super) style: Asset,
+    /// The mark.
+    pub(super) icon: Asset,
+    /// What stands at the head in the place of mark and name.
+    pub(super) logo: Option<Asset>,
 }
 
 impl Pages {
-    /// Reads the templates that are built in, for the service that `head` speaks for.
+    /// Reads the templates, for the service that `head` speaks for, and tries those of an operator's.
     ///
     /// `issuer` is its public address: what is in front of its paths stands in front of ours.
-    #[must_use]
-    pub fn load(head: &Letterhead, issuer: &str) -> Self {
+    pub fn load(head: &Letterhead, issuer: &str, theme: &Theme) -> Result<Self, Unfit> {
         let path = url::Url::parse(issuer).map(|url| url.path().to_owned()).unwrap_or_default();
         let base = path.trim_end_matches('/').to_owned();
 
-        let mut templates = Environment::new();
-        templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.set_fuel(Some(FUEL));
-        templates.set_auto_escape_callback(|_| AutoEscape::Html);
-        templates.add_global("service", head.service.clone());
-        templates.add_global("base", base.clone());
-        templates.add_global("style", STYLE.address(&base));
-        templates.add_global("icon", ICON.address(&base));
-        templates.add_global("passkeys_script", PASSKEYS.address(&base));
-        let (service, site) = (head.service.clone(), head.site.clone());
-        templates.add_function("say", move |state: &State<'_, '_>, id: &str, named: Kwargs| {
-            let language = state.lookup("language");
-            let language = language.as_ref().and_then(Value::as_str).unwrap_or_default();
-            let mut args = FluentArgs::new();
-            args.set("service", service.as_str());
-            args.set("site", site.as_str());
-            for name in named.args() {
-                let value: Value = named.get(name)?;
-                match value.as_i64() {
-                    Some(number) => args.set(name.to_owned(), number),
-                    None => args.set(name.to_owned(), value.to_string()),
-                }
-            }
-            WORDS
-                .say(Words::pick(language, ""), id, &args)
-                .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
-        });
-        for (name, source) in [
-            ("layout.html", include_str!("../../templates/screens/layout.html")),
-            ("fields.html", include_str!("../../templates/screens/fields.html")),
-            ("message.html", include_str!("../../templates/screens/message.html")),
-            ("verify.html", include_str!("../../templates/screens/verify.html")),
-            ("not_me.html", include_str!("../../templates/screens/not_me.html")),
-            ("reset.html", include_str!("../../templates/screens/reset.html")),
-            ("setup.html", include_str!("../../templates/screens/setup.html")),
-            ("home.html", include_str!("../../templates/screens/home.html")),
-            ("form.html", include_str!("../../templates/screens/form.html")),
-            ("sign-in.html", include_str!("../../templates/screens/sign-in.html")),
-            ("mail-sign-in.html", include_str!("../../templates/screens/mail-sign-in.html")),
-            ("mail-code.html", include_str!("../../templates/screens/mail-code.html")),
-            ("mail-link.html", include_str!("../../templates/screens/mail-link.html")),
-            ("second-factor.html", include_str!("../../templates/screens/second-factor.html")),
-            ("enrol.html", include_str!("../../templates/screens/enrol.html")),
-            ("recovery-codes.html", include_str!("../../templates/screens/recovery-codes.html")),
-            ("register.html", include_str!("../../templates/screens/register.html")),
-            ("captcha.html", include_str!("../../templates/screens/captcha.html")),
-            ("forgot.html", include_str!("../../templates/screens/forgot.html")),
-            ("place.html", include_str!("../../templates/screens/place.html")),
-            ("account.html", include_str!("../../templates/screens/account.html")),
-            ("onward.html", include_str!("../../templates/screens/onward.html")),
-            ("passkey.html", include_str!("../../templates/screens/passkey.html")),
-            ("passkeys.html", include_str!("../../templates/screens/passkeys.html")),
-            ("add-passkey.html", include_str!("../../templates/screens/add-passkey.html")),
-            ("prove.html", include_str!("../../templates/screens/prove.html")),
-            ("password.html", include_str!("../../templates/screens/password.html")),
-            ("email.html", include_str!("../../templates/screens/email.html")),
-            ("lock.html", include_str!("../../templates/screens/lock.html")),
-            ("factor.html", include_str!("../../templates/screens/factor.html")),
-            ("activity.html", include_str!("../../templates/screens/activity.html")),
-            ("data.html", include_str!("../../templates/screens/data.html")),
-            ("code.html", include_str!("../../templates/screens/code.html")),
-            ("codes.html", include_str!("../../templates/screens/codes.html")),
-            ("docs.html", include_str!("../../templates/screens/docs.html")),
-        ] {
-            templates.add_template(name, source).expect("our own templates are well formed");
-        }
+        let mut files = theme.own.part(PART, &known())?;
+        let own_style = files.remove(STYLE.0).unwrap_or_default();
+        let style = Asset::style([STYLE.1, &theme.style, &own_style].concat());
+        let icon = theme.icon.as_ref().map_or_else(Asset::icon, |it| Asset::picture(ICON, it));
+        let logo = theme.logo.as_ref().map(|it| Asset::picture(LOGO, it));
+        let templates = Engine::new(PART, EMBEDDED, files, |templates| {
+            templates.set_auto_escape_callback(|_| AutoEscape::Html);
+            templates.add_global("service", head.service.clone());
+            templates.add_global("base", base.clone());
+            templates.add_global("style", style.address(&base));
+            templates.add_global("icon", icon.address(&base));
+            templates.add_global("logo", logo.as_ref().map(|logo| logo.address(&base)));
+            templates.add_global("passkeys_script", PASSKEYS.address(&base));
+            let (service, site) = (head.service.clone(), head.site.clone());
+            templates.add_function("say", move |state: &State<'_, '_>, id: &str, named: Kwargs| {
+                say(state, id, &named, &service, &site)
+            });
+        })?;
         let default_language = Words::pick(&head.default_locale, "");
-        Self { templates, words: &WORDS, service: head.service.clone(), base, default_language }
+        let service = head.service.clone();
+        let words = &WORDS;
+        let pages = Self { templates, words, service, base, default_language, style, icon, logo };
+        Unfit::unless_fine(pages.wrong())?;
+        Ok(pages)
+    }
+
+    /// Tries an operator's templates with every sample in every language, and says what ours do and they do not.
+    fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for page in SAMPLES.iter() {
+            let tried = LANGUAGES.iter().flat_map(|language| {
+                page.shapes.iter().filter_map(|shape| {
+                    let context = context! { language => language.tag, ..shape.clone() };
+                    self.wrong_with(page.name, &context)
+                })
+            });
+            wrong.extend(tried.take(1).filter(|why| !wrong.contains(why)).collect::<Vec<_>>());
+        }
+        let more = wrong.len().saturating_sub(NAMED);
+        wrong.truncate(NAMED);
+        if more > 0 {
+            wrong.push(format!("and {more} pages more"));
+        }
+        wrong
+    }
+
+    /// Says what is wrong with the page `name` of an operator's templates, given `context`.
+    fn wrong_with(&self, name: &str, context: &Value) -> Option<String> {
+        let (ours, own) = match self.templates.compare(name, context)? {
+            Ok(both) => both,
+            Err(why) => return Some(why),
+        };
+        let blame = self.templates.blame(name);
+        if let Some(lacking) = html::lacks(&ours, &own).first() {
+            return Some(format!(
+                "{blame} lacks {lacking}, which ours has; `authshield config templates {PART}/{name}` shows it"
+            ));
+        }
+        let forbidden = html::forbidden(&own);
+        if let Some(part) = forbidden.difference(&html::forbidden(&ours)).next() {
+            return Some(format!(
+                "{blame} has {part}, which the policy of pages (CSP) forbids; take it out"
+            ));
+        }
+        (own.len() > AT_MOST).then(|| {
+            format!("{blame} has {} bytes, and {AT_MOST} are the most; make it shorter", own.len())
+        })
     }
 
     /// Returns what stands in front of every path: nothing, or the path of the public address.
@@ -168,8 +180,8 @@ impl Pages {
                 .collect(),
         };
         let context = context! { language => visit.language, others => others, ..context };
-        let html = self.templates.get_template(template);
-        match html.and_then(|template| template.render(context)) {
+        debug_assert_eq!(samples::odd(template, &context), Vec::<String>::new(), "{template}");
+        match self.templates.render(template, &context) {
             Ok(html) => {
                 let headers = [
                     (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
@@ -199,6 +211,31 @@ impl Pages {
         };
         self.show(status, "message.html", visit, context)
     }
+}
+
+/// Says the words `id` in the language of the page.
+fn say(
+    state: &State<'_, '_>,
+    id: &str,
+    named: &Kwargs,
+    service: &str,
+    site: &str,
+) -> Result<String, Error> {
+    let language = state.lookup("language");
+    let language = language.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let mut args = FluentArgs::new();
+    args.set("service", service);
+    args.set("site", site);
+    for name in named.args() {
+        let value: Value = named.get(name)?;
+        match value.as_i64() {
+            Some(number) => args.set(name.to_owned(), number),
+            None => args.set(name.to_owned(), value.to_string()),
+        }
+    }
+    WORDS
+        .say(Words::pick(language, ""), id, &args)
+        .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
 }
 
 /// Lets a page load what `directive` speaks of from `source`, too; a problem is no page and stays as it is.
@@ -239,4 +276,133 @@ pub(super) struct Message<'a> {
 pub(super) struct Next {
     pub(super) link: String,
     pub(super) words: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::theme::Own;
+
+    fn load(own: &[(&str, &str)]) -> Result<Pages, Unfit> {
+        let config = config::development();
+        let head = Letterhead::from_config(&config).unwrap();
+        let theme = Theme { own: Own::of(own), ..Theme::default() };
+        Pages::load(&head, "https://id.example.org/id", &theme)
+    }
+
+    /// Returns one of ours, changed.
+    fn changed(place: &str, from: &str, to: &str) -> String {
+        let (_, name) = place.split_once('/').unwrap();
+        let (_, source) = known().into_iter().find(|(known, _)| *known == name).unwrap();
+        assert!(source.contains(from), "no {from} in {place}");
+        source.replace(from, to)
+    }
+
+    #[test]
+    fn every_template_takes_every_sample_in_every_language() {
+        let pages = load(&[]).unwrap();
+        for page in SAMPLES.iter() {
+            for language in LANGUAGES {
+                for shape in &page.shapes {
+                    let context = context! { language => language.tag, ..shape.clone() };
+                    let html = pages.templates.render(page.name, &context).unwrap();
+                    assert!(html.len() < AT_MOST / 2, "{} has {} bytes", page.name, html.len());
+                    assert!(!html.contains("none"), "{}: {html}", page.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn copies_of_ours_can_take_their_place() {
+        let places: Vec<_> =
+            known().into_iter().map(|(name, source)| (format!("pages/{name}"), source)).collect();
+        let own: Vec<_> = places.iter().map(|(place, source)| (place.as_str(), *source)).collect();
+        assert_eq!(load(&own).err(), None);
+    }
+
+    #[test]
+    fn a_template_that_does_not_do_what_ours_does_is_refused_with_its_place() {
+        for (place, from, to, told) in [
+            (
+                "pages/sign-in.html",
+                "action=\"{{ action }}\"",
+                "action=\"/other\"",
+                "lacks the button of the form",
+            ),
+            ("pages/sign-in.html", "{{ password(", "{{ text(", "pages/sign-in.html, line "),
+            (
+                "pages/sign-in.html",
+                "<script src=\"{{ passkeys_script }}\"></script>",
+                "",
+                "lacks the script `/id/assets/passkeys.js",
+            ),
+            ("pages/sign-in.html", "{{ email }}", "", "lacks the hidden field `email`"),
+            (
+                "pages/account.html",
+                "<input type=\"hidden\" name=\"guard\" value=\"{{ guard }}\">",
+                "",
+                "lacks the hidden field `guard` with `guard-of-the-session`",
+            ),
+            (
+                "pages/place.html",
+                "{{ guard }}",
+                "",
+                "pages/account.html as it comes out of pages/place.html lacks",
+            ),
+            (
+                "pages/reset.html",
+                "{{ token }}",
+                "{{ tokn }}",
+                "pages/reset.html, line 8: undefined value, in",
+            ),
+            (
+                "pages/home.html",
+                "page-home.lead",
+                "page-home.led",
+                "pages/home.html, line 5: invalid operation: the words",
+            ),
+            ("pages/layout.html", "{% block main %}", "{% block mian %}", "lacks"),
+            (
+                "pages/layout.html",
+                "lang=\"{{ language }}\"",
+                "lang=\"en\"",
+                "lacks `<html lang=\"de\">`",
+            ),
+            (
+                "pages/layout.html",
+                "<body>",
+                "<body onload=\"x()\">",
+                "has `onload=`, which the policy of pages (CSP) forbids",
+            ),
+            ("pages/footer.html", "<p>", "<p style=\"color: red\">", "has `style=`"),
+            (
+                "pages/footer.html",
+                "</p>",
+                "{% endif %}</p>",
+                "pages/footer.html, line 1: syntax error",
+            ),
+            ("pages/brand.html", "{{ logo }}", "https://cdn.example/l.png", ""),
+            (
+                "pages/brand.html",
+                "{{ icon }}",
+                "https://cdn.example/l.png",
+                "`src=\"https://cdn.example/l.png\"`",
+            ),
+        ] {
+            let source = changed(place, from, to);
+            let wrong =
+                load(&[(place, &source)]).err().map(|it| it.to_string()).unwrap_or_default();
+            assert!(
+                wrong.contains(told) && wrong.is_empty() == told.is_empty(),
+                "{place}: {wrong}"
+            );
+        }
+        let wrong = load(&[("pages/signin.html", "")]).err().unwrap().to_string();
+        assert!(wrong.contains("did you mean `pages/sign-in.html`?"), "{wrong}");
+        let long = changed("pages/footer.html", "<p>", &format!("<p>{}", "x".repeat(AT_MOST)));
+        let wrong = load(&[("pages/footer.html", &long)]).err().unwrap().to_string();
+        assert!(wrong.contains("make it shorter") && wrong.contains("pages more"), "{wrong}");
+    }
 }

@@ -40,7 +40,7 @@ const FEATURES: [&str; 27] = [
 ];
 
 /// What features stand on, and what therefore knows none of them.
-const SERVICES: [&str; 18] = [
+const SERVICES: [&str; 19] = [
     "audit",
     "captcha",
     "config",
@@ -57,6 +57,7 @@ const SERVICES: [&str; 18] = [
     "revocations",
     "seals",
     "telemetry",
+    "theme",
     "vault",
     "watched.rs",
 ];

@@ -70,6 +70,7 @@ mod story;
 mod supervise;
 mod suppression;
 mod telemetry;
+mod themes;
 mod tokens;
 mod traces;
 mod trusted_devices;

@@ -9,6 +9,7 @@ use authshield::mail::{
     self, Counts, Letter, Letterhead, Lives, MailRow, Outbox, Post, Recipient, Relay, Sealer,
     Search, Shown, State, Transport,
 };
+use authshield::theme::Theme;
 use authshield::world::{Sandbox, World};
 use lettre::transport::smtp::extension::ClientId;
 use onesql::{Migrations, Options, Store};
@@ -122,7 +123,8 @@ fn outbox(world: &Arc<Sandbox>, sealer: impl Sealer) -> Outbox {
     let url = "https://id.example.org".parse().unwrap();
     let from = "\"Example, Inc.\" <accounts@example.org>";
     let head = Letterhead::new(from, &url, "en", lives).unwrap();
-    Outbox::new(head, sealer, world.clone())
+    let templates = mail::Templates::load(&Theme::default()).unwrap();
+    Outbox::new(head, templates, sealer, world.clone())
 }
 
 fn smtp(port: u16) -> Smtp {

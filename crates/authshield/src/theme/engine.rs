@@ -1,0 +1,220 @@
+//! Templates: ours, and an operator's in their place.
+//!
+//! A template reaches what it is given and nothing else: no file, no variable of the environment, no setting. It
+//! cannot turn the escaping off, and takes so many steps at most.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+
+use super::Unfit;
+use crate::problem::chain;
+
+/// How many steps one template may take; our longest page takes a few thousand.
+const FUEL: u64 = 100_000;
+
+/// What would let a value through as it is, or show all that there is.
+const FILTERS_LESS: [&str; 2] = ["safe", "tojson"];
+const FUNCTION_LESS: &str = "debug";
+
+/// The templates of pages, or those of mails.
+pub(crate) struct Engine {
+    ours: Environment<'static>,
+    own: Option<Environment<'static>>,
+    /// An operator's templates by their names.
+    files: BTreeMap<String, String>,
+    part: &'static str,
+}
+
+impl Engine {
+    /// Reads our templates, `prepare`d with what they are given besides, and an operator's.
+    pub(crate) fn new(
+        part: &'static str,
+        embedded: &[(&'static str, &'static str)],
+        files: BTreeMap<String, String>,
+        prepare: impl FnOnce(&mut Environment<'static>),
+    ) -> Result<Self, Unfit> {
+        let mut ours = Environment::new();
+        ours.set_undefined_behavior(UndefinedBehavior::Strict);
+        ours.set_fuel(Some(FUEL));
+        FILTERS_LESS.iter().for_each(|name| ours.remove_filter(name));
+        ours.remove_global(FUNCTION_LESS);
+        prepare(&mut ours);
+        for (name, source) in embedded {
+            ours.add_template(name, source).expect("our own templates are well formed");
+        }
+        let mut engine = Self { ours, own: None, files, part };
+        if engine.files.is_empty() {
+            return Ok(engine);
+        }
+        let (mut own, mut wrong) = (engine.ours.clone(), Vec::new());
+        for (name, source) in &engine.files {
+            if let Some(line) = turns_escaping_off(source) {
+                wrong.push(format!(
+                    "{part}/{name}, line {line}: `autoescape` is not for templates of pages and mails, \
+                     whatever is put in is escaped; take it out"
+                ));
+            }
+            if let Err(error) = own.add_template_owned(name.clone(), source.clone()) {
+                wrong.push(engine.told(&error));
+            }
+        }
+        Unfit::unless_fine(wrong)?;
+        engine.own = Some(own);
+        Ok(engine)
+    }
+
+    /// Renders a template. Should an operator's fail although it was tried, ours stands in: a page that looks
+    /// otherwise is better than none.
+    pub(crate) fn render(&self, name: &str, context: &Value) -> Result<String, Error> {
+        if let Some(own) = &self.own {
+            match draw(own, name, context) {
+                Ok(text) => return Ok(text),
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::error!(template = name, %error, "an own template failed; ours stands in");
+                }
+            }
+        }
+        draw(&self.ours, name, context)
+    }
+
+    /// Renders a template as we do and as an operator's templates do, if there are any.
+    pub(crate) fn compare(
+        &self,
+        name: &str,
+        context: &Value,
+    ) -> Option<Result<(String, String), String>> {
+        let own = self.own.as_ref()?;
+        let ours = draw(&self.ours, name, context).expect("our own templates take every sample");
+        Some(draw(own, name, context).map(|own| (ours, own)).map_err(|error| self.told(&error)))
+    }
+
+    /// Returns which file it is about when something is wrong with the page `name`.
+    pub(crate) fn blame(&self, name: &str) -> String {
+        if self.files.contains_key(name) {
+            return format!("{}/{name}", self.part);
+        }
+        let files: Vec<_> = self.files.keys().map(|file| format!("{}/{file}", self.part)).collect();
+        format!("{}/{name} as it comes out of {}", self.part, files.join(", "))
+    }
+
+    /// Returns the source of a template, ours or an operator's.
+    #[cfg(test)]
+    pub(crate) fn ours(&self) -> &Environment<'static> {
+        &self.ours
+    }
+
+    /// Says what is wrong, where, and what to do.
+    fn told(&self, error: &Error) -> String {
+        let mut innermost = error;
+        while let Some(inner) = innermost.source().and_then(|it| it.downcast_ref::<Error>()) {
+            if inner.name().is_none() {
+                break;
+            }
+            innermost = inner;
+        }
+        let error = innermost;
+        let (name, line) = (error.name().unwrap_or("?"), error.line().unwrap_or(1));
+        let mut what = error.kind().to_string();
+        if let Some(detail) = error.detail() {
+            what = format!("{what}: {detail}");
+        }
+        let text = self.files.get(name).and_then(|source| source.lines().nth(line - 1));
+        if let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) {
+            let shown: String = text.chars().take(120).collect();
+            what = format!("{what}, in `{shown}`");
+        }
+        let todo = match error.kind() {
+            ErrorKind::SyntaxError => "correct it; the language is that of Jinja",
+            ErrorKind::UndefinedError => {
+                "it reads something that it is not given; `authshield config templates` shows what ours reads"
+            }
+            ErrorKind::TemplateNotFound => {
+                "only templates that AuthShield has can be used in others"
+            }
+            ErrorKind::UnknownFilter if FILTERS_LESS.iter().any(|it| what.contains(it)) => {
+                "whatever is put in is escaped; take the filter out"
+            }
+            ErrorKind::OutOfFuel => "it takes too many steps; make its loops shorter",
+            _ => "compare it with ours: `authshield config templates` shows that",
+        };
+        format!("{}, line {line}: {what}; {todo}", self.blame(name))
+    }
+}
+
+fn draw(templates: &Environment<'static>, name: &str, context: &Value) -> Result<String, Error> {
+    templates.get_template(name)?.render(context.clone())
+}
+
+/// Returns the line of a tag that turns escaping on or off.
+fn turns_escaping_off(source: &str) -> Option<usize> {
+    let (at, _) = source.match_indices("{%").find(|(at, _)| {
+        source[at + 2..].trim_start_matches(['-', '+']).trim_start().starts_with("autoescape")
+    })?;
+    Some(source[..at].lines().count().max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::{AutoEscape, context};
+
+    use super::*;
+
+    const EMBEDDED: [(&str, &str); 2] =
+        [("a.html", "<p>{{ name }}</p>"), ("b.html", "{% include \"a.html\" %}")];
+
+    fn engine(source: &str) -> Result<Engine, Unfit> {
+        let files = BTreeMap::from([("a.html".to_owned(), source.to_owned())]);
+        Engine::new("pages", &EMBEDDED, files, |templates| {
+            templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        })
+    }
+
+    fn tried(source: &str) -> String {
+        let name = "Ann {{ 7*7 }} <%= 7 %>";
+        match engine(source).map(|engine| engine.compare("b.html", &context! { name })) {
+            Ok(Some(Ok((_, own)))) => own,
+            Ok(Some(Err(wrong))) => wrong,
+            Ok(None) => panic!("nothing own"),
+            Err(Unfit(wrong)) => wrong.join("\n"),
+        }
+    }
+
+    /// A template has what it is given, and no way to anything else.
+    ///
+    /// ASVS: V1.3.7
+    #[test]
+    fn a_template_reaches_no_environment_no_file_and_no_secret() {
+        assert_eq!(tried("<b>{{ name }}</b>"), "<b>Ann {{ 7*7 }} &lt;%= 7 %&gt;</b>");
+        for (source, place, why) in [
+            ("{{ env }}", "pages/a.html, line 1: undefined value", "not given"),
+            ("\n{{ env.PATH }}", "pages/a.html, line 2: undefined value", "`{{ env.PATH }}`"),
+            ("{{ config }}", "pages/a.html, line 1", "not given"),
+            ("{{ self.__class__ }}", "pages/a.html, line 1", "undefined"),
+            ("{{ name.__class__.__mro__ }}", "pages/a.html, line 1", "undefined"),
+            ("{{ debug() }}", "pages/a.html, line 1: unknown function", "debug"),
+            ("{{ open('/etc/passwd') }}", "pages/a.html, line 1: unknown function", "open"),
+            ("{% include '/etc/passwd' %}", "pages/a.html, line 1: template not found", "only"),
+            ("{% extends '../authshield.toml' %}", "pages/a.html, line 1", "template not found"),
+            ("<i>\n{{ name|safe }}", "pages/a.html, line 2: unknown filter", "is escaped"),
+            ("{{ name|tojson }}", "pages/a.html, line 1: unknown filter", "is escaped"),
+            ("x\n{%- autoescape false %}{{ name }}{% endautoescape %}", "line 2", "autoescape"),
+            ("{% for a in range(99999) %}{% endfor %}", "pages/a.html, line 1", "too many steps"),
+            ("{% if %}", "pages/a.html, line 1: syntax error", "correct it"),
+            ("{% include 'a.html' %}", "pages/a.html", "recursion"),
+        ] {
+            let wrong = tried(source);
+            assert!(wrong.contains(place) && wrong.contains(why), "{source}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn ours_stands_in_for_one_that_fails() {
+        let engine = engine("{% if odd %}{{ no.such.name }}{% endif %}own").unwrap();
+        let render = |odd| engine.render("b.html", &context! { name => "Ann", odd }).unwrap();
+        assert_eq!(render(false), "own");
+        assert_eq!(render(true), "<p>Ann</p>");
+    }
+}

@@ -1,0 +1,144 @@
+//! What an operator makes of pages and mails: a name, colours, pictures, templates of their own.
+//!
+//! ```text
+//! rules.rs    which colours go together: whatever the accent, words stay readable (pure)
+//! picture.rs  a logo: small, and what it says it is
+//! own.rs      the folder with own templates
+//! engine.rs   templates, ours and an operator's; pages and mails use the same
+//! html.rs     what a page does: its forms, its fields, its scripts
+//! ```
+//!
+//! All of it is read and tried when the program starts, and by `config check` and `preflight` before: what does not
+//! fit is refused with its place, and nobody meets it on a page.
+
+mod engine;
+pub(crate) mod html;
+mod own;
+mod picture;
+mod rules;
+
+use std::fmt::Write as _;
+
+pub(crate) use engine::Engine;
+pub use own::Own;
+pub use picture::Picture;
+pub use rules::{Scheme, contrast};
+
+use crate::config::{self, Colour, Config, Font};
+
+/// The accent of pages and mails where nobody chose one.
+const ACCENT: Colour = Colour([0x1d, 0x4e, 0xd8]);
+
+/// How pages and mails look.
+#[derive(Debug, Clone, Default)]
+pub struct Theme {
+    /// Declarations that follow those of our own style sheet.
+    pub style: String,
+    /// The accent, and the words on it, where a mail has a button.
+    pub button: Button,
+    /// What stands at the head of pages in the place of mark and name.
+    pub logo: Option<Picture>,
+    /// What is the mark in the place of ours.
+    pub icon: Option<Picture>,
+    /// Templates in the place of ours.
+    pub own: Own,
+}
+
+/// The colours of a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Button {
+    /// What it is filled with.
+    pub ground: Colour,
+    /// What stands on it.
+    pub words: Colour,
+}
+
+impl Default for Button {
+    fn default() -> Self {
+        Self { ground: ACCENT, words: rules::WHITE }
+    }
+}
+
+/// What of it cannot be used: every reason, each with its place and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct Unfit(pub Vec<String>);
+
+impl Unfit {
+    /// Returns `Ok` if nothing is wrong.
+    pub(crate) fn unless_fine(wrong: Vec<String>) -> Result<(), Self> {
+        if wrong.is_empty() { Ok(()) } else { Err(Self(wrong)) }
+    }
+}
+
+impl Theme {
+    /// Reads what `config` names. Whether own templates can take the place of ours is for those to say who know
+    /// ours.
+    pub fn from_config(config: &Config) -> Result<Self, Unfit> {
+        let pages = &config.pages;
+        let mut wrong = Vec::new();
+        let mut picture = |setting: &str, file: &Option<std::path::PathBuf>| {
+            let read = Picture::read(file.as_ref()?);
+            read.map_err(|why| wrong.push(format!("{setting} {why}"))).ok()
+        };
+        let logo = picture("pages.logo", &pages.logo);
+        let icon = picture("pages.icon", &pages.icon);
+        let own = match &pages.templates {
+            None => Own::default(),
+            Some(folder) => Own::read(folder).unwrap_or_else(|Unfit(reasons)| {
+                wrong.extend(reasons);
+                Own::default()
+            }),
+        };
+        Unfit::unless_fine(wrong)?;
+        let button = pages.accent.map_or_else(Button::default, |ground| Button {
+            ground,
+            words: rules::words_on(ground),
+        });
+        Ok(Self { style: style(pages), button, logo, icon, own })
+    }
+}
+
+/// Returns what follows our style sheet.
+fn style(pages: &config::Pages) -> String {
+    let mut style = String::new();
+    let mut put = |line: &str| style.push_str(line);
+    if let Some(accent) = pages.accent {
+        put(&format!("\n:root {{{}}}\n", accented(&Scheme::of(accent, rules::LIGHT))));
+    }
+    if let Some(accent) = pages.accent_dark.or(pages.accent) {
+        let dark = accented(&Scheme::of(accent, rules::DARK));
+        put(&format!("\n@media (prefers-color-scheme: dark) {{ :root {{{dark}}} }}\n"));
+    }
+    if pages.corners != 9 {
+        put(&format!("\n:root {{ --corner: {}px; }}\n", pages.corners));
+    }
+    let letters = match pages.font {
+        Font::System => None,
+        Font::Serif => Some("\"Iowan Old Style\", Charter, Cambria, Georgia, serif"),
+        Font::Rounded => Some(
+            "ui-rounded, \"Hiragino Maru Gothic ProN\", Quicksand, Nunito, \"Arial Rounded MT Bold\", system-ui, sans-serif",
+        ),
+    };
+    if let Some(letters) = letters {
+        put(&format!("\n:root {{ --letters: {letters}; }}\n"));
+    }
+    style
+}
+
+fn accented(scheme: &Scheme) -> String {
+    let Scheme { accent, deep, words, link } = scheme;
+    let mut text = String::from(" ");
+    for (name, colour) in
+        [("accent", accent), ("accent-deep", deep), ("on-accent", words), ("link", link)]
+    {
+        write!(text, "--{name}: {colour}; ").expect("a string takes everything");
+    }
+    text
+}
+
+/// Returns which of `known` a name most likely means.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
+    let like = |other: &&str| strsim::jaro_winkler(name, other);
+    known.max_by(|a, b| like(a).total_cmp(&like(b))).unwrap_or_default()
+}
