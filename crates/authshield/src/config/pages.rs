@@ -60,7 +60,7 @@ settings! {
         /// The colour of buttons and links.
         accent: Option<Colour> {
             example: "#0f766e",
-            mistaken: &["ACCENT", "COLOR", "COLOUR", "PRIMARY_COLOR", "BRAND_COLOR", "THEME_COLOR"],
+            mistaken: &["ACCENT", "COLOR", "PRIMARY_COLOR", "BRAND_COLOR", "THEME_COLOR"],
         }
         /// The same where the reader's device is dark; unless set, `pages.accent` there, too.
         accent_dark: Option<Colour> {

@@ -100,12 +100,6 @@ impl Engine {
         format!("{}/{name} as it comes out of {}", self.part, files.join(", "))
     }
 
-    /// Returns the source of a template, ours or an operator's.
-    #[cfg(test)]
-    pub(crate) fn ours(&self) -> &Environment<'static> {
-        &self.ours
-    }
-
     /// Says what is wrong, where, and what to do.
     fn told(&self, error: &Error) -> String {
         let mut innermost = error;
@@ -153,7 +147,7 @@ fn turns_escaping_off(source: &str) -> Option<usize> {
     let (at, _) = source.match_indices("{%").find(|(at, _)| {
         source[at + 2..].trim_start_matches(['-', '+']).trim_start().starts_with("autoescape")
     })?;
-    Some(source[..at].lines().count().max(1))
+    Some(source[..at].matches('\n').count() + 1)
 }
 
 #[cfg(test)]
@@ -188,6 +182,7 @@ mod tests {
     #[test]
     fn a_template_reaches_no_environment_no_file_and_no_secret() {
         assert_eq!(tried("<b>{{ name }}</b>"), "<b>Ann {{ 7*7 }} &lt;%= 7 %&gt;</b>");
+        let mut odd = Vec::new();
         for (source, place, why) in [
             ("{{ env }}", "pages/a.html, line 1: undefined value", "not given"),
             ("\n{{ env.PATH }}", "pages/a.html, line 2: undefined value", "`{{ env.PATH }}`"),
@@ -206,8 +201,11 @@ mod tests {
             ("{% include 'a.html' %}", "pages/a.html", "recursion"),
         ] {
             let wrong = tried(source);
-            assert!(wrong.contains(place) && wrong.contains(why), "{source}: {wrong}");
+            if !(wrong.contains(place) && wrong.contains(why)) {
+                odd.push(format!("{source}: {wrong}"));
+            }
         }
+        assert_eq!(odd, Vec::<String>::new());
     }
 
     #[test]

@@ -65,9 +65,21 @@ async fn pages_and_mails_look_as_the_operator_wants_and_names_stay_names() {
     let mut weight = html.len();
     for (start, kind, policy) in [
         ("/assets/style.css?v=", "text/css; charset=utf-8", "default-src 'none'; base-uri"),
-        ("/assets/logo?v=", "image/svg+xml", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
-        ("/assets/icon.svg?v=", "image/png", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
-        ("/assets/passkeys.js?v=", "text/javascript; charset=utf-8", "default-src 'none'; base-uri"),
+        (
+            "/assets/logo?v=",
+            "image/svg+xml",
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ),
+        (
+            "/assets/icon.svg?v=",
+            "image/png",
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ),
+        (
+            "/assets/passkeys.js?v=",
+            "text/javascript; charset=utf-8",
+            "default-src 'none'; base-uri",
+        ),
     ] {
         let file = app.get(&address(start)).await;
         assert_eq!(file.ok(200).header("content-type"), kind);
@@ -107,20 +119,31 @@ async fn what_does_not_fit_is_refused_with_its_place_and_what_to_do() {
         ("secret/pages/home.html", b"<p>\n{{ config.master_key }}{{ env.PATH }}"),
         ("file/pages/footer.html", b"{% include '/etc/passwd' %}"),
         ("name/pages/signin.html", b""),
-        ("form/pages/lock.html", b"{% extends 'place.html' %}{% block place %}<form></form>{% endblock %}"),
+        (
+            "form/pages/lock.html",
+            b"{% extends 'place.html' %}{% block place %}<form></form>{% endblock %}",
+        ),
         ("mail/mail/layout.html", b"<p>{{ lead }}"),
     ]);
     let at = |name: &str| shown(&files.path().join(name)).to_owned();
     let program = Program::new().await;
     for (setting, value, words) in [
-        ("pages.accent", "teal".to_owned(), &["pages.accent", "a colour such as `#0f766e`"][..]),
+        ("pages.accent", "teal".to_owned(), &["PAGES_ACCENT", "a colour such as `#0f766e`"][..]),
         ("pages.logo", at("large.svg"), &["pages.logo", "20000 bytes", "make it smaller"]),
         ("pages.icon", at("none.png"), &["pages.icon", "cannot be read"]),
         ("pages.templates", at("none"), &["pages.templates", "cannot be read"]),
-        ("pages.templates", at("secret"), &["pages/home.html, line 2: undefined value", "{{ config.master_key }}"]),
+        (
+            "pages.templates",
+            at("secret"),
+            &["pages/home.html, line 2: undefined value", "{{ config.master_key }}"],
+        ),
         ("pages.templates", at("file"), &["pages/footer.html, line 1: template not found"]),
         ("pages.templates", at("name"), &["did you mean `pages/sign-in.html`?"]),
-        ("pages.templates", at("form"), &["pages/lock.html lacks", "config templates pages/lock.html"]),
+        (
+            "pages.templates",
+            at("form"),
+            &["pages/lock.html lacks", "config templates pages/lock.html"],
+        ),
         ("pages.templates", at("mail"), &["mail/layout.html does not show `code`"]),
     ] {
         let program = program.clone().set(setting, &value);
