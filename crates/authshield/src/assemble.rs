@@ -251,13 +251,25 @@ pub fn unusable(config: &Config) -> Vec<StartError> {
     all.into_iter().flatten().collect()
 }
 
-/// Tries what an operator made of pages and mails with all that ours are given.
-pub fn try_theme(config: &Config) -> Result<(), Unfit> {
+/// Makes pages and mails as an operator wants them, or says all that stands in the way.
+fn dress(config: &Config, head: &Letterhead) -> Result<(Pages, Templates), Unfit> {
     let theme = Theme::from_config(config)?;
-    Templates::load(&theme)?;
-    // Without a sender nothing starts; that is said by itself.
-    let Ok(head) = Letterhead::from_config(config) else { return Ok(()) };
-    Pages::load(&head, config.issuer(), &theme).map(|_| ())
+    match (Pages::load(head, config.issuer(), &theme), Templates::load(&theme)) {
+        (Ok(pages), Ok(templates)) => Ok((pages, templates)),
+        (pages, templates) => {
+            let wrong = [pages.err(), templates.err()].into_iter().flatten();
+            Err(Unfit(wrong.flat_map(|Unfit(reasons)| reasons).collect()))
+        }
+    }
+}
+
+/// Tries what an operator made of pages and mails.
+pub fn try_theme(config: &Config) -> Result<(), Unfit> {
+    match Letterhead::from_config(config) {
+        Ok(head) => dress(config, &head).map(|_| ()),
+        // Without a sender nothing starts; that is said by itself.
+        Err(_) => Theme::from_config(config).map(|_| ()),
+    }
 }
 
 async fn put_together(
@@ -286,9 +298,7 @@ async fn put_together(
     let limits =
         Limits::open(&config, &store, secrets.email_hash.hash("\0limits"), &*world).await?;
     let head = Letterhead::from_config(&config)?;
-    let theme = Theme::from_config(&config)?;
-    let pages = Pages::load(&head, config.issuer(), &theme)?;
-    let templates = Templates::load(&theme)?;
+    let (pages, templates) = dress(&config, &head)?;
     let envelope = Envelope(vault.clone(), secrets.email_hash.clone());
     let outbox = Outbox::new(head, templates, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;

@@ -104,18 +104,23 @@ fn templates(global: &Global, name: Option<&str>) -> Result<(), Failure> {
         screens::templates().into_iter().map(|(name, text)| (format!("pages/{name}"), text));
     let mails = mail::LAYOUTS.iter().map(|(name, text)| (format!("mail/{name}"), *text));
     let all: BTreeMap<String, &str> = pages.chain(mails).collect();
-    match name {
-        Some(name) => match all.get(name) {
-            Some(text) => print!("{text}"),
-            None => {
-                let near = nearest(name, all.keys().map(String::as_str));
-                let words = format!("there is no template `{name}`; did you mean `{near}`?");
-                return Err(Failure::Failed(words));
+    let Some(name) = name else {
+        let names: Vec<_> = all.keys().collect();
+        if global.json {
+            println!("{}", json!(names));
+        } else {
+            for name in names {
+                println!("{name}");
             }
-        },
-        None if global.json => println!("{}", json!(all.keys().collect::<Vec<_>>())),
-        None => all.keys().for_each(|name| println!("{name}")),
-    }
+        }
+        return Ok(());
+    };
+    let Some(text) = all.get(name) else {
+        let near = nearest(name, all.keys().map(String::as_str));
+        let words = format!("there is no template `{name}`; did you mean `{near}`?");
+        return Err(Failure::Failed(words));
+    };
+    print!("{text}");
     Ok(())
 }
 

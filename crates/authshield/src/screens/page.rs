@@ -322,35 +322,28 @@ mod tests {
         assert_eq!(load(&own).err(), None);
     }
 
+    /// One place, what is changed there, and what is said of it.
+    type Case = (&'static str, &'static str, &'static str, &'static str);
+
+    /// Fails unless all that is wrong is told at once.
+    #[track_caller]
+    fn told(cases: &[Case]) {
+        let files: Vec<_> =
+            cases.iter().map(|(place, from, to, _)| (*place, changed(place, from, to))).collect();
+        let own: Vec<_> = files.iter().map(|(place, source)| (*place, source.as_str())).collect();
+        let Unfit(wrong) = load(&own).err().expect("something is wrong");
+        for (place, _, _, told) in cases {
+            assert!(wrong.iter().any(|why| why.contains(told)), "{place}, {told}: {wrong:?}");
+        }
+    }
+
     #[test]
-    fn a_template_that_does_not_do_what_ours_does_is_refused_with_its_place() {
-        for (place, from, to, told) in [
-            (
-                "pages/sign-in.html",
-                "action=\"{{ action }}\"",
-                "action=\"/other\"",
-                "lacks the button of the form",
-            ),
-            ("pages/sign-in.html", "{{ password(", "{{ text(", "pages/sign-in.html, line "),
-            (
-                "pages/sign-in.html",
-                "<script src=\"{{ passkeys_script }}\"></script>",
-                "",
-                "lacks the script `/id/assets/passkeys.js",
-            ),
-            ("pages/sign-in.html", "{{ email }}", "", "lacks the hidden field `email`"),
-            (
-                "pages/account.html",
-                "<input type=\"hidden\" name=\"guard\" value=\"{{ guard }}\">",
-                "",
-                "lacks the hidden field `guard` with `guard-of-the-session`",
-            ),
-            (
-                "pages/place.html",
-                "{{ guard }}",
-                "",
-                "pages/account.html as it comes out of pages/place.html lacks",
-            ),
+    fn a_page_that_does_not_do_what_ours_does_is_refused_with_its_place() {
+        const GUARD: &str = "<input type=\"hidden\" name=\"guard\" value=\"{{ guard }}\">";
+        const SCRIPT: &str = "<script src=\"{{ passkeys_script }}\"></script>";
+        told(&[
+            ("pages/sign-in.html", SCRIPT, "", "lacks the script `/id/assets/passkeys.js"),
+            ("pages/account.html", GUARD, "", "`guard` with `guard-of-the-session` in the form"),
             (
                 "pages/reset.html",
                 "{{ token }}",
@@ -363,7 +356,22 @@ mod tests {
                 "page-home.led",
                 "pages/home.html, line 5: invalid operation: the words",
             ),
-            ("pages/layout.html", "{% block main %}", "{% block mian %}", "lacks"),
+            ("pages/verify.html", "{{ action }}", "/other", "lacks the button of the form"),
+        ]);
+        told(&[
+            (
+                "pages/place.html",
+                "{{ guard }}",
+                "",
+                "pages/account.html as it comes out of pages/lock.html, pages/place.html",
+            ),
+            ("pages/lock.html", "{% block place %}", "{% block plaec %}", "pages/lock.html lacks"),
+        ]);
+    }
+
+    #[test]
+    fn what_is_around_all_pages_is_held_against_ours_too() {
+        for case in [
             (
                 "pages/layout.html",
                 "lang=\"{{ language }}\"",
@@ -376,33 +384,26 @@ mod tests {
                 "<body onload=\"x()\">",
                 "has `onload=`, which the policy of pages (CSP) forbids",
             ),
-            ("pages/footer.html", "<p>", "<p style=\"color: red\">", "has `style=`"),
-            (
-                "pages/footer.html",
-                "</p>",
-                "{% endif %}</p>",
-                "pages/footer.html, line 1: syntax error",
-            ),
-            ("pages/brand.html", "{{ logo }}", "https://cdn.example/l.png", ""),
             (
                 "pages/brand.html",
                 "{{ icon }}",
                 "https://cdn.example/l.png",
                 "`src=\"https://cdn.example/l.png\"`",
             ),
+            (
+                "pages/footer.html",
+                "</p>",
+                "{% endif %}</p>",
+                "pages/footer.html, line 1: syntax error",
+            ),
+            ("pages/fields.html", "macro text", "macro txt", "pages/fields.html"),
         ] {
-            let source = changed(place, from, to);
-            let wrong =
-                load(&[(place, &source)]).err().map(|it| it.to_string()).unwrap_or_default();
-            assert!(
-                wrong.contains(told) && wrong.is_empty() == told.is_empty(),
-                "{place}: {wrong}"
-            );
+            told(&[case]);
         }
-        let wrong = load(&[("pages/signin.html", "")]).err().unwrap().to_string();
-        assert!(wrong.contains("did you mean `pages/sign-in.html`?"), "{wrong}");
-        let long = changed("pages/footer.html", "<p>", &format!("<p>{}", "x".repeat(AT_MOST)));
+        let long = format!("<p>{}</p>", "x".repeat(AT_MOST));
         let wrong = load(&[("pages/footer.html", &long)]).err().unwrap().to_string();
         assert!(wrong.contains("make it shorter") && wrong.contains("pages more"), "{wrong}");
+        let wrong = load(&[("pages/signin.html", "")]).err().unwrap().to_string();
+        assert!(wrong.contains("did you mean `pages/sign-in.html`?"), "{wrong}");
     }
 }

@@ -71,8 +71,9 @@ fn their_captcha() -> Json {
 }
 
 /// Every page.
-pub(super) static SAMPLES: LazyLock<Vec<Page>> =
-    LazyLock::new(|| [links(), around(), doors(), account()].into_iter().flatten().collect());
+pub(super) static SAMPLES: LazyLock<Vec<Page>> = LazyLock::new(|| {
+    [links(), around(), doors(), account(), keys()].into_iter().flatten().collect()
+});
 
 /// Where links lead.
 fn links() -> Vec<Page> {
@@ -245,12 +246,6 @@ fn account() -> Vec<Page> {
             "last": email.map(|_| "2026-11-26 10:00 UTC"),
         })
     };
-    let key = |id: &str, last: Option<&str>| {
-        json!({
-            "id": id, "name": "My telephone", "synced": last.is_some(), "since": "2026-11-20 10:00 UTC",
-            "last": last,
-        })
-    };
     vec![
         place(
             "account.html",
@@ -299,6 +294,18 @@ fn account() -> Vec<Page> {
             json!({ "action": "/account/lock", "has_factors": true, "by_password": true }),
             [json!({ "has_factors": false, "by_password": false })],
         ),
+    ]
+}
+
+/// How they prove who they are, and what happened.
+fn keys() -> Vec<Page> {
+    let key = |id: &str, last: Option<&str>| {
+        json!({
+            "id": id, "name": "My telephone", "synced": last.is_some(), "since": "2026-11-20 10:00 UTC",
+            "last": last,
+        })
+    };
+    vec![
         place(
             "factor.html",
             json!({

@@ -38,7 +38,9 @@ impl Engine {
         let mut ours = Environment::new();
         ours.set_undefined_behavior(UndefinedBehavior::Strict);
         ours.set_fuel(Some(FUEL));
-        FILTERS_LESS.iter().for_each(|name| ours.remove_filter(name));
+        for name in FILTERS_LESS {
+            ours.remove_filter(name);
+        }
         ours.remove_global(FUNCTION_LESS);
         prepare(&mut ours);
         for (name, source) in embedded {

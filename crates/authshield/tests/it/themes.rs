@@ -115,48 +115,60 @@ async fn pages_and_mails_look_as_the_operator_wants_and_names_stay_names() {
 #[tokio::test]
 async fn what_does_not_fit_is_refused_with_its_place_and_what_to_do() {
     let files = folder(&[
-        ("large.svg", &[b' '; 20_000]),
-        ("secret/pages/home.html", b"<p>\n{{ config.master_key }}{{ env.PATH }}"),
-        ("file/pages/footer.html", b"{% include '/etc/passwd' %}"),
-        ("name/pages/signin.html", b""),
+        ("large.svg", &b" ".repeat(20_000)),
+        ("own/pages/home.html", b"<p>\n{{ config.master_key }}{{ env.PATH }}"),
+        ("own/pages/docs.html", b"{% include '/etc/passwd' %}"),
         (
-            "form/pages/lock.html",
+            "own/pages/lock.html",
             b"{% extends 'place.html' %}{% block place %}<form></form>{% endblock %}",
         ),
-        ("mail/mail/layout.html", b"<p>{{ lead }}"),
+        ("own/mail/layout.html", b"<p>{{ lead }}"),
     ]);
     let at = |name: &str| shown(&files.path().join(name)).to_owned();
     let program = Program::new().await;
-    for (setting, value, words) in [
-        ("pages.accent", "teal".to_owned(), &["PAGES_ACCENT", "a colour such as `#0f766e`"][..]),
-        ("pages.logo", at("large.svg"), &["pages.logo", "20000 bytes", "make it smaller"]),
-        ("pages.icon", at("none.png"), &["pages.icon", "cannot be read"]),
-        ("pages.templates", at("none"), &["pages.templates", "cannot be read"]),
+    let own = program.clone().set("pages.templates", &at("own"));
+    let others =
+        program.clone().set("pages.logo", &at("large.svg")).set("pages.icon", &at("none.png"));
+    let others = others.set("pages.templates", &at("none"));
+    for (program, words) in [
         (
-            "pages.templates",
-            at("secret"),
-            &["pages/home.html, line 2: undefined value", "{{ config.master_key }}"],
+            program.set("pages.accent", "teal"),
+            &["PAGES_ACCENT must be a colour such as `#0f766e`"][..],
         ),
-        ("pages.templates", at("file"), &["pages/footer.html, line 1: template not found"]),
-        ("pages.templates", at("name"), &["did you mean `pages/sign-in.html`?"]),
         (
-            "pages.templates",
-            at("form"),
-            &["pages/lock.html lacks", "config templates pages/lock.html"],
+            others,
+            &[
+                "pages.logo",
+                "20000 bytes",
+                "make it smaller",
+                "pages.icon",
+                "pages.templates",
+                "cannot be read",
+            ],
         ),
-        ("pages.templates", at("mail"), &["mail/layout.html does not show `code`"]),
+        (
+            own.clone(),
+            &[
+                "pages/home.html, line 2: undefined value, in `{{ config.master_key }}{{ env.PATH }}`",
+                "pages/docs.html, line 1: template not found",
+                "pages/lock.html lacks",
+                "`authshield config templates pages/lock.html`",
+                "mail/layout.html does not show `code`",
+            ],
+        ),
     ] {
-        let program = program.clone().set(setting, &value);
         let done = program.run(&["config", "check"]).await;
         assert_eq!(done.status, Some(78), "{done:?}");
         for word in words {
             assert!(done.err.contains(word), "no `{word}` in {done:?}");
         }
     }
-    let program = program.set("pages.templates", &at("form"));
+    let program = own;
     let served = program.run(&["serve"]).await;
     assert_eq!(served.status, Some(78), "{served:?}");
-    assert!(served.err.contains("pages/lock.html lacks"), "{served:?}");
+    for place in ["pages/lock.html lacks", "mail/layout.html does not"] {
+        assert!(served.err.contains(place), "{served:?}");
+    }
     let report = program.run(&["preflight", "--offline", "--json"]).await;
     let report: serde_json::Value = serde_json::from_str(&report.out).unwrap();
     let found = report["checks"].as_array().unwrap().iter().find(|it| it["id"] == "PAGE-1");
