@@ -127,6 +127,7 @@ impl Templates {
                     name: Some("Ann Lee"),
                     at: Timestamp::from_microsecond(0),
                     life: Duration::from_mins(15),
+                    has_passwords: true,
                     variables,
                 };
                 let context =
@@ -391,6 +392,7 @@ mod tests {
             name: Some("{{7*7}} ${7*7} <%= 7*7 %>"),
             at: Sandbox::default().now(),
             life: letter.life(&LIVES),
+            has_passwords: true,
             variables: &letter.variables(),
         };
         let templates = templates.unwrap();
