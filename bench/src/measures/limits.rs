@@ -60,14 +60,17 @@ fn added(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let (mut cpu, mut memory) = (Vec::new(), Vec::new());
     let (mut in_database, mut in_redis) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {
-        let seen = there_and_back(bench, &mut sides)?;
+        let span = bench.window.span / 2;
+        let (seen, (write, pong)) = there_and_back(bench, &mut sides, || {
+            Ok((counter.takes(span)?, redis.map(|url| ping::takes(url, span)).transpose()?))
+        })?;
         say(&format!("without, in memory, in the database, in Redis: {seen:.1?} µs"));
         let more = |side: usize| seen[side].waited - seen[0].waited;
         cpu.push(seen[1].spent - seen[0].spent);
         memory.push(more(1));
-        in_database.push((more(2), counter.takes(bench.window.span / 2)?));
-        if let Some(url) = redis {
-            in_redis.push((more(3), ping::takes(url, bench.window.span / 2)?));
+        in_database.push((more(2), write));
+        if let Some(pong) = pong {
+            in_redis.push((more(3), pong));
         }
     }
     let (name, us) = (kind.name(), Unit::Microseconds);
@@ -115,21 +118,36 @@ struct Seen {
     waited: f64,
 }
 
-/// Drives one side after the other and back again, so that what drifts takes no sides.
-fn there_and_back(bench: &Bench, sides: &mut [Side]) -> Result<Vec<Seen>> {
-    let window = Window { span: bench.window.span / 2, ..bench.window };
+/// Drives one side after the other, does what is to be done `between`, and drives them back again: so what
+/// drifts takes no sides.
+fn there_and_back<T>(
+    bench: &Bench,
+    sides: &mut [Side],
+    between: impl FnOnce() -> Result<T>,
+) -> Result<(Vec<Seen>, T)> {
     let mut seen = vec![Seen::default(); sides.len()];
-    for place in (0..sides.len()).chain((0..sides.len()).rev()) {
-        let Side { stage, client } = &mut sides[place];
+    pass(bench, sides.iter_mut().zip(&mut seen))?;
+    let done = between()?;
+    pass(bench, sides.iter_mut().zip(&mut seen).rev())?;
+    Ok((seen, done))
+}
+
+/// Drives one side after the other; adds half of what it sees, since there are two passes.
+fn pass<'s>(
+    bench: &Bench,
+    sides: impl Iterator<Item = (&'s mut Side, &'s mut Seen)>,
+) -> Result<()> {
+    let window = Window { span: bench.window.span / 2, ..bench.window };
+    for (Side { stage, client }, seen) in sides {
         let before = stage.service.cpu()?;
         let mut lanes = [Lane::new(std::mem::take(client), Pace::AtOnce)];
         let outcome = drive(stage.service.address, &mut lanes, window)?.remove(0);
         *client = std::mem::take(&mut lanes[0].clients);
         stage.service.settle()?;
-        seen[place].spent += outcome.share_of(stage.service.cpu()?.saturating_sub(before)) / 2.0;
-        seen[place].waited += f64::from(percentile(&outcome.served, 0.5)) / 2.0;
+        seen.spent += outcome.share_of(stage.service.cpu()?.saturating_sub(before)) / 2.0;
+        seen.waited += f64::from(percentile(&outcome.served, 0.5)) / 2.0;
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// Returns how many round trips over `wire` a request makes: more than there are in as long a time without.
