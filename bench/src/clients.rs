@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use futures_util::future::try_join_all;
 
-use crate::http::{self, Connection};
-use crate::load::Client;
+use crate::http::{self, Answer, Connection};
+use crate::load::{AFTER_REFUSAL, Client};
 
 /// What every seeded user types.
 pub(crate) const PASSWORD: &str = "a correct horse with a battery";
@@ -258,7 +258,14 @@ pub(crate) fn open_sessions(
     each(address, users, &async |connection, number| {
         let mut request = Vec::new();
         sign_in(&mut request, number);
-        let body = connection.succeed(&request).await?;
+        let body = loop {
+            let Answer { status, body } = connection.exchange(&request).await?;
+            match status {
+                200 => break body,
+                503 => tokio::time::sleep(AFTER_REFUSAL).await,
+                _ => bail!("a sign-in is answered {status}: {}", String::from_utf8_lossy(body)),
+            }
+        };
         let member =
             |name| http::member(body, name).map(str::to_owned).context("a token is missing");
         let (access, refresh) = (member("access_token")?, member("refresh_token")?);

@@ -88,7 +88,7 @@ pub(crate) struct Window {
 }
 
 /// How long a refused client waits when it would otherwise try again at once.
-const AFTER_REFUSAL: Duration = Duration::from_millis(50);
+pub(crate) const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
 /// Lets all lanes loose on `address` at the same time, and waits for the last answer.
 ///
