@@ -84,6 +84,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 mod tests {
     use super::object;
 
+    /// ASVS: V1.5.3
     #[test]
     fn a_member_is_there_once_or_the_object_is_refused() {
         assert!(object(br#"{"a":1,"b":{"a":[{"c":null},true,-2,0.5,"x"]}}"#).is_some());

@@ -69,6 +69,7 @@ fn replay_raw(text: &str, algorithm: Algorithm, jwk: &str) -> usize {
     good
 }
 
+/// ASVS: V9.1.1
 #[test]
 fn es256_signatures() {
     let text = include_str!("../tests/vectors/wycheproof-ecdsa_secp256r1_sha256_p1363.json");
@@ -125,6 +126,7 @@ fn replay_jws(text: &str) -> usize {
     good
 }
 
+/// ASVS: V9.1.1
 #[test]
 fn json_web_signature() {
     let text = include_str!("../tests/vectors/wycheproof-json_web_signature.json");

@@ -110,6 +110,7 @@ mod tests {
     use super::*;
 
     /// J07: every way to write an address that is inside.
+    /// ASVS: V1.3.6
     #[test]
     fn j07_no_spelling_of_an_inner_address_is_let_through() {
         let guard = Guard::new(Vec::new(), SETTING);
@@ -173,6 +174,7 @@ mod tests {
     }
 
     /// J07: a name that leads inside, by the time it is looked up.
+    /// ASVS: V1.3.6
     #[tokio::test]
     async fn j07_a_name_that_leads_inside_is_resolved_to_nothing() {
         let refused = Guard::new(Vec::new(), SETTING).resolve("localhost".parse().unwrap()).await;

@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(whole.to_string().parse::<Timestamp>().expect("our own form"), whole);
     }
 
+    /// ASVS: V16.2.2
     #[test]
     fn what_is_written_is_read() {
         for micros in [0, 1, 951_782_399_999_999, 951_782_400_000_000, 253_402_207_200_000_000] {

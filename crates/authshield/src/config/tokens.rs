@@ -11,7 +11,7 @@ choice! {
         Es256 = "ES256",
         /// Ed25519.
         EdDsa = "EdDSA",
-        /// RSA PKCS#1 v1.5 with 2048 bits.
+        /// RSA PKCS#1 v1.5 with 3072 bits.
         Rs256 = "RS256",
     }
 }

@@ -108,6 +108,7 @@ mod tests {
     }
 
     /// Attack: G03, G04
+    /// ASVS: V6.8.1
     #[test]
     fn g04_the_issuer_is_that_of_the_tenant_which_is_let_in() {
         let claims = |tid: Value| json!({ "tid": tid }).as_object().unwrap().clone();

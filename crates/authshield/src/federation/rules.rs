@@ -310,6 +310,7 @@ mod tests {
     }
 
     /// Attack: G02, G03
+    /// ASVS: V10.5.1, V10.5.4
     #[test]
     fn g03_an_id_token_is_for_us_from_them_now_or_nothing() {
         for good in [
@@ -354,6 +355,7 @@ mod tests {
         }
     }
 
+    /// ASVS: V6.8.4, V7.6.1
     #[test]
     fn how_old_the_sign_in_at_the_provider_is_counts_where_it_was_asked_for() {
         let at = |age: i64| json!({ "auth_time": NOW - age });
@@ -389,6 +391,7 @@ mod tests {
     }
 
     /// The vector of RFC 7636, appendix B.
+    /// ASVS: V10.4.6
     #[test]
     fn a_verifier_fits_its_challenge_alone() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

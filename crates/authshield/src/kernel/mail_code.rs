@@ -39,6 +39,7 @@ mod tests {
     use super::*;
     use crate::world::Sandbox;
 
+    /// ASVS: V6.5.4
     #[test]
     fn a_code_has_six_digits_and_nothing_else_is_one() {
         let world = Sandbox::default();

@@ -92,6 +92,7 @@ mod tests {
     use super::*;
     use crate::world::Sandbox;
 
+    /// ASVS: V6.5.4
     #[test]
     fn what_is_written_by_hand_is_read() {
         let code = RecoveryCode::new(&Sandbox::default());

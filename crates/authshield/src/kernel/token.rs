@@ -300,7 +300,7 @@ mod tests {
         }
     }
 
-    /// ASVS: V7.2.3, V11.5.1
+    /// ASVS: V6.4.1, V6.5.3, V7.2.3, V11.5.1
     #[test]
     fn ten_thousand_of_them_are_all_different() {
         let world = crate::world::Real;

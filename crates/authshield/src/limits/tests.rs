@@ -167,6 +167,7 @@ async fn a_database_that_does_not_count_neither_opens_nor_closes_the_door() {
 /// Many at once on two nodes.
 ///
 /// Attack: A04
+/// ASVS: V2.3.2
 #[tokio::test(flavor = "multi_thread")]
 async fn a04_of_a_hundred_takes_at_once_on_two_nodes_the_budget_passes() {
     let world = Sandbox::default();

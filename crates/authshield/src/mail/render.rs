@@ -360,6 +360,7 @@ mod tests {
         }
     }
 
+    /// ASVS: V1.2.1, V1.3.7
     #[test]
     fn a_name_cannot_write_html() {
         let rendered = render(&letters()[0], "en", Some("<b onclick=x>Ann</b>"));
@@ -422,6 +423,7 @@ mod tests {
         }
     }
 
+    /// ASVS: V14.2.3
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
         for letter in letters() {

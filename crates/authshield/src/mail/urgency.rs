@@ -51,6 +51,7 @@ impl Letter {
 mod tests {
     use super::*;
 
+    /// ASVS: V15.4.4
     #[test]
     fn no_lane_waits_for_ever_and_none_has_more_turns_than_a_more_urgent_one() {
         let turns = |lane| (0..800).filter(|claim| turn(*claim) == lane).count();

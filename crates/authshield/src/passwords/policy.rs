@@ -399,6 +399,7 @@ mod tests {
         );
     }
 
+    /// ASVS: V1.3.12
     #[test]
     fn hostile_passwords_are_judged_in_bounded_time() {
         let long_name = "a@".repeat(2_000);

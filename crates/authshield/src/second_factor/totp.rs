@@ -167,6 +167,7 @@ mod tests {
         }
     }
 
+    /// ASVS: V6.5.5, V6.5.8
     #[test]
     fn a_code_is_taken_one_step_early_and_one_step_late() {
         let secret = Secret::from_bytes(RFC).unwrap();

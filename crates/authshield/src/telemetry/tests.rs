@@ -98,6 +98,7 @@ fn asvs_v16_4_1_a_hostile_user_agent_is_one_line_and_no_control() {
     }
 }
 
+/// ASVS: V16.2.2, V16.2.4
 #[test]
 fn a_line_has_the_fields_of_its_spans_and_the_nearest_wins() {
     let log = logged(Format::Json, || {
@@ -247,6 +248,7 @@ async fn a_request_is_one_line_with_all_that_is_known_and_no_more() {
     }
 }
 
+/// ASVS: V16.3.4
 #[tokio::test]
 async fn failures_are_warnings_and_probes_are_quiet() {
     let (log, metrics) = (Log::default(), metrics());

@@ -31,7 +31,7 @@ impl Pair {
                 EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self::Es256)
             }
             SigningAlgorithm::EdDsa => Ed25519KeyPair::generate().map(Self::EdDsa),
-            SigningAlgorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rs256),
+            SigningAlgorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa3072).map(Self::Rs256),
         };
         made.expect("the operating system has randomness and memory")
     }

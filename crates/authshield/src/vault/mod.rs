@@ -418,6 +418,7 @@ mod tests {
     }
 
     proptest! {
+        /// ASVS: V11.3.3
         #[test]
         fn a_changed_bit_does_not_open(plain: Vec<u8>, at in any::<prop::sample::Index>(), bit in 0..8_u8) {
             let vault = vault(1, None);

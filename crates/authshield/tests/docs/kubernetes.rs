@@ -47,6 +47,7 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     of("initContainers").chain(of("containers"))
 }
 
+/// ASVS: V13.2.2
 #[test]
 fn nobody_runs_as_root_or_writes_where_it_should_not() {
     let manifests = manifests();

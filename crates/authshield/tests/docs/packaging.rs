@@ -55,6 +55,7 @@ fn no_routine_command_can_wipe_the_identity_database() {
     );
 }
 
+/// ASVS: V13.2.2
 #[test]
 fn compose_confines_every_service() {
     let services = services();
@@ -109,6 +110,7 @@ fn compose_starts_in_order_and_stops_in_time() {
 }
 
 /// What compose would give the program is a configuration that it accepts, once the blanks are filled.
+/// ASVS: V13.2.3, V13.3.1
 #[test]
 fn compose_has_no_default_secret_and_a_sound_configuration() {
     let yaml = read("compose.yaml");

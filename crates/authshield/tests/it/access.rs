@@ -127,7 +127,7 @@ async fn garbage_and_expired_tokens_open_nothing() {
     }
 }
 
-/// ASVS: V8.2.1, V8.3.1
+/// ASVS: V8.2.1, V8.3.1, V10.3.2
 #[tokio::test]
 async fn every_route_as_every_role() {
     let app = unlimited().await;
@@ -161,7 +161,7 @@ async fn every_route_as_every_role() {
 }
 
 /// Attack class I02.
-/// ASVS: V8.2.1, V1.1.1
+/// ASVS: V1.1.1, V1.5.3, V8.2.1
 #[tokio::test]
 async fn another_spelling_of_a_route_opens_nothing() {
     let app = unlimited().await;

@@ -40,7 +40,7 @@ async fn a_profile_changes_where_it_is_told_to_and_nowhere_else() {
     }
 }
 
-/// ASVS: V6.2.2, V6.2.3, V7.4.3, V7.5.1
+/// ASVS: V6.2.2, V6.2.3, V6.3.7, V7.4.3, V7.5.1
 #[tokio::test]
 async fn a_password_changes_with_the_old_one_and_every_other_session_ends() {
     let app = TestApp::with(&[UNLIMITED]).await;
@@ -86,6 +86,7 @@ async fn a_password_changes_with_the_old_one_and_every_other_session_ends() {
 }
 
 /// Attack: B19
+/// ASVS: V10.3.3
 #[tokio::test]
 async fn nothing_of_a_deleted_account_opens_the_next_one_at_its_address() {
     let app = TestApp::with(&[UNLIMITED]).await;

@@ -168,7 +168,7 @@ async fn a_search_finds_parts_of_addresses_and_nothing_is_a_wildcard() {
     }
 }
 
-/// ASVS: V8.3.2, V16.3.1
+/// ASVS: V8.3.2, V10.3.2, V16.3.1
 #[tokio::test]
 async fn roles_count_from_the_next_request_and_the_trail_has_both_sides() {
     let app = unlimited().await;

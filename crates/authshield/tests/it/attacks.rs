@@ -60,6 +60,7 @@ async fn a09_the_work_for_an_answer_tells_nobody_who_has_an_account() {
 }
 
 /// Attack: J05, J06, K10
+/// ASVS: V1.2.1, V1.3.12
 #[tokio::test]
 async fn j05_j06_k10_what_somebody_types_is_text_leads_nowhere_and_is_read_soon() {
     let app = TestApp::with(&[UNLIMITED]).await;
@@ -120,6 +121,7 @@ async fn j05_j06_k10_what_somebody_types_is_text_leads_nowhere_and_is_read_soon(
 /// What strangers leave behind goes by itself: accounts, too, that nobody proved, and no others.
 ///
 /// Attack: K08
+/// ASVS: V14.2.7
 #[tokio::test]
 async fn k08_what_strangers_leave_behind_ends() {
     let app = TestApp::start().await;
@@ -172,6 +174,7 @@ async fn k08_what_strangers_leave_behind_ends() {
 }
 
 /// Attack: L01
+/// ASVS: V13.4.2, V15.2.3
 #[tokio::test]
 async fn l01_no_switch_of_tests_counts_in_production() {
     let relay = SmtpServer::start(crate::support::Script::default()).await;

@@ -1,6 +1,8 @@
 //! Events on their way to others: in order, at least once, to receivers that are really there.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +48,8 @@ struct Receiver {
     answer: Arc<Mutex<Option<StatusCode>>>,
     asked: Arc<Mutex<Vec<Delivery>>>,
     taken: Arc<Mutex<Vec<Delivery>>>,
+    /// Whether somebody went where a redirect leads.
+    strayed: Arc<AtomicBool>,
 }
 
 impl Receiver {
@@ -56,9 +60,15 @@ impl Receiver {
             answer: Arc::new(Mutex::new(Some(StatusCode::NO_CONTENT))),
             asked: Arc::default(),
             taken: Arc::default(),
+            strayed: Arc::default(),
         };
+        let hook = async |state: State<Self>, headers: HeaderMap, body: Bytes| {
+            (take(state, headers, body).await, [("location", "/elsewhere")])
+        };
+        let stray = async |State(receiver): State<Self>| receiver.strayed.store(true, Relaxed);
         let routes = axum::Router::new()
-            .route("/hook", axum::routing::post(take))
+            .route("/hook", axum::routing::post(hook))
+            .route("/elsewhere", axum::routing::any(stray))
             .with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         receiver
@@ -226,6 +236,7 @@ async fn l10_webhooks_are_signed_and_tried_again_and_none_is_passed_over() {
 }
 
 /// What a receiver refuses is put aside, and administrators see it, have it sent again, or give it up.
+/// ASVS: V15.3.2
 #[tokio::test]
 async fn dead_letters_are_seen_sent_again_and_given_up_and_everything_can_be_replayed() {
     let receiver = Receiver::start().await;
@@ -270,14 +281,15 @@ async fn dead_letters_are_seen_sent_again_and_given_up_and_everything_can_be_rep
     let seen = app.get_as(&root, "/api/v1/admin/exports").await;
     assert_eq!(seen.ok(200).body["items"][0]["dead_letters"], 0);
 
-    // What it answers with no for a day becomes a dead letter, which can be forgotten.
-    receiver.answers(500);
+    // What it answers with no for a day, or sends elsewhere, becomes a dead letter, which can be forgotten.
+    receiver.answers(307);
     failures(&app, 1).await;
     for _ in 0..3 {
         send(&app, &mut senders).await;
         app.advance(Duration::from_hours(13));
     }
     assert_eq!(standing(&app).await.dead_letters, 1);
+    assert!(!receiver.strayed.load(Relaxed), "a redirect was followed");
     let root = app.sign_in("root@example.org").await;
     let drop = "/api/v1/admin/exports/dead-letters?sink=webhook";
     let dropped = app.delete_as(&root, drop).await;
@@ -307,6 +319,7 @@ async fn dead_letters_are_seen_sent_again_and_given_up_and_everything_can_be_rep
 }
 
 /// J07: a webhook leads to no address inside that was not named.
+/// ASVS: V1.3.6
 #[tokio::test]
 async fn j07_a_webhook_that_leads_inside_is_refused_at_the_start_and_when_its_name_changes() {
     let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;

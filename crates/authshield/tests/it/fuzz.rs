@@ -190,6 +190,7 @@ async fn a_body_that_is_almost_right_is_answered_with_what_is_wrong() {
 }
 
 /// Says what a query has to say, wrong in some way, and where it is wrong.
+/// ASVS: V1.4.2, V15.3.5, V15.3.7
 #[tokio::test]
 async fn what_is_wrong_with_a_query_is_pointed_at() {
     let app = TestApp::with(&[UNLIMITED]).await;

@@ -177,6 +177,7 @@ async fn a06_neither_another_node_nor_a_restart_gives_more_guesses() {
 }
 
 /// Attack: A04
+/// ASVS: V2.3.2, V6.3.1
 #[tokio::test(flavor = "multi_thread")]
 async fn a04_many_guesses_at_once_on_two_nodes_do_not_exceed_the_budget() {
     let one = TestApp::with(&[PROXY]).await;

@@ -103,7 +103,7 @@ fn sources(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// The sources of the service, without their tests and comments.
-fn service() -> BTreeMap<String, String> {
+pub(crate) fn service() -> BTreeMap<String, String> {
     let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let is_test = |name: &str| name.ends_with("tests.rs") || name.contains("tests/");
     let code = |text: String| {

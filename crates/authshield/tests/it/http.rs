@@ -50,7 +50,10 @@ fn assert_headers(reply: &Reply, https: bool) {
     assert!(reply.headers.contains_key("permissions-policy"));
     assert!(reply.headers.contains_key("cross-origin-resource-policy"));
     assert!(reply.headers.contains_key("cache-control"));
-    assert_eq!(reply.headers.contains_key("strict-transport-security"), https);
+    let transport =
+        reply.headers.get("strict-transport-security").map(header::HeaderValue::as_bytes);
+    let year = "max-age=31536000; includeSubDomains";
+    assert_eq!(transport, https.then_some(year.as_bytes()), "{reply:?}");
     assert_eq!(reply.headers.get_all("x-request-id").iter().count(), 1);
     for name in ["server", "x-powered-by", "via", "set-cookie"] {
         assert!(!reply.headers.contains_key(name), "{name}");
@@ -65,7 +68,7 @@ async fn login_with(app: &TestApp, kind: Option<&str>, body: impl Into<reqwest::
     app.send(request).await
 }
 
-/// ASVS: V16.5.1
+/// ASVS: V4.1.1, V13.4.2, V13.4.5, V16.5.1
 #[tokio::test]
 async fn nothing_here_is_404_and_another_method_is_405_with_allow() {
     let app = TestApp::start().await;
@@ -178,7 +181,7 @@ async fn a_body_of_more_than_64_kib_is_refused() {
 }
 
 /// Attack classes K03, K09.
-/// ASVS: V2.2.1, V16.5.1
+/// ASVS: V1.3.3, V1.4.2, V1.5.2, V1.5.3, V2.2.1, V16.5.1
 #[tokio::test]
 async fn what_is_no_json_is_422_and_says_why() {
     let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;
@@ -237,6 +240,7 @@ async fn what_is_no_json_is_422_and_says_why() {
 }
 
 /// RFC 6901.
+/// ASVS: V1.5.2, V15.3.5
 #[tokio::test]
 async fn a_complaint_points_at_what_is_wrong() {
     let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;
@@ -287,7 +291,7 @@ async fn every_answer_has_a_request_id_of_its_own() {
 }
 
 /// Attack: J04
-/// ASVS: V3.4.3, V3.4.4, V3.4.5, V3.4.6, V14.3.2
+/// ASVS: V1.3.2, V3.2.1, V3.4.1, V3.4.3, V3.4.4, V3.4.5, V3.4.6, V14.2.2, V14.3.2
 #[tokio::test]
 async fn security_headers_are_on_every_answer() {
     for (url, https) in [("https://id.example.org", true), ("http://127.0.0.1:8080", false)] {
@@ -481,7 +485,7 @@ async fn explode() -> StatusCode {
     panic!("hunter2 of {}", "somebody")
 }
 
-/// ASVS: V16.5.1, V16.5.3
+/// ASVS: V13.4.2, V16.5.1, V16.5.3, V16.5.4
 #[tokio::test]
 async fn a_panic_is_a_problem_and_not_the_end() {
     let app = TestApp::start().await;

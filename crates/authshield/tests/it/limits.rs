@@ -146,6 +146,7 @@ async fn a02_nodes_without_redis_share_one_budget_that_outlasts_them() {
 }
 
 /// Attack: K02
+/// ASVS: V15.4.4
 #[tokio::test]
 async fn who_has_many_networks_side_by_side_has_one_budget_of_hashes() {
     let settings = [("rate_limit.hashes_per_site", "12/1m"), ("trusted_proxies", "127.0.0.1/32")];

@@ -241,7 +241,7 @@ async fn an_app_of_the_thief_goes_and_one_of_the_owner_stays_without_codes_that_
     verify(&app, &waiting, &phone.code(&app)).await.ok(200);
 }
 
-/// ASVS: V7.4.2
+/// ASVS: V6.4.6, V7.4.2
 #[tokio::test]
 async fn the_panic_button_closes_everything_and_says_how_one_comes_back() {
     let app = TestApp::with(&[UNLIMITED]).await;

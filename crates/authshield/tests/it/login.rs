@@ -74,6 +74,7 @@ async fn only_who_knows_the_password_learns_anything_about_an_account() {
     );
 }
 
+/// ASVS: V11.2.2
 #[tokio::test]
 async fn a_hash_at_another_cost_is_replaced_at_the_next_sign_in() {
     let app = TestApp::start().await;
@@ -229,6 +230,7 @@ async fn no_header_makes_another_client_of_anybody() {
 }
 
 /// Attack: A04
+/// ASVS: V2.3.2
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_made_at_once_are_counted_before_they_are_judged() {
     let app = TestApp::start().await;
@@ -240,6 +242,7 @@ async fn guesses_made_at_once_are_counted_before_they_are_judged() {
 }
 
 /// Attack: K02
+/// ASVS: V15.2.2, V15.4.4
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_sign_ins_are_shed_and_nobody_else_waits() {
     let app = TestApp::with(&[

@@ -65,6 +65,7 @@ mod seals_written;
 mod second_factor;
 mod sessions;
 mod silent_failures;
+mod sources;
 mod step_up;
 mod story;
 mod supervise;

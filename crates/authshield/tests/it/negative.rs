@@ -115,7 +115,7 @@ async fn caller(app: &TestApp, person: Person) -> Person {
     app.sign_up_admin(&format!("root{number}@example.org")).await
 }
 
-/// ASVS: V1.2.4, V2.2.1, V2.2.2, V16.5.1
+/// ASVS: V1.2.4, V1.3.3, V1.5.2, V2.2.1, V2.2.2, V16.5.1
 #[tokio::test]
 async fn no_body_is_our_fault() {
     let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;
@@ -158,7 +158,7 @@ async fn no_body_is_our_fault() {
     }
 }
 
-/// ASVS: V1.1.1, V1.2.4, V2.2.1
+/// ASVS: V1.1.1, V1.2.4, V1.4.2, V2.2.1
 #[tokio::test]
 async fn no_query_and_no_path_is_our_fault() {
     let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;

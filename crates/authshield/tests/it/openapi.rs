@@ -117,6 +117,32 @@ fn every_operation_lists_its_codes() {
     }
 }
 
+/// Administrators have a password replaced by who reads the mail: none of them chooses or learns one.
+///
+/// ASVS: V6.4.6
+#[test]
+fn no_operation_of_administrators_takes_or_tells_a_password() {
+    let document = document();
+    let mut bodies = BTreeSet::new();
+    for (_, _, operation) in operations(&document).filter(|(path, ..)| path.contains("/admin/")) {
+        let answers = operation["responses"].as_object().unwrap().values();
+        for said in answers.chain(operation.get("requestBody")) {
+            let schema = said["content"]["application/json"]["schema"]["$ref"].as_str();
+            bodies.extend(schema.map(|schema| schema.trim_start_matches('#')));
+        }
+    }
+    assert!(bodies.len() > 10, "{bodies:?}");
+    for body in bodies {
+        let schema = document.pointer(body).unwrap();
+        let parts = schema["allOf"].as_array().into_iter().flatten().chain([schema]);
+        for (name, property) in parts.filter_map(|part| part["properties"].as_object()).flatten() {
+            let is_secret = property["format"] == "password"
+                || name.contains("password") && property["type"] != "boolean";
+            assert!(!is_secret, "{body} has {name}");
+        }
+    }
+}
+
 #[test]
 fn names_are_unique_and_every_reference_leads_somewhere() {
     let document = document();

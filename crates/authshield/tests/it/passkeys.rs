@@ -124,6 +124,7 @@ async fn a_passkey_is_added_signs_in_is_renamed_and_removed() {
 }
 
 /// Attack: H01, H02, H03, H04, H07, H10
+/// ASVS: V6.7.2
 #[tokio::test]
 async fn h01_to_h07_what_an_authenticator_must_not_do_adds_nothing() {
     let app = TestApp::with(&[UNLIMITED]).await;
@@ -163,6 +164,10 @@ async fn h01_to_h07_what_an_authenticator_must_not_do_adds_nothing() {
     let mut fresh = SoftPasskey::new(&app.base);
     let of_ann = begin(&app, &ann).await;
     let for_sign_in = challenge(&app).await;
+    for options in [&of_ann, &for_sign_in] {
+        assert_eq!(options["challenge"].as_str().unwrap().len(), 43, "32 bytes");
+    }
+    assert_ne!(of_ann["challenge"], for_sign_in["challenge"]);
     for options in [&of_ann, &for_sign_in, &json!({ "challenge": "AAAA" })] {
         bring(&app, &bob, fresh.create(options)).await.is(401, "AUTH_PASSKEY_INVALID");
     }
@@ -199,8 +204,28 @@ async fn h01_to_h07_what_an_authenticator_must_not_do_adds_nothing() {
     assert_eq!(app.count("SELECT COUNT(*) FROM passkey_challenges").await, 0);
 }
 
+/// ASVS: V2.3.2
+#[tokio::test]
+async fn of_many_passkeys_that_are_added_at_once_no_more_than_twenty_are() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let ann = app.sign_up("ann@example.org").await;
+    let mut made = Vec::new();
+    for _ in 0..24 {
+        let options = begin(&app, &ann).await;
+        made.push(SoftPasskey::new(&app.base).create(&options));
+    }
+    let replies = join_all(made.into_iter().map(|credential| bring(&app, &ann, credential))).await;
+    let (added, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 201);
+    assert_eq!((added.len(), refused.len()), (20, 4), "{replies:?}");
+    for reply in refused {
+        reply.is(409, "AUTH_TOO_MANY_PASSKEYS");
+    }
+    app.post_as(&ann, REGISTRATION, json!({})).await.is(409, "AUTH_TOO_MANY_PASSKEYS");
+    assert_eq!(app.count("SELECT COUNT(*) FROM passkeys").await, 20);
+}
+
 /// Attack: H01, H02, H03, H05, H06, H10
-/// ASVS: V6.6.2
+/// ASVS: V6.6.2, V6.7.2, V16.3.3
 #[tokio::test(flavor = "multi_thread")]
 async fn h01_to_h10_what_an_authenticator_must_not_do_signs_nobody_in() {
     let app = TestApp::with(&[UNLIMITED]).await;

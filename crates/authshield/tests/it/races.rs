@@ -41,7 +41,7 @@ fn successes(replies: &[Reply]) -> usize {
     replies.iter().filter(|reply| reply.status.is_success()).count()
 }
 
-/// ASVS: V2.3.4
+/// ASVS: V2.3.4, V15.4.2
 /// Attack: B20
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_registrations_at_once_one_account_comes() {
@@ -201,7 +201,7 @@ async fn no_newcomer_keeps_an_address_from_who_proves_it() {
     }
 }
 
-/// ASVS: V7.4.3
+/// ASVS: V7.4.3, V15.4.1, V15.4.2
 /// Attack: B02
 #[tokio::test(flavor = "multi_thread")]
 async fn no_session_survives_a_reset_that_it_was_opened_beside() {
@@ -359,6 +359,7 @@ async fn many_who_sign_out_everywhere_at_once_all_succeed() {
     }
 }
 
+/// ASVS: V15.4.1
 #[tokio::test(flavor = "multi_thread")]
 async fn name_and_language_that_change_at_once_both_change() {
     let nodes = two_nodes(&[]).await;
@@ -380,6 +381,7 @@ async fn name_and_language_that_change_at_once_both_change() {
     }
 }
 
+/// ASVS: V15.4.1
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_that_are_given_at_once_are_all_given() {
     let nodes = two_nodes(&[]).await;

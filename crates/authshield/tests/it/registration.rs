@@ -358,6 +358,7 @@ async fn nobody_sets_what_is_not_theirs_to_set() {
     assert_eq!(app.me(&ann).await.ok(200).body["roles"], json!(["user"]));
 }
 
+/// ASVS: V1.3.3
 #[tokio::test]
 async fn names_and_languages_have_a_form() {
     let app = TestApp::with(&[UNLIMITED]).await;

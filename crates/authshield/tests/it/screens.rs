@@ -206,6 +206,7 @@ async fn a_busy_service_keeps_the_form_and_the_link() {
     app.get(&format!("/reset-password?token={token}")).await.page(200, "Set the new password");
 }
 
+/// ASVS: V6.3.2, V6.4.1
 #[tokio::test]
 async fn the_first_administrator_is_made_once() {
     let app = TestApp::start().await;
@@ -277,7 +278,7 @@ async fn a_link_that_does_not_work_says_why() {
 }
 
 /// Attack: J02
-/// ASVS: V1.2.1
+/// ASVS: V1.2.1, V3.2.2
 #[tokio::test]
 async fn what_was_sent_never_becomes_markup() {
     let app = TestApp::start().await;
@@ -311,7 +312,7 @@ async fn what_was_sent_never_becomes_markup() {
     app.send(page).await.page(404, "There is nothing here");
 }
 
-/// ASVS: V3.4.3, V3.4.5, V3.4.6
+/// ASVS: V3.4.3, V3.4.5, V3.4.6, V4.1.1, V14.2.3, V15.3.7
 #[tokio::test]
 async fn every_answer_to_a_reader_of_pages_is_a_page() {
     let app = TestApp::start().await;
@@ -409,6 +410,7 @@ async fn every_code_has_a_page() {
     app.get("/problems/AUTH_TOKEN_MISSING?lang=de").await.page(200, "Senden Sie");
 }
 
+/// ASVS: V4.1.1
 #[tokio::test]
 async fn files_may_be_kept_under_the_address_of_their_content_only() {
     let app = TestApp::start().await;
@@ -448,6 +450,7 @@ async fn the_page_to_try_the_api_loads_nothing_from_elsewhere() {
     app.get("/openapi.json").await.ok(200);
 }
 
+/// ASVS: V13.4.5
 #[tokio::test]
 async fn documentation_is_off_where_nobody_asked_for_it() {
     let app = TestApp::with(&[("docs.enabled", "false")]).await;

@@ -295,6 +295,7 @@ async fn every_event_is_sealed_once_whoever_seals_and_whenever_it_was_committed(
 }
 
 /// A person is erased, and what is old is removed; what is left still holds.
+/// ASVS: V14.2.7
 #[tokio::test]
 async fn what_leaves_the_audit_trail_leaves_no_break() {
     let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;
@@ -480,6 +481,7 @@ async fn l05_the_chain_goes_on_through_crashes_and_restores_and_an_auditor_needs
 }
 
 /// The service under a role that may add to the audit trail and read it, and no more.
+/// ASVS: V13.2.2, V16.4.2
 #[tokio::test]
 async fn l05_the_role_of_the_service_has_no_right_to_change_what_happened() {
     if !on_postgres() {

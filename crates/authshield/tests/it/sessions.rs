@@ -165,6 +165,7 @@ async fn what_was_ended_on_one_node_is_over_on_the_other_at_its_next_request() {
 }
 
 /// Attack: D12
+/// ASVS: V7.3.2, V10.4.8
 #[tokio::test]
 async fn no_session_outlives_its_absolute_end_however_much_it_is_used() {
     let app = TestApp::with(&[UNLIMITED, ("session.lifetime", "30d")]).await;
@@ -186,6 +187,7 @@ async fn no_session_outlives_its_absolute_end_however_much_it_is_used() {
 }
 
 /// Attack: D13
+/// ASVS: V7.3.1
 #[tokio::test]
 async fn a_session_that_is_not_used_ends_and_trying_again_is_no_theft() {
     let app =
@@ -239,6 +241,7 @@ async fn what_was_ended_stays_ended_on_a_node_that_starts_later() {
 }
 
 /// Attack: D17
+/// ASVS: V14.2.2, V14.3.2
 #[tokio::test]
 async fn no_answer_with_a_secret_may_be_kept() {
     let app = TestApp::start().await;

@@ -19,7 +19,7 @@ async fn refreshed(app: &TestApp, person: &Person) -> Person {
 }
 
 /// Attack: D18
-/// ASVS: V7.5.1, V7.5.3
+/// ASVS: V7.5.1, V7.5.3, V10.3.4
 #[tokio::test]
 async fn d18_what_cannot_be_taken_back_needs_a_proof_that_is_not_old() {
     let app = TestApp::with(&[UNLIMITED, ("second_factor.max_age", "20m")]).await;
@@ -105,7 +105,7 @@ async fn enrol(app: &TestApp, ticket: &str) -> (Authenticator, Value) {
 }
 
 /// Attack: C05, C07, C10
-/// ASVS: V6.3.3, V6.4.4
+/// ASVS: V2.3.1, V6.3.3, V6.4.4
 #[tokio::test]
 async fn who_must_have_a_second_factor_and_has_none_can_add_one_and_nothing_else() {
     let app = TestApp::with(&[UNLIMITED, ("second_factor.required_for", "admin,moderator")]).await;

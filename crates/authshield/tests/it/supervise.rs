@@ -45,6 +45,7 @@ fn work(app: &TestApp, trap: Arc<Trap>) -> (JoinSet<()>, CancellationToken) {
     (tasks, stop)
 }
 
+/// ASVS: V16.5.4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_of_mail_that_panics_is_begun_again_and_somebody_is_told() {
     let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;

@@ -233,6 +233,7 @@ async fn play() -> Scene {
         me(&scene).header("cookie", format!("token={}", person.refresh)),
         scene.app.request(Method::GET, "/api/v1/health").bearer_auth(&operator),
         scene.app.request(Method::GET, "/api/v1/sessions").bearer_auth(&person.access),
+        scene.app.request(Method::GET, "/api/v1/admin/users").bearer_auth(&person.access),
         // V14.2.1: a token in a query opens nothing, and is not logged for all that.
         scene.app.request(Method::GET, &format!("/api/v1/users/me?access_token={}", person.access)),
         scene
@@ -333,7 +334,7 @@ fn is_of_the_client(line: &str) -> bool {
     ["reqwest", "hyper_util::client"].iter().any(|client| target.starts_with(client))
 }
 
-/// ASVS: V16.3.1
+/// ASVS: V16.2.4, V16.3.1, V16.3.2
 #[tokio::test]
 async fn every_request_has_one_line_that_says_why() {
     let log = Log::default();
@@ -369,6 +370,12 @@ async fn every_request_has_one_line_that_says_why() {
             "{code} is not explained by {reason}: {reasons:?}"
         );
     }
+    let lacks = |line: &&BTreeMap<String, Value>| {
+        line.get("code").is_some_and(|code| code == "AUTH_INSUFFICIENT_PERMISSIONS")
+    };
+    let refused = lines.iter().find(lacks).expect("somebody tried what is not theirs");
+    assert_eq!(refused["route"], "/api/v1/admin/users");
+    assert!(refused["user_id"].is_string(), "{refused:?}");
     let hashed = lines.iter().filter(|line| line["route"] == "/api/v1/auth/login");
     assert!(
         hashed
@@ -494,6 +501,7 @@ async fn paths_and_methods_of_strangers_are_no_labels() {
 }
 
 /// Attack classes L02, L03.
+/// ASVS: V13.4.5
 #[tokio::test]
 async fn health_asks_really_and_tells_details_to_operators_only() {
     let token = "0123456789abcdef0123456789abcdef";

@@ -112,6 +112,7 @@ async fn a_service_behind_us_verifies_our_tokens_from_the_key_set_alone() {
     }
 }
 
+/// ASVS: V11.2.3, V11.6.1
 #[tokio::test]
 async fn the_key_set_may_be_kept_and_tells_no_secret() {
     let app = TestApp::start().await;
@@ -287,7 +288,7 @@ async fn tokens_of_a_key_that_leaked_are_dead_even_where_they_were_known() {
     node.me(&fresh).await.ok(200);
 }
 
-/// ASVS: V10.4.5
+/// ASVS: V10.4.5, V16.3.3
 /// Attack: D02, D03
 #[tokio::test]
 async fn a_lost_answer_is_no_theft_and_a_theft_is_no_lost_answer() {

@@ -161,6 +161,7 @@ async fn nodes_that_start_at_once_share_secrets_and_one_key() {
     }
 }
 
+/// ASVS: V11.6.1
 #[tokio::test]
 async fn every_algorithm_signs_what_the_published_set_verifies() {
     for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
@@ -182,6 +183,7 @@ async fn every_algorithm_signs_what_the_published_set_verifies() {
     }
 }
 
+/// ASVS: V13.3.4
 #[tokio::test]
 async fn e11_a_key_is_published_before_it_signs_and_until_its_tokens_have_died() {
     let scene = Scene::fresh().await;
@@ -292,6 +294,7 @@ async fn e11_rotation_on_demand() {
     }
 }
 
+/// ASVS: V11.2.2
 #[tokio::test]
 async fn another_algorithm_signs_from_the_next_start_and_old_tokens_go_on() {
     let scene = Scene::fresh().await;
@@ -318,6 +321,7 @@ async fn a_longer_life_of_tokens_lengthens_that_of_keys() {
     assert_eq!(keyring.list(scene.now())[1].expires_at, Some(end));
 }
 
+/// ASVS: V13.3.4
 #[tokio::test]
 async fn the_master_key_can_be_changed_and_a_wrong_one_is_named() {
     let scene = Scene::fresh().await;

@@ -101,7 +101,7 @@ async fn a_link_works_until_its_end_and_not_after() {
     assert_eq!(app.events().await.last().unwrap(), "LINK_REJECTED/token_expired");
 }
 
-/// ASVS: V6.2.3, V7.5.1
+/// ASVS: V6.2.3, V6.3.7, V7.5.1
 /// Attack: B18
 #[tokio::test]
 async fn an_address_changes_with_the_password_and_the_link_and_the_old_one_is_told() {

@@ -246,6 +246,7 @@ async fn chunks_without_end_are_413() {
 }
 
 /// Attack class K05.
+/// ASVS: V15.4.4
 #[tokio::test]
 async fn slow_clients_are_let_go_and_others_served() {
     let app = TestApp::start().await;
@@ -411,7 +412,25 @@ async fn with_certificate(certificate: &Certificate) -> TestApp {
     .await
 }
 
+/// Says hello as a client that knows this version of TLS and these suites alone, and returns what kind of record
+/// comes: 22 goes on, 21 is an alert.
+async fn answer_to(served: &Served, version: u8, suites: &[u16]) -> u8 {
+    let suites: Vec<_> = suites.iter().flat_map(|suite| suite.to_be_bytes()).collect();
+    let mut hello = vec![3, version];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, u8::try_from(suites.len()).unwrap()]);
+    hello.extend(suites);
+    // No compression; P-256, and ECDSA with SHA-256 over it.
+    hello.extend([1, 0, 0, 16, 0, 10, 0, 4, 0, 2, 0, 23, 0, 13, 0, 4, 0, 2, 4, 3]);
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut stream = served.connect().await;
+    stream.write_all(&[22, 3, 1, 0, length + 4, 1, 0, 0, length]).await.unwrap();
+    stream.write_all(&hello).await.unwrap();
+    timeout(PATIENCE, stream.read_u8()).await.expect("an answer").unwrap()
+}
+
 /// Attack class K11.
+/// ASVS: V3.4.1, V12.1.1, V12.1.2
 #[tokio::test]
 async fn https_speaks_both_versions_of_http() {
     let folder = tempfile::tempdir().unwrap();
@@ -429,6 +448,17 @@ async fn https_speaks_both_versions_of_http() {
     let mut stream = secure(&served, &certificate.authority, b"h2").await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     assert_eq!(ask_http2(&mut stream, "/api/v1/health/live").await, OK);
+
+    // TLS 1.2 with ephemeral keys and authenticated encryption is good; nothing before it, and nothing of it less.
+    let good = 0xc02b;
+    assert_eq!(answer_to(&served, 3, &[good]).await, 22);
+    for older in 0..3 {
+        assert_eq!(answer_to(&served, older, &[good]).await, 21, "3.{older}");
+    }
+    // RSA for the keys, CBC, 3DES, RC4, no encryption, nobody in particular.
+    for weak in [0x009c, 0xc009, 0xc023, 0xc008, 0xc007, 0xc006, 0xc018] {
+        assert_eq!(answer_to(&served, 3, &[weak]).await, 21, "{weak:#06x}");
+    }
 
     // Plain HTTP, silence and nonsense get nothing.
     for said in [LIVE.as_bytes(), b"", b"\x16\x03\x01", &[0xff; 600]] {

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// ASVS: V13.4.5
 #[test]
 fn production_starts_with_what_it_needs() {
     let loaded = load_production(&[]).unwrap();
@@ -69,6 +70,7 @@ fn a_provider_of_mail_takes_the_place_of_the_relay() {
     }
 }
 
+/// ASVS: V12.2.1
 #[test]
 fn production_has_an_address_that_the_world_can_reach() {
     for (url, id) in [
@@ -103,6 +105,7 @@ fn production_sends_mail_that_arrives() {
     assert!(load_production(&[("SMTP_HOST", "live.smtp.mailtrap.io")]).is_ok());
 }
 
+/// ASVS: V13.2.3
 #[test]
 fn production_is_not_weakened() {
     for (pairs, id) in [

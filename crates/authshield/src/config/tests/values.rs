@@ -30,6 +30,7 @@ fn every_problem_is_reported_in_one_go() {
     );
 }
 
+/// ASVS: V13.2.3
 #[test]
 fn what_a_shell_or_an_env_file_left_behind_is_caught() {
     for (value, id) in [
@@ -77,6 +78,7 @@ fn a_message_never_repeats_a_secret() {
     assert!(!format!("{refused} {refused:?}").contains(secret));
 }
 
+/// ASVS: V13.2.3
 #[test]
 fn a_master_key_is_32_random_bytes() {
     assert_eq!(refused(load_env(&[("MASTER_KEY", KEY)])), [""; 0]);

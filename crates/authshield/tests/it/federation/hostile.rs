@@ -27,6 +27,8 @@ pub(super) struct Behaviour {
     pub(super) answers: Option<(u16, &'static str, String)>,
     /// Whether it does not answer there at all.
     pub(super) is_silent: bool,
+    /// What it says of itself besides or instead.
+    pub(super) discovery: Value,
     /// What it sends the browser back with besides or instead; null takes away.
     pub(super) callback: Value,
     /// Whether it is down.
@@ -115,11 +117,12 @@ fn answer(body: &Value) -> Response {
 }
 
 async fn discovery(State(hostile): State<Hostile>, Path(tenant): Path<String>) -> Response {
-    if hostile.state.lock().unwrap().behaviour.is_down {
+    let behaviour = hostile.state.lock().unwrap().behaviour.clone();
+    if behaviour.is_down {
         return StatusCode::BAD_GATEWAY.into_response();
     }
     let issuer = hostile.issuer(&tenant);
-    answer(&json!({
+    let mut place = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -127,7 +130,9 @@ async fn discovery(State(hostile): State<Hostile>, Path(tenant): Path<String>) -
         "userinfo_endpoint": format!("{issuer}/userinfo"),
         "token_endpoint_auth_methods_supported": ["client_secret_post"],
         "authorization_response_iss_parameter_supported": tenant == "a",
-    }))
+    });
+    merge(&mut place, &behaviour.discovery);
+    answer(&place)
 }
 
 async fn authorize(
@@ -170,7 +175,10 @@ async fn token(
     }
     if let Some((status, kind, body)) = behaviour.answers {
         let status = StatusCode::from_u16(status).unwrap();
-        return (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        // Where it would go on, if anybody followed.
+        let elsewhere = (header::LOCATION, hostile.issuer("b"));
+        let headers = [(header::CONTENT_TYPE, kind.to_owned()), elsewhere];
+        return (status, headers, body).into_response();
     }
     answer(&json!({ "access_token": "t", "token_type": "Bearer", "id_token": id_token }))
 }

@@ -36,6 +36,7 @@ async fn start() -> (Named, TestApp) {
 }
 
 /// Attack: B05, G03, G04
+/// ASVS: V6.8.1, V6.8.2, V10.5.2
 #[tokio::test]
 async fn g04_microsoft_proves_an_address_only_of_a_domain_that_is_the_tenants_own() {
     let (named, app) = start().await;
@@ -127,6 +128,7 @@ async fn post_back(
 }
 
 /// Attack: B05, G01, G04, G05
+/// ASVS: V10.1.2, V10.2.1
 #[tokio::test]
 async fn g01_apple_sends_a_form_back_which_counts_once_in_the_browser_that_left() {
     let (named, app) = start().await;
@@ -187,6 +189,7 @@ async fn g01_apple_sends_a_form_back_which_counts_once_in_the_browser_that_left(
 }
 
 /// Attack: B05, G02, G03, G04, G05
+/// ASVS: V6.8.1, V10.2.2, V10.5.2
 #[tokio::test]
 async fn g04_github_is_believed_for_the_primary_address_if_it_was_verified() {
     let (named, app) = start().await;

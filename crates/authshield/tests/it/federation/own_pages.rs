@@ -18,6 +18,7 @@ async fn go(app: &TestApp, browser: &mut Browser) -> Reply {
 }
 
 /// Attack: C05, G01, G08
+/// ASVS: V7.6.2, V10.1.2
 #[tokio::test]
 async fn g01_who_signs_in_at_a_provider_on_our_pages_is_in_where_they_began_and_nowhere_else() {
     let (hostile, app) = start().await;

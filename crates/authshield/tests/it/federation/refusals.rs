@@ -47,7 +47,24 @@ async fn refusals(app: &TestApp) -> i64 {
     app.count("SELECT COUNT(*) FROM audit_events WHERE code = 'FEDERATION_REFUSED'").await
 }
 
+/// What a provider says of itself makes nobody speak for another, and leads nowhere inside nor into the clear.
+async fn misplaced(hostile: &Hostile, app: &TestApp) {
+    for (says, reason) in [
+        (json!({ "issuer": hostile.issuer("b") }), "other_issuer"),
+        (json!({ "jwks_uri": "http://169.254.169.254/keys" }), "inner_address"),
+        (json!({ "token_endpoint": "http://[::ffff:10.0.0.1]/token" }), "inner_address"),
+        (json!({ "userinfo_endpoint": "ftp://127.0.0.1/" }), "not_https"),
+    ] {
+        hostile.behaves(Behaviour { discovery: says, ..Behaviour::default() });
+        let away = Browser::default().ask(app, &door("acme", &[])).await;
+        away.is(503, "OAUTH_PROVIDER_UNAVAILABLE");
+        assert_eq!(last_refusal(app).await, reason);
+        app.advance(Duration::from_secs(6));
+    }
+}
+
 /// Attack: G02, G03, G05
+/// ASVS: V1.3.6, V6.8.2, V6.8.4, V7.6.1, V10.2.2, V10.5.1, V10.5.3, V10.5.4, V15.3.2
 #[tokio::test]
 async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
     let (hostile, app) = start().await;
@@ -63,6 +80,7 @@ async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
     }
     app.log_in("local@example.org", PASSWORD).await.ok(200);
     app.advance(Duration::from_secs(6));
+    misplaced(&hostile, &app).await;
     // Keys that do not come are waited for once, and not by one browser after the other.
     hostile.behaves(Behaviour { keeps_keys: true, ..Behaviour::default() });
     let told = (0..4).map(|_| async { Browser::default().sign_in(&app, "acme").await.error });
@@ -153,6 +171,7 @@ async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
 }
 
 /// Attack: G01, G03, G08, J06
+/// ASVS: V2.3.1, V3.3.1, V3.3.2, V3.3.3, V10.1.2, V10.2.1, V10.4.2, V10.4.3, V10.4.6, V15.3.7, V16.3.3
 #[tokio::test]
 async fn g01_a_sign_in_ends_once_where_it_began_and_its_code_is_for_who_began_it() {
     let (hostile, app) = start().await;
@@ -256,6 +275,7 @@ async fn g01_a_sign_in_ends_once_where_it_began_and_its_code_is_for_who_began_it
 /// The variants of account pre-hijacking (Sudhodanan and Paverd, 2022), and providers that lie.
 ///
 /// Attack: B01, B02, B03, B04, B05, G04
+/// ASVS: V6.8.1, V10.5.2
 #[tokio::test]
 async fn b01_to_b05_whoever_was_there_before_has_nothing_when_the_owner_comes() {
     let (hostile, app) = start().await;

@@ -55,7 +55,7 @@ impl Drop for Upstream {
 }
 
 /// Attack: B01, B12, B13, B19, G06, G07, G08
-/// ASVS: V6.3.4
+/// ASVS: V6.3.4, V6.8.4, V10.5.2
 #[tokio::test]
 async fn whoever_signs_in_at_a_real_provider_has_an_account_with_all_that_holds_for_others() {
     let Some(upstream) = Upstream::start() else { return };

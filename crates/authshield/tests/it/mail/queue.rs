@@ -250,6 +250,7 @@ impl Log {
     }
 }
 
+/// ASVS: V16.3.4
 #[tokio::test]
 async fn an_outage_is_one_line_that_says_what_to_mend() {
     let database = Database::fresh().await;

@@ -114,7 +114,7 @@ fn authenticator(page: &Reply) -> Authenticator {
     Authenticator::of(&json!({ "secret": secret }))
 }
 
-/// ASVS: V3.3.2, V3.3.4, V7.2.2, V7.2.4, V7.4.1, V7.4.4, V7.5.2
+/// ASVS: V3.2.2, V3.3.2, V3.3.4, V7.2.2, V7.2.4, V7.4.1, V7.4.4, V7.5.2, V10.1.1, V14.2.3
 #[tokio::test]
 async fn everything_is_done_with_forms_alone() {
     let app = TestApp::with(&[UNLIMITED]).await;

@@ -91,6 +91,7 @@ impl Browser<'_> {
     }
 }
 
+/// ASVS: V7.6.1, V10.4.2, V10.4.3
 #[tokio::test]
 async fn an_application_gets_a_browser_back_with_a_code_on_every_way_of_signing_in() {
     let app = TestApp::with(&KNOWN).await;
@@ -250,7 +251,7 @@ async fn who_registers_for_an_application_finds_the_way_back_from_the_mail() {
 }
 
 /// Attack: J06
-/// ASVS: V1.2.2, V3.7.2
+/// ASVS: V1.2.2, V3.7.2, V10.4.1, V10.4.6
 #[tokio::test]
 async fn nobody_is_sent_to_an_address_that_is_not_on_the_list() {
     let app = TestApp::with(&KNOWN).await;

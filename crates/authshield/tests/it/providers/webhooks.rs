@@ -378,6 +378,7 @@ async fn subscriptions_are_confirmed_for_our_topics_alone() {
 }
 
 /// What came is kept for thirty days, and nobody who reads the database reads it.
+/// ASVS: V14.2.7
 #[tokio::test]
 async fn payloads_are_kept_sealed_and_not_for_ever() {
     let scene = Scene::new("resend").await;

@@ -178,6 +178,7 @@ async fn audit_events_that_can_be_deleted_are_told_and_refused() {
 }
 
 /// The role of the service in production is one that may do no more than it has to.
+/// ASVS: V13.2.2
 #[tokio::test]
 async fn a_role_that_may_do_everything_is_told_in_production() {
     let relay = SmtpServer::start(Script::default()).await;
