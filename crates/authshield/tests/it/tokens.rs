@@ -112,7 +112,7 @@ async fn a_service_behind_us_verifies_our_tokens_from_the_key_set_alone() {
     }
 }
 
-/// ASVS: V11.2.3, V11.6.1
+/// ASVS: V11.6.1
 #[tokio::test]
 async fn the_key_set_may_be_kept_and_tells_no_secret() {
     let app = TestApp::start().await;

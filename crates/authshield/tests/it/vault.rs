@@ -161,7 +161,7 @@ async fn nodes_that_start_at_once_share_secrets_and_one_key() {
     }
 }
 
-/// ASVS: V11.6.1
+/// ASVS: V11.2.3, V11.6.1
 #[tokio::test]
 async fn every_algorithm_signs_what_the_published_set_verifies() {
     for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
@@ -169,6 +169,11 @@ async fn every_algorithm_signs_what_the_published_set_verifies() {
         let keyring = scene.node(&Token { algorithm, ..settings() }).await;
         let token = scene.token(&keyring);
         let set = keyring.jwks().body.clone();
+        let published: Value = serde_json::from_slice(&set).unwrap();
+        // Where it is RSA.
+        if let Some(modulus) = published["keys"][0]["n"].as_str() {
+            assert_eq!(BASE64.decode(modulus).unwrap().len() * 8, 3072);
+        }
         let keys = KeySet::from_json(std::str::from_utf8(&set).unwrap()).unwrap();
         let claims = verifier().verify(&token, &keys, scene.now().as_second()).unwrap();
         assert_eq!((claims.client_id.as_str(), claims.jti.len()), ("authshield", 32));
