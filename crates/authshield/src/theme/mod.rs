@@ -18,6 +18,8 @@ mod picture;
 mod rules;
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 pub(crate) use engine::Engine;
 pub use own::Own;
@@ -77,7 +79,7 @@ impl Theme {
     pub fn from_config(config: &Config) -> Result<Self, Unfit> {
         let pages = &config.pages;
         let mut wrong = Vec::new();
-        let mut picture = |setting: &str, file: &Option<std::path::PathBuf>| {
+        let mut picture = |setting: &str, file: &Option<PathBuf>| {
             let read = Picture::read(file.as_ref()?);
             read.map_err(|why| wrong.push(format!("{setting} {why}"))).ok()
         };
@@ -135,6 +137,20 @@ fn accented(scheme: &Scheme) -> String {
         write!(text, "--{name}: {colour}; ").expect("a string takes everything");
     }
     text
+}
+
+/// Reads a file of at most so many bytes, or says what is wrong with it. Who opens a pipe waits for ever.
+fn read(file: &Path, at_most: u64) -> Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let about = fs::metadata(file).map_err(cannot)?;
+    if !about.is_file() {
+        return Err("cannot be read: it is no file".to_owned());
+    }
+    let length = about.len();
+    if length > at_most {
+        return Err(format!("has {length} bytes, and {at_most} are the most; make it smaller"));
+    }
+    fs::read(file).map_err(cannot)
 }
 
 /// Returns which of `known` a name most likely means.

@@ -47,11 +47,12 @@ impl Own {
         };
         for name in names {
             let (path, place) = (folder.join(&name), format!("{part}/{name}"));
-            let long = fs::metadata(&path).is_ok_and(|about| about.len() > AT_MOST);
-            match fs::read_to_string(&path) {
-                _ if long => wrong.push(format!("{place} has more than {AT_MOST} bytes")),
+            let text = |content| {
+                String::from_utf8(content).map_err(|_| "cannot be read: it is not UTF-8".to_owned())
+            };
+            match super::read(&path, AT_MOST).and_then(text) {
                 Ok(source) => _ = self.0.insert(place, source),
-                Err(error) => wrong.push(format!("{place} cannot be read: {error}")),
+                Err(why) => wrong.push(format!("{place} {why}")),
             }
         }
     }
@@ -134,6 +135,14 @@ mod tests {
         fs::write(at("pages/layout.html"), [0xff]).unwrap();
         let wrong = Own::read(folder.path()).unwrap_err().0.join("\n");
         assert!(wrong.contains("`layout.html`, which is neither"), "{wrong}");
-        assert!(wrong.contains("pages/layout.html cannot be read"), "{wrong}");
+        assert!(wrong.contains("pages/layout.html cannot be read: it is not UTF-8"), "{wrong}");
+
+        fs::remove_file(at("layout.html")).unwrap();
+        fs::remove_file(at("pages/layout.html")).unwrap();
+        fs::create_dir(at("pages/layout.html")).unwrap();
+        fs::write(at("pages/home.html"), "x".repeat(65_537)).unwrap();
+        let wrong = Own::read(folder.path()).unwrap_err().0.join("\n");
+        assert!(wrong.contains("pages/layout.html cannot be read: it is no file"), "{wrong}");
+        assert!(wrong.contains("pages/home.html has 65537 bytes"), "{wrong}");
     }
 }

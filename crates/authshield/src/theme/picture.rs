@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// How large one may be, in bytes: a page that shows it stays below 60 kB.
-const AT_MOST: usize = 16 * 1024;
+const AT_MOST: u64 = 16 * 1024;
 
 /// Its bytes, and what they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +18,11 @@ impl Picture {
     /// Reads a file, or says behind the name of a setting what is wrong with it and what to do.
     pub(super) fn read(file: &Path) -> Result<Self, String> {
         let shown = file.display();
-        let content =
-            std::fs::read(file).map_err(|error| format!("`{shown}` cannot be read: {error}"))?;
+        let content = super::read(file, AT_MOST).map_err(|why| format!("`{shown}` {why}"))?;
         Self::of(content).map_err(|why| format!("`{shown}` {why}"))
     }
 
     fn of(content: Vec<u8>) -> Result<Self, String> {
-        if content.len() > AT_MOST {
-            let length = content.len();
-            return Err(format!("has {length} bytes, and {AT_MOST} are the most; make it smaller"));
-        }
         if content.starts_with(b"\x89PNG\r\n\x1a\n") {
             return Ok(Self { content, kind: "image/png" });
         }
@@ -57,7 +52,6 @@ mod tests {
         assert_eq!(Picture::of(svg.into()).unwrap().kind, "image/svg+xml");
         assert_eq!(Picture::of(b"\x89PNG\r\n\x1a\n\0".to_vec()).unwrap().kind, "image/png");
         for (content, why) in [
-            (vec![b' '; AT_MOST + 1], "16384 are the most"),
             (b"GIF89a".to_vec(), "neither SVG nor PNG"),
             (b"<html>".to_vec(), "neither SVG nor PNG"),
             (b"\xff\xfe<\0s\0v\0g\0".to_vec(), "neither SVG nor PNG"),
