@@ -109,15 +109,21 @@ fn run(arguments: &Arguments) -> Result<()> {
         window: Window { warm_up: Duration::from_millis(500), span: Duration::from_secs(span) },
         redis: given("AUTHSHIELD_TEST_REDIS"),
     };
-    let mut rows = Vec::new();
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for kind in databases(arguments.on)? {
         for measure in Measure::value_variants() {
             if arguments.only.is_empty() || arguments.only.contains(measure) {
                 let name = measure.to_possible_value().context("no measure is hidden")?;
-                eprintln!("\nbench: {} on {}", name.get_name(), kind.name());
-                rows.extend(bench.measure(*measure, &kind).with_context(|| {
-                    format!("{} on {} cannot be measured", name.get_name(), kind.name())
-                })?);
+                let what = format!("{} on {}", name.get_name(), kind.name());
+                eprintln!("\nbench: {what}");
+                match bench.measure(*measure, &kind) {
+                    Ok(more) => rows.extend(more),
+                    // Half an hour of others is not thrown away.
+                    Err(error) => {
+                        eprintln!("bench: {what} cannot be measured: {error:#}");
+                        failed.push(what);
+                    }
+                }
             }
         }
     }
@@ -125,6 +131,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     println!("\n{table}");
     if arguments.write {
         report::write(&root(), &table, runs)?;
+    }
+    if !failed.is_empty() {
+        bail!("not measured: {}", failed.join(", "));
     }
     Ok(())
 }
