@@ -414,7 +414,7 @@ page-onward = Sie sind angemeldet
     .refused-lead = Die Adresse, zu der sie zurückkehren will, gehört nicht zu den erlaubten, darum wird niemand dorthin geschickt. Bitte sagen Sie es denen, die die Anwendung betreiben.
 
 page-activity = Was geschehen ist
-    .lead = Wenn Sie etwas in dieser Liste nicht waren, ändern Sie Ihr Passwort.
+    .lead = Waren Sie etwas in dieser Liste nicht?
     .operator = durch den Betreiber
     .next = Älteres
 

@@ -419,7 +419,7 @@ page-onward = You are signed in
     .refused-lead = The address that it gave to come back to is not one of those that are allowed, so nobody is sent there. Please tell whoever runs the application.
 
 page-activity = What happened
-    .lead = If something in this list was not you, change your password.
+    .lead = Was something in this list not you?
     .operator = by the operator
     .next = Older
 

@@ -414,7 +414,7 @@ page-onward = Ha iniciado sesión
     .refused-lead = La dirección a la que quiere volver no es una de las permitidas, así que no se envía a nadie allí. Dígaselo a quien administra la aplicación.
 
 page-activity = Qué ha ocurrido
-    .lead = Si algo de esta lista no lo ha hecho usted, cambie su contraseña.
+    .lead = ¿Hay algo en esta lista que no haya hecho usted?
     .operator = por el administrador
     .next = Anteriores
 

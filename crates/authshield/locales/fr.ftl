@@ -414,7 +414,7 @@ page-onward = Vous êtes connecté
     .refused-lead = L’adresse à laquelle elle veut revenir n’est pas une de celles qui sont autorisées, donc personne n’y est envoyé. Dites-le à la personne qui administre l’application.
 
 page-activity = Ce qui s’est passé
-    .lead = Si quelque chose dans cette liste n’était pas de vous, changez votre mot de passe.
+    .lead = Quelque chose dans cette liste n’était-il pas de vous ?
     .operator = par l’administrateur
     .next = Plus ancien
 

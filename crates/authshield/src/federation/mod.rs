@@ -409,7 +409,8 @@ async fn enter<C: Carrier>(
     }
     let next = second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?;
     let entered = if next == Next::Ask {
-        let ticket = second_factor::ask(&mut tx, app, ctx, &user, password, "fed").await?;
+        let ticket =
+            second_factor::ask(&mut tx, app, ctx, &user, (password, "fed"), ruling).await?;
         ticket.map(|ticket| Err(RedeemError::SecondFactorDue(ticket)))
     } else {
         guessing::completed(&mut tx, app, ctx, &user.email).await?;

@@ -71,6 +71,7 @@ impl fmt::Debug for SuccessorKey {
 }
 
 /// What all kinds have in common.
+#[derive(Clone)]
 struct Opaque {
     secret: Zeroizing<[u8; 32]>,
     text: Zeroizing<String>,
@@ -180,6 +181,7 @@ macro_rules! opaque {
         $(#[$doc])*
         ///
         /// Its `Debug` shows nothing, its memory is wiped.
+        #[derive(Clone)]
         pub struct $name(Opaque);
 
         impl $name {

@@ -219,13 +219,15 @@ async fn open<C: Carrier>(
     let ruling = risk::judge(&mut tx, app, ctx, &user, First::Password { is_stolen }).await?;
     let next = match ruling {
         Ruling::Refuse => None,
-        ruling => Some(second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?),
+        _ => Some(second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?),
     };
     let opened = match next {
         None => Some(Opened::Risky),
-        Some(Next::Ask) => second_factor::ask(&mut tx, app, ctx, &user, current.as_deref(), "pwd")
-            .await?
-            .map(Opened::Pending),
+        Some(Next::Ask) => {
+            let first = (current.as_deref(), "pwd");
+            let ticket = second_factor::ask(&mut tx, app, ctx, &user, first, ruling).await?;
+            ticket.map(Opened::Pending)
+        }
         Some(next) => {
             let is_enough = next == Next::Spared;
             let proven = Proven { amr: &["pwd"], at: ctx.now, is_enough };

@@ -369,7 +369,8 @@ async fn enter<C: Carrier>(
     accounts::end_recovery(&mut tx, user.id, ctx.now).await?;
     let next = second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?;
     let entered = if next == Next::Ask {
-        let ticket = second_factor::ask(&mut tx, app, ctx, &user, password, "email").await?;
+        let ticket =
+            second_factor::ask(&mut tx, app, ctx, &user, (password, "email"), ruling).await?;
         ticket.map(|ticket| Err(RedeemError::SecondFactorDue(ticket)))
     } else {
         guessing::recovered(&mut tx, app, ctx, &user.email).await?;

@@ -15,6 +15,8 @@ use crate::words::{LANGUAGES, Speechless, WORDS, Words};
 
 /// The templates of mails in the folder of an operator.
 const PART: &str = "mail";
+/// How long a letter may be in an operator's layout, in bytes of either part.
+const AT_MOST: usize = 24 * 1024;
 
 /// The layout for programs that show text.
 const TEXT: &str = "layout.txt";
@@ -136,8 +138,19 @@ impl Templates {
                     let why = match engine.compare(name, &context) {
                         None => continue,
                         Some(Err(why)) => Some(why),
+                        Some(Ok((_, own))) if own.len() > AT_MOST => Some(format!(
+                            "{PART}/{name} makes {} bytes of a letter, and {AT_MOST} are the most; make it shorter",
+                            own.len()
+                        )),
+                        Some(Ok((_, own))) if name == HTML && html::loads(&own).is_some() => {
+                            html::loads(&own).map(|part| {
+                                format!(
+                                    "{PART}/{name} has {part}, which no mail may have; take it out"
+                                )
+                            })
+                        }
                         Some(Ok((_, own))) => {
-                            let own = html::plain(&own);
+                            let own = html::plain(&html::without_comments(&own));
                             let lacks = variables.iter().find(|(_, value)| !own.contains(*value));
                             lacks.map(|(lacking, _)| {
                                 format!(

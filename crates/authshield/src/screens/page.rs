@@ -114,9 +114,7 @@ impl Pages {
         }
         let forbidden = html::forbidden(&own);
         if let Some(part) = forbidden.difference(&html::forbidden(&ours)).next() {
-            return Some(format!(
-                "{blame} has {part}, which the policy of pages (CSP) forbids; take it out"
-            ));
+            return Some(format!("{blame} has {part}, which no page may have here; take it out"));
         }
         (own.len() > AT_MOST).then(|| {
             format!("{blame} has {} bytes, and {AT_MOST} are the most; make it shorter", own.len())
@@ -382,7 +380,7 @@ mod tests {
                 "pages/layout.html",
                 "<body>",
                 "<body onload=\"x()\">",
-                "has `onload=`, which the policy of pages (CSP) forbids",
+                "has `onload=`, which no page may have here",
             ),
             (
                 "pages/brand.html",

@@ -150,6 +150,7 @@ pub(super) async fn verify(
             }
             signed_in::enter(&app, &ctx, before, &cookie, response).await
         }
+        Err(FactorError::EnrolmentDue(ticket)) => begin(&app, &ctx, &visit, &ticket).await,
         Err(error) => {
             let offered = match &token {
                 Some(token) => second_factor::offered(&app, &ctx, token).await?,

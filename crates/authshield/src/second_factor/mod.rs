@@ -93,6 +93,10 @@ pub enum FactorError {
     #[error("an administrator cannot reset the own second factor")]
     OwnFactor,
 
+    /// The mailbox was shown, and a second factor must be added.
+    #[error("a second factor must be added")]
+    EnrolmentDue(Ticket),
+
     /// There is no such account.
     #[error("there is no such user")]
     NoSuchUser,

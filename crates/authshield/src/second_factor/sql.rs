@@ -238,20 +238,20 @@ pub(super) async fn wait(
     token_hash: Vec<u8>,
     user: UserId,
     (password_hash, first): (Option<&str>, &str),
-    is_there: bool,
+    (is_there, mailbox_first): (bool, bool),
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<bool> {
     const WAIT: Sql = Sql {
         sqlite: "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at,
-                                               first_factor)
-                 SELECT $1, id, 0, $4, $5, $7 FROM users
+                                               first_factor, mailbox_first)
+                 SELECT $1, id, 0, $4, $5, $7, $8 FROM users
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $3
                    AND (second_factor_at IS NOT NULL) = $6",
         postgres:
             "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at,
-                                                 first_factor)
-                   SELECT $1, id, 0, $4, $5, $7 FROM users
+                                                 first_factor, mailbox_first)
+                   SELECT $1, id, 0, $4, $5, $7, $8 FROM users
                    WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $3
                      AND (second_factor_at IS NOT NULL) = $6
                    FOR SHARE",
@@ -265,19 +265,21 @@ pub(super) async fn wait(
         .bind(expires_at)
         .bind(is_there)
         .bind(first.to_owned())
+        .bind(mailbox_first)
         .execute()
         .await?;
     Ok(written == 1)
 }
 
-/// Takes one of a waiting sign-in's tries, before its code is looked at, and returns whose it is and
-/// their first factor. The account is held from then on, as by everything that ends such sign-ins.
+/// Takes one of a waiting sign-in's tries, before its code is looked at, and returns whose it is, their first
+/// factor, and whether the mailbox comes next. The account is held from then on, as by everything that ends such
+/// sign-ins.
 pub(super) async fn try_once(
     tx: &mut Tx,
     token_hash: Vec<u8>,
     at_most: i64,
     now: Timestamp,
-) -> Result<Option<(UserId, String)>> {
+) -> Result<Option<(UserId, String, bool)>> {
     const LOCK: Sql = Sql {
         sqlite: "SELECT id FROM users
                  WHERE id = (SELECT user_id FROM pending_sign_ins WHERE token_hash = $1)",
@@ -289,7 +291,7 @@ pub(super) async fn try_once(
     tx.query(
         "UPDATE pending_sign_ins SET tries = tries + 1
          WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2
-         RETURNING user_id, first_factor",
+         RETURNING user_id, first_factor, mailbox_first",
     )
     .bind(token_hash)
     .bind(at_most)
@@ -298,24 +300,30 @@ pub(super) async fn try_once(
     .await
 }
 
-/// Returns whose a sign-in is that waits and has tries left.
+/// Returns whose a sign-in is that waits and has tries left, and whether the mailbox comes next.
 pub(super) async fn waits(
     tx: &mut Tx,
     token_hash: Vec<u8>,
     at_most: i64,
     now: Timestamp,
-) -> Result<Option<UserId>> {
-    let row: Option<(UserId,)> = tx
-        .query(
-            "SELECT user_id FROM pending_sign_ins
-             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2",
-        )
+) -> Result<Option<(UserId, bool)>> {
+    tx.query(
+        "SELECT user_id, mailbox_first FROM pending_sign_ins
+         WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2",
+    )
+    .bind(token_hash)
+    .bind(at_most)
+    .bind(now)
+    .optional()
+    .await
+}
+
+/// Notes that the mailbox was shown for a waiting sign-in, which waits on for more, with all its tries.
+pub(super) async fn mailbox_shown(tx: &mut Tx, token_hash: Vec<u8>) -> Result<u64> {
+    tx.query("UPDATE pending_sign_ins SET mailbox_first = FALSE, tries = 0 WHERE token_hash = $1")
         .bind(token_hash)
-        .bind(at_most)
-        .bind(now)
-        .optional()
-        .await?;
-    Ok(row.map(|(user,)| user))
+        .execute()
+        .await
 }
 
 /// Why a ticket was not taken, for the audit trail, and whose it is.

@@ -15,6 +15,7 @@ use crate::audit::{self, Event};
 use crate::kernel::{EmailAddress, PendingToken, RecoveryCode};
 use crate::login::{self, Proven};
 use crate::passkeys::{self, Challenge, Purpose};
+use crate::risk::Ruling;
 use crate::sessions::Carrier;
 use crate::trusted_devices::{self, Trusted};
 use crate::vault::totp_secret_of;
@@ -46,23 +47,24 @@ pub struct Offered {
 }
 
 /// Gives a ticket to who showed the first factor (`pwd`, or `fed` at a provider) of an account that has a
-/// second one, or must add one; `None` if the account changed since.
+/// second one, or must add one, or of which a rule of risk wants more; `None` if the account changed since.
 pub async fn ask(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
-    password_hash: Option<&str>,
-    first: &str,
+    (password_hash, first): (Option<&str>, &str),
+    ruling: Ruling,
 ) -> onesql::Result<Option<Ticket>> {
-    let by_mail = by_mail(tx, app, user).await?;
+    let by_mail = ruling == Ruling::StepUp && mail_code::is_last(tx, user).await?;
     let trust = trusted_devices::offered(app, user);
     let (is_there, user) = (user.second_factor_at.is_some(), user.id);
     let has_passkey = passkeys::has_any(tx, user).await?;
     let token = PendingToken::new(ctx.world());
     let lasts = if by_mail { app.config.magic_link.ttl } else { TICKET };
     let (hash, end) = (hash(app, &token), ctx.now + lasts);
-    if !sql::wait(tx, hash, user, (password_hash, first), is_there, ctx.now, end).await? {
+    let first = (password_hash, first);
+    if !sql::wait(tx, hash, user, first, (is_there, by_mail), ctx.now, end).await? {
         return Ok(None);
     }
     let has_codes = sql::codes_left(tx, user).await? > 0;
@@ -73,21 +75,21 @@ pub async fn ask(
     Ok(Some(Ticket { token, factors, is_enrolment, trust }))
 }
 
-/// Whether a code by mail is what a ticket waits for: a rule of risk asks, no policy does, and there is nothing else
-/// to show.
-async fn by_mail(tx: &mut Tx, app: &App, user: &User) -> onesql::Result<bool> {
-    Ok(!is_asked(app, user) && mail_code::is_last(tx, user).await?)
+/// Whether a code by mail is what a ticket waits for: a rule of risk asks, and there is nothing else to show. Where a
+/// policy asks, too, the mailbox comes first, or whoever knows the password would add a factor of their own.
+async fn by_mail(tx: &mut Tx, app: &App, user: &User, mailbox_first: bool) -> onesql::Result<bool> {
+    Ok((mailbox_first || !is_asked(app, user)) && mail_code::is_last(tx, user).await?)
 }
 
 /// Returns what may be done with a ticket; nothing, if it is worth nothing.
 pub async fn offered(app: &App, ctx: &Ctx, token: &PendingToken) -> onesql::Result<Offered> {
     let mut tx = app.store.glance().await?;
     let waits = sql::waits(&mut tx, hash(app, token), rules::TRIES_PER_TICKET, ctx.now).await?;
-    let Some(user) = waits else { return Ok(Offered::default()) };
+    let Some((user, mailbox_first)) = waits else { return Ok(Offered::default()) };
     let account = accounts::by_id(&mut tx, user).await?;
     let mut trust = None;
     if let Some(Account { user, .. }) = &account {
-        if by_mail(&mut tx, app, user).await? {
+        if by_mail(&mut tx, app, user, mailbox_first).await? {
             return Ok(Offered { factors: vec!["email"], trust: None });
         }
         trust = trusted_devices::offered(app, user);
@@ -110,7 +112,7 @@ pub async fn challenge(
     };
     let hash = hash(app, token);
     let waits = sql::waits(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
-    let Some(user) = waits else {
+    let Some((user, _)) = waits else {
         let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
         return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
     };
@@ -139,11 +141,13 @@ pub async fn send_code(
         None => None,
     };
     let account = match asked {
-        Some(user) => accounts::by_id(&mut glance, user).await?,
+        Some((user, mailbox_first)) => {
+            accounts::by_id(&mut glance, user).await?.map(|account| (account, mailbox_first))
+        }
         None => None,
     };
     drop(glance);
-    let (Some(token), Some(account)) = (token, account) else {
+    let (Some(token), Some((Account { user, .. }, mailbox_first))) = (token, account) else {
         let mut tx = app.store.write().await?;
         let (user, reason) = match token {
             Some(token) => sql::why_not(&mut tx, hash(app, token), ctx.now).await?,
@@ -151,8 +155,7 @@ pub async fn send_code(
         };
         return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
     };
-    let user = account.user;
-    if is_asked(app, &user) {
+    if is_asked(app, &user) && !mailbox_first {
         return Err(FactorError::NotEnabled);
     }
     mail_code::spend(app, ctx, &user).await?;
@@ -171,13 +174,24 @@ pub async fn verify<C: Carrier>(
     proof: &Proof,
     trust_device: bool,
 ) -> Result<(C, Option<Trusted>), FactorError> {
-    let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, first, .. } = take(app, ctx, token).await?;
     let user = account.user.id;
     let purpose = Purpose::SecondFactor(hash.clone());
     let amr = match show(&mut tx, app, ctx, &account.user, &purpose, proof).await? {
         Ok(amr) => amr,
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user), refusal).await?),
     };
+    if let (Proof::MailCode(_), Some(token)) = (proof, token)
+        && is_asked(app, &account.user)
+    {
+        // The mailbox is no second factor: who must have one adds it now.
+        sql::mailbox_shown(&mut tx, hash).await?;
+        audit::record(&mut tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
+        tx.commit().await?;
+        let (token, factors) = (token.clone(), rules::factors(false, false, false));
+        let ticket = Ticket { token, factors, is_enrolment: true, trust: None };
+        return Err(FactorError::EnrolmentDue(ticket));
+    }
     sql::used(&mut tx, hash, ctx.now).await?;
     let password = account.password_hash.as_deref();
     let owner = account.user.clone();
@@ -202,9 +216,9 @@ pub async fn enrol(
     ctx: &Ctx,
     token: Option<&PendingToken>,
 ) -> Result<Enrolment, FactorError> {
-    let Taken { mut tx, hash, account, .. } = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, mailbox_first, .. } = take(app, ctx, token).await?;
     let user = account.user;
-    may_enrol(&mut tx, app, &user).await?;
+    may_enrol(&mut tx, app, &user, mailbox_first).await?;
     let secret = Secret::new(ctx.world());
     let sealed = app.vault.seal(&totp_secret_of(user.id), secret.as_bytes());
     let end = ctx.now + ENROLMENT;
@@ -222,9 +236,9 @@ pub async fn confirm_enrolment<C: Carrier>(
     token: Option<&PendingToken>,
     code: &SecretString,
 ) -> Result<(Vec<RecoveryCode>, C), FactorError> {
-    let Taken { mut tx, hash, account, first } = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, first, mailbox_first } = take(app, ctx, token).await?;
     let user = account.user;
-    may_enrol(&mut tx, app, &user).await?;
+    may_enrol(&mut tx, app, &user, mailbox_first).await?;
     let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
         Ok(codes) => codes,
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
@@ -245,12 +259,17 @@ pub async fn confirm_enrolment<C: Carrier>(
 }
 
 /// Fails where there is a passkey, or the password alone would lead around it to a new factor; and where no policy
-/// asks for one, or it would lead around what a rule of risk asks for.
-async fn may_enrol(tx: &mut Tx, app: &App, user: &User) -> Result<(), FactorError> {
+/// asks for one, or the mailbox comes first: it would lead around what a rule of risk asks for.
+async fn may_enrol(
+    tx: &mut Tx,
+    app: &App,
+    user: &User,
+    mailbox_first: bool,
+) -> Result<(), FactorError> {
     if passkeys::has_any(tx, user.id).await? {
         return Err(FactorError::AlreadyEnabled);
     }
-    if !is_asked(app, user) {
+    if !is_asked(app, user) || mailbox_first {
         return Err(FactorError::NotEnabled);
     }
     Ok(())
@@ -265,6 +284,8 @@ struct Taken {
     account: Account,
     /// What was shown before.
     first: String,
+    /// Whether the mailbox is to be shown before a factor is added.
+    mailbox_first: bool,
 }
 
 /// Spends one of a ticket's tries.
@@ -276,10 +297,12 @@ async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Take
     let hash = hash(app, token);
     let tried = sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
     let tried = match tried {
-        Some((user, first)) => accounts::by_id(&mut tx, user).await?.map(|it| (it, first)),
+        Some((user, first, mailbox_first)) => {
+            accounts::by_id(&mut tx, user).await?.map(|it| (it, first, mailbox_first))
+        }
         None => None,
     };
-    let Some((account, first)) = tried else {
+    let Some((account, first, mailbox_first)) = tried else {
         let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
         return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
     };
@@ -292,7 +315,7 @@ async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Take
     if first == "pwd" && !passwords::are_on(app) {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("password_off")).await?);
     }
-    Ok(Taken { tx, hash, account, first })
+    Ok(Taken { tx, hash, account, first, mailbox_first })
 }
 
 fn hash(app: &App, token: &PendingToken) -> Vec<u8> {

@@ -14,8 +14,13 @@ use crate::problem::chain;
 /// How many steps one template may take; our longest page takes a few thousand.
 const FUEL: u64 = 100_000;
 
-/// What would let a value through as it is, or show all that there is.
-const FILTERS_LESS: [&str; 2] = ["safe", "tojson"];
+/// What would let a value through as it is.
+const UNESCAPED: [&str; 2] = ["safe", "tojson"];
+/// What makes much out of little in one step.
+const GREEDY: [&str; 3] = ["format", "indent", "replace"];
+/// How long one tag may be, in bytes: what is nested deeper than the stack ends the program.
+const TAG_AT_MOST: usize = 1000;
+/// What would show all that there is.
 const FUNCTION_LESS: &str = "debug";
 
 /// The templates of pages, or those of mails.
@@ -38,7 +43,7 @@ impl Engine {
         let mut ours = Environment::new();
         ours.set_undefined_behavior(UndefinedBehavior::Strict);
         ours.set_fuel(Some(FUEL));
-        for name in FILTERS_LESS {
+        for name in UNESCAPED.into_iter().chain(GREEDY) {
             ours.remove_filter(name);
         }
         ours.remove_global(FUNCTION_LESS);
@@ -58,7 +63,11 @@ impl Engine {
                      whatever is put in is escaped; take it out"
                 ));
             }
-            if let Err(error) = own.add_template_owned(name.clone(), source.clone()) {
+            if let Some(line) = long_tag(source) {
+                wrong.push(format!(
+                    "{part}/{name}, line {line}: a tag has more than {TAG_AT_MOST} bytes; make several of it"
+                ));
+            } else if let Err(error) = own.add_template_owned(name.clone(), source.clone()) {
                 wrong.push(engine.told(&error));
             }
         }
@@ -130,9 +139,10 @@ impl Engine {
             ErrorKind::TemplateNotFound => {
                 "only templates that AuthShield has can be used in others"
             }
-            ErrorKind::UnknownFilter if FILTERS_LESS.iter().any(|it| what.contains(it)) => {
+            ErrorKind::UnknownFilter if UNESCAPED.iter().any(|it| what.contains(it)) => {
                 "whatever is put in is escaped; take the filter out"
             }
+            ErrorKind::UnknownFilter => "there is no such filter here; take it out",
             ErrorKind::OutOfFuel => "it takes too many steps; make its loops shorter",
             _ => "compare it with ours: `authshield config templates` shows that",
         };
@@ -150,6 +160,27 @@ fn turns_escaping_off(source: &str) -> Option<usize> {
         source[at + 2..].trim_start_matches(['-', '+']).trim_start().starts_with("autoescape")
     })?;
     Some(source[..at].matches('\n').count() + 1)
+}
+
+/// Returns the line of a tag that is too long.
+fn long_tag(source: &str) -> Option<usize> {
+    let mut at = 0;
+    while let Some(begun) = source[at..].find(['{']).map(|found| at + found) {
+        let ends = match source.as_bytes().get(begun + 1) {
+            Some(b'{') => "}}",
+            Some(b'%') => "%}",
+            _ => {
+                at = begun + 1;
+                continue;
+            }
+        };
+        let length = source[begun..].find(ends).unwrap_or(source.len() - begun);
+        if length > TAG_AT_MOST {
+            return Some(source[..begun].matches('\n').count() + 1);
+        }
+        at = begun + 2;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -200,6 +231,26 @@ mod tests {
             ("x\n{%- autoescape false %}{{ name }}{% endautoescape %}", "line 2", "autoescape"),
             ("{% for a in range(99999) %}{% endfor %}", "pages/a.html, line 1", "too many steps"),
             ("{% if %}", "pages/a.html, line 1: syntax error", "correct it"),
+            (
+                "{{ 'x'|indent(100000000000000) }}",
+                "pages/a.html, line 1: unknown filter",
+                "take it out",
+            ),
+            (
+                "{{ '%999999999d'|format(1) }}",
+                "pages/a.html, line 1: unknown filter",
+                "take it out",
+            ),
+            (
+                &format!("\n{{{{ 1{} }}}}", "+1".repeat(20_000)),
+                "pages/a.html, line 2",
+                "make several",
+            ),
+            (
+                &format!("{{% if {}1 %}}", "-".repeat(20_000)),
+                "pages/a.html, line 1",
+                "make several",
+            ),
             ("{% include 'a.html' %}", "pages/a.html", "recursion"),
         ] {
             let wrong = tried(source);

@@ -14,6 +14,13 @@ impl Tag {
     fn get(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// Returns what it tells a browser to do with the page.
+    fn policy(&self) -> Option<String> {
+        let of = self.get("http-equiv").or(self.get("name").filter(|name| *name == "referrer"))?;
+        let content = self.get("content").unwrap_or_default();
+        (self.name == "meta").then(|| format!("`<meta>` for `{of}` with `{content}`"))
+    }
 }
 
 /// Says what `ours` does and `own` does not.
@@ -52,12 +59,9 @@ fn does(html: &str) -> BTreeSet<String> {
                     found.insert(format!("the button of {form}"));
                 }
             }
-            "meta" if tag.get("http-equiv").is_some() || tag.get("name") == Some("referrer") => {
-                let of = tag.get("http-equiv").or(tag.get("name")).unwrap_or_default();
-                found.insert(format!("`<meta>` for `{of}` with `{}`", get("content")));
-            }
             _ => {}
         }
+        found.extend(tag.policy());
         // What scripts look for; a provider's captcha is known by its class besides.
         for (name, value) in tag.attributes.iter().filter(|(name, _)| name.starts_with("data-")) {
             found.insert(format!("the attribute `{name}=\"{value}\"`"));
@@ -71,12 +75,15 @@ fn does(html: &str) -> BTreeSet<String> {
     found
 }
 
-/// Says what of `html` browsers would not do, as the policy of pages (CSP) forbids it.
+/// Says what of `html` no page may have unless ours has it: what the policy of pages (CSP) forbids, what tells a browser
+/// to leave or to tell others where it was, and what makes markup behind it no markup, or a field one that is not sent.
 pub(crate) fn forbidden(html: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for tag in tags(html) {
         let name = tag.name.as_str();
+        found.extend(tag.policy());
         if matches!(name, "style" | "iframe" | "object" | "embed" | "base" | "frame" | "applet")
+            || matches!(name, "plaintext" | "xmp" | "template" | "noembed" | "noframes")
             || name == "script" && tag.get("src").is_none()
         {
             found.insert(format!("`<{name}>`"));
@@ -92,7 +99,17 @@ pub(crate) fn forbidden(html: &str) -> BTreeSet<String> {
             );
             let here = value.starts_with('/') && !value.starts_with("//");
             let picture = name == "img" && value.starts_with("data:image/");
-            if attribute == "style" || attribute.starts_with("on") {
+            let turns = matches!(
+                attribute.as_str(),
+                "style"
+                    | "disabled"
+                    | "inert"
+                    | "referrerpolicy"
+                    | "enctype"
+                    | "formenctype"
+                    | "formmethod"
+            );
+            if turns || attribute.starts_with("on") {
                 found.insert(format!("`{attribute}=`"));
             } else if loads && !here && !picture {
                 found.insert(format!(
@@ -102,6 +119,28 @@ pub(crate) fn forbidden(html: &str) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// Says what of a mail would run or be loaded: a mail that does tells somebody that it was read, and its link.
+pub(crate) fn loads(html: &str) -> Option<String> {
+    tags(html).iter().find_map(|tag| {
+        let name = tag.name.as_str();
+        if matches!(name, "script" | "iframe" | "object" | "embed" | "link" | "base" | "form") {
+            return Some(format!("`<{name}>`"));
+        }
+        let (attribute, value) = tag.attributes.iter().find(|(attribute, value)| {
+            matches!(attribute.as_str(), "src" | "srcset" | "background" | "poster")
+                && !value.starts_with("data:")
+        })?;
+        Some(format!("`{attribute}=\"{value}\"`"))
+    })
+}
+
+/// Returns markup without its comments.
+pub(crate) fn without_comments(html: &str) -> String {
+    let mut parts = html.split("<!--");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |kept, part| kept + part.split_once("-->").map_or("", |(_, after)| after))
 }
 
 /// Returns text without what escaping made of it.
@@ -222,6 +261,17 @@ mod tests {
             ("<link href='x.css'>", "`href=\"x.css\"`"),
             ("<form action=\"https://evil.example\">", "`action=\"https://evil.example\"`"),
             ("<base href=/>", "`<base>`"),
+            ("<plaintext>", "`<plaintext>`"),
+            ("<input name=guard disabled>", "`disabled=`"),
+            ("<a href=/ referrerpolicy=unsafe-url>", "`referrerpolicy=`"),
+            (
+                "<meta name=referrer content=unsafe-url>",
+                "`<meta>` for `referrer` with `unsafe-url`",
+            ),
+            (
+                "<meta http-equiv=refresh content='0;url=/x'>",
+                "`<meta>` for `refresh` with `0;url=/x`",
+            ),
         ] {
             let found = forbidden(html);
             assert!(found.iter().any(|part| part.starts_with(told)), "{html}: {found:?}");
@@ -230,6 +280,24 @@ mod tests {
             "<img src=\"/a\"><img src=\"data:image/svg+xml;base64,x\"><a href=https://a.example>";
         assert_eq!(forbidden(fine), BTreeSet::new());
         assert_eq!(forbidden(OURS), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_mail_loads_nothing_and_comments_are_not_shown() {
+        for (html, told) in [
+            (
+                "<img src=https://example.org/?l={{link}}>",
+                "`src=\"https://example.org/?l={{link}}\"`",
+            ),
+            ("<td background=//example.org/a>", "`background=\"//example.org/a\"`"),
+            ("<script>x()</script>", "`<script>`"),
+        ] {
+            assert_eq!(loads(html).as_deref(), Some(told));
+        }
+        let fine =
+            "<a href=https://example.org>x</a><img src='data:image/png;base64,x'><p style=x>";
+        assert_eq!(loads(fine), None);
+        assert_eq!(without_comments("a<!-- b -->c<!--d--><!-- e"), "ac");
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl Theme {
                 Own::default()
             }),
         };
+        wrong.extend(pages.name.as_deref().and_then(rules::unfit_name).map(str::to_owned));
         Unfit::unless_fine(wrong)?;
         let button = pages.accent.map_or_else(Button::default, |ground| Button {
             ground,

@@ -8,6 +8,9 @@ use super::{Unfit, nearest};
 
 /// How large one template may be, in bytes.
 const AT_MOST: u64 = 64 * 1024;
+/// How large the style sheet may be that follows ours: each page loads both.
+const STYLE_AT_MOST: u64 = 16 * 1024;
+const STYLE: &str = "style.css";
 
 /// The folders in it.
 const PARTS: [&str; 2] = ["pages", "mail"];
@@ -50,7 +53,8 @@ impl Own {
             let text = |content| {
                 String::from_utf8(content).map_err(|_| "cannot be read: it is not UTF-8".to_owned())
             };
-            match super::read(&path, AT_MOST).and_then(text) {
+            let at_most = if name == STYLE { STYLE_AT_MOST } else { AT_MOST };
+            match super::read(&path, at_most).and_then(text) {
                 Ok(source) => _ = self.0.insert(place, source),
                 Err(why) => wrong.push(format!("{place} {why}")),
             }
@@ -97,6 +101,9 @@ fn entries(folder: &Path) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(cannot)? {
         let name = entry.map_err(cannot)?.file_name().to_string_lossy().into_owned();
+        if name.chars().any(char::is_control) {
+            return Err(format!("has a file with the name {name:?}; give it another"));
+        }
         if !name.starts_with('.') {
             names.push(name);
         }

@@ -48,6 +48,20 @@ impl Scheme {
     }
 }
 
+/// Says what is wrong with the name of a service: it stands at the head of each page, and in each mail.
+pub(super) fn unfit_name(name: &str) -> Option<&'static str> {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if name.chars().count() > 64 {
+        Some("pages.name has more than 64 characters; make it shorter")
+    } else if !name.chars().any(char::is_alphanumeric) {
+        Some("pages.name shows nothing that can be read; use letters or digits")
+    } else if name.chars().any(|c| c.is_control() || turns(c)) {
+        Some("pages.name has a character that changes what is around it; take it out")
+    } else {
+        None
+    }
+}
+
 /// Returns white, or black where white cannot be read. One of them always can: the least that the better of both
 /// has is 4.58.
 pub(super) fn words_on(ground: Colour) -> Colour {
@@ -114,6 +128,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_name_is_short_and_can_be_read() {
+        let (longest, long) = ("é".repeat(64), "é".repeat(65));
+        let bad = [long.as_str(), "", "\u{200b}", "\u{feff}", "A\u{202e}B", "A\nB", "…"];
+        assert!(bad.iter().all(|name| unfit_name(name).is_some()));
+        let good = ["Acme", longest.as_str(), "Müller & Söhne", "عائشة", "株式会社"];
+        assert!(good.iter().all(|name| unfit_name(name).is_none()));
     }
 
     #[test]

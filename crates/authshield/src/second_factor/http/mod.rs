@@ -32,7 +32,8 @@ problems!(
 );
 problems!(
     /// What a sign-in with a code may answer.
-    VerifyProblems = SecondFactorInvalid | SecondFactorNotEnabled | AccountDisabled
+    VerifyProblems = SecondFactorInvalid | SecondFactorNotEnabled
+        | SecondFactorEnrolmentRequired | AccountDisabled
         | ValidationFailed | UnsupportedMediaType | BodyTooLarge
 );
 problems!(
@@ -97,6 +98,7 @@ impl From<FactorError> for Problem {
             FactorError::OwnFactor => lacks("another administrator")
                 .detail("Nobody resets the own second factor. Disable it with a code.")
                 .because(error.to_string()),
+            FactorError::EnrolmentDue(ticket) => ticket.into(),
             FactorError::NoSuchUser => Code::UserNotFound.into(),
             FactorError::Password(error) => error.into(),
             FactorError::Vault(error) => Self::internal(&error),
