@@ -109,6 +109,12 @@ impl Templates {
     /// Tries an operator's layouts with letters of each kind in every language: without the link or the code a
     /// letter is worth nothing.
     fn wrong(&self) -> Vec<String> {
+        let mut own = vec![(TEXT, &self.text), (HTML, &self.html)];
+        own.retain(|(_, engine)| engine.has_own());
+        // Where there are none, the words of all languages would be read at each start, and kept.
+        if own.is_empty() {
+            return Vec::new();
+        }
         let variables = |given: &[(&str, &str)]| -> BTreeMap<String, String> {
             given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
@@ -134,31 +140,11 @@ impl Templates {
                 };
                 let context =
                     self.context(&draft).expect("the words of our own letters are there").1;
-                for (name, engine) in [(TEXT, &self.text), (HTML, &self.html)] {
+                for (name, engine) in &own {
                     let why = match engine.compare(name, &context) {
-                        None => continue,
+                        None => None,
                         Some(Err(why)) => Some(why),
-                        Some(Ok((_, own))) if own.len() > AT_MOST => Some(format!(
-                            "{PART}/{name} makes {} bytes of a letter, and {AT_MOST} are the most; make it shorter",
-                            own.len()
-                        )),
-                        Some(Ok((_, own))) if name == HTML && html::loads(&own).is_some() => {
-                            html::loads(&own).map(|part| {
-                                format!(
-                                    "{PART}/{name} has {part}, which no mail may have; take it out"
-                                )
-                            })
-                        }
-                        Some(Ok((_, own))) => {
-                            let own = html::plain(&html::without_comments(&own));
-                            let lacks = variables.iter().find(|(_, value)| !own.contains(*value));
-                            lacks.map(|(lacking, _)| {
-                                format!(
-                                    "{PART}/{name} does not show `{lacking}`, without which such a mail is worth nothing; \
-                                     `authshield config templates {PART}/{name}` shows ours"
-                                )
-                            })
-                        }
+                        Some(Ok((_, letter))) => fault(name, &letter, variables),
                     };
                     wrong.extend(why.filter(|why| !wrong.contains(why)));
                 }
@@ -241,6 +227,25 @@ fn in_words(span: Duration) -> (&'static str, u32) {
         minutes if minutes >= 60 && minutes % 60 == 0 => ("span-hours", minutes / 60),
         minutes => ("span-minutes", minutes),
     }
+}
+
+/// Says what is wrong with a letter that came out of an operator's layout `name`.
+fn fault(name: &str, letter: &str, variables: &BTreeMap<String, String>) -> Option<String> {
+    if letter.len() > AT_MOST {
+        let length = letter.len();
+        return Some(format!(
+            "{PART}/{name} makes {length} bytes of a letter, and {AT_MOST} are the most; make it shorter"
+        ));
+    }
+    if let Some(part) = html::loads(letter).filter(|_| name == HTML) {
+        return Some(format!("{PART}/{name} has {part}, which no mail may have; take it out"));
+    }
+    let shown = html::plain(&html::without_comments(letter));
+    let (lacking, _) = variables.iter().find(|(_, value)| !shown.contains(*value))?;
+    Some(format!(
+        "{PART}/{name} does not show `{lacking}`, without which such a mail is worth nothing; \
+         `authshield config templates {PART}/{name}` shows ours"
+    ))
 }
 
 #[cfg(test)]

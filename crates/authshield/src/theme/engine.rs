@@ -91,6 +91,11 @@ impl Engine {
         draw(&self.ours, name, context)
     }
 
+    /// Whether there are an operator's templates, which want to be tried.
+    pub(crate) fn has_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// Renders a template as we do and as an operator's templates do, if there are any.
     pub(crate) fn compare(
         &self,
