@@ -10,12 +10,17 @@ use crate::tx::{On, Tx};
 use crate::watch::{Mode, Onlookers, Part, Watch, Work};
 use crate::{Error, Result};
 
+/// How many connections read the file at once for each core: one computes while others wait for the
+/// disk. More would only keep more of the same pages in memory, each for itself.
+const READERS_PER_CORE: usize = 4;
+
 /// Where the database is, and how to use it.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Which database.
     pub(crate) place: Place,
-    /// How many connections: to the server, or to read from the file.
+    /// How many connections: to the server, or to read from the file, of which a core can keep no more
+    /// than a few busy.
     pub connections: u32,
     /// How long one statement, or the wait for a connection, may take.
     pub at_most: Duration,
@@ -89,7 +94,9 @@ impl Store {
     pub async fn open(options: &Options) -> Result<Self> {
         let on = match &options.place {
             Place::Sqlite(path) => {
-                let readers = usize::try_from(options.connections).unwrap_or(8).max(1);
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let wanted = usize::try_from(options.connections).unwrap_or(usize::MAX);
+                let readers = wanted.clamp(1, cores * READERS_PER_CORE);
                 Database::Sqlite(File::open(path, readers).await?)
             }
             Place::Postgres(server) => Database::Postgres(Server::new(

@@ -16,7 +16,8 @@ settings! {
             foreign: &["POSTGRES_URL", "PG_URL"],
             lints: &[lints::DATABASE_URL],
         }
-        /// How many connections are kept to PostgreSQL, or read SQLite at once.
+        /// How many connections are kept to PostgreSQL, or read SQLite at once (there at most four for each
+        /// core).
         connections: u32 {
             fallback: Fallback::Always("16"),
             unit: "connections",

@@ -38,6 +38,15 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 /// After how many groups the log is copied back into the file.
 const GROUPS_PER_CHECKPOINT: usize = 64;
 
+/// From how many pages on the log is written from its beginning again.
+///
+/// While it grows, each flush also writes down how long the file is now, through the file system's own
+/// journal: that takes several times as long as writing over what is there, and more beside busy cores.
+const LOG_PAGES: i64 = 4000;
+
+/// How long the log waits for those who still read from it before it goes on growing instead.
+const RESTART_WITHIN: Duration = Duration::from_millis(20);
+
 /// How much of the file a connection keeps in memory at most, in KiB (negative, as SQLite wants it).
 ///
 /// The usual 2 MiB are too few where hundreds of people are signed in: each request would read the same
@@ -77,7 +86,7 @@ impl File {
         let reading = options(path).pragma("query_only", "ON");
         // One at once, to see that it works; the others when they are needed.
         let first = reading.connect().await?;
-        let checkpointer = options(path).connect().await?;
+        let checkpointer = options(path).busy_timeout(RESTART_WITHIN).connect().await?;
         let writer = Arc::new(Writer::new(writer));
         tokio::spawn(checkpoint(checkpointer, Arc::downgrade(&writer)));
         Ok(Self { readers: Arc::new(parking::Lot::new(reading, first, readers)), writer })
@@ -117,11 +126,27 @@ async fn checkpoint(mut connection: SqliteConnection, writer: std::sync::Weak<Wr
         };
         // The writer may be dropped while we wait; look again from time to time.
         if tokio::time::timeout(Duration::from_secs(5), due.notified()).await.is_ok()
-            && let Err(error) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").await
+            && let Err(error) = copy_back(&mut connection, &writer).await
         {
             tracing::warn!(%error, "the write-ahead log could not be copied back");
         }
     }
+}
+
+async fn copy_back(
+    connection: &mut SqliteConnection,
+    writer: &std::sync::Weak<Writer>,
+) -> Result<()> {
+    let (_, pages, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *connection).await?;
+    if pages < LOG_PAGES {
+        return Ok(());
+    }
+    let Some(writer) = writer.upgrade() else { return Ok(()) };
+    // With nobody writing what is left to copy is little, and then the log starts over.
+    let _lane = writer.alone().await?;
+    connection.execute("PRAGMA wal_checkpoint(RESTART)").await?;
+    Ok(())
 }
 
 /// A connection to read from, with or without an open transaction.

@@ -341,3 +341,33 @@ async fn a_full_disk_is_said_to_all_whom_it_concerns_and_then_forgotten() {
     let expected: &[i64] = if first.is_ok() { &[1, 2, 5] } else { &[1, 5] };
     assert_eq!(notes(&store).await, expected);
 }
+
+/// A growing file costs each flush more, and a log that nobody takes back fills the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_written_over_although_somebody_always_reads_and_writes() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move {
+            loop {
+                notes(&store).await;
+            }
+        }
+    });
+    // 80 MB, of which two megabytes last.
+    for turn in 0..400_i64 {
+        let mut tx = store.write().await.unwrap();
+        tx.query("DELETE FROM notes WHERE id = $1").bind(turn % 10).execute().await.unwrap();
+        tx.query("INSERT INTO notes (id, words) VALUES ($1, hex(zeroblob(100000)))")
+            .bind(turn % 10)
+            .execute()
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+    reader.abort();
+    let log = place.folder.path().join("t.db-wal").metadata().unwrap().len();
+    assert!(log < 50_000_000, "the log has {log} bytes");
+}
