@@ -56,13 +56,13 @@ pub async fn prune(app: &App, ctx: &Ctx, before: Timestamp) -> Result<Option<Pru
     let begun = last.as_ref().map_or(0, |cut| cut.seq);
     let at = at.filter(|at| at.seq > begun);
     judge(app, &mut tx, at.as_ref().map_or(begun, |at| at.seq)).await?;
+    drop(tx);
     let cut = match at {
         Some(at) => {
             let (seq, number, hash): (i64, i64, Hash) = (at.seq, at.number, at.hash);
             let (kid, signature) = (String::new(), String::new());
             let cut = Cut { installation, number, seq, hash, at: ctx.now, kid, signature };
             let cut = cut.signed(&app.secrets.seal);
-            drop(tx);
             // From here on the rest is removed, by this run or the next.
             let mut tx = app.store.write().await?;
             sql::insert_cut(&mut tx, &cut).await?;
@@ -77,9 +77,9 @@ pub async fn prune(app: &App, ctx: &Ctx, before: Timestamp) -> Result<Option<Pru
         },
     };
     let mut events = 0;
-    while let Some(first) =
-        sql::first_link(&mut app.store.glance().await?).await?.filter(|first| *first <= cut.seq)
-    {
+    loop {
+        let first = sql::first_link(&mut app.store.glance().await?).await?;
+        let Some(first) = first.filter(|first| *first <= cut.seq) else { break };
         let mut tx = app.store.write().await?;
         events += sql::remove_up_to(&mut tx, cut.seq.min(first + BATCH - 1)).await?;
         tx.commit().await?;
