@@ -125,13 +125,12 @@ pub async fn redeem(
     now: Timestamp,
 ) -> Result<Option<Link>> {
     const LOCK: Sql = Sql {
-        sqlite: "SELECT id FROM users
-                 WHERE id = (SELECT user_id FROM link_tokens WHERE token_hash = $1)",
+        sqlite: "",
         postgres: "SELECT id FROM users
                    WHERE id = (SELECT user_id FROM link_tokens WHERE token_hash = $1)
                    FOR NO KEY UPDATE",
     };
-    let _: Option<(UserId,)> = tx.query(LOCK).bind(hash(app, token)).optional().await?;
+    tx.query(LOCK).bind(hash(app, token)).later().await?;
     tx.query(
         "UPDATE link_tokens SET used_at = $4
          WHERE token_hash = $1 AND purpose IN ($2, $3) AND used_at IS NULL AND expires_at > $4

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
 
@@ -6,19 +7,17 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Encode, Execute, Executor, FromRow, Postgres, Sqlite, Type};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, FromRow, Postgres, Sqlite, Type};
 
 use crate::sqlite::Opening;
 use crate::watch::{Part, Watch};
-use crate::{Error, Result, Sql};
+use crate::{Error, Result};
 
 /// A statement with its parameters, not yet run.
 #[must_use = "a statement does nothing until it is run"]
 pub struct Statement<'t, 'q> {
     on: On<'t, 'q>,
     run: Run<'t>,
-    /// How many parameters were given.
-    bound: usize,
 }
 
 /// Whether a transaction is still whole.
@@ -69,16 +68,25 @@ pub(crate) struct How<'t> {
     pub(crate) watch: &'t Watch,
 }
 
+/// Statements that were put off: they go with the next one.
+#[derive(Default)]
+pub(crate) struct PutOff {
+    text: String,
+    arguments: SqliteArguments,
+    /// What the program says, of each.
+    said: Vec<&'static str>,
+}
+
 /// How a statement is run.
 struct Run<'t> {
     how: How<'t>,
     integrity: &'t mut Integrity,
-    /// The savepoint that the statement opens first.
+    /// What goes before it, the savepoint that is opened before all of that, and the way to be put off, too;
+    /// nothing of it where statements do not go together.
+    put_off: Option<&'t mut Option<PutOff>>,
     opening: Option<Opening<'t>>,
-    /// Why a parameter of a statement before cannot be given.
+    /// Why a parameter cannot be given.
     unencodable: Option<BoxDynError>,
-    /// What the program says besides, on the same way.
-    then: Vec<&'static str>,
 }
 
 impl Run<'_> {
@@ -92,24 +100,51 @@ impl Run<'_> {
         if let Some(opening) = self.opening {
             opening.begin();
         }
+        let before = self.put_off.and_then(Option::take).map(|before| before.said);
         let How { sql, at_most, watch } = self.how;
-        let span = watch.span(sql, &self.then);
+        let span = watch.span(&before.unwrap_or_default(), sql);
         let outcome = watch.over(Part::Statement, span, within(at_most, work)).await?;
         self.integrity.torn = false;
         Ok(outcome)
+    }
+
+    /// Returns what the driver is given.
+    fn query(
+        &self,
+        text: Cow<'static, str>,
+        arguments: SqliteArguments,
+    ) -> Query<'static, Sqlite, SqliteArguments> {
+        let text = match (&self.opening, text) {
+            (None, Cow::Borrowed(text)) => return sqlx::query_with(text, arguments),
+            (None, Cow::Owned(text)) => text,
+            (Some(opening), text) => [opening.text(), &text].concat(),
+        };
+        sqlx::query_with(AssertSqlSafe(text), arguments)
+    }
+
+    /// Puts a statement off, with those that were put off before.
+    fn put_off(self, text: String, arguments: SqliteArguments) -> Result<()> {
+        self.integrity.check()?;
+        if let Some(error) = self.unencodable {
+            self.integrity.torn = true;
+            return Err(sqlx::Error::Encode(error).into());
+        }
+        if let Some(waiting) = self.put_off {
+            let mut said = waiting.take().unwrap_or_default().said;
+            said.push(self.how.sql);
+            *waiting = Some(PutOff { text, arguments, said });
+        }
+        Ok(())
     }
 }
 
 /// The statement in the words of one driver.
 enum On<'t, 'q> {
-    /// For the embedded file.
-    Sqlite(&'t mut SqliteConnection, Query<'q, Sqlite, SqliteArguments>),
-    /// For the server, with the statements that come before it.
-    Postgres(&'t mut PgConnection, Vec<Bound<'q>>, Bound<'q>),
+    /// For the embedded file, with what was put off before it.
+    Sqlite(&'t mut SqliteConnection, Cow<'static, str>, SqliteArguments),
+    /// For the server.
+    Postgres(&'t mut PgConnection, Query<'q, Postgres, PgArguments>),
 }
-
-/// A statement for the server, with its parameters.
-type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
 impl<'t, 'q> Statement<'t, 'q> {
     pub(crate) fn sqlite(
@@ -117,21 +152,27 @@ impl<'t, 'q> Statement<'t, 'q> {
         integrity: &'t mut Integrity,
         how: How<'t>,
     ) -> Self {
-        let run = Run { how, integrity, opening: None, unencodable: None, then: Vec::new() };
-        Self { on: On::Sqlite(connection, sqlx::query(how.sql)), run, bound: 0 }
+        let run = Run { how, integrity, put_off: None, opening: None, unencodable: None };
+        Self { on: On::Sqlite(connection, how.sql.into(), SqliteArguments::default()), run }
     }
 
-    /// Starts one that opens a savepoint first; `sql` says so, and is made of what the program says.
-    pub(crate) fn opening(
+    /// Starts one that what was put off goes with, and that opens a savepoint first, if there is none.
+    pub(crate) fn member(
         connection: &'t mut SqliteConnection,
         integrity: &'t mut Integrity,
-        sql: String,
-        opening: Opening<'t>,
+        put_off: &'t mut Option<PutOff>,
+        opening: Option<Opening<'t>>,
         how: How<'t>,
     ) -> Self {
-        let (unencodable, then) = (None, Vec::new());
-        let run = Run { how, integrity, opening: Some(opening), unencodable, then };
-        Self { on: On::Sqlite(connection, sqlx::query(AssertSqlSafe(sql))), run, bound: 0 }
+        let (text, arguments) = match &*put_off {
+            None => (how.sql.into(), SqliteArguments::default()),
+            Some(PutOff { text, arguments, .. }) => {
+                let own = shifted(how.sql, arguments.len());
+                ([text, "; ", &own].concat().into(), arguments.clone())
+            }
+        };
+        let run = Run { how, integrity, put_off: Some(put_off), opening, unencodable: None };
+        Self { on: On::Sqlite(connection, text, arguments), run }
     }
 
     pub(crate) fn postgres(
@@ -139,64 +180,53 @@ impl<'t, 'q> Statement<'t, 'q> {
         integrity: &'t mut Integrity,
         how: How<'t>,
     ) -> Self {
-        let run = Run { how, integrity, opening: None, unencodable: None, then: Vec::new() };
-        Self { on: On::Postgres(connection, Vec::new(), sqlx::query(how.sql)), run, bound: 0 }
+        let run = Run { how, integrity, put_off: None, opening: None, unencodable: None };
+        Self { on: On::Postgres(connection, sqlx::query(how.sql)), run }
     }
 
     /// Gives the next parameter.
-    pub fn bind(self, value: impl Value<'q>) -> Self {
-        let on = match self.on {
-            On::Sqlite(connection, query) => On::Sqlite(connection, query.bind(value)),
-            On::Postgres(connection, before, query) => {
-                On::Postgres(connection, before, query.bind(value))
+    pub fn bind(mut self, value: impl Value<'q>) -> Self {
+        match self.on {
+            On::Sqlite(connection, text, mut arguments) => {
+                if let Err(error) = arguments.add(value) {
+                    self.run.unencodable = Some(error);
+                }
+                Self { on: On::Sqlite(connection, text, arguments), ..self }
             }
-        };
-        Self { on, bound: self.bound + 1, ..self }
+            On::Postgres(connection, query) => {
+                Self { on: On::Postgres(connection, query.bind(value)), ..self }
+            }
+        }
     }
 
-    /// Adds a statement that runs after this one; what is given next are its parameters, from `$1`
-    /// on, and the result is its result.
+    /// Puts it off: it runs before the next statement of the transaction, or before the commit. For one that
+    /// returns no rows, and whose result nobody waits for; that it failed is said by what it goes with.
     ///
-    /// On SQLite both go to the connection's thread on one way, which is most of what a small
-    /// statement costs. So this is for the first of two whose result nobody waits for.
-    pub fn and(mut self, sql: impl Into<Sql>) -> Self {
-        let next = sql.into();
-        let on = match self.on {
-            On::Sqlite(connection, mut query) => {
-                let arguments = query.take_arguments().unwrap_or_else(|error| {
-                    self.run.unencodable = Some(error);
-                    None
-                });
-                let both = [query.sql().as_str(), "; ", &shifted(next.sqlite, self.bound)].concat();
-                let arguments = arguments.unwrap_or_default();
-                self.run.then.push(next.sqlite);
-                On::Sqlite(connection, sqlx::query_with(AssertSqlSafe(both), arguments))
+    /// On SQLite both go to the connection's thread on one way, which is most of what a small statement
+    /// costs. On PostgreSQL it runs at once.
+    pub async fn later(self) -> Result<()> {
+        match self.on {
+            // There is nothing to do on this database.
+            On::Sqlite(..) if self.run.how.sql.is_empty() => Ok(()),
+            On::Sqlite(_, text, arguments) if self.run.put_off.is_some() => {
+                self.run.put_off(text.into_owned(), arguments)
             }
-            On::Postgres(connection, mut before, query) => {
-                before.push(query);
-                self.run.then.push(next.postgres);
-                On::Postgres(connection, before, sqlx::query(next.postgres))
-            }
-        };
-        Self { on, ..self }
+            on => Self { on, ..self }.execute().await.map(drop),
+        }
     }
 
     /// Runs it and returns how many rows it touched.
     pub async fn execute(self) -> Result<u64> {
         match self.on {
-            On::Sqlite(connection, query) => {
-                // What opened a savepoint before it touched no rows, whatever SQLite says.
+            On::Sqlite(connection, text, arguments) => {
+                // Of several, the last is the one that was asked for.
                 let last = connection
-                    .execute_many(query)
+                    .execute_many(self.run.query(text, arguments))
                     .try_fold(0, |_, done| std::future::ready(Ok(done.rows_affected())));
                 self.run.through(last).await
             }
-            On::Postgres(connection, before, query) => {
-                let last = async {
-                    run_all(connection, before).await?;
-                    query.execute(connection).await
-                };
-                Ok(self.run.through(last).await?.rows_affected())
+            On::Postgres(connection, query) => {
+                Ok(self.run.through(query.execute(connection)).await?.rows_affected())
             }
         }
     }
@@ -204,18 +234,13 @@ impl<'t, 'q> Statement<'t, 'q> {
     /// Runs it and returns the first row, if there is one.
     pub async fn optional<R: Row>(self) -> Result<Option<R>> {
         Ok(match self.on {
-            On::Sqlite(connection, query) => self
-                .run
-                .through(query.fetch_optional(connection))
-                .await?
-                .map(|row| R::from_row(&row))
-                .transpose()?,
-            On::Postgres(connection, before, query) => {
-                let last = async {
-                    run_all(connection, before).await?;
-                    query.fetch_optional(connection).await
-                };
-                self.run.through(last).await?.map(|row| R::from_row(&row)).transpose()?
+            On::Sqlite(connection, text, arguments) => {
+                let row = self.run.query(text, arguments).fetch_optional(connection);
+                self.run.through(row).await?.map(|row| R::from_row(&row)).transpose()?
+            }
+            On::Postgres(connection, query) => {
+                let row = query.fetch_optional(connection);
+                self.run.through(row).await?.map(|row| R::from_row(&row)).transpose()?
             }
         })
     }
@@ -228,30 +253,17 @@ impl<'t, 'q> Statement<'t, 'q> {
     /// Runs it and returns every row.
     pub async fn all<R: Row>(self) -> Result<Vec<R>> {
         match self.on {
-            On::Sqlite(connection, query) => self
-                .run
-                .through(query.fetch_all(connection))
-                .await?
-                .iter()
-                .map(|row| R::from_row(row).map_err(Error::from))
-                .collect(),
-            On::Postgres(connection, before, query) => {
-                let last = async {
-                    run_all(connection, before).await?;
-                    query.fetch_all(connection).await
-                };
-                let rows = self.run.through(last).await?;
+            On::Sqlite(connection, text, arguments) => {
+                let rows = self.run.query(text, arguments).fetch_all(connection);
+                let rows = self.run.through(rows).await?;
+                rows.iter().map(|row| R::from_row(row).map_err(Error::from)).collect()
+            }
+            On::Postgres(connection, query) => {
+                let rows = self.run.through(query.fetch_all(connection)).await?;
                 rows.iter().map(|row| R::from_row(row).map_err(Error::from)).collect()
             }
         }
     }
-}
-
-async fn run_all(connection: &mut PgConnection, statements: Vec<Bound<'_>>) -> sqlx::Result<()> {
-    for statement in statements {
-        statement.execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 /// Returns `sql` with its parameters numbered from `by` + 1 on. Our texts have no `$` elsewhere.

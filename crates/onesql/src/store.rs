@@ -127,7 +127,7 @@ impl Store {
     pub async fn read(&self) -> Result<Tx> {
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let watch = self.watch(Mode::Read);
-        let begun = watch.over(Part::Wait, watch.span("BEGIN", &[]), async {
+        let begun = watch.over(Part::Wait, watch.span(&[], "BEGIN"), async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => {
                     On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
@@ -143,7 +143,7 @@ impl Store {
     /// Takes a connection for single reads, without the round trips of a transaction.
     pub async fn glance(&self) -> Result<Tx> {
         let watch = self.watch(Mode::Read);
-        let begun = watch.over(Part::Wait, watch.span("CONNECT", &[]), async {
+        let begun = watch.over(Part::Wait, watch.span(&[], "CONNECT"), async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => {
                     On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
@@ -163,7 +163,7 @@ impl Store {
     /// has none that is deferred.
     pub async fn write(&self) -> Result<Tx> {
         let watch = self.watch(Mode::Write);
-        let begun = watch.over(Part::Wait, watch.span("BEGIN", &[]), async {
+        let begun = watch.over(Part::Wait, watch.span(&[], "BEGIN"), async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
                 Database::Postgres(server) => {

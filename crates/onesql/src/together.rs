@@ -57,7 +57,7 @@ where
         let found = self
             .wait(key)
             .map(|found| found.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into())));
-        watch.over(Part::Wait, watch.span("SELECT", &[]), found).await
+        watch.over(Part::Wait, watch.span(&[], "SELECT"), found).await
     }
 
     fn wait(&self, key: K) -> oneshot::Receiver<Result<Option<F>>> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::postgres::PgTx;
 use crate::sqlite::{Member, Reader};
-use crate::statement::How;
+use crate::statement::{How, PutOff};
 use crate::watch::{Part, Watch};
 use crate::{Result, Sql, Statement};
 
@@ -13,6 +13,8 @@ pub struct Tx {
     pub(crate) on: On,
     pub(crate) at_most: Duration,
     watch: Watch,
+    /// What goes with the next statement.
+    put_off: Option<PutOff>,
     /// What is done once it lasts.
     then: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -29,7 +31,7 @@ pub(crate) enum On {
 
 impl Tx {
     pub(crate) fn new(on: On, at_most: Duration, watch: Watch) -> Self {
-        Self { on, at_most, watch, then: Vec::new() }
+        Self { on, at_most, watch, put_off: None, then: Vec::new() }
     }
 
     /// Starts a statement; parameters are `$1`, `$2`, … on both databases.
@@ -41,7 +43,7 @@ impl Tx {
                 let (connection, integrity) = reader.parts();
                 Statement::sqlite(connection, integrity, how(sql.sqlite))
             }
-            On::Member(member) => member.statement(how(sql.sqlite)),
+            On::Member(member) => member.statement(&mut self.put_off, how(sql.sqlite)),
             On::Postgres(tx) => {
                 let (connection, integrity) = tx.parts();
                 Statement::postgres(connection, integrity, how(sql.postgres))
@@ -66,15 +68,18 @@ impl Tx {
     /// Whoever goes away while this runs does not learn whether it lasted.
     ///
     /// [`Error::Spoiled`]: crate::Error::Spoiled
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        if self.put_off.is_some() {
+            self.query("").execute().await?;
+        }
         let committed = match self.on {
             On::Reader(_) => Ok(()),
             On::Member(member) => {
-                let span = self.watch.span("COMMIT", &[]);
+                let span = self.watch.span(&[], "COMMIT");
                 self.watch.over(Part::Commit, span, member.commit()).await
             }
             On::Postgres(tx) => {
-                let span = self.watch.span("COMMIT", &[]);
+                let span = self.watch.span(&[], "COMMIT");
                 self.watch.over(Part::Commit, span, tx.commit(self.at_most)).await
             }
         };

@@ -90,12 +90,12 @@ impl Watch {
         })
     }
 
-    /// Returns a span if somebody traces, of a statement and what goes the same way with it. They are
+    /// Returns a span if somebody traces, of a statement and what goes the same way before it. They are
     /// what the program says, with parameters still `$1`: there is no value in it.
     ///
     /// Only if this is part of something: what the program asks by itself once a second would fill
     /// every collector with traces of one statement.
-    pub(crate) fn span(&self, sql: &'static str, then: &[&'static str]) -> Span {
+    pub(crate) fn span(&self, before: &[&'static str], sql: &'static str) -> Span {
         // (Not asked with `span_enabled!`: with a filter for each layer, that has a side effect on the
         // event that comes next.)
         if Span::current().is_none() {
@@ -104,24 +104,28 @@ impl Watch {
         tracing::trace_span!(
             target: "onesql",
             "database",
-            otel.name = %Each(Summary, sql, then),
+            otel.name = %Each(Summary, before, sql),
             otel.kind = "client",
             otel.status_code = Empty,
             db.system.name = self.system,
-            db.query.text = %Each(Squeezed, sql, then),
+            db.query.text = %Each(Squeezed, before, sql),
             error.r#type = Empty,
         )
     }
 }
 
 /// Several statements, each shown by the same means.
-struct Each<'t, T>(fn(&'static str) -> T, &'static str, &'t [&'static str]);
+struct Each<'t, T>(fn(&'static str) -> T, &'t [&'static str], &'static str);
 
 impl<T: fmt::Display> fmt::Display for Each<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(show, first, then) = self;
-        write!(f, "{}", show(first))?;
-        then.iter().try_for_each(|next| write!(f, "; {}", show(next)))
+        let Self(show, before, last) = self;
+        // The last is empty where a commit takes along what was put off.
+        let all = before.iter().chain([last]).filter(|sql| !sql.is_empty());
+        all.enumerate().try_for_each(|(number, sql)| {
+            let between = if number == 0 { "" } else { "; " };
+            write!(f, "{between}{}", show(sql))
+        })
     }
 }
 

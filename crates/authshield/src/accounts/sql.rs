@@ -260,12 +260,9 @@ pub async fn set_profile(
 /// Keeps the account of `id` as it is until `tx` ends. Whoever ends or deletes more than one row of
 /// an account does this first: of two that take them in different orders, PostgreSQL ends one.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
-    const LOCK: Sql = Sql {
-        sqlite: "SELECT id FROM users WHERE id = $1",
-        postgres: "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE",
-    };
-    let _: Option<(UserId,)> = tx.query(LOCK).bind(id).optional().await?;
-    Ok(())
+    const LOCK: Sql =
+        Sql { sqlite: "", postgres: "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE" };
+    tx.query(LOCK).bind(id).later().await
 }
 
 /// Takes the password from an account: nothing opens a session of it, not even a passkey, until its owner

@@ -9,7 +9,7 @@ mod sql;
 
 pub use codes::CODES;
 pub use event::Event;
-use onesql::{Json, Result, Statement, Tx};
+use onesql::{Json, Result, Tx};
 pub use sql::{By, Entry, Search, find, first_id_of, following, last_of, of_owner};
 
 use crate::app::{App, Ctx};
@@ -21,15 +21,6 @@ use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome, Risk};
 ///
 /// It is logged and counted once it lasts, so that handlers count nothing.
 pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
-    written(tx, app, ctx, event).execute().await?;
-    let (app, ctx, event) = (app.clone(), ctx.clone(), event.clone());
-    tx.then(move || tell(&app, &ctx, &event));
-    Ok(())
-}
-
-/// Returns the statement that writes `event`, for one that goes with the next. [`tell`] when that is
-/// done.
-pub fn written<'t>(tx: &'t mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Statement<'t, 'static> {
     let subject = event.subject();
     let mut data = event.data();
     if let Some(country) = app.geoip.country(ctx.client.ip) {
@@ -52,10 +43,15 @@ pub fn written<'t>(tx: &'t mut Tx, app: &App, ctx: &Ctx, event: &Event) -> State
     .bind(ctx.request_id.to_string())
     .bind(subject.email.map(|email| app.secrets.email_hash.hash(email).to_vec()))
     .bind(Json(data))
+    .later()
+    .await?;
+    let (app, ctx, event) = (app.clone(), ctx.clone(), event.clone());
+    tx.then(move || tell(&app, &ctx, &event));
+    Ok(())
 }
 
 /// Logs and counts `event`.
-pub fn tell(app: &App, ctx: &Ctx, event: &Event) {
+fn tell(app: &App, ctx: &Ctx, event: &Event) {
     let subject = event.subject();
     count(&app.metrics, event);
     tracing::info!(

@@ -23,7 +23,7 @@ pub(super) async fn insert(
     hash: Vec<u8>,
     session: SessionId,
     now: Timestamp,
-) -> Result<u64> {
+) -> Result<()> {
     tx.query(
         "INSERT INTO browser_sessions (token_hash, session_id, created_at) VALUES ($1, $2, $3)
          ON CONFLICT (session_id) DO UPDATE SET token_hash = EXCLUDED.token_hash",
@@ -31,7 +31,7 @@ pub(super) async fn insert(
     .bind(hash)
     .bind(session)
     .bind(now)
-    .execute()
+    .later()
     .await
 }
 

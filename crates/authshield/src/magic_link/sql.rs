@@ -52,14 +52,12 @@ pub(super) async fn wait(tx: &mut Tx, new: New<'_>) -> Result<u64> {
 /// Holds the account of the address, if it has one: as everything that ends such sign-ins does first.
 pub(super) async fn hold(tx: &mut Tx, handle: Vec<u8>) -> Result<()> {
     const HOLD: Sql = Sql {
-        sqlite: "SELECT id FROM users
-                 WHERE email = (SELECT email FROM mail_sign_ins WHERE handle_hash = $1)",
+        sqlite: "",
         postgres: "SELECT id FROM users
                    WHERE email = (SELECT email FROM mail_sign_ins WHERE handle_hash = $1)
                    FOR NO KEY UPDATE",
     };
-    let _: Option<(UserId,)> = tx.query(HOLD).bind(handle).optional().await?;
-    Ok(())
+    tx.query(HOLD).bind(handle).later().await
 }
 
 /// Finds one that a code would be looked at for.

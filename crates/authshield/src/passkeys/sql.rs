@@ -123,14 +123,12 @@ pub async fn has_any(tx: &mut Tx, user: UserId) -> Result<bool> {
 /// Keeps the account as it is, until `tx` ends, whose passkey a credential is.
 pub(super) async fn hold(tx: &mut Tx, credential_id: Vec<u8>) -> Result<()> {
     const HOLD: Sql = Sql {
-        sqlite: "SELECT id FROM users
-                 WHERE id = (SELECT user_id FROM passkeys WHERE credential_id = $1)",
+        sqlite: "",
         postgres: "SELECT id FROM users
                    WHERE id = (SELECT user_id FROM passkeys WHERE credential_id = $1)
                    FOR NO KEY UPDATE",
     };
-    let _: Option<(UserId,)> = tx.query(HOLD).bind(credential_id).optional().await?;
-    Ok(())
+    tx.query(HOLD).bind(credential_id).later().await
 }
 
 /// Finds the passkey of a credential.

@@ -169,10 +169,9 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
         let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason: None };
         let mut tx = app.store.write().await?;
         // What is written stands or falls with the rotation.
-        let written = audit::written(&mut tx, app, ctx, &rotated);
-        if sql::rotate(written, &rotation).await? {
+        audit::record(&mut tx, app, ctx, &rotated).await?;
+        if sql::rotate(&mut tx, &rotation).await? {
             tx.commit().await?;
-            audit::tell(app, ctx, &rotated);
             return Ok(pair(app, ctx, user, &session, &successor));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onesql::{Result, Sql, Statement, Store, TOGETHER_AT_MOST, Timestamp, Together, Tx};
+use onesql::{Result, Sql, Store, TOGETHER_AT_MOST, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::user_columns;
@@ -60,7 +60,7 @@ pub(super) async fn insert(
     session: SessionId,
     now: Timestamp,
     expires_at: Timestamp,
-) -> Result<u64> {
+) -> Result<()> {
     tx.query(
         "INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
          VALUES ($1, $2, $3, $4)",
@@ -69,7 +69,7 @@ pub(super) async fn insert(
     .bind(session)
     .bind(now)
     .bind(expires_at)
-    .execute()
+    .later()
     .await
 }
 
@@ -105,10 +105,10 @@ const ROTATE: Sql = Sql {
 };
 
 /// Takes a token, at most once and only if its session goes on, notes the use and writes the
-/// successor: check and change in one, after `first`. `false` if there was nothing to take.
-pub(super) async fn rotate(first: Statement<'_, '_>, rotation: &Rotation) -> Result<bool> {
-    let written = first
-        .and(ROTATE)
+/// successor: check and change in one. `false` if there was nothing to take.
+pub(super) async fn rotate(tx: &mut Tx, rotation: &Rotation) -> Result<bool> {
+    let written = tx
+        .query(ROTATE)
         .bind(rotation.hash.clone())
         .bind(rotation.now)
         .bind(rotation.idle_cutoff)

@@ -22,7 +22,7 @@ use sqlx::{ConnectOptions, Executor};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
 use self::parking::Parked;
-use crate::statement::{How, Integrity, Statement, within};
+use crate::statement::{How, Integrity, PutOff, Statement, within};
 use crate::{Error, Result};
 
 /// How many transactions one flush may serve; more would make the first of them wait for long.
@@ -252,7 +252,18 @@ pub(crate) struct Opening<'t> {
     savepoint: Savepoint,
 }
 
-impl Opening<'_> {
+impl<'t> Opening<'t> {
+    fn after(before: &'t mut Option<Savepoint>, unfinished: &'t mut bool) -> Self {
+        let savepoint =
+            if *before == Some(Savepoint::Odd) { Savepoint::Even } else { Savepoint::Odd };
+        Self { lane: (before, unfinished), savepoint }
+    }
+
+    /// Returns what opens it.
+    pub(crate) fn text(&self) -> &'static str {
+        self.savepoint.open(*self.lane.0)
+    }
+
     /// Says that it is on its way; from now on there is something to undo.
     pub(crate) fn begin(self) {
         let (savepoint, unfinished) = self.lane;
@@ -435,17 +446,15 @@ pub(crate) struct Member {
 
 impl Member {
     /// Starts a statement; the first one opens the savepoint.
-    pub(crate) fn statement<'t, 'q>(&'t mut self, how: How<'t>) -> Statement<'t, 'q> {
+    pub(crate) fn statement<'t, 'q>(
+        &'t mut self,
+        put_off: &'t mut Option<PutOff>,
+        how: How<'t>,
+    ) -> Statement<'t, 'q> {
         let lane = self.lane.as_mut().expect("taken out only by commit and drop");
         let Lane { connection, savepoint, unfinished, .. } = &mut **lane;
-        if *unfinished {
-            return Statement::sqlite(connection, &mut self.integrity, how);
-        }
-        let before = *savepoint;
-        let own = if before == Some(Savepoint::Odd) { Savepoint::Even } else { Savepoint::Odd };
-        let sql = [own.open(before), how.sql].concat();
-        let opening = Opening { lane: (savepoint, unfinished), savepoint: own };
-        Statement::opening(connection, &mut self.integrity, sql, opening, how)
+        let opening = (!*unfinished).then(|| Opening::after(savepoint, unfinished));
+        Statement::member(connection, &mut self.integrity, put_off, opening, how)
     }
 
     /// Returns the connection, for who has run a statement on it: the savepoint is there.

@@ -67,37 +67,55 @@ async fn two_statements_go_together_and_the_result_is_that_of_the_second() {
         }
 
         let mut tx = store.write().await.unwrap();
-        let first = tx.query("INSERT INTO notes (id, words) VALUES ($1, $2)").bind(3_i64).bind("x");
-        let touched = first
-            .and("UPDATE notes SET words = $2 WHERE id <= $1")
-            .bind(2_i64)
-            .bind("y")
-            .execute()
-            .await;
-        assert_eq!(touched.unwrap(), 2, "on {kind}");
+        let insert = "INSERT INTO notes (id, words) VALUES ($1, $2)";
+        tx.query(insert).bind(3_i64).bind("x").later().await.unwrap();
+        tx.query(insert).bind(4_i64).bind("x").later().await.unwrap();
+        let update = tx.query("UPDATE notes SET words = $2 WHERE id <= $1").bind(2_i64).bind("y");
+        assert_eq!(update.execute().await.unwrap(), 2, "on {kind}");
         let third = tx.query("UPDATE notes SET words = $2 WHERE id = $1").bind(3_i64).bind("z");
-        let words = third
-            .and("SELECT words FROM notes WHERE id >= $1 ORDER BY id LIMIT $2")
-            .bind(2_i64)
-            .bind(2_i64)
-            .all::<(String,)>()
-            .await;
+        third.later().await.unwrap();
+        let words = tx.query("SELECT words FROM notes WHERE id >= $1 ORDER BY id LIMIT $2");
+        let words = words.bind(2_i64).bind(2_i64).all::<(String,)>().await;
         assert_eq!(words.unwrap(), [("y".to_owned(),), ("z".to_owned(),)], "on {kind}");
+        tx.query("DELETE FROM notes WHERE id = $1").bind(4_i64).later().await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(notes(&store).await, [1, 2, 3], "on {kind}");
 
-        // Neither lasts if the second fails, or if nobody commits.
+        // Nothing lasts if one of them fails, whichever, or if nobody commits.
+        for (first, second) in [(1_i64, 4_i64), (4, 1)] {
+            let mut tx = store.write().await.unwrap();
+            let put_off = tx.query(insert).bind(first).bind("x").later().await;
+            let next = tx.query(insert).bind(second).bind("x").execute().await;
+            assert!(put_off.is_err() || next.is_err(), "on {kind}");
+            assert!(tx.commit().await.is_err(), "on {kind}");
+        }
         let mut tx = store.write().await.unwrap();
-        let fourth = tx.query("INSERT INTO notes (id, words) VALUES ($1, 'x')").bind(4_i64);
-        let taken = fourth.and("INSERT INTO notes (id, words) VALUES ($1, 'x')").bind(1_i64);
-        assert!(taken.execute().await.is_err(), "on {kind}");
-        assert!(tx.commit().await.is_err(), "on {kind}");
+        let put_off = tx.query(insert).bind(1_i64).bind("x").later().await;
+        assert!(put_off.is_err() || tx.commit().await.is_err(), "on {kind}");
+        for is_followed in [true, false] {
+            let mut tx = store.write().await.unwrap();
+            tx.query(insert).bind(5_i64).bind("x").later().await.unwrap();
+            if is_followed {
+                let none = tx.query("DELETE FROM notes WHERE id = $1").bind(9_i64).execute().await;
+                assert_eq!(none.unwrap(), 0, "on {kind}");
+            }
+            drop(tx);
+        }
+        // Nor does it without a next one that was made and never run.
         let mut tx = store.write().await.unwrap();
-        let fifth = tx.query("INSERT INTO notes (id, words) VALUES ($1, 'x')").bind(5_i64);
-        let none = fifth.and("DELETE FROM notes WHERE id = $1").bind(9_i64).execute().await;
-        assert_eq!(none.unwrap(), 0, "on {kind}");
-        drop(tx);
-        assert_eq!(notes(&store).await, [1, 2, 3], "on {kind}");
+        tx.query(insert).bind(6_i64).bind("x").later().await.unwrap();
+        drop(tx.query("DELETE FROM notes"));
+        tx.commit().await.unwrap();
+        assert_eq!(notes(&store).await, [1, 2, 3, 6], "on {kind}");
+
+        // Where a database has nothing to do, the other one does it.
+        let mut tx = store.write().await.unwrap();
+        let locked = Sql { sqlite: "", postgres: "SELECT id FROM notes WHERE id = $1 FOR UPDATE" };
+        tx.query(insert).bind(7_i64).bind("x").later().await.unwrap();
+        tx.query(locked).bind(7_i64).later().await.unwrap();
+        tx.query("DELETE FROM notes WHERE id = $1").bind(6_i64).later().await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(notes(&store).await, [1, 2, 3, 7], "on {kind}");
     }
 }
 
