@@ -15,7 +15,7 @@ mod sql;
 
 use onesql::Tx;
 
-pub use sql::{ExportedDevice, Network, forget_since, networks, of};
+pub use sql::{ExportedDevice, Network, forget_since, of};
 
 use crate::accounts::User;
 use crate::app::{App, Ctx};
@@ -37,20 +37,26 @@ pub async fn note(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Res
         expires_at: ctx.now + KEPT,
     };
     let label = device.label.clone();
-    if sql::see(tx, device).await? > 1 {
+    let noted = sql::see(tx, device, ctx.now - RECENT).await?;
+    if noted.sign_ins > 1 {
         return Ok(false);
     }
-    let known = sql::known(tx, user.id, ctx.now, ctx.now - RECENT).await?;
-    let seen = rules::judge(known.all - 1, known.recent - 1, user.created_at, ctx.now);
+    let seen = rules::judge(noted.others, noted.recent, user.created_at, ctx.now);
     if let Seen::New { is_told: true } = seen {
         tell(tx, app, ctx, user, label).await?;
     }
     Ok(matches!(seen, Seen::New { .. }))
 }
 
-/// Whether somebody signed in before with the client's kind of device in its network.
-pub async fn is_known(tx: &mut Tx, app: &App, ctx: &Ctx, user: UserId) -> onesql::Result<bool> {
-    sql::is_known(tx, key(app, ctx, user), ctx.now).await
+/// Returns where somebody signed in before, the last first; if with the client's kind of device in its network, only
+/// there.
+pub async fn networks(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: UserId,
+) -> onesql::Result<Vec<Network>> {
+    sql::networks(tx, user, key(app, ctx, user), ctx.now).await
 }
 
 /// What a device is kept under.

@@ -21,42 +21,47 @@ pub(super) struct Device {
     pub(super) expires_at: Timestamp,
 }
 
-/// Notes a sign-in, and returns how many there were from there, with this one. Of two at once one is the
-/// first.
-pub(super) async fn see(tx: &mut Tx, device: Device) -> Result<i64> {
-    let (sign_ins,): (i64,) = tx
-        .query(
-            "INSERT INTO known_devices (device, user_id, label, network, sign_ins, first_seen_at,
-                                        last_seen_at, expires_at)
-             VALUES ($1, $2, $3, $4, 1, $5, $5, $6)
-             ON CONFLICT (device) DO UPDATE
-             SET sign_ins = CASE WHEN known_devices.expires_at > $5
-                                 THEN known_devices.sign_ins + 1 ELSE 1 END,
-                 first_seen_at = CASE WHEN known_devices.expires_at > $5
-                                      THEN known_devices.first_seen_at ELSE $5 END,
-                 last_seen_at = $5, expires_at = $6
-             RETURNING sign_ins",
-        )
-        .bind(device.key)
-        .bind(device.user)
-        .bind(device.label)
-        .bind(device.network)
-        .bind(device.now)
-        .bind(device.expires_at)
-        .one()
-        .await?;
-    Ok(sign_ins)
+/// What is known once a sign-in was noted.
+#[derive(Debug, Clone, Copy, FromRow)]
+pub(super) struct Noted {
+    /// How many sign-ins there were from there, with this one.
+    pub(super) sign_ins: i64,
+    /// How many other devices of the account are known; not counted where there were sign-ins before.
+    pub(super) others: i64,
+    /// Those of them seen first since a while.
+    pub(super) recent: i64,
 }
 
-/// Whether a device is known and not forgotten.
-pub(super) async fn is_known(tx: &mut Tx, device: Vec<u8>, now: Timestamp) -> Result<bool> {
-    let found: Option<(i64,)> = tx
-        .query("SELECT sign_ins FROM known_devices WHERE device = $1 AND expires_at > $2")
-        .bind(device)
-        .bind(now)
-        .optional()
-        .await?;
-    Ok(found.is_some())
+/// Notes a sign-in. Of two at once one is the first.
+pub(super) async fn see(tx: &mut Tx, device: Device, recent: Timestamp) -> Result<Noted> {
+    tx.query(
+        "INSERT INTO known_devices (device, user_id, label, network, sign_ins, first_seen_at,
+                                    last_seen_at, expires_at)
+         VALUES ($1, $2, $3, $4, 1, $5, $5, $6)
+         ON CONFLICT (device) DO UPDATE
+         SET sign_ins = CASE WHEN known_devices.expires_at > $5
+                             THEN known_devices.sign_ins + 1 ELSE 1 END,
+             first_seen_at = CASE WHEN known_devices.expires_at > $5
+                                  THEN known_devices.first_seen_at ELSE $5 END,
+             last_seen_at = $5, expires_at = $6
+         RETURNING sign_ins,
+             CASE WHEN sign_ins > 1 THEN 0 ELSE
+                 (SELECT COUNT(*) FROM known_devices AS o
+                  WHERE o.user_id = $2 AND o.expires_at > $5 AND o.device <> $1) END AS others,
+             CASE WHEN sign_ins > 1 THEN 0 ELSE
+                 (SELECT COUNT(*) FROM known_devices AS o
+                  WHERE o.user_id = $2 AND o.expires_at > $5 AND o.device <> $1
+                    AND o.first_seen_at > $7) END AS recent",
+    )
+    .bind(device.key)
+    .bind(device.user)
+    .bind(device.label)
+    .bind(device.network)
+    .bind(device.now)
+    .bind(device.expires_at)
+    .bind(recent)
+    .one()
+    .await
 }
 
 /// A network in which somebody signed in with some device.
@@ -65,6 +70,8 @@ pub struct Network {
     network: String,
     /// When last.
     pub last_seen_at: Timestamp,
+    /// Whether the client's kind of device is known there, and it is the client's.
+    pub is_here: bool,
 }
 
 impl Network {
@@ -78,43 +85,29 @@ impl Network {
 /// How many networks are compared with.
 const COMPARED: i64 = 100;
 
-/// Lists the networks of somebody that are not forgotten, the last used first.
-pub async fn networks(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Network>> {
-    tx.query(
-        "SELECT network, last_seen_at FROM known_devices WHERE user_id = $1 AND expires_at > $2
-         ORDER BY last_seen_at DESC, device LIMIT $3",
-    )
-    .bind(user)
-    .bind(now)
-    .bind(COMPARED)
-    .all()
-    .await
-}
-
-/// How many devices of somebody are known.
-#[derive(Debug, Clone, Copy, FromRow)]
-pub(super) struct Known {
-    pub(super) all: i64,
-    /// Those seen first since a while.
-    pub(super) recent: i64,
-}
-
-/// Counts the devices of somebody that are not forgotten.
-pub(super) async fn known(
+/// Lists the networks of somebody that are not forgotten, the last used first; of a device that is known and not
+/// forgotten, only that it is `here`.
+pub(super) async fn networks(
     tx: &mut Tx,
     user: UserId,
+    here: Vec<u8>,
     now: Timestamp,
-    recent: Timestamp,
-) -> Result<Known> {
+) -> Result<Vec<Network>> {
     tx.query(
-        "SELECT COUNT(*) AS \"all\",
-                COUNT(CASE WHEN first_seen_at > $3 THEN 1 END) AS recent
-         FROM known_devices WHERE user_id = $1 AND expires_at > $2",
+        "SELECT network, last_seen_at, TRUE AS is_here FROM known_devices
+         WHERE device = $3 AND expires_at > $2
+         UNION ALL
+         SELECT network, last_seen_at, FALSE AS is_here FROM
+             (SELECT network, last_seen_at FROM known_devices
+              WHERE user_id = $1 AND expires_at > $2
+                AND NOT EXISTS (SELECT 1 FROM known_devices WHERE device = $3 AND expires_at > $2)
+              ORDER BY last_seen_at DESC, device LIMIT $4) AS elsewhere",
     )
     .bind(user)
     .bind(now)
-    .bind(recent)
-    .one()
+    .bind(here)
+    .bind(COMPARED)
+    .all()
     .await
 }
 

@@ -131,10 +131,10 @@ async fn signals(
 
 /// Finds where an account was used before. Of a device that is known nothing else is asked.
 async fn before(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Result<Before> {
-    if devices::is_known(tx, app, ctx, user.id).await? {
+    let networks = devices::networks(tx, app, ctx, user.id).await?;
+    if networks.iter().any(|network| network.is_here) {
         return Ok(Before { is_known: true, seen: Vec::new() });
     }
-    let networks = devices::networks(tx, user.id, ctx.now).await?;
     let seen = networks.into_iter().map(|network| Seen {
         place: network.address().map(|ip| app.geoip.place(ip)).unwrap_or_default(),
         at: network.last_seen_at,
