@@ -83,7 +83,7 @@ pub async fn begin_code(
         Err(Refused::Locked) => CodeRefused::Locked,
     };
     // It was not judged, so it is none of those in a row.
-    sql::uncount(tx, &key, run).await?;
+    sql::uncount(tx, &key, run, None, ctx.now).await?;
     Ok(Err(refused))
 }
 
@@ -91,7 +91,7 @@ pub async fn begin_code(
 pub async fn code_was_right(tx: &mut Tx, counted: &CodeCounted) -> onesql::Result<()> {
     let Some(Counted { key, before, until }) = &counted.0 else { return Ok(()) };
     sql::forget(tx, key).await?;
-    sql::set_place(tx, key, before, *until).await.map(drop)
+    sql::set_place(tx, key, before, *until).await
 }
 
 /// Ends the rows of wrong codes of an address, in the transaction in which its owner shows otherwise who they are.

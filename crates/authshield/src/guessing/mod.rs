@@ -7,6 +7,7 @@
 //! succeeded    it was right: the row of wrong ones ends
 //! failed       it was wrong: an event and a letter, if that locks something
 //! take_back    nobody judged it: there was too much to do
+//! postpone     it was right, and a second factor is due
 //! completed    the second factor was right, too
 //! recovered    a new password was chosen by mail
 //! codes        the same for codes that went by mail
@@ -259,7 +260,7 @@ pub async fn forget(tx: &mut Tx, app: &App, ctx: &Ctx, email: &EmailAddress) -> 
     let keys = Keys::of(app, ctx, email, None);
     codes::forget_codes(tx, app, email).await?;
     sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await.map(drop)
+    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await
 }
 
 /// Ends the row of wrong ones and what there is to wait for at `place`; from now on the client's network is
@@ -268,7 +269,7 @@ async fn forgive(tx: &mut Tx, ctx: &Ctx, keys: &Keys, place: &[u8]) -> onesql::R
     sql::forget(tx, &keys.account).await?;
     sql::forget_places(tx, place, &keys.strangers, ctx.now).await?;
     let fresh = Place { failures: 0, streak: 0, open_at: ctx.now };
-    sql::set_place(tx, &keys.network, &fresh, ctx.now + KNOWN_FOR).await.map(drop)
+    sql::set_place(tx, &keys.network, &fresh, ctx.now + KNOWN_FOR).await
 }
 
 /// Writes down what a wrong password locks, if it does, in the transaction that says that it was wrong. The
@@ -341,10 +342,17 @@ async fn slow_down(app: &App, ctx: &Ctx) -> Result<(), GuessError> {
 /// Takes an attempt back that nobody judged: a service that is busy must not lock anybody out. What others
 /// counted meanwhile stays.
 pub async fn take_back(app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
-    let Some(counted) = &attempt.counted else { return Ok(()) };
-    let mut tx = app.store.write().await?;
-    if sql::uncount(&mut tx, &attempt.keys.account, counted.run).await? {
-        sql::uncount_place(&mut tx, &counted.place, &counted.after, ctx.now).await?;
+    if attempt.counted.is_none() {
+        return Ok(());
     }
+    let mut tx = app.store.write().await?;
+    postpone(&mut tx, ctx, attempt).await?;
     tx.commit().await
+}
+
+/// The same, in the transaction in which a right password leads to a second factor: it was not wrong, and that it
+/// was the owner's shows with that only.
+pub async fn postpone(tx: &mut Tx, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
+    let Some(Counted { place, after, run, .. }) = &attempt.counted else { return Ok(()) };
+    sql::uncount(tx, &attempt.keys.account, *run, Some((&place[..], after)), ctx.now).await
 }

@@ -66,7 +66,7 @@ pub(super) async fn set_place(
     key: &[u8],
     place: &Place,
     until: Timestamp,
-) -> Result<u64> {
+) -> Result<()> {
     tx.query(
         "INSERT INTO password_places (place, failures, streak, open_at, expires_at)
          VALUES ($1, $2, $3, $4, $5)
@@ -79,52 +79,52 @@ pub(super) async fn set_place(
     .bind(place.streak)
     .bind(place.open_at)
     .bind(until)
-    .execute()
+    .later()
     .await
 }
 
-/// Takes one from the count again; `false` if that row of wrong passwords ended since.
-pub(super) async fn uncount(tx: &mut Tx, account: &[u8], counted: Run) -> Result<bool> {
-    let touched = tx
-        .query(
-            "UPDATE password_failures SET failures = failures - 1
-             WHERE account = $1 AND run = $2 AND failures > 0",
-        )
-        .bind(account.to_vec())
-        .bind(counted.run)
-        .execute()
-        .await?;
-    Ok(touched == 1)
-}
-
-/// Takes one from a place again, with the wait that followed from it.
-pub(super) async fn uncount_place(
+/// Takes one from the count of an account and of a place again, with the wait that followed from it, unless that
+/// row of wrong passwords ended since.
+pub(super) async fn uncount(
     tx: &mut Tx,
-    key: &[u8],
-    after: &Place,
+    account: &[u8],
+    counted: Run,
+    place: Option<(&[u8], &Place)>,
     now: Timestamp,
-) -> Result<u64> {
+) -> Result<()> {
+    tx.query(
+        "UPDATE password_failures SET failures = failures - 1
+         WHERE account = $1 AND run = $2 AND failures > 0",
+    )
+    .bind(account.to_vec())
+    .bind(counted.run)
+    .later()
+    .await?;
+    let Some((key, after)) = place else { return Ok(()) };
     tx.query(
         "UPDATE password_places
          SET failures = failures - 1, streak = streak - 1,
              open_at = CASE WHEN open_at = $2 THEN $3 ELSE open_at END
-         WHERE place = $1 AND failures > 0 AND streak > 0",
+         WHERE place = $1 AND failures > 0 AND streak > 0
+           AND EXISTS (SELECT 1 FROM password_failures WHERE account = $4 AND run = $5)",
     )
     .bind(key.to_vec())
     .bind(after.open_at)
     .bind(now)
-    .execute()
+    .bind(account.to_vec())
+    .bind(counted.run)
+    .later()
     .await
 }
 
 /// Ends the row of wrong passwords of an account: the next one is the first.
-pub(super) async fn forget(tx: &mut Tx, account: &[u8]) -> Result<u64> {
+pub(super) async fn forget(tx: &mut Tx, account: &[u8]) -> Result<()> {
     tx.query(
         "UPDATE password_failures SET failures = 0, run = run + 1, told_at = NULL
          WHERE account = $1",
     )
     .bind(account.to_vec())
-    .execute()
+    .later()
     .await
 }
 
@@ -134,7 +134,7 @@ pub(super) async fn forget_places(
     freed: &[u8],
     other: &[u8],
     now: Timestamp,
-) -> Result<u64> {
+) -> Result<()> {
     tx.query(
         "UPDATE password_places
          SET failures = 0, streak = CASE WHEN place = $1 THEN 0 ELSE streak END,
@@ -144,7 +144,7 @@ pub(super) async fn forget_places(
     .bind(freed.to_vec())
     .bind(other.to_vec())
     .bind(now)
-    .execute()
+    .later()
     .await
 }
 

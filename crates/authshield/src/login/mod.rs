@@ -226,6 +226,9 @@ async fn open<C: Carrier>(
         Some(Next::Ask) => {
             let first = (current.as_deref(), "pwd");
             let ticket = second_factor::ask(&mut tx, app, ctx, &user, first, ruling).await?;
+            if ticket.is_some() {
+                guessing::postpone(&mut tx, ctx, attempt).await?;
+            }
             ticket.map(Opened::Pending)
         }
         Some(next) => {
@@ -244,10 +247,6 @@ async fn open<C: Carrier>(
         return Ok(Opened::Changed(now.map(Box::new)));
     };
     tx.commit().await?;
-    if matches!(opened, Opened::Pending(_)) {
-        // It was not wrong; that it was the owner's shows with the second factor only.
-        guessing::take_back(app, ctx, attempt).await?;
-    }
     Ok(opened)
 }
 
