@@ -362,10 +362,11 @@ async fn show(
     ctx: &Ctx,
     user: &User,
     purpose: &Purpose,
+    totp: Option<sql::Totp>,
     proof: &Proof,
 ) -> Result<Result<Vec<&'static str>, Refusal>, FactorError> {
     match proof {
-        Proof::Code(code) => Ok(prove(tx, app, ctx, user, code).await?.map(|()| vec!["otp"])),
+        Proof::Code(code) => Ok(prove(tx, app, ctx, user, totp, code).await?.map(|()| vec!["otp"])),
         Proof::MailCode(code) => {
             let asked_by = match purpose {
                 Purpose::SecondFactor(ticket) => (ticket.clone(), CodeAt::SecondStep),
@@ -505,23 +506,23 @@ async fn shown_again(
     }
     let mut tx = app.store.write().await?;
     accounts::lock(&mut tx, user.id).await?;
-    match prove(&mut tx, app, ctx, user, code).await? {
+    let totp = sql::find(&mut tx, user.id).await?;
+    match prove(&mut tx, app, ctx, user, totp, code).await? {
         Ok(()) => Ok(tx),
         Err(refusal) => Err(refuse(tx, app, ctx, Some(user.id), refusal).await?),
     }
 }
 
-/// Uses a code up. What a refusal leaves behind is in `tx`, too, and must last.
+/// Uses a code up; `totp` was read while the account was held. What a refusal leaves behind is in `tx`, and must last.
 async fn prove(
     tx: &mut Tx,
     app: &App,
     ctx: &Ctx,
     user: &User,
+    totp: Option<sql::Totp>,
     code: &SecretString,
 ) -> Result<Result<(), Refusal>, FactorError> {
-    let Some(known) = sql::find(tx, user.id).await? else {
-        return Ok(Err(Refusal::NotEnabled));
-    };
+    let Some(known) = totp else { return Ok(Err(Refusal::NotEnabled)) };
     let shown = rules::read(code.expose_secret());
     if let Some(Shown::RecoveryCode(code)) = shown {
         // Nobody guesses 120 bits, so this is open to the owner while others guess the six digits.

@@ -4,6 +4,7 @@ use onesql::{Result, Sql, Timestamp, Tx};
 use sqlx::FromRow;
 
 use super::rules::TRIES_PER_MAIL;
+use crate::accounts::{Account, user_columns};
 use crate::kernel::{EmailAddress, MailId, UserId};
 
 /// The secret of an authenticator app that counts.
@@ -229,8 +230,17 @@ pub(super) async fn codes_left(tx: &mut Tx, user: UserId) -> Result<i64> {
     Ok(left)
 }
 
+/// What somebody can show besides codes of an app.
+#[derive(FromRow)]
+pub(super) struct Others {
+    /// Whether there is a passkey.
+    pub(super) has_passkey: bool,
+    /// Whether there is a recovery code that was not used.
+    pub(super) has_codes: bool,
+}
+
 /// Writes a sign-in that waits for a second factor after the `first` (RFC 8176), if the password is still the one that was compared,
-/// the account is not disabled, and it still has a second factor or none; `false` if that changed.
+/// the account is not disabled, and it still has a second factor or none; nothing if that changed.
 ///
 /// PostgreSQL needs the row's lock, as where a session is opened; SQLite has one writer.
 pub(super) async fn wait(
@@ -241,23 +251,26 @@ pub(super) async fn wait(
     (is_there, mailbox_first): (bool, bool),
     now: Timestamp,
     expires_at: Timestamp,
-) -> Result<bool> {
-    const WAIT: Sql = Sql {
-        sqlite: "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at,
+) -> Result<Option<Others>> {
+    macro_rules! wait {
+        ($is:literal, $lock:literal) => {
+            concat!(
+                "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at,
                                                first_factor, mailbox_first)
                  SELECT $1, id, 0, $4, $5, $7, $8 FROM users
-                 WHERE id = $2 AND disabled_at IS NULL AND password_hash IS $3
-                   AND (second_factor_at IS NOT NULL) = $6",
-        postgres:
-            "INSERT INTO pending_sign_ins (token_hash, user_id, tries, created_at, expires_at,
-                                                 first_factor, mailbox_first)
-                   SELECT $1, id, 0, $4, $5, $7, $8 FROM users
-                   WHERE id = $2 AND disabled_at IS NULL AND password_hash IS NOT DISTINCT FROM $3
-                     AND (second_factor_at IS NOT NULL) = $6
-                   FOR SHARE",
-    };
-    let written = tx
-        .query(WAIT)
+                 WHERE id = $2 AND disabled_at IS NULL AND password_hash ",
+                $is,
+                " $3 AND (second_factor_at IS NOT NULL) = $6 ",
+                $lock,
+                " RETURNING EXISTS (SELECT 1 FROM passkeys AS o WHERE o.user_id = $2) AS has_passkey,
+                     EXISTS (SELECT 1 FROM recovery_codes AS o
+                             WHERE o.user_id = $2 AND o.used_at IS NULL) AS has_codes"
+            )
+        };
+    }
+    const WAIT: Sql =
+        Sql { sqlite: wait!("IS", ""), postgres: wait!("IS NOT DISTINCT FROM", "FOR SHARE") };
+    tx.query(WAIT)
         .bind(token_hash)
         .bind(user)
         .bind(password_hash.map(str::to_owned))
@@ -266,38 +279,83 @@ pub(super) async fn wait(
         .bind(is_there)
         .bind(first.to_owned())
         .bind(mailbox_first)
-        .execute()
-        .await?;
-    Ok(written == 1)
+        .optional()
+        .await
 }
 
-/// Takes one of a waiting sign-in's tries, before its code is looked at, and returns whose it is, their first
-/// factor, and whether the mailbox comes next. The account is held from then on, as by everything that ends such
-/// sign-ins.
+/// A waiting sign-in of which a try was taken.
+#[derive(FromRow)]
+pub(super) struct Tried {
+    /// Whose.
+    #[sqlx(flatten)]
+    pub(super) account: Account,
+    /// What was shown before (RFC 8176).
+    pub(super) first_factor: String,
+    /// Whether the mailbox comes next.
+    pub(super) mailbox_first: bool,
+    secret: Option<Vec<u8>>,
+    blocked_until: Option<Timestamp>,
+}
+
+impl Tried {
+    /// Returns the secret of the account that counts, if there is one.
+    pub(super) fn totp(&mut self) -> Option<Totp> {
+        let blocked_until = self.blocked_until;
+        self.secret.take().map(|secret| Totp { secret, blocked_until })
+    }
+}
+
+/// Takes one of a waiting sign-in's tries, before its code is looked at, and returns what is known of it. The
+/// account is held from then on, as by everything that ends such sign-ins, and what is returned of it is read after
+/// that: whoever guesses at the same time with another ticket has been counted.
 pub(super) async fn try_once(
     tx: &mut Tx,
     token_hash: Vec<u8>,
     at_most: i64,
     now: Timestamp,
-) -> Result<Option<(UserId, String, bool)>> {
+) -> Result<Option<Tried>> {
     const LOCK: Sql = Sql {
-        sqlite: "SELECT id FROM users
-                 WHERE id = (SELECT user_id FROM pending_sign_ins WHERE token_hash = $1)",
+        sqlite: "",
         postgres: "SELECT id FROM users
                    WHERE id = (SELECT user_id FROM pending_sign_ins WHERE token_hash = $1)
                    FOR NO KEY UPDATE",
     };
-    let _: Option<(UserId,)> = tx.query(LOCK).bind(token_hash.clone()).optional().await?;
-    tx.query(
-        "UPDATE pending_sign_ins SET tries = tries + 1
-         WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2
-         RETURNING user_id, first_factor, mailbox_first",
-    )
-    .bind(token_hash)
-    .bind(at_most)
-    .bind(now)
-    .optional()
-    .await
+    macro_rules! known {
+        () => {
+            concat!(
+                "p.first_factor, p.mailbox_first, t.secret, t.blocked_until, u.password_hash, ",
+                user_columns!()
+            )
+        };
+    }
+    macro_rules! account {
+        () => {
+            "users AS u LEFT JOIN totp_secrets AS t
+             ON t.user_id = u.id AND t.confirmed_at IS NOT NULL"
+        };
+    }
+    // On SQLite no row of another table is returned by an update.
+    const TRY: Sql = Sql {
+        sqlite: concat!(
+            "UPDATE pending_sign_ins SET tries = tries + 1
+             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $3 AND tries < $2;
+             SELECT ",
+            known!(),
+            " FROM pending_sign_ins AS p CROSS JOIN ",
+            account!(),
+            " WHERE changes() = 1 AND p.token_hash = $1 AND u.id = p.user_id"
+        ),
+        postgres: concat!(
+            "UPDATE pending_sign_ins AS p SET tries = tries + 1 FROM ",
+            account!(),
+            " WHERE p.token_hash = $1 AND p.used_at IS NULL AND p.expires_at > $3 AND p.tries < $2
+                AND u.id = p.user_id
+              RETURNING ",
+            known!()
+        ),
+    };
+    tx.query(LOCK).bind(token_hash.clone()).later().await?;
+    tx.query(TRY).bind(token_hash).bind(at_most).bind(now).optional().await
 }
 
 /// Returns whose a sign-in is that waits and has tries left, and whether the mailbox comes next.
@@ -346,11 +404,11 @@ pub(super) async fn why_not(
 }
 
 /// Notes that a waiting sign-in became a session.
-pub(super) async fn used(tx: &mut Tx, token_hash: Vec<u8>, now: Timestamp) -> Result<u64> {
+pub(super) async fn used(tx: &mut Tx, token_hash: Vec<u8>, now: Timestamp) -> Result<()> {
     tx.query("UPDATE pending_sign_ins SET used_at = $2 WHERE token_hash = $1")
         .bind(token_hash)
         .bind(now)
-        .execute()
+        .later()
         .await
 }
 

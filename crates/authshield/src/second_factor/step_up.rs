@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{FactorError, Proof, Refusal, is_asked, mail_code, of, refuse, rules, show};
+use super::{FactorError, Proof, Refusal, is_asked, mail_code, of, refuse, rules, show, sql};
 use crate::access::Caller;
 use crate::accounts::{self, Account, ChangeError};
 use crate::app::{App, Ctx};
@@ -156,7 +156,8 @@ pub async fn step_up(
     let purpose = Purpose::StepUp(caller.session);
     let proved = match &again.proof {
         Some(proof) if needs_factor || by_itself => {
-            show(&mut tx, app, ctx, user, &purpose, proof).await?
+            let totp = sql::find(&mut tx, user.id).await?;
+            show(&mut tx, app, ctx, user, &purpose, totp, proof).await?
         }
         None if needs_factor => Err(Refusal::Because("no_code")),
         _ => Ok(Vec::new()),

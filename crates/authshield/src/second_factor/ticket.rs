@@ -5,9 +5,10 @@ use std::time::Duration;
 use onesql::Tx;
 use secrecy::SecretString;
 
+use super::sql::{self, Others, Totp, Tried};
 use super::{
     ENROLMENT, Enrolment, FactorError, Proof, Refusal, Secret, is_asked, mail_code, refuse, rules,
-    settle, show, sql,
+    settle, show,
 };
 use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
@@ -59,18 +60,19 @@ pub async fn ask(
     let by_mail = ruling == Ruling::StepUp && mail_code::is_last(tx, user).await?;
     let trust = trusted_devices::offered(app, user);
     let (is_there, user) = (user.second_factor_at.is_some(), user.id);
-    let has_passkey = passkeys::has_any(tx, user).await?;
     let token = PendingToken::new(ctx.world());
     let lasts = if by_mail { app.config.magic_link.ttl } else { TICKET };
     let (hash, end) = (hash(app, &token), ctx.now + lasts);
     let first = (password_hash, first);
-    if !sql::wait(tx, hash, user, first, (is_there, by_mail), ctx.now, end).await? {
+    // It goes with the ticket, or with nothing: who gets none undoes all of it, or held the account before.
+    audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
+    let asked = (is_there, by_mail);
+    let Some(others) = sql::wait(tx, hash, user, first, asked, ctx.now, end).await? else {
         return Ok(None);
-    }
-    let has_codes = sql::codes_left(tx, user).await? > 0;
+    };
+    let Others { has_passkey, has_codes } = others;
     let factors =
         if by_mail { vec!["email"] } else { rules::factors(is_there, has_passkey, has_codes) };
-    audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
     let is_enrolment = !by_mail && !is_there && !has_passkey;
     Ok(Some(Ticket { token, factors, is_enrolment, trust }))
 }
@@ -174,10 +176,10 @@ pub async fn verify<C: Carrier>(
     proof: &Proof,
     trust_device: bool,
 ) -> Result<(C, Option<Trusted>), FactorError> {
-    let Taken { mut tx, hash, account, first, .. } = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, totp, first, .. } = take(app, ctx, token).await?;
     let user = account.user.id;
     let purpose = Purpose::SecondFactor(hash.clone());
-    let amr = match show(&mut tx, app, ctx, &account.user, &purpose, proof).await? {
+    let amr = match show(&mut tx, app, ctx, &account.user, &purpose, totp, proof).await? {
         Ok(amr) => amr,
         Err(refusal) => return Err(refuse(tx, app, ctx, Some(user), refusal).await?),
     };
@@ -236,7 +238,7 @@ pub async fn confirm_enrolment<C: Carrier>(
     token: Option<&PendingToken>,
     code: &SecretString,
 ) -> Result<(Vec<RecoveryCode>, C), FactorError> {
-    let Taken { mut tx, hash, account, first, mailbox_first } = take(app, ctx, token).await?;
+    let Taken { mut tx, hash, account, first, mailbox_first, .. } = take(app, ctx, token).await?;
     let user = account.user;
     may_enrol(&mut tx, app, &user, mailbox_first).await?;
     let codes = match settle(&mut tx, app, ctx, &user, hash.clone(), None, code).await? {
@@ -282,6 +284,8 @@ struct Taken {
     /// What is stored of the ticket.
     hash: Vec<u8>,
     account: Account,
+    /// The secret of its app.
+    totp: Option<Totp>,
     /// What was shown before.
     first: String,
     /// Whether the mailbox is to be shown before a factor is added.
@@ -296,16 +300,12 @@ async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Take
     };
     let hash = hash(app, token);
     let tried = sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
-    let tried = match tried {
-        Some((user, first, mailbox_first)) => {
-            accounts::by_id(&mut tx, user).await?.map(|it| (it, first, mailbox_first))
-        }
-        None => None,
-    };
-    let Some((account, first, mailbox_first)) = tried else {
+    let Some(mut tried) = tried else {
         let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
         return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
     };
+    let totp = tried.totp();
+    let Tried { account, first_factor: first, mailbox_first, .. } = tried;
     let user = account.user.id;
     if account.user.disabled_at.is_some() {
         refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
@@ -315,7 +315,7 @@ async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Take
     if first == "pwd" && !passwords::are_on(app) {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("password_off")).await?);
     }
-    Ok(Taken { tx, hash, account, first, mailbox_first })
+    Ok(Taken { tx, hash, account, totp, first, mailbox_first })
 }
 
 fn hash(app: &App, token: &PendingToken) -> Vec<u8> {
