@@ -133,7 +133,7 @@ pub async fn last_of(tx: &mut Tx, code: &'static str) -> Result<Option<Timestamp
 /// Finds events that are older than `before`, newest first.
 pub async fn find(tx: &mut Tx, search: &Search, before: Uuid, at_most: i64) -> Result<Vec<Entry>> {
     let which = match (&search.by, search.code) {
-        (By::User(_), Some(ROTATED)) => events!("user_id = $9"),
+        (By::User(_), Some(ROTATED)) => events!("code = 'REFRESH_ROTATED' AND user_id = $9"),
         (By::User(_), _) => events!("code <> 'REFRESH_ROTATED' AND user_id = $9"),
         (By::Email(_), _) => events!("email_hash = $9"),
         (By::Address(_), _) => events!("code <> 'REFRESH_ROTATED' AND ip_address = $9"),
