@@ -293,6 +293,25 @@ async fn c02_guessing_ends_soon_on_every_ticket_and_node_and_the_owner_hears_of_
     verify(&app, &last, &codes[1]).await.ok(200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_codes_shown_at_once_with_many_tickets_are_counted_one_by_one() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let ann = app.sign_up("ann@example.org").await;
+    let (phone, _) = enable(&app, &ann).await;
+    let other = app.second_node(&[UNLIMITED]).await;
+    let mut tickets = Vec::new();
+    for _ in 0..6 {
+        for node in [&app, &other] {
+            tickets.push((node, ticket(node, "ann@example.org", PASSWORD).await));
+        }
+    }
+    let wrong = phone.wrong(&app);
+    let shown = tickets.iter().map(|(node, ticket)| verify(node, ticket, &wrong));
+    let judged = join_all(shown).await.iter().filter(|reply| reply.status == 401).count();
+    assert_eq!(judged, 5);
+    assert_eq!(app.count("SELECT misses FROM totp_secrets").await, 5);
+}
+
 /// Attack: C09, D14
 /// ASVS: V6.5.1, V6.5.2, V11.3.3
 #[tokio::test]
