@@ -1,25 +1,17 @@
 //! Reading a mailbox (RFC 3501).
 
-use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use async_imap::error::Error;
 use async_imap::{Client, Session};
 use futures_util::TryStreamExt;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::returns::REPORT_AT_MOST;
+use super::stream::{NoAuthority, Stream, connector};
 use crate::config::ImapTls;
 use crate::kernel::Timestamp;
-
-/// What a session can be spoken on.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Stream for S {}
 
 /// A session in which somebody is known.
 pub(super) type Visit = Session<Box<dyn Stream>>;
@@ -34,7 +26,9 @@ pub(super) enum NoVisit {
     #[error("no answer in time")]
     Late,
     #[error("the certificates cannot be used: {0}")]
-    Tls(String),
+    Tls(#[from] NoAuthority),
+    #[error("no certificate can have this name: {0}")]
+    Name(String),
     #[error("the database failed: {0}")]
     Store(#[from] onesql::Error),
 }
@@ -57,7 +51,7 @@ impl Mailbox<'_> {
             ImapTls::None => Box::new(socket),
             ImapTls::Implicit => {
                 let name = ServerName::try_from(self.host.to_owned())
-                    .map_err(|error| NoVisit::Tls(error.to_string()))?;
+                    .map_err(|error| NoVisit::Name(error.to_string()))?;
                 Box::new(connector(self.ca_file)?.connect(name, socket).await?)
             }
         };
@@ -102,29 +96,4 @@ pub(super) async fn mark(visit: &mut Visit, uid: u32, flags: &str) -> Result<(),
 pub(super) async fn tidy(visit: &mut Visit) -> Result<(), NoVisit> {
     visit.expunge().await?.try_collect::<Vec<_>>().await?;
     Ok(())
-}
-
-/// Returns how to encrypt: against the platform's authorities, or against the configured one only.
-fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, NoVisit> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-
-    let unusable = |error: String| NoVisit::Tls(error);
-    let builder = rustls::ClientConfig::builder();
-    let config = match ca_file {
-        None => builder
-            .with_platform_verifier()
-            .map_err(|error| unusable(error.to_string()))?
-            .with_no_client_auth(),
-        Some(file) => {
-            let mut roots = rustls::RootCertStore::empty();
-            let found =
-                CertificateDer::pem_file_iter(file).map_err(|error| unusable(error.to_string()))?;
-            for certificate in found {
-                let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-                roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-            }
-            builder.with_root_certificates(roots).with_no_client_auth()
-        }
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
 }

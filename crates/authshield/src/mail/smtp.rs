@@ -7,30 +7,22 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use lettre::Address;
-use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
-};
-use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::{
-    ClientId, Extension, MailBodyParameter, MailParameter, RcptParameter,
+    ClientId, MailBodyParameter, MailParameter, RcptParameter,
 };
-use lettre::transport::smtp::response::Response;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
-use super::line::LineByLine;
-use super::reply::{Class, Failure, Step};
+use super::reply::{Class, Failure, Step, one_line};
 use super::returns::Returns;
 use super::setup::SetupError;
+use super::stream::{NoAuthority, connector};
+use super::talk::{NoYes, Talk};
 use crate::config::{Smtp, SmtpTls};
 use crate::kernel::MailId;
-
-/// How we may prove who we are, the better one first.
-const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
 /// How many times the timeout of a step the relay may think about a message that it has in full:
 /// giving up there means that the message may be sent twice.
@@ -45,7 +37,7 @@ pub struct Relay {
     port: u16,
     security: SmtpTls,
     credentials: RelayCredentials,
-    tls: Option<TlsParameters>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     hello: ClientId,
     timeout: Duration,
     returns: Option<Returns>,
@@ -77,7 +69,7 @@ impl RelayCredentials {
 
 /// A relay that has said hello.
 pub(super) struct Connection {
-    smtp: Box<AsyncSmtpConnection>,
+    talk: Talk,
     messages: u32,
     /// Whether it takes wishes about reports (RFC 3461).
     dsn: bool,
@@ -126,17 +118,6 @@ impl Relay {
         self.returns.as_ref().map_or(from, Returns::address)
     }
 
-    /// Returns whether the relay takes wishes about reports: the library forgets that it said so.
-    async fn takes_wishes(&self, smtp: &mut AsyncSmtpConnection) -> Result<bool, Failure> {
-        if self.returns.is_none() {
-            return Ok(false);
-        }
-        let hello = Ehlo::new(self.hello.clone());
-        let answer = self.step(Step::Connect, smtp.command(hello)).await?;
-        let says = |line: &str| line.trim().eq_ignore_ascii_case("DSN");
-        Ok(answer.message().skip(1).any(says))
-    }
-
     /// Goes as far as a message would, without one: reach it, encrypt, authenticate, say goodbye.
     pub async fn check(&self) -> Result<(), Failure> {
         self.connect().await?.quit(self).await;
@@ -148,12 +129,12 @@ impl Relay {
     pub(super) async fn probe(&self, from: &Address) -> Result<Connection, Failure> {
         let mut connection = self.connect().await?;
         let mail = Mail::new(Some(self.sender(from).clone()), Vec::new());
-        let asked = self.step(Step::Mail, connection.smtp.command(mail)).await;
+        let asked = self.step(Step::Mail, connection.talk.say(mail)).await;
         if let Err(failure) = asked {
             connection.quit(self).await;
             return Err(failure);
         }
-        self.step(Step::Mail, connection.smtp.command(Rset)).await?;
+        self.step(Step::Mail, connection.talk.say(Rset)).await?;
         Ok(connection)
     }
 
@@ -167,76 +148,42 @@ impl Relay {
         self.security
     }
 
-    /// Returns the name that it is greeted with.
-    pub(super) fn hello(&self) -> &ClientId {
-        &self.hello
-    }
-
     /// Reaches the relay; the way is encrypted and we are known when this returns.
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
-        let mut smtp = self.open().await?;
-        self.authenticate(&mut smtp).await?;
-        let dsn = self.takes_wishes(&mut smtp).await?;
-        Ok(Connection { dsn, ..Connection::new(smtp) })
+        let mut talk = self.open().await?;
+        self.authenticate(&mut talk).await?;
+        let dsn = self.returns.is_some() && talk.offers_to("DSN");
+        Ok(Connection { dsn, ..Connection::new(talk) })
     }
 
     /// Reaches the relay; the way is encrypted when this returns.
-    pub(super) async fn open(&self) -> Result<AsyncSmtpConnection, Failure> {
-        Ok(match (self.security, &self.tls) {
-            (SmtpTls::Implicit, Some(tls)) => {
-                let connecting = AsyncSmtpConnection::connect_tokio1(
-                    (self.host.as_str(), self.port),
-                    None,
-                    &self.hello,
-                    Some(tls.clone()),
-                    None,
-                );
-                self.step(Step::Connect, connecting).await?
-            }
-            (SmtpTls::Starttls, Some(tls)) => self.connect_and_upgrade(tls.clone()).await?,
-            (SmtpTls::None, _) => self.connect_in_clear().await?,
-            (_, None) => unreachable!("made by `new` whenever there is to be encryption"),
-        })
-    }
-
-    /// Proves who we are, if there is something to prove it with.
-    pub(super) async fn authenticate(&self, smtp: &mut AsyncSmtpConnection) -> Result<(), Failure> {
-        if let Some(known) = self.credentials.0.load_full() {
-            let (username, password) = &*known;
-            if smtp.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
-                return Err(Failure::configuration(
-                    Step::Auth,
-                    "the relay offers neither AUTH PLAIN nor AUTH LOGIN",
-                    "unset smtp.username and smtp.password, or use the relay's port for \
-                     submission",
-                ));
-            }
-            let password = password.expose_secret().to_owned();
-            let credentials = Credentials::new(username.clone(), password);
-            self.step(Step::Auth, smtp.auth(&MECHANISMS, &credentials)).await?;
-        }
-        Ok(())
-    }
-
-    async fn connect_in_clear(&self) -> Result<AsyncSmtpConnection, Failure> {
+    pub(super) async fn open(&self) -> Result<Talk, Failure> {
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let socket = within(self.timeout, Step::Connect, connecting)
             .await?
             .map_err(|error| Failure::relay(Step::Connect, error.to_string()))?;
         let _ = socket.set_nodelay(true);
-        let stream = Box::new(LineByLine::new(socket));
-        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
-        self.step(Step::Connect, greeting).await
+        let mut talk = Talk::new(Box::new(socket));
+        let encrypted = self.security == SmtpTls::Implicit;
+        if let Some((tls, name)) = self.tls.as_ref().filter(|_| encrypted) {
+            talk = self.step(Step::Tls, talk.encrypt(tls, name)).await?;
+        }
+        self.step(Step::Connect, talk.greet(&self.hello)).await?;
+        if let Some((tls, name)) = self.tls.as_ref().filter(|_| !encrypted) {
+            talk = self.upgrade(talk, tls, name).await?;
+        }
+        Ok(talk)
     }
 
     /// Encrypts or fails: a relay that does not offer it is not written to.
-    async fn connect_and_upgrade(
+    async fn upgrade(
         &self,
-        tls: TlsParameters,
-    ) -> Result<AsyncSmtpConnection, Failure> {
-        let mut smtp = self.connect_in_clear().await?;
-        if !smtp.server_info().supports_feature(Extension::StartTls) {
-            smtp.abort().await;
+        mut talk: Talk,
+        tls: &TlsConnector,
+        name: &ServerName<'static>,
+    ) -> Result<Talk, Failure> {
+        if !talk.offers_to("STARTTLS") {
+            Connection::new(talk).quit(self).await;
             return Err(Failure::configuration(
                 Step::Tls,
                 "the relay does not offer STARTTLS; nothing was sent in clear text",
@@ -244,18 +191,37 @@ impl Relay {
                  offered STARTTLS, somebody on the way may be removing it",
             ));
         }
-        self.step(Step::Tls, smtp.starttls(tls, &self.hello)).await?;
-        if !smtp.is_encrypted() {
-            return Err(Failure::relay(Step::Tls, "the connection was not encrypted"));
+        let upgrading = async {
+            talk.say(Starttls).await?;
+            let mut talk = talk.encrypt(tls, name).await?;
+            talk.hello(&self.hello).await?;
+            Ok(talk)
+        };
+        self.step(Step::Tls, upgrading).await
+    }
+
+    /// Proves who we are, if there is something to prove it with.
+    pub(super) async fn authenticate(&self, talk: &mut Talk) -> Result<(), Failure> {
+        let Some(known) = self.credentials.0.load_full() else { return Ok(()) };
+        let (username, password) = (known.0.as_str(), known.1.expose_secret());
+        if talk.authenticates_by("PLAIN") {
+            self.step(Step::Auth, talk.auth_plain(username, password)).await
+        } else if talk.authenticates_by("LOGIN") {
+            self.step(Step::Auth, talk.auth_login(username, password)).await
+        } else {
+            Err(Failure::configuration(
+                Step::Auth,
+                "the relay offers neither AUTH PLAIN nor AUTH LOGIN",
+                "unset smtp.username and smtp.password, or use the relay's port for submission",
+            ))
         }
-        Ok(smtp)
     }
 
     /// Runs one step of the conversation, for no longer than a step may take.
     pub(super) async fn step<T>(
         &self,
         step: Step,
-        work: impl Future<Output = Result<T, Error>>,
+        work: impl Future<Output = Result<T, NoYes>>,
     ) -> Result<T, Failure> {
         within(self.timeout, step, work).await?.map_err(|error| failure(step, &error))
     }
@@ -263,8 +229,8 @@ impl Relay {
 
 impl Connection {
     /// Returns one that has carried no message yet.
-    pub(super) fn new(smtp: AsyncSmtpConnection) -> Self {
-        Self { smtp: Box::new(smtp), messages: 0, dsn: false }
+    pub(super) fn new(talk: Talk) -> Self {
+        Self { talk, messages: 0, dsn: false }
     }
 
     /// Returns whether it has carried a message before: then the relay may have hung up since.
@@ -303,7 +269,7 @@ impl Connection {
             }
         }
         if !(is_ascii(from) && is_ascii(to)) {
-            if !self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
+            if !self.talk.offers_to("SMTPUTF8") {
                 let why = "the relay does not take addresses beyond ASCII (SMTPUTF8)";
                 return Err(Failure::hopeless(Step::Rcpt, Class::Recipient, why));
             }
@@ -314,9 +280,9 @@ impl Connection {
         }
         self.messages += 1;
         let mail = Mail::new(Some(from.clone()), parameters);
-        relay.step(Step::Mail, self.smtp.command(mail)).await?;
-        relay.step(Step::Rcpt, self.smtp.command(Rcpt::new(to.clone(), wishes))).await?;
-        relay.step(Step::Data, self.smtp.command(Data)).await?;
+        relay.step(Step::Mail, self.talk.say(mail)).await?;
+        relay.step(Step::Rcpt, self.talk.say(Rcpt::new(to.clone(), wishes))).await?;
+        relay.step(Step::Data, self.talk.say(Data)).await?;
         Ok(())
     }
 
@@ -326,11 +292,11 @@ impl Connection {
         relay: &Relay,
         message: &[u8],
     ) -> Result<String, Failure> {
-        let answer = self.smtp.message(message);
-        let response = within(relay.timeout * THINKING, Step::Message, answer)
+        let answer = self.talk.message(message);
+        let answer = within(relay.timeout * THINKING, Step::Message, answer)
             .await?
             .map_err(|error| failure(Step::Message, &error))?;
-        Ok(super::reply::one_line(&words(&response)))
+        Ok(one_line(&answer.to_string()))
     }
 
     /// Makes it ready for another message, or returns `None` if it had better be closed.
@@ -338,7 +304,7 @@ impl Connection {
         match after {
             None => {}
             Some(failure) if failure.code.is_some_and(|code| code != 421) => {
-                relay.step(Step::Mail, self.smtp.command(Rset)).await.ok()?;
+                relay.step(Step::Mail, self.talk.say(Rset)).await.ok()?;
             }
             Some(_) => return None,
         }
@@ -352,18 +318,13 @@ impl Connection {
     /// Says goodbye, if the relay will listen.
     pub(super) async fn quit(mut self, relay: &Relay) {
         let at_most = relay.timeout.min(Duration::from_secs(2));
-        let _ = tokio::time::timeout(at_most, self.smtp.quit()).await;
+        let _ = tokio::time::timeout(at_most, self.talk.say(Quit)).await;
     }
 }
 
 fn is_ascii(address: &Address) -> bool {
     let text: &str = address.as_ref();
     text.is_ascii()
-}
-
-fn words(response: &Response) -> String {
-    let lines: Vec<&str> = response.message().collect();
-    format!("{} {}", response.code(), lines.join(" "))
 }
 
 /// Waits for one step, but not for ever.
@@ -376,14 +337,14 @@ async fn within<T>(
     tokio::time::timeout(at_most, work).await.map_err(nothing)
 }
 
-/// Returns what an error of the conversation means.
-fn failure(step: Step, error: &Error) -> Failure {
-    let cause = || std::error::Error::source(error).map(ToString::to_string);
-    if let Some(code) = error.status() {
-        let code = code.to_string().parse().expect("three digits");
-        return Failure::answer(step, code, &cause().unwrap_or_default());
-    }
-    match tls_error(error) {
+/// Returns what it means that there was no yes.
+fn failure(step: Step, why: &NoYes) -> Failure {
+    let error = match why {
+        NoYes::Refused(answer) => return Failure::answer(step, answer.code, &answer.text()),
+        NoYes::Noise(_) => return Failure::relay(step, why.to_string()),
+        NoYes::Io(error) => error,
+    };
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(rustls::Error::InvalidCertificate(why)) => Failure::configuration(
             Step::Tls,
             format!("the relay's certificate is not valid: {why}"),
@@ -391,37 +352,20 @@ fn failure(step: Step, error: &Error) -> Failure {
              signed it",
         ),
         Some(why) => Failure::relay(Step::Tls, why.to_string()),
-        None => Failure::relay(step, cause().unwrap_or_else(|| error.to_string())),
+        None => Failure::relay(step, error.to_string()),
     }
 }
 
-/// Looks for an error of the handshake among the causes.
-fn tls_error(error: &Error) -> Option<&rustls::Error> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref());
-        if let Some(found) = error.downcast_ref().or(inner) {
-            return Some(found);
+/// Returns how to encrypt the way to `host`, and whose certificate is expected there.
+fn tls(host: &str, settings: &Smtp) -> Result<(TlsConnector, ServerName<'static>), SetupError> {
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| SetupError::Tls(format!("`{host}`: {error}")))?;
+    let connector = connector(settings.ca_file.as_deref()).map_err(|error| match error {
+        NoAuthority::File(why) => {
+            let file = settings.ca_file.clone().unwrap_or_default();
+            SetupError::CaFile { file, why }
         }
-        cause = error.source();
-    }
-    None
-}
-
-/// Returns how to encrypt: against the platform's authorities, or against the configured one only.
-fn tls(host: &str, settings: &Smtp) -> Result<TlsParameters, SetupError> {
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(file) = &settings.ca_file {
-        let unusable = |why: String| SetupError::CaFile { file: file.clone(), why };
-        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-        if CertificateDer::pem_slice_iter(&pem).next().is_none() {
-            return Err(unusable("there is no certificate in it (PEM)".to_owned()));
-        }
-        let authority = Certificate::from_pem(&pem).map_err(|error| unusable(error.to_string()))?;
-        builder = builder.certificate_store(CertificateStore::None).add_root_certificate(authority);
-    }
-    builder.build().map_err(|error| SetupError::Tls(error.to_string()))
+        NoAuthority::Platform(why) => SetupError::Tls(why),
+    })?;
+    Ok((connector, name))
 }

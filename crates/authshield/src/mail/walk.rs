@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use lettre::Address;
-use lettre::transport::smtp::commands::{Ehlo, Mail, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Mail, Rcpt, Rset};
 use tokio::sync::watch;
 
 use super::reply::{Failure, Step, one_line};
@@ -92,36 +92,30 @@ async fn go(relay: &Relay, from: &Address, tell: &watch::Sender<Walk>) -> Result
         tell.send_modify(|walk| walk.slowest = walk.slowest.max(took));
     };
     let since = Instant::now();
-    let mut smtp = relay.open().await?;
+    let mut talk = relay.open().await?;
     timed(if relay.security() == SmtpTls::Starttls { 4 } else { 2 }, since);
 
-    let since = Instant::now();
-    // Once more: what is offered under encryption counts, and the library forgets what it does not
-    // know.
-    let hello = Ehlo::new(relay.hello().clone());
-    let answer = relay.step(Step::Connect, smtp.command(hello)).await?;
-    timed(1, since);
-    let capabilities = answer.message().skip(1).map(one_line).collect();
+    let capabilities = talk.offers().iter().map(|line| one_line(line)).collect();
     tell.send_modify(|walk| {
         walk.capabilities = capabilities;
-        walk.certificate = smtp.peer_certificate().ok();
+        walk.certificate = talk.certificate().map(ToOwned::to_owned);
         walk.reached = Some(Step::Tls);
     });
 
-    relay.authenticate(&mut smtp).await?;
+    relay.authenticate(&mut talk).await?;
     tell.send_modify(|walk| walk.reached = Some(Step::Auth));
 
     let since = Instant::now();
     let mail = Mail::new(Some(relay.sender(from).clone()), Vec::new());
-    relay.step(Step::Mail, smtp.command(mail)).await?;
+    relay.step(Step::Mail, talk.say(mail)).await?;
     timed(1, since);
     let since = Instant::now();
     let recipient = Rcpt::new(from.clone(), Vec::new());
-    let refused = relay.step(Step::Rcpt, smtp.command(recipient)).await.err();
+    let refused = relay.step(Step::Rcpt, talk.say(recipient)).await.err();
     timed(1, since);
     tell.send_modify(|walk| walk.recipient_refused = refused);
     // Whatever it answers: without a message, the end of the connection calls it off as well.
-    let _ = relay.step(Step::Rcpt, smtp.command(Rset)).await;
-    Connection::new(smtp).quit(relay).await;
+    let _ = relay.step(Step::Rcpt, talk.say(Rset)).await;
+    Connection::new(talk).quit(relay).await;
     Ok(())
 }

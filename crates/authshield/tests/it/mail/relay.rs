@@ -113,6 +113,57 @@ async fn a_relay_that_never_greets_is_given_up() {
     assert!(failure.concerns_all());
 }
 
+#[tokio::test]
+async fn a_refusal_is_one_whatever_its_words() {
+    let database = Database::fresh().await;
+    let many = [b"550-5.1.1 no\r\n".repeat(3000), b"550 5.1.1 no".to_vec()].concat();
+    let refusals = [
+        ("latin", b"550 5.1.1 bo\xeete inconnue".to_vec(), "550 5.1.1 bo\u{fffd}te inconnue"),
+        ("long", [b"550 5.1.1 no ".as_slice(), &[b'x'; 5000]].concat(), "550 5.1.1 no xxxx"),
+        ("many", many, "550 5.1.1 no no no no"),
+        ("later", b"450 4.2.1 sp\xe4ter".to_vec(), "450 4.2.1 sp\u{fffd}ter"),
+    ];
+    for tls in [SmtpTls::None, SmtpTls::Starttls, SmtpTls::Implicit] {
+        let script = Script {
+            starttls: tls == SmtpTls::Starttls,
+            implicit: tls == SmtpTls::Implicit,
+            ..Script::default()
+        };
+        let relay = SmtpServer::start(script).await;
+        let mut settings = smtp(relay.port);
+        settings.tls = tls;
+        let office = Office::new(database.store.clone(), to_relay(&settings));
+        let said = refusals.clone();
+        relay.on(move |heard| {
+            let (_, answer, _) =
+                said.iter().find(|(to, ..)| heard.line == format!("RCPT TO:<{to}@example.net>"))?;
+            Some(Reaction::say(answer))
+        });
+        for (to, _, words) in &refusals {
+            let id = office.put_to(&format!("{to}@example.net"), Letter::PasswordChanged).await;
+            assert_eq!(office.post.deliver_due().await, 1);
+            let (kind, code) = match *to {
+                "later" => ("retried/recipient", 450),
+                _ => ("failed/recipient", 550),
+            };
+            assert_eq!(office.timeline(id).await, ["queued", kind], "{tls:?} {to}");
+            let refused = office.show(id).await.story.timeline.pop().unwrap();
+            assert_eq!(refused.smtp_code, Some(code));
+            assert_eq!(refused.enhanced_code.as_deref(), words.get(4..9));
+            let reply = refused.reply.unwrap();
+            assert!(reply.starts_with(words) && reply.chars().count() <= 300, "{reply}");
+        }
+        assert!(office.post.trouble().is_none());
+        office.world.advance(Duration::from_secs(5));
+        assert_eq!(office.post.deliver_due().await, 1, "only what may pass is tried again");
+        relay.behave();
+        office.world.advance(Duration::from_mins(1));
+        assert_eq!(office.post.deliver_due().await, 1);
+        assert_eq!(relay.mails().len(), 1);
+        assert_eq!(relay.mails()[0].encrypted, tls != SmtpTls::None);
+    }
+}
+
 /// ASVS: V12.3.1
 #[tokio::test]
 async fn encryption_is_never_given_up() {

@@ -60,7 +60,7 @@ impl Heard {
 #[derive(Clone, Debug)]
 pub(crate) enum Reaction {
     /// Says this; a message is not taken.
-    Say(String),
+    Say(Vec<u8>),
     /// Takes the message if there is one, then hangs up without an answer.
     HangUp,
     /// Takes the message if there is one, then says nothing more, for ever.
@@ -71,8 +71,8 @@ pub(crate) enum Reaction {
 
 impl Reaction {
     /// Returns an answer.
-    pub(crate) fn say(answer: &str) -> Self {
-        Self::Say(answer.to_owned())
+    pub(crate) fn say(answer: impl AsRef<[u8]>) -> Self {
+        Self::Say(answer.as_ref().to_owned())
     }
 }
 
@@ -406,7 +406,7 @@ async fn perform<S: AsyncWrite + Unpin>(
     match reaction {
         Reaction::Say(answer) => {
             say(stream, &answer).await?;
-            Ok(answer.starts_with("421"))
+            Ok(answer.starts_with(b"421"))
         }
         Reaction::HangUp => Ok(true),
         Reaction::Silence => std::future::pending().await,
@@ -473,8 +473,11 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     say(stream, "535 5.7.8 Authentication credentials invalid").await
 }
 
-async fn say<S: AsyncWrite + Unpin>(stream: &mut S, words: &str) -> std::io::Result<()> {
-    stream.write_all(format!("{words}\r\n").as_bytes()).await?;
+async fn say<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    words: impl AsRef<[u8]>,
+) -> std::io::Result<()> {
+    stream.write_all(&[words.as_ref(), b"\r\n"].concat()).await?;
     stream.flush().await
 }
 
