@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use authshield::telemetry::metrics::{Metrics, PREFIX, Row};
 
-use crate::alerts::{FOLDER, read};
+use crate::alerts::{FOLDER, found, read};
 use crate::book::pages;
 use crate::root;
 
@@ -114,6 +114,7 @@ fn every_metric_that_the_repository_speaks_of_is_declared() {
         }
     }
     assert!(count > 50, "only {count} were found");
+    found(38, "a page speaks of a metric that is not declared", "the build fails", 0);
 }
 
 /// What the generated pages list between backticks at the start of a row.
@@ -153,6 +154,7 @@ fn every_event_that_the_repository_speaks_of_is_in_the_catalogue() {
         }
     }
     assert!(count > 3, "only {count} were found");
+    found(38, "a page speaks of an event that is not declared", "the build fails", 0);
 }
 
 /// Constants that are somebody else's.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::pages::form;
 use crate::registration::UNLIMITED;
 use crate::silent_failures::Gate;
+use crate::support::detection::Fault;
 use crate::support::{PASSWORD, Program, Reply, TestApp, on_postgres};
 
 const CHEAP: (&str, &str) = ("captcha.cost", "20");
@@ -435,6 +436,15 @@ async fn preflight_finds_keys_that_are_wrong_or_for_tests() {
         ("0x0000000000000000000000000000000000000000", refuses, "warn", "for tests"),
     ] {
         stub.says(200, words);
-        Gate::of(&program(secret).await, &[]).await.has("CAP-1", status, &[found]);
+        let program = program(secret).await;
+        let fault = match status {
+            "pass" => None,
+            "fail" => Some(Fault::injected(29, "the secret of the captcha is wrong")),
+            _ => Some(Fault::injected(29, "the keys of the captcha are for tests")),
+        };
+        Gate::of(&program, &[]).await.has("CAP-1", status, &[found]);
+        if let Some(fault) = fault {
+            fault.found_by("CAP-1");
+        }
     }
 }

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::registration::UNLIMITED;
+use crate::support::detection::Fault;
 use crate::support::smtp_server::quoted_printable;
 use crate::support::{PASSWORD, Person, Program, TestApp};
 
@@ -118,8 +119,10 @@ async fn the_country_is_on_events_sessions_and_mails_and_a_broken_file_takes_the
     // Preflight says of a file that is old how old, and of one that is broken why.
     let program = Program::new().await.set("geoip.file", file.to_str().unwrap());
     let look = ["preflight", "--only", "GEO-1", "--json"];
+    let fault = Fault::injected(32, "the file of countries is years old");
     let old = program.run(&look).await;
     assert!(old.out.contains("GeoLite2-Country of 20") && old.status != Some(2), "{old:?}");
+    fault.found_by("GEO-1");
     put("GeoIP2-City-Test-Broken-Double-Format.mmdb", &file);
     let broken = program.run(&look).await;
     assert!(broken.out.contains("no whole file") && broken.status != Some(0), "{broken:?}");

@@ -5,6 +5,7 @@ use authshield::mail::ReturnKey;
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::support::detection::Fault;
 use crate::support::mail_system::{MAILBOX_PASSWORD, MailSystem};
 use crate::support::smtp_server::{Reaction, Received};
 use crate::support::{PASSWORD, Person, Program, Reply, Script, SmtpServer, TestApp};
@@ -140,8 +141,10 @@ async fn forged_replayed_truncated_and_oversized_reports_change_nothing_and_are_
         ("not_a_report", Vec::new()),
     ] {
         let before = refused(&app, reason);
+        let fault = Fault::injected(13, reason);
         let reply = post(&app, raw).await;
         assert_eq!((reply.status.as_u16(), refused(&app, reason)), (204, before + 1), "{reason}");
+        fault.found_by("authshield_mail_webhook_rejected_total");
     }
     let large = genuine.clone() + &"x".repeat(300 * 1024);
     post(&app, large).await.is(413, "REQUEST_BODY_TOO_LARGE");

@@ -10,6 +10,7 @@ use onesql::{Options, Sql, Store};
 use serde_json::Value;
 
 use crate::silent_failures::Gate;
+use crate::support::detection::Fault;
 use crate::support::{
     PASSWORD, Program, Script, Server, SmtpServer, TestApp, on_postgres, wait_until,
 };
@@ -140,9 +141,11 @@ async fn l05_whatever_is_done_to_the_audit_trail_in_the_database_is_found() {
         ),
         ("one less", remove),
     ] {
+        let fault = Fault::injected(22, what);
         assert_eq!(execute(store, harm).await, 1, "{what}");
         let report = verify(&app, Vec::new()).await;
         assert_eq!(report.broken, 1, "{what}: {report:?}");
+        fault.found_by("audit verify");
         let seq = match report.breaks[0] {
             Break::Changed { seq, .. }
             | Break::PersonalChanged { seq, .. }
@@ -206,6 +209,7 @@ async fn swap(app: &TestApp) {
 /// The end, as if it never was: by itself what is left is a whole chain.
 async fn cut_off(app: &TestApp, memory: &mut Memory, noted: Checkpoint) {
     let store = &app.app.store;
+    let fault = Fault::injected(22, "the end is cut off");
     execute(
         store,
         both(
@@ -224,6 +228,7 @@ async fn cut_off(app: &TestApp, memory: &mut Memory, noted: Checkpoint) {
     assert!(verify(app, Vec::new()).await.holds());
     let report = verify(app, vec![noted]).await;
     assert!(matches!(report.breaks[..], [Break::AnchorGone { .. }]), "{report:?}");
+    fault.found_by("audit verify --anchors");
     // Who sealed it knows as well, and does not go on as if nothing had been.
     let refused = seals::seal(&app.app, memory).await;
     assert!(matches!(refused, Err(SealError::Torn(_))), "{refused:?}");
@@ -472,12 +477,14 @@ async fn l05_the_chain_goes_on_through_crashes_and_restores_and_an_auditor_needs
     let store = Store::open(&Options::parse(&target.database_url).unwrap()).await.unwrap();
     Gate::of(&target, &["--only", "AUD-1"]).await.has("AUD-1", "pass", &[]);
     execute(&store, UNGUARDED[0]).await;
+    let fault = Fault::injected(22, "events are edited by the owner of the database");
     execute(&store, both("UPDATE audit_events SET reason = 'x' WHERE code = 'LOGIN_FAILED'")).await;
     let done = target.run(&["audit", "verify"]).await;
     assert_eq!(done.status, Some(1), "{done:?}");
     assert!(done.err.contains("the chain is broken in"), "{done:?}");
     let gate = Gate::of(&target, &["--only", "AUD-1"]).await;
     gate.has("AUD-1", "warn", &["is not what was sealed"]);
+    fault.found_by("AUD-1");
 }
 
 /// The service under a role that may add to the audit trail and read it, and no more.

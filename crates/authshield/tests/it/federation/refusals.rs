@@ -9,6 +9,7 @@ use serde_json::json;
 use super::hostile::{Behaviour, Hostile};
 use super::*;
 use crate::passkeys::add_this;
+use crate::support::detection::Fault;
 use crate::support::passkey::SoftPasskey;
 use crate::support::{PASSWORD, claims};
 
@@ -55,10 +56,12 @@ async fn misplaced(hostile: &Hostile, app: &TestApp) {
         (json!({ "token_endpoint": "http://[::ffff:10.0.0.1]/token" }), "inner_address"),
         (json!({ "userinfo_endpoint": "ftp://127.0.0.1/" }), "not_https"),
     ] {
+        let fault = Fault::injected(28, "the provider publishes what it must not");
         hostile.behaves(Behaviour { discovery: says, ..Behaviour::default() });
         let away = Browser::default().ask(app, &door("acme", &[])).await;
         away.is(503, "OAUTH_PROVIDER_UNAVAILABLE");
         assert_eq!(last_refusal(app).await, reason);
+        fault.found_by(&format!("FEDERATION_REFUSED {reason}"));
         app.advance(Duration::from_secs(6));
     }
 }
@@ -118,6 +121,7 @@ async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
         (says(200, json, &large), broken, "too_large"),
         (says(200, "text/html", "<h1>Maintenance</h1>"), broken, "not_json"),
         (says(400, json, r#"{"error":"invalid_grant"}"#), broken, "refused"),
+        (says(401, json, r#"{"error":"invalid_client"}"#), broken, "refused"),
         (says(307, json, "{}"), broken, "redirected"),
         (says(500, "text/plain", "secret words"), broken, "failed"),
         (Behaviour { is_silent: true, ..Behaviour::default() }, broken, "timeout"),
@@ -127,22 +131,30 @@ async fn g02_g03_g05_what_a_provider_must_not_say_signs_nobody_in() {
         (comes_back(json!({ "error": "access_denied" })), "access_denied", "access_denied"),
         (comes_back(json!({ "error": "<script>" })), "server_error", "other_error"),
     ] {
+        // What it answers to who has another client secret.
+        let fault = matches!(&behaviour.answers, Some((401, ..)))
+            .then(|| Fault::injected(27, "the client secret is wrong"));
         hostile.behaves(behaviour);
         let before = refusals(&app).await;
         let told = Browser::default().sign_in(&app, "acme").await;
         assert_eq!((told.error.as_deref(), told.code), (Some(error), None), "{reason}");
         assert_eq!(last_refusal(&app).await, reason);
         assert_eq!(refusals(&app).await, before + 1, "{reason}: one event");
+        if let Some(fault) = fault {
+            fault.found_by(&format!("FEDERATION_REFUSED {reason}"));
+        }
     }
     app.log_in("local@example.org", PASSWORD).await.ok(200);
 
     // It changes its keys: they are asked for again, but not by everybody who makes one up.
+    let fault = Fault::injected(28, "the provider changes its keys");
     hostile.changes_keys();
     hostile.vouches_for(ann());
     assert_eq!(
         Browser::default().sign_in(&app, "acme").await.error.as_deref(),
         Some("server_error")
     );
+    fault.found_by(&format!("FEDERATION_REFUSED {}", last_refusal(&app).await));
     app.advance(Duration::from_secs(11));
     assert_eq!(enter_as(&app, "", "acme").await.id, person.id);
     let asked = hostile.asked_for_keys();

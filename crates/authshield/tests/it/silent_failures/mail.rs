@@ -224,6 +224,7 @@ async fn killed_between_the_relays_yes_and_the_commit_a_mail_goes_twice_at_most_
     // The relay said yes, and that cannot be written down.
     relay.wait_for(1).await;
     server.kill().await;
+    let fault = Fault::injected(16, "killed between the relay's yes and the commit");
     scene.change(AGAIN).await;
     assert_eq!(scene.mails().await[0]["state"], "sending");
 
@@ -234,6 +235,7 @@ async fn killed_between_the_relays_yes_and_the_commit_a_mail_goes_twice_at_most_
         (scene.mails().await[0]["state"] == "accepted").then_some(())
     })
     .await;
+    fault.found_by("the next process, which settles it under the same Message-ID");
     assert_eq!(mails[0].header("Message-ID"), mails[1].header("Message-ID"));
     assert_eq!(mails[0].data, mails[1].data, "it is the same in every byte");
     server.stop().await;

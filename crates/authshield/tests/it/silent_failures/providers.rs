@@ -1,11 +1,12 @@
 //! Providers of mail: accounts that are valid and limited, webhooks that are gone, reports of strangers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use authshield::world::{Real, World};
 use serde_json::{Value, json};
 
 use super::{Gate, Watched};
+use crate::support::detection::Fault;
 use crate::support::provider::{ALL, Asked, Provider, Said, say};
 use crate::support::webhook::{self, CERTIFICATE, Webhook};
 use crate::support::{Client, Program, Server, wait_until};
@@ -242,11 +243,11 @@ async fn a_webhook_that_is_gone_or_has_another_key_is_found() {
     assert_eq!(scene.state(&id).await, "delivered");
     assert!(scene.watched.metric(silent).await > Some(1.7e9));
 
-    let began = Instant::now();
+    let fault = Fault::injected(12, "the webhook is deleted at the provider");
     let gone = json!({ "object": "list", "data": [] });
     scene.provider.on(move |asked| (asked.path == "/webhooks").then(|| say(200, &gone)));
     scene.watched.until("API-6", 2).await;
-    println!("row 12: deleted, found after {:?}", began.elapsed());
+    fault.found_by("API-6");
     Gate::of(&scene.watched.program, &["--only", "API-6"]).await.ends(1).has(
         "API-6",
         "fail",
@@ -260,10 +261,10 @@ async fn a_webhook_that_is_gone_or_has_another_key_is_found() {
             *value = "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=".to_owned();
         }
     }
-    let began = Instant::now();
+    let fault = Fault::injected(12, "the key of the webhook is changed at the provider");
     assert_eq!(scene.post(&foreign).await, 401);
     assert_eq!(scene.rejected("forged").await, Some(1.0), "at once");
-    println!("row 12: another key, found after {:?}", began.elapsed());
+    fault.found_by("authshield_mail_webhook_rejected_total");
     scene.provider.behave();
     scene.watched.until("API-6", 0).await;
     scene.watched.server.stop().await;
@@ -281,10 +282,10 @@ async fn a_genuine_report_from_a_foreign_topic_is_rejected_and_counted() {
     let message = webhook::payload("ses-bounce", &id, "");
     let mut envelope = webhook::sns_envelope(&message, "one", Real.now(), &sns);
     envelope["TopicArn"] = "arn:aws:sns:eu-central-1:666666666666:mail".into();
-    let began = Instant::now();
+    let fault = Fault::injected(14, "a genuine report from a foreign topic");
     assert_eq!(scene.post(&webhook::sns_signed(envelope)).await, 401);
     assert_eq!(scene.rejected("foreign").await, Some(1.0));
-    println!("row 14: found after {:?}", began.elapsed());
+    fault.found_by("authshield_mail_webhook_rejected_total");
     assert_eq!(scene.state(&id).await, "accepted");
     scene.nothing_is_suppressed().await;
     // The same from our topic is believed.
@@ -310,10 +311,10 @@ async fn a_replayed_signature_with_another_body_is_rejected() {
     replayed["signature"] =
         serde_json::from_str::<Value>(&genuine.body).unwrap()["signature"].clone();
     let replayed = Webhook { headers: Vec::new(), body: replayed.to_string() };
-    let began = Instant::now();
+    let fault = Fault::injected(15, "a replayed signature over another body");
     assert_eq!(scene.post(&replayed).await, 401);
     assert_eq!(scene.rejected("replayed").await, Some(1.0));
-    println!("row 15: found after {:?}", began.elapsed());
+    fault.found_by("authshield_mail_webhook_rejected_total");
     assert_eq!(scene.state(&eve).await, "accepted");
     scene.nothing_is_suppressed().await;
     scene.watched.server.stop().await;
