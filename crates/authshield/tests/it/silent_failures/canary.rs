@@ -54,9 +54,14 @@ async fn a_canary_is_followed_into_a_real_mailbox_and_its_folder_for_junk() {
         watched.metric(success).await.filter(|at| *at > 1e9)
     })
     .await;
-    let report = report(&program).await;
-    let (standing, mails) = (&report["mailboxes"][0], report["mails"].as_array().unwrap());
-    assert_eq!((&report["enabled"], &standing["stale"]), (&json!(true), &json!(false)));
+    // Where the machine is busy the last may be some intervals old; the next comes.
+    let report = wait_until("the newest is a recent one", Duration::from_secs(30), async || {
+        let report = report(&program).await;
+        (report["mailboxes"][0]["stale"] == json!(false)).then_some(report)
+    })
+    .await;
+    let mails = report["mails"].as_array().unwrap();
+    assert_eq!(report["enabled"], true);
     let arrived = mails.iter().find(|mail| mail["arrived_at"].is_string()).unwrap();
     assert_eq!((&arrived["folder"], &arrived["via"]), (&json!("inbox"), &json!("imap")));
     assert_eq!(arrived["state"], "delivered");
@@ -64,7 +69,11 @@ async fn a_canary_is_followed_into_a_real_mailbox_and_its_folder_for_junk() {
     assert!(arrived["arrived_at"].as_str() >= arrived["accepted_at"].as_str(), "{arrived}");
     assert!(arrived["seen_at"].as_str() >= arrived["arrived_at"].as_str(), "{arrived}");
     let legs = "authshield_mail_canary_leg_seconds_count{mailbox=\"1\",leg=\"total\"}";
-    assert!(watched.metric(legs).await.unwrap() >= 1.0);
+    // They are counted after the arrival is written down.
+    wait_until("its legs are counted", Duration::from_secs(10), async || {
+        watched.metric(legs).await.filter(|count| *count >= 1.0)
+    })
+    .await;
     assert!(!watched.server.stdout().contains(MAILBOX_PASSWORD));
     watched.server.stop().await;
 
@@ -186,7 +195,9 @@ async fn a_signing_key_that_is_gone_shows_in_the_next_canary() {
         .set("canary.every", "1s")
         .set("bounce.webhook_secret", SECRET)
         .set("mail.dkim_selectors", "s1")
-        .set("dns.resolvers", &dns.address.to_string());
+        .set("dns.resolvers", &dns.address.to_string())
+        // Three seconds without an arrival are soon over on a busy machine: that is another finding.
+        .set("checks.policy", "DB-5=warn,SMTP-*=ignore,DNS-*=ignore,WEB-*=ignore,CAN-2=ignore");
     let watched = Watched::serve(program.clone()).await;
     let client = watched.server.client.clone();
     let posts = tokio::spawn({
@@ -205,20 +216,26 @@ async fn a_signing_key_that_is_gone_shows_in_the_next_canary() {
     let of = |method: &str| {
         format!("authshield_mail_canary_authenticated{{mailbox=\"1\",method=\"{method}\"}}")
     };
+    // One of them may have found no name server in time; each second there is another.
     for method in ["spf", "dkim", "dmarc"] {
-        assert_eq!(watched.metric(&of(method)).await, Some(1.0), "{method}");
+        wait_until(&format!("{method} passes"), Duration::from_secs(20), async || {
+            watched.metric(&of(method)).await.filter(|passed| *passed > 0.5)
+        })
+        .await;
     }
 
+    let fault = Fault::injected(10, "the DKIM record is removed: a canary each second");
     dns.texts(key, &[]);
     watched.until("CAN-3", 2).await;
+    fault.found_by("CAN-3");
     assert_eq!(watched.metric(&of("dkim")).await, Some(0.0));
-    let report = report(&program).await;
-    let last = &report["mailboxes"][0]["last"];
-    assert_eq!(
-        (&last["spf"], &last["dkim"], &last["dmarc"]),
-        (&json!("pass"), &json!("permerror"), &json!("pass")),
-        "by SPF alone it is still ours: {last}"
-    );
+    // By SPF alone it is still ours.
+    let verdicts = ["pass", "permerror", "pass"].map(Value::from);
+    let last = wait_until("SPF alone passes", Duration::from_secs(20), async || {
+        let last = report(&program).await["mailboxes"][0]["last"].clone();
+        (["spf", "dkim", "dmarc"].map(|method| last[method].clone()) == verdicts).then_some(last)
+    })
+    .await;
     assert_eq!(last["receiver"], "mx.here.test; spf=pass; dkim=pass");
     assert_eq!((&last["via"], &last["folder"]), (&json!("webhook"), &json!("unknown")));
 
