@@ -60,7 +60,7 @@ pub struct Reach {
     /// Every setting.
     pub config: Config,
     /// The same, with what was reloaded since the start; for settings that say that they reload.
-    pub live: ArcSwap<Config>,
+    pub live: Arc<ArcSwap<Config>>,
     /// Which installation the database is.
     pub installation: Installation,
     /// Time and chance.

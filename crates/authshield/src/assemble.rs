@@ -300,7 +300,8 @@ async fn put_together(
     let head = Letterhead::from_config(&config)?;
     let (pages, templates) = dress(&config, &head)?;
     let envelope = Envelope(vault.clone(), secrets.email_hash.clone());
-    let outbox = Outbox::new(head, templates, envelope, Arc::clone(&world));
+    let live = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let outbox = Outbox::new(Arc::clone(&live), head, templates, envelope, Arc::clone(&world));
     let returns = Returns::from_config(&config, ReturnKey::new(&secrets.mail_return))?;
     let transport = Transport::from_config(&config, returns.as_ref())?;
     let relay_credentials = transport.relay_credentials(&config);
@@ -322,7 +323,7 @@ async fn put_together(
     let app = App::new(Reach {
         pages,
         providers,
-        live: ArcSwap::from_pointee(config.clone()),
+        live,
         config,
         installation,
         world,

@@ -97,7 +97,6 @@ impl Reloader {
             // One without the other is no configuration.
             tracing::warn!(%error, "the relay's user name and password stay as they were");
         }
-        app.outbox.has_passwords(loaded.config.password.enabled);
         app.live.store(Arc::new(loaded.config));
         let now = changes.only(reloads);
         tracing::info!("the configuration was reloaded: {now}");

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use onesql::Tx;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -16,6 +16,7 @@ use super::outcome::Places;
 use super::render::{Draft, RenderError, Rendered, Templates};
 use super::setup::Letterhead;
 use super::sql::{self, New, Row};
+use crate::config::Config;
 use crate::kernel::{MailId, Timestamp, UserId};
 use crate::telemetry::traces;
 use crate::world::SharedWorld;
@@ -56,7 +57,8 @@ struct Inner {
     templates: Templates,
     sealer: Box<dyn Sealer>,
     head: Letterhead,
-    has_passwords: AtomicBool,
+    /// What is in force now: letters tell nobody to choose a password where nobody has one.
+    live: Arc<ArcSwap<Config>>,
     world: SharedWorld,
     news: Notify,
     places: Places,
@@ -88,9 +90,10 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Returns an outbox whose letters bear `head` and look as `templates` have it.
+    /// Returns an outbox whose letters bear `head`, look as `templates` have it, and say what `live` has at that time.
     #[must_use]
     pub fn new(
+        live: Arc<ArcSwap<Config>>,
         head: Letterhead,
         templates: Templates,
         sealer: impl Sealer,
@@ -99,7 +102,7 @@ impl Outbox {
         Self(Arc::new(Inner {
             templates,
             sealer: Box::new(sealer),
-            has_passwords: AtomicBool::new(head.has_passwords),
+            live,
             head,
             world,
             news: Notify::new(),
@@ -166,11 +169,6 @@ impl Outbox {
         sql::insert(tx, new).await
     }
 
-    /// Says whether people have passwords from now on: letters tell nobody to choose one where nobody has.
-    pub fn has_passwords(&self, are_on: bool) {
-        self.0.has_passwords.store(are_on, Ordering::Relaxed);
-    }
-
     /// Tells the post that there is something to do.
     pub fn wake(&self) {
         self.0.news.notify_one();
@@ -221,7 +219,7 @@ impl Outbox {
 
     /// Puts a message into words.
     pub(super) fn render(&self, row: &Row, contents: &Contents) -> Result<Rendered, RenderError> {
-        let Inner { templates, head, has_passwords, .. } = &*self.0;
+        let Inner { templates, head, live, .. } = &*self.0;
         templates.render(&Draft {
             kind: &row.kind,
             language: Templates::language(&row.locale, &head.default_locale),
@@ -230,7 +228,7 @@ impl Outbox {
             name: contents.name.as_deref(),
             at: contents.at,
             life: Duration::from_secs(contents.life_s),
-            has_passwords: has_passwords.load(Ordering::Relaxed),
+            has_passwords: live.load().password.enabled,
             variables: &contents.variables,
         })
     }

@@ -27,8 +27,6 @@ pub struct Letterhead {
     pub default_locale: String,
     /// How long letters are worth sending.
     pub lives: Lives,
-    /// Whether people have passwords; a reload may change it.
-    pub has_passwords: bool,
 }
 
 /// Where letters go.
@@ -100,7 +98,6 @@ impl Letterhead {
             site,
             default_locale: default_locale.to_owned(),
             lives,
-            has_passwords: true,
         })
     }
 
@@ -114,7 +111,7 @@ impl Letterhead {
         let lives = Lives::from(config);
         let head = Self::new(from, &config.public_url, &config.mail.default_locale, lives)?;
         let service = config.pages.name.clone().unwrap_or(head.service);
-        Ok(Self { service, has_passwords: config.password.enabled, ..head })
+        Ok(Self { service, ..head })
     }
 }
 

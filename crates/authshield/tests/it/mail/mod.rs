@@ -3,7 +3,8 @@
 use crate::support::app::fresh_postgres;
 use crate::support::on_postgres;
 use crate::support::smtp_server::valid_certificate;
-use authshield::config::{Smtp, SmtpTls};
+use arc_swap::ArcSwap;
+use authshield::config::{self, Smtp, SmtpTls};
 use authshield::kernel::{MailId, Place};
 use authshield::mail::{
     self, Counts, Letter, Letterhead, Lives, MailRow, Outbox, Post, Recipient, Relay, Sealer,
@@ -124,7 +125,10 @@ fn outbox(world: &Arc<Sandbox>, sealer: impl Sealer) -> Outbox {
     let from = "\"Example, Inc.\" <accounts@example.org>";
     let head = Letterhead::new(from, &url, "en", lives).unwrap();
     let templates = mail::Templates::load(&Theme::default()).unwrap();
-    Outbox::new(head, templates, sealer, world.clone())
+    let config =
+        config::load(&config::Sources::new()).unwrap_or_else(|refused| panic!("{refused}"));
+    let live = Arc::new(ArcSwap::from_pointee(config.config));
+    Outbox::new(live, head, templates, sealer, world.clone())
 }
 
 fn smtp(port: u16) -> Smtp {
