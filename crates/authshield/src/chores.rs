@@ -12,11 +12,14 @@ use crate::checks;
 use crate::config;
 use crate::exports;
 use crate::installation;
+use crate::links;
 use crate::mail::{self, BreakerState, Letter};
 use crate::own_data;
+use crate::passwords;
 use crate::registration;
 use crate::schema;
 use crate::seals;
+use crate::second_factor;
 use crate::telemetry::metrics::{MailKind, MailProvider, MailState};
 use crate::vault::KeyringError;
 use crate::watched::Look;
@@ -63,6 +66,9 @@ fn interval(every: Duration) -> tokio::time::Interval {
 async fn sweep(app: &App) {
     if let Err(error) = purge(app, app.world.now()).await {
         tracing::warn!(error = %crate::problem::chain(&error), "old rows could not be removed");
+    }
+    if let Err(error) = end_what_passwords_began(app, app.world.now()).await {
+        tracing::warn!(error = %crate::problem::chain(&error), "what passwords began could not be ended");
     }
     let ctx = Ctx::command(Arc::clone(&app.world));
     if let Err(error) = own_data::carry_out(app, &ctx).await {
@@ -199,6 +205,18 @@ macro_rules! remove {
         };
         REMOVE
     }};
+}
+
+/// Ends what passwords began, where they are switched off: whoever switches them on again opens nothing that waited.
+/// It is done again and again, as another node may still have them.
+pub async fn end_what_passwords_began(app: &App, now: Timestamp) -> Result<()> {
+    if passwords::are_on(app) {
+        return Ok(());
+    }
+    let mut tx = app.store.write().await?;
+    second_factor::end_begun_by_password(&mut tx, now).await?;
+    links::end_resets(&mut tx, now).await?;
+    tx.commit().await
 }
 
 /// Removes what ended long ago, and returns how many rows that were.

@@ -172,6 +172,21 @@ pub async fn withdraw_at(
     .await
 }
 
+/// Ends everybody's open links to set a password, now that nobody has one; switched on again, they stay dead. One that
+/// is used or withdrawn at this instant is left to who does that: PostgreSQL would end one of the two.
+pub async fn end_resets(tx: &mut Tx, now: Timestamp) -> Result<u64> {
+    const END: Sql = Sql {
+        sqlite: "UPDATE link_tokens SET used_at = $2, password_off = TRUE
+                 WHERE purpose = $1 AND used_at IS NULL AND expires_at > $2",
+        postgres: "UPDATE link_tokens SET used_at = $2, password_off = TRUE
+                   WHERE token_hash IN
+                   (SELECT token_hash FROM link_tokens
+                    WHERE purpose = $1 AND used_at IS NULL AND expires_at > $2
+                    FOR UPDATE SKIP LOCKED)",
+    };
+    tx.query(END).bind(Purpose::ResetPassword.name()).bind(now).execute().await
+}
+
 /// Ends all setup links: the first administrator exists.
 pub async fn withdraw_setup(tx: &mut Tx) -> Result<u64> {
     tx.query("DELETE FROM link_tokens WHERE purpose = $1 AND used_at IS NULL")
@@ -183,15 +198,16 @@ pub async fn withdraw_setup(tx: &mut Tx) -> Result<u64> {
 /// Why a link was not accepted, for the audit trail.
 pub async fn why_not(tx: &mut Tx, app: &App, token: Option<&LinkToken>) -> Result<&'static str> {
     let Some(token) = token else { return Ok("malformed") };
-    let row: Option<(Option<Timestamp>,)> = tx
-        .query("SELECT used_at FROM link_tokens WHERE token_hash = $1")
+    let row: Option<(Option<Timestamp>, bool)> = tx
+        .query("SELECT used_at, password_off FROM link_tokens WHERE token_hash = $1")
         .bind(hash(app, token))
         .optional()
         .await?;
     Ok(match row {
         None => "unknown",
-        Some((Some(_),)) => "token_used",
-        Some((None,)) => "token_expired",
+        Some((_, true)) => "password_off",
+        Some((Some(_), false)) => "token_used",
+        Some((None, false)) => "token_expired",
     })
 }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::chores;
 use crate::config::{self, Fingerprints, Loaded};
 use crate::installation::history;
 use crate::problem::chain;
@@ -98,6 +99,10 @@ impl Reloader {
             tracing::warn!(%error, "the relay's user name and password stay as they were");
         }
         app.live.store(Arc::new(loaded.config));
+        if let Err(error) = chores::end_what_passwords_began(&app, app.world.now()).await {
+            // It is tried again with the next chores.
+            tracing::warn!(error = %chain(&error), "what passwords began could not be ended");
+        }
         let now = changes.only(reloads);
         tracing::info!("the configuration was reloaded: {now}");
         self.standing.take_over(&new, reloads);

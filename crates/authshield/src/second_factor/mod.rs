@@ -36,7 +36,7 @@ use onesql::{Store, Tx};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-pub use sql::withdraw;
+pub use sql::{end_begun_by_password, withdraw};
 pub use step_up::{
     Again, StepUp, challenge_again, fresh, fresh_for_form, fresh_or_now, send_code_again, step_up,
 };

@@ -390,16 +390,20 @@ pub(super) async fn why_not(
     token_hash: Vec<u8>,
     now: Timestamp,
 ) -> Result<(Option<UserId>, &'static str)> {
-    let row: Option<(UserId, Option<Timestamp>, Timestamp)> = tx
-        .query("SELECT user_id, used_at, expires_at FROM pending_sign_ins WHERE token_hash = $1")
+    let row: Option<(UserId, Option<Timestamp>, Timestamp, bool)> = tx
+        .query(
+            "SELECT user_id, used_at, expires_at, password_off FROM pending_sign_ins
+             WHERE token_hash = $1",
+        )
         .bind(token_hash)
         .optional()
         .await?;
     Ok(match row {
         None => (None, "unknown_ticket"),
-        Some((user, Some(_), _)) => (Some(user), "ticket_used"),
-        Some((user, None, end)) if end <= now => (Some(user), "ticket_expired"),
-        Some((user, None, _)) => (Some(user), "too_many_tries"),
+        Some((user, _, _, true)) => (Some(user), "password_off"),
+        Some((user, Some(_), _, _)) => (Some(user), "ticket_used"),
+        Some((user, None, end, _)) if end <= now => (Some(user), "ticket_expired"),
+        Some((user, None, _, _)) => (Some(user), "too_many_tries"),
     })
 }
 
@@ -419,6 +423,21 @@ pub async fn withdraw(tx: &mut Tx, user: UserId) -> Result<u64> {
         .bind(user)
         .execute()
         .await
+}
+
+/// Ends everybody's sign-ins that a password began and that wait, now that nobody has one; switched on again, they stay
+/// dead. One that is used or withdrawn at this instant is left to who does that: PostgreSQL would end one of the two.
+pub async fn end_begun_by_password(tx: &mut Tx, now: Timestamp) -> Result<u64> {
+    const END: Sql = Sql {
+        sqlite: "UPDATE pending_sign_ins SET used_at = $1, password_off = TRUE
+                 WHERE first_factor = 'pwd' AND used_at IS NULL AND expires_at > $1",
+        postgres: "UPDATE pending_sign_ins SET used_at = $1, password_off = TRUE
+                   WHERE token_hash IN
+                   (SELECT token_hash FROM pending_sign_ins
+                    WHERE first_factor = 'pwd' AND used_at IS NULL AND expires_at > $1
+                    FOR UPDATE SKIP LOCKED)",
+    };
+    tx.query(END).bind(now).execute().await
 }
 
 /// A code that went by mail.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use authshield::chores::end_what_passwords_began;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
@@ -11,13 +12,18 @@ use crate::registration::UNLIMITED;
 use crate::second_factor::{enable, ticket, verify};
 use crate::silent_failures::Gate;
 use crate::support::passkey::SoftPasskey;
-use crate::support::{Authenticator, PASSWORD, Person, Program, Reply, TestApp, claims};
+use crate::support::program::token_from;
+use crate::support::{
+    Authenticator, PASSWORD, Person, Program, Reply, Script, SmtpServer, TestApp, claims,
+    wait_until,
+};
 
 const OFF: (&str, &str) = ("password.enabled", "false");
 const NO: (u16, &str) = (403, "AUTH_SIGN_IN_METHOD_OFF");
 const ANN: &str = "ann@example.org";
 const OTHER: &str = "seven herons under glass";
 const EMAIL: &str = "/api/v1/users/me/email";
+const SOON: Duration = Duration::from_secs(20);
 const ENABLE: &str = "/api/v1/auth/2fa/enable";
 const CONFIRM: &str = "/api/v1/auth/2fa/confirm";
 
@@ -149,6 +155,73 @@ async fn with_passwords_off_nothing_takes_sets_or_asks_for_one() {
     // The hash was kept, and is as good as before where it counts.
     app.get_as(&root, "/api/v1/admin/users").await.ok(200);
     before.sign_in("root@example.org").await;
+}
+
+/// Attack: B11, C05
+#[tokio::test]
+async fn what_a_password_began_stays_dead_when_passwords_come_back() {
+    let on = TestApp::with(&[UNLIMITED, ON]).await;
+    let ann = on.sign_up(ANN).await;
+    let (phone, _) = enable(&on, &ann).await;
+    let waiting = ticket(&on, ANN, PASSWORD).await;
+    on.post("/api/v1/auth/forgot-password", json!({ "email": ANN })).await.ok(202);
+    let reset = json!({ "token": on.token_for(ANN).await, "new_password": OTHER });
+    let mailed = by_mail(&on, ANN).await;
+    mailed.is(403, "AUTH_2FA_REQUIRED");
+
+    // Nobody shows them while passwords are off.
+    let off = on.second_node(&[UNLIMITED, ON, OFF]).await;
+    end_what_passwords_began(&off.app, off.ctx().now).await.unwrap();
+    end_what_passwords_began(&on.app, on.ctx().now).await.unwrap();
+    for node in [&on, &off] {
+        verify(node, &waiting, &phone.code(node)).await.is(401, "AUTH_2FA_INVALID");
+        assert_eq!(node.events().await.pop().unwrap(), "SECOND_FACTOR_REFUSED/password_off");
+    }
+    let body = json!({ "mfa_token": waiting });
+    on.post("/api/v1/auth/2fa/enrol", body).await.is(401, "AUTH_2FA_INVALID");
+    let refused = on.post("/api/v1/auth/reset-password", reset).await;
+    refused.is(400, "AUTH_INVALID_RESET_TOKEN");
+    assert_eq!(on.events().await.pop().unwrap(), "LINK_REJECTED/password_off");
+
+    // A mailbox is no password, and what is begun now is not what was begun before.
+    let mailed = mailed.body["mfa_token"].as_str().unwrap();
+    verify(&off, mailed, &phone.code(&off)).await.ok(200);
+    on.advance(Duration::from_mins(1));
+    let anew = ticket(&on, ANN, PASSWORD).await;
+    verify(&on, &anew, &phone.code(&on)).await.ok(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_to_set_a_password_survives_no_reload_without_passwords() {
+    let relay = SmtpServer::start(Script::default()).await;
+    let program = Program::new().await.mailing(&relay).unlimited();
+    let file = program.folder().join("authshield.toml");
+    let write = |enabled: bool| {
+        let text = format!("[password]\nenabled = {enabled}\n\n[magic_link]\nenabled = true\n");
+        std::fs::write(&file, text).unwrap();
+    };
+    write(true);
+    let server = program.serve().await;
+    server.client.register(ANN).await.unwrap().ok(202);
+    let proof = token_from(&relay, ANN, "verify-email").await;
+    server.client.verify(&proof).await.unwrap().ok(200);
+    let forgot = async |email: &str| {
+        server.client.post("/api/v1/auth/forgot-password", json!({ "email": email })).await
+    };
+    forgot(ANN).await.unwrap().ok(202);
+    let reset = token_from(&relay, ANN, "reset-password").await;
+    for (enabled, status) in [(false, 403), (true, 202)] {
+        write(enabled);
+        server.hang_up();
+        wait_until("the reload", SOON, async || {
+            (forgot("nobody@example.org").await?.status == status).then_some(())
+        })
+        .await;
+    }
+    let body = json!({ "token": reset, "new_password": OTHER });
+    let refused = server.client.post("/api/v1/auth/reset-password", body).await.unwrap();
+    refused.is(400, "AUTH_INVALID_RESET_TOKEN");
+    server.stop().await;
 }
 
 /// Attack: B18, C06

@@ -1,0 +1,6 @@
+-- Whether a link to set a password, or a sign-in that a password began, ended when passwords were switched off.
+-- phase: expand
+-- oldest: 0.1.0
+-- lock: brief
+ALTER TABLE link_tokens ADD COLUMN password_off BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE pending_sign_ins ADD COLUMN password_off BOOLEAN NOT NULL DEFAULT FALSE;
