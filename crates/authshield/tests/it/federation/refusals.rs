@@ -422,3 +422,36 @@ async fn a_rule_of_risk_counts_for_who_comes_from_a_provider() {
     enter_from("89.160.20.128", "curl/8.5.0").await.ok(200);
     enter_from("89.160.20.128", "Wget/1.21").await.is(403, "AUTH_2FA_REQUIRED");
 }
+
+/// The code of a sign-in at a provider is made before anybody knows whose account it is; the policy of the instant in
+/// which it is exchanged counts.
+///
+/// Attack: C05
+#[tokio::test]
+async fn a_code_of_a_provider_opens_no_session_once_a_second_factor_must_be_added() {
+    let hostile = Hostile::start().await;
+    let issuer = hostile.issuer("a");
+    let acme = [
+        ("oauth_oidc.name", "acme"),
+        ("oauth_oidc.issuer", &issuer),
+        ("oauth_oidc.client_id", "us"),
+        ("oauth_oidc.client_secret", "tarragon-41-kettle"),
+    ];
+    let app = service(&acme).await;
+    hostile.vouches_for(ann());
+    enter_as(&app, "ann", "acme").await;
+    let code = Browser::default().sign_in(&app, "acme").await.code();
+
+    let more = [
+        UNLIMITED,
+        ("oauth.return_to", APPLICATION),
+        ("oauth.private_networks", "127.0.0.0/8"),
+        ("second_factor.required_for", "user"),
+    ];
+    let strict = app.second_node(&[&more[..], &acme].concat()).await;
+    let sessions = async || app.count("SELECT COUNT(*) FROM sessions").await;
+    let before = sessions().await;
+    redeem(&strict, &code).await.is(403, "AUTH_2FA_ENROLMENT_REQUIRED");
+    redeem(&strict, &code).await.is(400, "OAUTH_CODE_INVALID");
+    assert_eq!(sessions().await, before);
+}

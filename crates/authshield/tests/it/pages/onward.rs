@@ -331,3 +331,50 @@ async fn nobody_is_sent_to_an_address_that_is_not_on_the_list() {
         browser.see(&bad).await.looks(400, words);
     }
 }
+
+/// Between the making of a code and its exchange the policy on second factors becomes due: for everybody with the next
+/// start, or for one with a role.
+///
+/// Attack: C05
+/// ASVS: V7.6.1
+#[tokio::test]
+async fn a_code_opens_nothing_once_the_policy_asks_for_more_than_was_shown() {
+    let app = TestApp::with(&KNOWN).await;
+    let (ann, root) = (app.sign_up(ANN).await, app.sign_up_admin("root@example.org").await);
+    crate::second_factor::enable(&app, &root).await;
+    let root = Person::from_pair(&app.refresh(&root.refresh).await.ok(200).body);
+    let node = async |role| {
+        let policy = ("second_factor.required_for", role);
+        app.second_node(&[&KNOWN[..], &[policy]].concat()).await
+    };
+    let sessions = async || app.count("SELECT COUNT(*) FROM sessions").await;
+    let refused = async |node: &TestApp, code: &str, reason: &str| {
+        let before = sessions().await;
+        redeem(node, code, VERIFIER).await.is(400, "OAUTH_CODE_INVALID");
+        assert_eq!(last(node).await, format!("FEDERATION_REFUSED/{reason}"));
+        assert_eq!(sessions().await, before);
+    };
+
+    // The session of the browser goes on; what it can do is another matter.
+    let strict = node("user").await;
+    let mut browser = Browser::new(&app);
+    let code = browser.sign_in_for().await;
+    refused(&strict, &code, "account_changed").await;
+    let mut there = Browser { app: &strict, cookie: browser.cookie.clone() };
+    there.is_out().await;
+
+    // A role given where the policy is not yet known, and where it is: there the session ends, too.
+    let strict = node("admin").await;
+    let roles = format!("/api/v1/admin/users/{}/roles", ann.id);
+    let mut reasons = vec![(&app, "account_changed"), (&strict, "session_ended")];
+    while let Some((giver, reason)) = reasons.pop() {
+        let code = Browser::new(&app).sign_in_for().await;
+        let body = json!({ "roles": ["user", "admin"] });
+        giver.patch_as(&root, &roles, body).await.ok(200);
+        refused(&strict, &code, reason).await;
+        app.patch_as(&root, &roles, json!({ "roles": ["user"] })).await.ok(200);
+    }
+    // Nothing of it lasts longer than the policy.
+    let code = Browser::new(&app).sign_in_for().await;
+    redeem(&strict, &code, VERIFIER).await.ok(200);
+}
