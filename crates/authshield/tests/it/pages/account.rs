@@ -186,3 +186,38 @@ async fn an_address_is_changed_and_an_account_closed_with_forms_alone() {
     app.submit("/reset-password", &chosen).await.page(200, "Your password was changed");
     browser.sign_in(new, PASSWORD).await.leads_to("/account");
 }
+
+/// ASVS: V7.4.3, V7.5.2
+#[tokio::test]
+async fn who_signs_out_everywhere_else_stays_in_here_and_is_told_so() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    app.open_account(ANN).await;
+    app.open_account("bob@example.org").await;
+    let mut bob = Browser::enter(&app, "bob@example.org").await;
+    let mut browser = Browser::enter(&app, ANN).await;
+    let (path, button) = ("/account/sessions/end-others", "Sign out everywhere else");
+
+    // There is nobody else, whatever the other languages of the page.
+    let alone = browser.see("/account").await;
+    assert!(!alone.looks(200, "lang=\"de\"").html().contains(path), "{alone:?}");
+
+    let (mut other, phone) = (Browser::enter(&app, ANN).await, app.sign_in(ANN).await);
+    browser.see("/account").await.looks(200, path).looks(200, button);
+    let before = app.events().await.len();
+    browser.send(path, &[("guard", "x")]).await.looks(403, "This form is out of date");
+    assert_eq!(app.events().await.len(), before);
+    let ended = browser.press(path, &[]).await;
+    ended.leads_to("/account");
+    assert_eq!(app.events().await.pop().unwrap(), "SESSION_REVOKED/logout_others");
+    let page = browser.see(ended.header("location")).await;
+    page.looks(200, "You are signed out everywhere else.");
+    assert!(!page.html().contains(path), "{page:?}");
+    other.is_out().await;
+    app.me(&phone).await.is(401, "AUTH_TOKEN_REVOKED");
+    app.refresh(&phone.refresh).await.is(401, "AUTH_REFRESH_TOKEN_INVALID");
+    bob.see("/account").await.looks(200, "bob@example.org");
+
+    // Pressed in a page of before, it ends nothing.
+    browser.press(path, &[]).await.leads_to("/account");
+    browser.see("/account").await.looks(200, ANN);
+}
