@@ -62,6 +62,12 @@
         ? await navigator.credentials.create(asked)
         : await navigator.credentials.get(asked);
       form.elements.credential.value = write(made);
+      // The box by which the device is trusted stands in the form for a code, and counts for both ways.
+      const box = document.querySelector('input[name=trust]:checked');
+      if (box) {
+        const { name, value } = box;
+        form.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
+      }
       form.submit();
     } catch (error) {
       // Nobody waits for what is asked for in the background.

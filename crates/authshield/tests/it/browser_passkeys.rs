@@ -121,7 +121,9 @@ async fn a_passkey_signs_in_from_the_pages() {
     browser.press_on("Sign in").await;
     browser.heading("Show that it is you").await;
     browser.is_sound("second-factor-passkey").await;
+    browser.client.find(Locator::Id("trust")).await.unwrap().click().await.unwrap();
     authenticator.signs_in().await;
+    browser.says("Trusted devices").await;
 
     browser.go(&format!("{base}/account/passkeys")).await;
     let name = browser.client.find(Locator::Css("input[name=name]")).await.unwrap();

@@ -67,3 +67,31 @@ async fn a_browser_that_is_trusted_signs_in_without_a_code_until_its_owner_says_
     let mut browser = Browser { app: &app, cookie: Some(trust) };
     browser.sign_in(ANN, PASSWORD).await.looks(200, asks);
 }
+
+#[tokio::test]
+async fn who_shows_a_passkey_in_the_place_of_the_code_can_trust_the_browser_as_well() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let ann = app.sign_up(ANN).await;
+    let passkey = crate::passkeys::add(&app, &ann).await;
+    enable(&app, &ann).await;
+    for trust in [false, true] {
+        let mut browser = Browser::new(&app);
+        let asked = browser.sign_in(ANN, PASSWORD).await;
+        let ticket = hidden(asked.looks(200, "name=\"trust\""), "ticket");
+        let mut fields = vec![("ticket", ticket.as_str())];
+        let options = browser.send("/sign-in/second-factor/challenge", &fields).await;
+        let signed = passkey.get(&options.ok(200).body).to_string();
+        fields.push(("credential", &signed));
+        // What the script takes along from the box.
+        fields.extend(trust.then_some(("trust", "yes")));
+        let request = form(&app, VERIFY, &fields).header("sec-fetch-site", "same-origin");
+        let entered = app.send(request).await;
+        entered.leads_to("/account");
+        let kept = entered.header("set-cookie").split(';').next().unwrap().to_owned();
+        assert_eq!(kept.starts_with("authshield-trust=ast_"), trust, "{kept}");
+        let mut again = Browser { app: &app, cookie: Some(kept) };
+        if trust {
+            again.sign_in(ANN, PASSWORD).await.leads_to("/account");
+        }
+    }
+}
