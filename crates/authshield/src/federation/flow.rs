@@ -1,6 +1,8 @@
 //! A sign-in that is on its way through a provider: sealed into a cookie, so that nothing is stored before a
 //! browser comes back, and only the browser that left can.
 
+use std::cmp::Reverse;
+
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
@@ -65,16 +67,27 @@ fn prefix(app: &App) -> &'static str {
     if is_encrypted(app) { "__Host-oauth-" } else { "oauth-" }
 }
 
-/// Returns the cookies that take those away which a browser brings along, if there are too many.
-pub(super) fn abandoned(app: &App, headers: &HeaderMap) -> Vec<String> {
-    let names: Vec<_> = cookies(headers)
-        .map(|(name, _)| name)
-        .filter(|name| name.starts_with(prefix(app)))
+/// Returns the cookies that take the oldest sign-ins away which a browser brings along, so that it carries no more than
+/// it may together with that of `state`.
+pub(super) fn abandoned(app: &App, headers: &HeaderMap, state: &str) -> Vec<String> {
+    let at_hand = cookie_name(app, state);
+    let mut others: Vec<_> = cookies(headers)
+        .filter(|(name, _)| name.starts_with(prefix(app)) && *name != at_hand)
+        .map(|(name, sealed)| (open(app, sealed).map_or(0, |flow| flow.ends), name))
         .collect();
-    if names.len() < AT_ONCE {
-        return Vec::new();
-    }
-    names.into_iter().map(|name| cookie(app, name, "", 0, false)).collect()
+    others.sort_by_key(|(ends, _)| Reverse(*ends));
+    others.into_iter().skip(AT_ONCE - 1).map(|(_, name)| cookie(app, name, "", 0, false)).collect()
+}
+
+/// Whether a browser asks for a page of a tab, and not for a picture or a frame in somebody else's page: with as many
+/// of those as that likes it would carry more than servers take. Old browsers do not say.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_none_or(|there| there == "document")
+}
+
+fn open(app: &App, sealed: &str) -> Option<Flow> {
+    let sealed = BASE64.decode(sealed).ok()?;
+    serde_json::from_slice(&app.vault.open_sealed(SEALED_FOR, &sealed).ok()?).ok()
 }
 
 fn is_encrypted(app: &App) -> bool {
@@ -101,9 +114,7 @@ impl Flow {
         let name = cookie_name(app, state);
         let mut values = cookies(headers).filter(|(it, _)| *it == name);
         let (_, sealed) = values.next().ok_or("foreign_browser")?;
-        let sealed = BASE64.decode(sealed).map_err(|_| "damaged_cookie")?;
-        let text = app.vault.open_sealed(SEALED_FOR, &sealed).map_err(|_| "damaged_cookie")?;
-        let flow: Self = serde_json::from_slice(&text).map_err(|_| "damaged_cookie")?;
+        let flow = open(app, sealed).ok_or("damaged_cookie")?;
         // The name is short: this is what counts.
         if flow.state != state {
             return Err("wrong_state");

@@ -157,8 +157,11 @@ pub async fn begin(
         max_age: wish.max_age,
         ends: ctx.now.as_second() + flow::LASTS,
     };
-    let mut cookies = flow::abandoned(app, headers);
-    cookies.push(flow.to_cookie(app, provider.posts_back()));
+    let mut cookies = Vec::new();
+    if flow::is_page(headers) {
+        cookies = flow::abandoned(app, headers, &flow.state);
+        cookies.push(flow.to_cookie(app, provider.posts_back()));
+    }
     Ok(Journey { to: provider.authorization(&place, &flow), cookies })
 }
 
@@ -239,7 +242,10 @@ pub async fn come_back(
         }
     };
     let to = back(&flow.return_to, flow.app_state.as_deref(), key, &value);
-    Ok(Journey { to, cookies: vec![flow.no_cookie(app)] })
+    // Those that were begun at once knew nothing of each other.
+    let mut cookies = flow::abandoned(app, headers, &flow.state);
+    cookies.push(flow.no_cookie(app));
+    Ok(Journey { to, cookies })
 }
 
 /// Finds out whether this browser left for this provider, and comes back for the first time.

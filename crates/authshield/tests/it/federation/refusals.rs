@@ -221,6 +221,14 @@ async fn g01_a_sign_in_ends_once_where_it_began_and_its_code_is_for_who_began_it
         assert!(browser.cookies.len() <= 4, "{:?}", browser.cookies.keys());
     }
     browser.cookies.clear();
+    // Nor is one begun by what a page of somebody else's shows.
+    let path = door("acme", &[]);
+    let path = path.strip_prefix(PUBLIC).unwrap();
+    for (shown_as, begins) in [("image", false), ("iframe", false), ("document", true)] {
+        let request = app.request(Method::GET, path).header("sec-fetch-dest", shown_as);
+        let sent = app.send(request).await;
+        assert_eq!(sent.ok(303).headers.contains_key(header::SET_COOKIE), begins, "{shown_as}");
+    }
 
     // The cookie is the browser's alone, and goes when it is used.
     let sent = browser.ask(&app, &door("acme", &[])).await;
@@ -421,6 +429,36 @@ async fn a_rule_of_risk_counts_for_who_comes_from_a_provider() {
     add_this(&app, &ann, SoftPasskey::new(PUBLIC)).await;
     enter_from("89.160.20.128", "curl/8.5.0").await.ok(200);
     enter_from("89.160.20.128", "Wget/1.21").await.is(403, "AUTH_2FA_REQUIRED");
+}
+
+/// Tabs that begin at once do not know of each other, so each has a cookie of its own; whichever comes back first, the
+/// oldest go.
+///
+/// Attack: G01
+#[tokio::test]
+async fn of_sign_ins_that_tabs_began_at_once_the_newest_few_come_back() {
+    let (hostile, app) = start().await;
+    hostile.vouches_for(ann());
+    let (mut browser, mut tabs) = (Browser::default(), Vec::new());
+    for _ in 0..6 {
+        let mut tab = Browser::default();
+        let away = tab.ask(&app, &door("acme", &[])).await;
+        tabs.push(away.ok(303).header("location").to_owned());
+        browser.cookies.extend(tab.cookies);
+        app.advance(Duration::from_secs(1));
+    }
+    assert_eq!(browser.cookies.len(), 6);
+    let newest = tabs.pop().unwrap();
+    let callback = format!("{PUBLIC}/api/v1/auth/oauth/acme/callback");
+    let mut back = browser.go(&app, &newest, &callback).await.unwrap();
+    browser.ask(&app, back.as_str()).await.ok(303);
+    assert_eq!(browser.cookies.len(), 3, "{:?}", browser.cookies.keys());
+    for (at, tab) in tabs.iter().enumerate() {
+        back = browser.go(&app, tab, &callback).await.unwrap();
+        let reply = browser.ask(&app, back.as_str()).await;
+        assert_eq!(reply.status, if at < 2 { 400 } else { 303 }, "{at}: {reply:?}");
+    }
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies.keys());
 }
 
 /// The code of a sign-in at a provider is made before anybody knows whose account it is; the policy of the instant in
