@@ -217,6 +217,7 @@ page-no-password = Hier hat niemand ein Passwort
 
 page-sign-out = Sie sind abgemeldet
     .lead = Auf diesem Gerät. Wo Sie sonst noch angemeldet sind, bleiben Sie es.
+    .applications = Auf diesen Seiten. In Anwendungen, bei denen Sie sich von hier aus angemeldet haben, und auf anderen Geräten bleiben Sie angemeldet: Ihr Konto zeigt sie alle und meldet Sie dort ab.
 
 page-second-factor = Zeigen Sie, dass Sie es sind
     .code = Code

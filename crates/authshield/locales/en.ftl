@@ -222,6 +222,7 @@ page-no-password = Nobody has a password here
 
 page-sign-out = You are signed out
     .lead = On this device. Wherever else you are signed in, you stay so.
+    .applications = On these pages. Applications that you signed in to from here, and your other devices, stay signed in: your account shows them all, and signs you out there.
 
 page-second-factor = Show that it is you
     .code = Code

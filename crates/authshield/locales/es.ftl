@@ -217,6 +217,7 @@ page-no-password = Aquí nadie tiene contraseña
 
 page-sign-out = Se ha cerrado su sesión
     .lead = En este dispositivo. En los demás sigue abierta.
+    .applications = En estas páginas. En las aplicaciones en las que entró desde aquí y en sus otros dispositivos sigue abierta: su cuenta los muestra todos y la cierra allí.
 
 page-second-factor = Demuestre que es usted
     .code = Código

@@ -217,6 +217,7 @@ page-no-password = Ici, personne n’a de mot de passe
 
 page-sign-out = Vous êtes déconnecté
     .lead = Sur cet appareil. Partout ailleurs, vous restez connecté.
+    .applications = Sur ces pages. Dans les applications où vous vous êtes connecté d’ici et sur vos autres appareils, vous le restez : votre compte les montre tous et vous y déconnecte.
 
 page-second-factor = Montrez que c’est bien vous
     .code = Code

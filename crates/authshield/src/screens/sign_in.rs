@@ -235,10 +235,13 @@ pub(super) async fn sign_out(
     let visit = visit.answered();
     let browser::Browser { caller, .. } = browser;
     sessions::log_out(&app, &ctx, caller.user.id, caller.session).await?;
+    // The session of an application is its own, and goes on.
+    let none = app.config.oauth.return_to.is_empty();
+    let lead = if none { "page-sign-out.lead" } else { "page-sign-out.applications" };
     let message = Message {
         mood: "good",
         title: app.pages.say(&visit, "page-sign-out", &[]),
-        lead: app.pages.say(&visit, "page-sign-out.lead", &[]),
+        lead: app.pages.say(&visit, lead, &[]),
         reference: None,
         next: Some(next(&app, &visit)),
     };

@@ -378,3 +378,33 @@ async fn a_code_opens_nothing_once_the_policy_asks_for_more_than_was_shown() {
     let code = Browser::new(&app).sign_in_for().await;
     redeem(&strict, &code, VERIFIER).await.ok(200);
 }
+
+/// The session of the application is its own: the page says so, and lists it.
+///
+/// ASVS: V7.4.1, V7.6.2
+#[tokio::test]
+async fn who_signs_out_on_the_page_stays_signed_in_in_the_application_and_ends_that_from_the_account()
+ {
+    let app = TestApp::with(&KNOWN).await;
+    app.open_account(ANN).await;
+    let mut browser = Browser::new(&app);
+    let code = browser.sign_in_for().await;
+    let there = Person::from_pair(&redeem(&app, &code, VERIFIER).await.ok(200).body);
+    let out = browser.press("/sign-out", &[]).await;
+    out.looks(200, "You are signed out").looks(200, "Applications that you signed in to from here");
+    let there = Person::from_pair(&app.refresh(&there.refresh).await.ok(200).body);
+    app.me(&there).await.ok(200);
+
+    let mut browser = Browser::enter(&app, ANN).await;
+    let page = browser.see("/account").await;
+    let session = hidden(page.looks(200, "Sign out there"), "session");
+    assert_eq!(claims(&there.access)["sid"], json!(session));
+    browser.press("/account/sessions/end", &[("session", &session)]).await.leads_to("/account");
+    app.me(&there).await.is(401, "AUTH_TOKEN_REVOKED");
+
+    // Where no application sends anybody, nothing is said of any.
+    let app = TestApp::with(&[UNLIMITED]).await;
+    app.open_account(ANN).await;
+    let out = Browser::enter(&app, ANN).await.press("/sign-out", &[]).await;
+    assert!(!out.looks(200, "On this device.").html().contains("pplication"), "{out:?}");
+}
