@@ -5,10 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::io::{self, Write};
 
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{
+    Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter,
+};
 
 use super::Unfit;
+use super::tags;
 use crate::problem::chain;
 
 /// How many steps one template may take; our longest page takes a few thousand.
@@ -17,9 +21,12 @@ const FUEL: u64 = 100_000;
 /// What would let a value through as it is.
 const UNESCAPED: [&str; 2] = ["safe", "tojson"];
 /// What makes much out of little in one step.
-const GREEDY: [&str; 3] = ["format", "indent", "replace"];
-/// How long one tag may be, in bytes: what is nested deeper than the stack ends the program.
-const TAG_AT_MOST: usize = 1000;
+const GREEDY: [&str; 9] =
+    ["batch", "format", "indent", "join", "pprint", "replace", "slice", "string", "sum"];
+/// How much one template may put in, in bytes, parts that it keeps for later among it; our longest page has a tenth.
+const PUT_IN_AT_MOST: usize = 256 * 1024;
+/// How long what comes of one may be, in bytes.
+const LENGTH_AT_MOST: usize = 1024 * 1024;
 /// What would show all that there is.
 const FUNCTION_LESS: &str = "debug";
 
@@ -43,6 +50,7 @@ impl Engine {
         let mut ours = Environment::new();
         ours.set_undefined_behavior(UndefinedBehavior::Strict);
         ours.set_fuel(Some(FUEL));
+        ours.set_formatter(put_in);
         for name in UNESCAPED.into_iter().chain(GREEDY) {
             ours.remove_filter(name);
         }
@@ -57,16 +65,10 @@ impl Engine {
         }
         let (mut own, mut wrong) = (engine.ours.clone(), Vec::new());
         for (name, source) in &engine.files {
-            if let Some(line) = turns_escaping_off(source) {
-                wrong.push(format!(
-                    "{part}/{name}, line {line}: `autoescape` is not for templates of pages and mails, \
-                     whatever is put in is escaped; take it out"
-                ));
-            }
-            if let Some(line) = long_tag(source) {
-                wrong.push(format!(
-                    "{part}/{name}, line {line}: a tag has more than {TAG_AT_MOST} bytes; make several of it"
-                ));
+            let odd = tags::odd(source);
+            if !odd.is_empty() {
+                let place = |(line, what)| format!("{part}/{name}, line {line}: {what}");
+                wrong.extend(odd.into_iter().map(place));
             } else if let Err(error) = own.add_template_owned(name.clone(), source.clone()) {
                 wrong.push(engine.told(&error));
             }
@@ -149,6 +151,7 @@ impl Engine {
             }
             ErrorKind::UnknownFilter => "there is no such filter here; take it out",
             ErrorKind::OutOfFuel => "it takes too many steps; make its loops shorter",
+            ErrorKind::WriteFailure => "what comes of it is too long; make its loops shorter",
             _ => "compare it with ours: `authshield config templates` shows that",
         };
         format!("{}, line {line}: {what}; {todo}", self.blame(name))
@@ -156,36 +159,42 @@ impl Engine {
 }
 
 fn draw(templates: &Environment<'static>, name: &str, context: &Value) -> Result<String, Error> {
-    templates.get_template(name)?.render(context.clone())
+    let mut drawn = Drawn(Vec::new());
+    templates.get_template(name)?.render_captured_to(context.clone(), &mut drawn)?;
+    Ok(String::from_utf8(drawn.0).expect("templates and values are text"))
 }
 
-/// Returns the line of a tag that turns escaping on or off.
-fn turns_escaping_off(source: &str) -> Option<usize> {
-    let (at, _) = source.match_indices("{%").find(|(at, _)| {
-        source[at + 2..].trim_start_matches(['-', '+']).trim_start().starts_with("autoescape")
-    })?;
-    Some(source[..at].matches('\n').count() + 1)
-}
+/// What comes of a template.
+struct Drawn(Vec<u8>);
 
-/// Returns the line of a tag that is too long.
-fn long_tag(source: &str) -> Option<usize> {
-    let mut at = 0;
-    while let Some(begun) = source[at..].find(['{']).map(|found| at + found) {
-        let ends = match source.as_bytes().get(begun + 1) {
-            Some(b'{') => "}}",
-            Some(b'%') => "%}",
-            _ => {
-                at = begun + 1;
-                continue;
-            }
-        };
-        let length = source[begun..].find(ends).unwrap_or(source.len() - begun);
-        if length > TAG_AT_MOST {
-            return Some(source[..begun].matches('\n').count() + 1);
+impl Write for Drawn {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if self.0.len() + text.len() > LENGTH_AT_MOST {
+            return Err(io::Error::other("it becomes too long"));
         }
-        at = begun + 2;
+        self.0.extend_from_slice(text);
+        Ok(text.len())
     }
-    None
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How many bytes one template has put in.
+#[derive(Default)]
+struct PutIn(usize);
+
+/// Puts a value in. Steps are counted, and a step may put in what others put together before: so is that.
+fn put_in(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let length = value.as_str().map_or_else(|| value.to_string().len(), str::len);
+    let PutIn(so_far) = state.get_or_insert_extension(PutIn::default());
+    *so_far = so_far.saturating_add(length);
+    if *so_far > PUT_IN_AT_MOST {
+        let told = format!("it puts in more than {PUT_IN_AT_MOST} bytes");
+        return Err(Error::new(ErrorKind::InvalidOperation, told));
+    }
+    escape_formatter(out, state, value)
 }
 
 #[cfg(test)]
@@ -212,6 +221,11 @@ mod tests {
             Ok(None) => panic!("nothing own"),
             Err(Unfit(wrong)) => wrong.join("\n"),
         }
+    }
+
+    /// A text of a hundred bytes, and thirty times what makes twice as much of it.
+    fn doubled(twice: &str) -> String {
+        format!("{{% set a = '{}' %}}{}", "x".repeat(100), twice.repeat(30))
     }
 
     /// A template has what it is given, and no way to anything else.
@@ -247,9 +261,29 @@ mod tests {
                 "take it out",
             ),
             (
-                &format!("\n{{{{ 1{} }}}}", "+1".repeat(20_000)),
+                &format!("\n{{{{ 1{} }}}}", "-1".repeat(20_000)),
                 "pages/a.html, line 2",
                 "make several",
+            ),
+            ("\n{{ 'x' * 1000000000 }}", "pages/a.html, line 2: `*`", "side by side"),
+            ("{% set a = name ~ name %}", "pages/a.html, line 1: `~`", "side by side"),
+            ("{{- name + name -}}", "pages/a.html, line 1: `+`", "side by side"),
+            ("{{ [name, name]|join }}", "pages/a.html, line 1: unknown filter", "take it out"),
+            (
+                "{{ 'x'|list|batch(1000000000, 'x') }}",
+                "pages/a.html, line 1: unknown filter",
+                "it out",
+            ),
+            (&doubled("{% set a %}{{ a }}{{ a }}{% endset %}"), "line 1", "more than 262144 bytes"),
+            (
+                "{% macro m(a, n) %}{{ m(a ,n) }}{{ m(a, n) }}{{ a }}{% endmacro %}{{ m('x', 1) }}",
+                "pages/a.html, line 1",
+                "recursion",
+            ),
+            (
+                &format!("{{% for a in range(2000) %}}{}{{% endfor %}}", "x".repeat(1000)),
+                "pages/a.html, line 1",
+                "too long",
             ),
             (
                 &format!("{{% if {}1 %}}", "-".repeat(20_000)),

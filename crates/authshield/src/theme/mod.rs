@@ -3,8 +3,10 @@
 //! ```text
 //! rules.rs    which colours go together: whatever the accent, words stay readable (pure)
 //! picture.rs  a logo: small, and what it says it is
+//! svg.rs      a drawing: whole, and nothing but that (pure)
 //! own.rs      the folder with own templates
 //! engine.rs   templates, ours and an operator's; pages and mails use the same
+//! tags.rs     what no tag of an operator's has (pure)
 //! html.rs     what a page does: its forms, its fields, its scripts
 //! ```
 //!
@@ -16,6 +18,8 @@ pub(crate) mod html;
 mod own;
 mod picture;
 mod rules;
+mod svg;
+mod tags;
 
 use std::fmt::Write as _;
 use std::fs;
