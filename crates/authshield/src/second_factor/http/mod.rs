@@ -331,6 +331,9 @@ fn one_of(
 /// tries; after wrong codes in a row the account takes none for a while, longer each time. Recovery codes and
 /// passkeys are taken all the same. With `trust_device` the answer has a `trust_token`, which spares the second
 /// factor at the next sign-ins on this device, and nothing else.
+///
+/// Who showed a code by mail and must have a second factor gets no tokens but `AUTH_2FA_ENROLMENT_REQUIRED`: add one with
+/// `POST /auth/2fa/enrol` and the same `mfa_token`.
 #[utoipa::path(
     post, path = "/api/v1/auth/2fa/verify", tag = "second factor",
     request_body = VerifySecondFactor, responses((status = OK, body = Verified), VerifyProblems),
