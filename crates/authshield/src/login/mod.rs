@@ -142,6 +142,7 @@ pub async fn log_in<C: Carrier>(
                 let refusal = waiting(app, ctx, email, password, Refusal::Risk).await?;
                 return Err(refuse(app, ctx, tried, owner, refusal).await?);
             }
+            Opened::Off => return Err(passwords::Off.into()),
             Opened::Changed(now) => account = now.map(|now| *now),
         }
     }
@@ -191,6 +192,8 @@ enum Opened<C> {
     Pending(Ticket),
     /// A rule of risk lets nobody in.
     Risky,
+    /// Nobody has a password any more.
+    Off,
     /// The account is no longer what was judged, but this.
     Changed(Option<Box<Account>>),
 }
@@ -208,6 +211,10 @@ async fn open<C: Carrier>(
     let id = user.id;
     let mut current = password_hash;
     let mut tx = app.store.write().await?;
+    if !passwords::are_on(app) {
+        // They were switched off while it was compared: what a password begins now would never be ended.
+        return Ok(Opened::Off);
+    }
     if let Some(upgraded) = upgraded
         && accounts::upgrade_hash(&mut tx, id, current.as_deref(), &upgraded).await?
     {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use lettre::Address;
-use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset, Starttls};
+use lettre::transport::smtp::commands::{Mail, Quit, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::{
     ClientId, MailBodyParameter, MailParameter, RcptParameter,
 };
@@ -282,7 +282,7 @@ impl Connection {
         let mail = Mail::new(Some(from.clone()), parameters);
         relay.step(Step::Mail, self.talk.say(mail)).await?;
         relay.step(Step::Rcpt, self.talk.say(Rcpt::new(to.clone(), wishes))).await?;
-        relay.step(Step::Data, self.talk.say(Data)).await?;
+        relay.step(Step::Data, self.talk.announce_message()).await?;
         Ok(())
     }
 

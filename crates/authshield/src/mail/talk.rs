@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lettre::transport::smtp::commands::Ehlo;
+use lettre::transport::smtp::commands::{Data, Ehlo};
 use lettre::transport::smtp::extension::ClientId;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -23,6 +24,9 @@ const KEPT_OF_LINE: usize = 1000;
 
 /// How many lines of an answer are kept.
 const KEPT_LINES: usize = 100;
+
+/// The codes of a yes.
+const YES: RangeInclusive<u16> = 200..=299;
 
 /// A conversation with a relay.
 #[derive(Debug)]
@@ -70,6 +74,28 @@ impl Answer {
         }
         text
     }
+
+    /// Returns it if its code is one that is `due`: what waits for more where nothing comes is no yes.
+    fn due(self, due: RangeInclusive<u16>) -> Result<Self, NoYes> {
+        if due.contains(&self.code) { Ok(self) } else { Err(NoYes::Noise(self.to_string())) }
+    }
+}
+
+impl NoYes {
+    /// Returns it without `secrets`, which some relays repeat.
+    fn without(self, secrets: &[&str]) -> Self {
+        let clean = |words: String| {
+            let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+            secrets.fold(words, |words, secret| words.replace(*secret, "…"))
+        };
+        match self {
+            Self::Refused(Answer { code, lines }) => {
+                Self::Refused(Answer { code, lines: lines.into_iter().map(clean).collect() })
+            }
+            Self::Noise(words) => Self::Noise(clean(words)),
+            Self::Io(error) => Self::Io(error),
+        }
+    }
 }
 
 impl Talk {
@@ -105,7 +131,7 @@ impl Talk {
 
     /// Waits for the greeting and greets as `name`.
     pub(super) async fn greet(&mut self, name: &ClientId) -> Result<(), NoYes> {
-        self.answer().await?;
+        self.answer().await?.due(YES)?;
         self.hello(name).await
     }
 
@@ -140,44 +166,54 @@ impl Talk {
 
     /// Authenticates in one message (RFC 4616).
     pub(super) async fn auth_plain(&mut self, user: &str, password: &str) -> Result<(), NoYes> {
-        let both = Zeroizing::new(format!("\0{user}\0{password}"));
-        let both = Zeroizing::new(STANDARD.encode(both.as_bytes()));
+        let both = encoded(&Zeroizing::new(format!("\0{user}\0{password}")));
         let command = Zeroizing::new(format!("AUTH PLAIN {}", *both));
-        self.authenticate(&command, &[]).await
+        let proved = self.authenticate(&command, &[]).await;
+        proved.map_err(|why| why.without(&[&both, password]))
     }
 
     /// Authenticates in the older way: the relay asks for both, one after the other.
     pub(super) async fn auth_login(&mut self, user: &str, password: &str) -> Result<(), NoYes> {
-        self.authenticate("AUTH LOGIN", &[user, password]).await
+        let (name, secret) = (encoded(user), encoded(password));
+        let proved = self.authenticate("AUTH LOGIN", &[&name, &secret]).await;
+        proved.map_err(|why| why.without(&[&secret, password]))
     }
 
-    /// Says `command`, and a secret each time that the relay asks for more.
-    async fn authenticate(&mut self, command: &str, secrets: &[&str]) -> Result<(), NoYes> {
-        let mut secrets = secrets.iter();
-        let line = Zeroizing::new(format!("{command}\r\n"));
-        let mut answer = self.ask(line.as_bytes()).await?;
-        while answer.code == 334 {
-            let Some(secret) = secrets.next() else {
-                return Err(NoYes::Noise(answer.to_string()));
+    /// Says `command`, and one of `answers` each time that the relay asks for more.
+    async fn authenticate(&mut self, command: &str, answers: &[&str]) -> Result<(), NoYes> {
+        let mut next = [command].into_iter().chain(answers.iter().copied());
+        loop {
+            let Some(words) = next.next() else {
+                return Err(NoYes::Noise("it asks for more than it may".to_owned()));
             };
-            let encoded = Zeroizing::new(STANDARD.encode(secret));
-            let line = Zeroizing::new(format!("{}\r\n", *encoded));
-            answer = self.ask(line.as_bytes()).await?;
+            let line = Zeroizing::new(format!("{words}\r\n"));
+            let answer = self.ask(line.as_bytes()).await?;
+            if answer.code != 334 {
+                return answer.due(YES).map(drop);
+            }
         }
-        Ok(())
     }
 
     /// Says a command and returns the answer, if it is a yes.
     pub(super) async fn say(&mut self, command: impl fmt::Display) -> Result<Answer, NoYes> {
-        self.ask(command.to_string().as_bytes()).await
+        self.ask(command.to_string().as_bytes()).await?.due(YES)
+    }
+
+    /// Says that a message comes, if the relay waits for it then.
+    pub(super) async fn announce_message(&mut self) -> Result<(), NoYes> {
+        self.ask(Data.to_string().as_bytes()).await?.due(354..=354).map(drop)
     }
 
     /// Hands over a message and returns the answer, if it is a yes.
     pub(super) async fn message(&mut self, message: &[u8]) -> Result<Answer, NoYes> {
-        self.ask(&transparent(message)).await
+        self.ask(&transparent(message)).await?.due(YES)
     }
 
     async fn ask(&mut self, bytes: &[u8]) -> Result<Answer, NoYes> {
+        if !self.stream.buffer().is_empty() {
+            // It would be taken for the answer to what is said now.
+            return Err(NoYes::Noise("there is more than was asked for".to_owned()));
+        }
         self.stream.write_all(bytes).await?;
         self.stream.flush().await?;
         self.answer().await
@@ -221,6 +257,10 @@ impl Talk {
             }
         }
     }
+}
+
+fn encoded(words: &str) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(words))
 }
 
 /// Takes a line of an answer apart: its code, whether it is the last one, and its words.
@@ -313,6 +353,47 @@ mod tests {
         for bytes in [b"".as_slice(), b"550 no", b"550-no\r\n"] {
             assert_eq!(heard(bytes).await.unwrap_err().to_string(), "the relay hung up");
         }
+    }
+
+    /// Says `AUTH PLAIN` to somebody who answers with what they heard, behind `code`.
+    async fn repeated(code: &str) -> NoYes {
+        let (ours, theirs) = tokio::io::duplex(1000);
+        let code = code.to_owned();
+        tokio::spawn(async move {
+            let mut theirs = BufReader::new(theirs);
+            let mut heard = String::new();
+            theirs.read_line(&mut heard).await.unwrap();
+            theirs.write_all(format!("{code} {heard}").as_bytes()).await.unwrap();
+        });
+        Talk::new(Box::new(ours)).auth_plain("ann", "s3cret").await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_password_that_the_relay_repeats_is_not_kept() {
+        for code in ["535", "334", "354"] {
+            let told = repeated(code).await.to_string();
+            assert!(!told.contains("AGFubgBzM2NyZXQ="), "{told}");
+        }
+        assert_eq!(repeated("535").await.to_string(), "535 AUTH PLAIN …");
+    }
+
+    #[tokio::test]
+    async fn only_what_is_due_is_a_yes() {
+        let after = async |bytes: &[u8]| {
+            let (ours, mut theirs) = tokio::io::duplex(1000);
+            theirs.write_all(bytes).await.unwrap();
+            (Talk::new(Box::new(ours)), theirs)
+        };
+        let (mut talk, _theirs) = after(b"354 go on\r\n").await;
+        assert!(matches!(talk.say("MAIL\r\n").await, Err(NoYes::Noise(_))));
+        let (mut talk, _theirs) = after(b"250 yes\r\n").await;
+        assert!(matches!(talk.announce_message().await, Err(NoYes::Noise(_))));
+        let (mut talk, _theirs) = after(b"354 go on\r\n").await;
+        talk.announce_message().await.unwrap();
+        // An answer too many would be the answer to the next command.
+        let (mut talk, _theirs) = after(b"250 yes\r\n250 yes\r\n").await;
+        talk.say("NOOP\r\n").await.unwrap();
+        assert!(matches!(talk.say("MAIL\r\n").await, Err(NoYes::Noise(_))));
     }
 
     #[test]

@@ -164,6 +164,8 @@ async fn what_a_password_began_stays_dead_when_passwords_come_back() {
     let ann = on.sign_up(ANN).await;
     let (phone, _) = enable(&on, &ann).await;
     let waiting = ticket(&on, ANN, PASSWORD).await;
+    // What was told so far has arrived: the last mail is the one that is asked for.
+    on.mails().await;
     on.post("/api/v1/auth/forgot-password", json!({ "email": ANN })).await.ok(202);
     let reset = json!({ "token": on.token_for(ANN).await, "new_password": OTHER });
     let mailed = by_mail(&on, ANN).await;

@@ -120,33 +120,44 @@ fn make_private(path: &Path) -> Result<()> {
 /// Copies the log back into the file by a connection of its own, since that is the 10 to 18
 /// milliseconds that a writer would otherwise wait now and then.
 async fn checkpoint(mut connection: SqliteConnection, writer: std::sync::Weak<Writer>) {
+    let mut long = LOG_PAGES;
     loop {
         let Some(due) = writer.upgrade().map(|writer| Arc::clone(&writer.checkpoint_due)) else {
             return;
         };
         // The writer may be dropped while we wait; look again from time to time.
-        if tokio::time::timeout(Duration::from_secs(5), due.notified()).await.is_ok()
-            && let Err(error) = copy_back(&mut connection, &writer).await
-        {
-            tracing::warn!(%error, "the write-ahead log could not be copied back");
+        if tokio::time::timeout(Duration::from_secs(5), due.notified()).await.is_err() {
+            continue;
+        }
+        match copy_back(&mut connection, &writer, long).await {
+            Ok(next) => long = next,
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log could not be copied back");
+            }
         }
     }
 }
 
+/// Copies the log back, and lets it start over if it has more than `long` pages. Returns what is long next
+/// time: while somebody reads one state for long it cannot, and writers are not to wait for that again soon.
 async fn copy_back(
     connection: &mut SqliteConnection,
     writer: &std::sync::Weak<Writer>,
-) -> Result<()> {
-    let (_, pages, _): (i64, i64, i64) =
+    long: i64,
+) -> Result<i64> {
+    /// Whether somebody was in the way, how many pages the log has, and how many were copied.
+    type Outcome = (i64, i64, i64);
+    let (_, pages, _): Outcome =
         sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *connection).await?;
-    if pages < LOG_PAGES {
-        return Ok(());
-    }
-    let Some(writer) = writer.upgrade() else { return Ok(()) };
+    let Some(writer) = writer.upgrade().filter(|_| pages > long) else {
+        return Ok(if pages > LOG_PAGES { long } else { LOG_PAGES });
+    };
     // With nobody writing what is left to copy is little, and then the log starts over.
-    let _lane = writer.alone().await?;
-    connection.execute("PRAGMA wal_checkpoint(RESTART)").await?;
-    Ok(())
+    let lane = writer.alone().await?;
+    let (is_busy, pages, _): Outcome =
+        sqlx::query_as("PRAGMA wal_checkpoint(RESTART)").fetch_one(connection).await?;
+    drop(lane);
+    Ok(if is_busy == 0 { LOG_PAGES } else { pages + LOG_PAGES })
 }
 
 /// A connection to read from, with or without an open transaction.
@@ -398,6 +409,11 @@ impl Lane {
         }
         let Some(savepoint) = self.savepoint.take() else { return };
         if let Err(error) = self.connection.execute(savepoint.undo()).await {
+            if is_no_savepoint(&error) {
+                // They went away before theirs was opened, and it opens before all else: nothing of
+                // theirs is there to be undone, and what those before them did is whole.
+                return self.flush().await;
+            }
             // When the disk is full or broken, SQLite ends the whole transaction by itself, and
             // with it what those before us had done.
             tracing::error!(%error, "a group of transactions was lost");
@@ -434,6 +450,12 @@ impl Lane {
             let _ = member.send(outcome.clone());
         }
     }
+}
+
+/// Whether a savepoint was named that is not there.
+fn is_no_savepoint(error: &sqlx::Error) -> bool {
+    let database = error.as_database_error();
+    database.is_some_and(|error| error.message().starts_with("no such savepoint"))
 }
 
 /// One writer's part in a group.

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use onesql::{Error, Options, Store, Tx};
 use tokio::task::{JoinHandle, JoinSet};
@@ -153,6 +154,30 @@ async fn who_goes_away_at_any_step_leaves_the_lane_free() {
     }
 }
 
+/// However far the first statement came, with the savepoint that is opened before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_away_in_the_first_statement_takes_nothing_of_others_away() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+    for id in 0..200 {
+        let mut first = store.write().await.unwrap();
+        insert(&mut first, id).await.unwrap();
+        let second = in_line(&store).await;
+        // It leaves its flush to the second.
+        let first = tokio::spawn(first.commit());
+        let mut second = second.await.unwrap();
+        let mut statement = Box::pin(insert(&mut second, 1000 + id));
+        poll_fn(|cx| Poll::Ready(_ = statement.as_mut().poll(cx))).await;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_micros(id.unsigned_abs() % 20) {}
+        drop(statement);
+        drop(second);
+        first.await.unwrap().unwrap_or_else(|error| panic!("{id}: {error}"));
+    }
+    assert_eq!(notes(&store).await, (0..200).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn a_reader_that_goes_away_leaves_no_old_state_behind() {
     for mut place in Place::each().await {
@@ -201,16 +226,16 @@ async fn a_group_does_not_go_on_for_as_long_as_somebody_is_in_line() {
     let mut second = second.await.unwrap();
     let third = in_line(&store).await;
     // Which takes longer than the first should wait for others.
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let mut id = 1;
-    while began.elapsed() < std::time::Duration::from_millis(30) {
+    while began.elapsed() < Duration::from_millis(30) {
         id += 1;
         insert(&mut second, id).await.unwrap();
     }
     let second = tokio::spawn(second.commit());
     let mut third = third.await.unwrap();
     // The third has its turn and does not end it: nothing but their own flush answers the two.
-    let patience = std::time::Duration::from_secs(10);
+    let patience = Duration::from_secs(10);
     tokio::time::timeout(patience, async {
         first.await.unwrap().unwrap();
         second.await.unwrap().unwrap();
