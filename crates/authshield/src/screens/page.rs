@@ -230,9 +230,13 @@ fn say(
     args.set("site", site);
     for name in named.args() {
         let value: Value = named.get(name)?;
-        match value.as_i64() {
-            Some(number) => args.set(name.to_owned(), number),
-            None => args.set(name.to_owned(), value.to_string()),
+        match (value.as_i64(), value.as_str()) {
+            (Some(number), _) => args.set(name.to_owned(), number),
+            (None, Some(words)) => args.set(name.to_owned(), words.to_owned()),
+            (None, None) => {
+                let told = format!("`{name}` of `{id}` is neither words nor a whole number");
+                return Err(Error::new(ErrorKind::InvalidOperation, told));
+            }
         }
     }
     WORDS

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io::{self, Write};
 
+use minijinja::value::ValueKind;
 use minijinja::{
     Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter,
+    filters, tests as judges,
 };
 
 use super::Unfit;
@@ -20,15 +22,10 @@ const FUEL: u64 = 100_000;
 
 /// What would let a value through as it is.
 const UNESCAPED: [&str; 2] = ["safe", "tojson"];
-/// What makes much out of little in one step.
-const GREEDY: [&str; 9] =
-    ["batch", "format", "indent", "join", "pprint", "replace", "slice", "string", "sum"];
 /// How much one template may put in, in bytes, parts that it keeps for later among it; our longest page has a tenth.
 const PUT_IN_AT_MOST: usize = 256 * 1024;
 /// How long what comes of one may be, in bytes.
 const LENGTH_AT_MOST: usize = 1024 * 1024;
-/// What would show all that there is.
-const FUNCTION_LESS: &str = "debug";
 
 /// The templates of pages, or those of mails.
 pub(crate) struct Engine {
@@ -47,14 +44,7 @@ impl Engine {
         files: BTreeMap<String, String>,
         prepare: impl FnOnce(&mut Environment<'static>),
     ) -> Result<Self, Unfit> {
-        let mut ours = Environment::new();
-        ours.set_undefined_behavior(UndefinedBehavior::Strict);
-        ours.set_fuel(Some(FUEL));
-        ours.set_formatter(put_in);
-        for name in UNESCAPED.into_iter().chain(GREEDY) {
-            ours.remove_filter(name);
-        }
-        ours.remove_global(FUNCTION_LESS);
+        let mut ours = language();
         prepare(&mut ours);
         for (name, source) in embedded {
             ours.add_template(name, source).expect("our own templates are well formed");
@@ -158,6 +148,39 @@ impl Engine {
     }
 }
 
+/// Returns what templates can do. Whatever makes much out of little in one step, makes text of whatever there is, or
+/// lets it through as it is, is not there; nor is what a later version of the engine brings.
+fn language() -> Environment<'static> {
+    let mut language = Environment::empty();
+    language.set_undefined_behavior(UndefinedBehavior::Strict);
+    language.set_fuel(Some(FUEL));
+    language.set_formatter(put_in);
+
+    language.add_filter("abs", filters::abs);
+    language.add_filter("d", filters::default);
+    language.add_filter("default", filters::default);
+    language.add_filter("first", filters::first);
+    language.add_filter("float", filters::float);
+    language.add_filter("int", filters::int);
+    language.add_filter("last", filters::last);
+    language.add_filter("length", filters::length);
+    language.add_filter("round", filters::round);
+    // Those of the engine take lists, too, and make text of them.
+    language.add_filter("lower", |text: &str| text.to_lowercase());
+    language.add_filter("trim", |text: &str| text.trim().to_owned());
+    language.add_filter("upper", |text: &str| text.to_uppercase());
+    language.add_filter("urlencode", |text: &str| filters::urlencode(&Value::from(text)));
+
+    language.add_test("defined", judges::is_defined);
+    language.add_test("even", judges::is_even);
+    language.add_test("none", judges::is_none);
+    language.add_test("number", judges::is_number);
+    language.add_test("odd", judges::is_odd);
+    language.add_test("string", judges::is_string);
+    language.add_test("undefined", judges::is_undefined);
+    language
+}
+
 fn draw(templates: &Environment<'static>, name: &str, context: &Value) -> Result<String, Error> {
     let mut drawn = Drawn(Vec::new());
     templates.get_template(name)?.render_captured_to(context.clone(), &mut drawn)?;
@@ -185,8 +208,20 @@ impl Write for Drawn {
 #[derive(Default)]
 struct PutIn(usize);
 
-/// Puts a value in. Steps are counted, and a step may put in what others put together before: so is that.
+/// Puts a value in. Steps are counted, and a step may put in what others put together before: so is that. A list that
+/// has itself many times would be text without end before it could be counted.
 fn put_in(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if !matches!(
+        value.kind(),
+        ValueKind::Undefined
+            | ValueKind::None
+            | ValueKind::Bool
+            | ValueKind::Number
+            | ValueKind::String
+    ) {
+        let told = "a list or something with parts cannot be put in, only one part after the other";
+        return Err(Error::new(ErrorKind::InvalidOperation, told));
+    }
     let length = value.as_str().map_or_else(|| value.to_string().len(), str::len);
     let PutIn(so_far) = state.get_or_insert_extension(PutIn::default());
     *so_far = so_far.saturating_add(length);
@@ -223,9 +258,9 @@ mod tests {
         }
     }
 
-    /// A text of a hundred bytes, and thirty times what makes twice as much of it.
-    fn doubled(twice: &str) -> String {
-        format!("{{% set a = '{}' %}}{}", "x".repeat(100), twice.repeat(30))
+    /// Does something 400 times, or 400 times as often.
+    fn often(what: &str) -> String {
+        format!("{{% for x in [{}1] %}}{what}{{% endfor %}}", "1,".repeat(399))
     }
 
     /// A template has what it is given, and no way to anything else.
@@ -239,7 +274,7 @@ mod tests {
             ("{{ env }}", "pages/a.html, line 1: undefined value", "not given"),
             ("\n{{ env.PATH }}", "pages/a.html, line 2: undefined value", "`{{ env.PATH }}`"),
             ("{{ config }}", "pages/a.html, line 1", "not given"),
-            ("{{ self.__class__ }}", "pages/a.html, line 1", "undefined"),
+            ("{{ self.__class__ }}", "pages/a.html, line 1", "`self`"),
             ("{{ name.__class__.__mro__ }}", "pages/a.html, line 1", "undefined"),
             ("{{ debug() }}", "pages/a.html, line 1: unknown function", "debug"),
             ("{{ open('/etc/passwd') }}", "pages/a.html, line 1: unknown function", "open"),
@@ -248,7 +283,17 @@ mod tests {
             ("<i>\n{{ name|safe }}", "pages/a.html, line 2: unknown filter", "is escaped"),
             ("{{ name|tojson }}", "pages/a.html, line 1: unknown filter", "is escaped"),
             ("x\n{%- autoescape false %}{{ name }}{% endautoescape %}", "line 2", "autoescape"),
-            ("{% for a in range(99999) %}{% endfor %}", "pages/a.html, line 1", "too many steps"),
+            (&often(&often("")), "pages/a.html, line 1", "too many steps"),
+            ("{{ range(9) }}", "pages/a.html, line 1: unknown function", "range"),
+            ("{{ namespace(a=1).a }}", "pages/a.html, line 1: unknown function", "namespace"),
+            ("{% set a %}x{% endset %}{{ a }}", "pages/a.html, line 1", "cannot be kept"),
+            ("{{ [name, [name]] }}", "pages/a.html, line 1: invalid operation", "cannot be put in"),
+            ("{{ {'a': name} }}", "pages/a.html, line 1: invalid operation", "cannot be put in"),
+            ("{{ [name]|upper }}", "pages/a.html, line 1: invalid operation", "not a string"),
+            ("{{ [name]|urlencode }}", "pages/a.html, line 1: invalid operation", "not a string"),
+            ("{{ [name]|title }}", "pages/a.html, line 1: unknown filter", "take it out"),
+            ("{{ [name]|e }}", "pages/a.html, line 1: unknown filter", "take it out"),
+            ("{% if [name] is startingwith('x') %}{% endif %}", "pages/a.html", "unknown test"),
             ("{% if %}", "pages/a.html, line 1: syntax error", "correct it"),
             (
                 "{{ 'x'|indent(100000000000000) }}",
@@ -274,17 +319,17 @@ mod tests {
                 "pages/a.html, line 1: unknown filter",
                 "it out",
             ),
-            (&doubled("{% set a %}{{ a }}{{ a }}{% endset %}"), "line 1", "more than 262144 bytes"),
+            (
+                &format!("{{% set a = '{}' %}}{}", "x".repeat(900), often("{{ a }}")),
+                "line 1",
+                "more than 262144 bytes",
+            ),
             (
                 "{% macro m(a, n) %}{{ m(a ,n) }}{{ m(a, n) }}{{ a }}{% endmacro %}{{ m('x', 1) }}",
                 "pages/a.html, line 1",
                 "recursion",
             ),
-            (
-                &format!("{{% for a in range(2000) %}}{}{{% endfor %}}", "x".repeat(1000)),
-                "pages/a.html, line 1",
-                "too long",
-            ),
+            (&often(&"x".repeat(3000)), "pages/a.html, line 1", "too long"),
             (
                 &format!("{{% if {}1 %}}", "-".repeat(20_000)),
                 "pages/a.html, line 1",
@@ -298,6 +343,17 @@ mod tests {
             }
         }
         assert_eq!(odd, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_useful_is_there() {
+        let name =
+            "{{ name|trim|lower|upper|length }} {{ [name, 2]|last }} {{ none|default(3, true) }}";
+        assert_eq!(tried(name), "22 2 3");
+        let text = "{{ 'a b'|urlencode }}{% if name is defined and 3 is odd %}{{ 1 }}{% endif %}";
+        assert_eq!(tried(text), "a%20b1");
+        let own = "{% macro m(a) %}{% for b in a %}<i>{{ b }}</i>{% endfor %}{% endmacro %}";
+        assert_eq!(tried(&format!("{own}{{{{ m([1, '<']) }}}}")), "<i>1</i><i>&lt;</i>");
     }
 
     #[test]

@@ -34,8 +34,7 @@ impl Picture {
             return Ok(Self { content, kind: "image/png" });
         }
         let text = std::str::from_utf8(&content).unwrap_or_default();
-        let start = text.trim_start_matches('\u{feff}').trim_start();
-        if !start.starts_with('<') || !text.contains("<svg") {
+        if !text.contains("<svg") {
             return Err("is neither SVG nor PNG; save it as one of them".to_owned());
         }
         svg::wrong(text).map_or(Ok(()), Err)?;
@@ -61,8 +60,11 @@ fn judge_png(mut rest: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Splits a chunk off, its kind and what is in it.
-fn chunk(bytes: &[u8]) -> Option<((&[u8; 4], &[u8]), &[u8])> {
+/// The kind of a part, and what is in it.
+type Chunk<'b> = (&'b [u8; 4], &'b [u8]);
+
+/// Splits a chunk off.
+fn chunk(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (kind, rest) = rest.split_first_chunk::<4>()?;
     let (data, rest) = rest.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)?;
@@ -123,7 +125,7 @@ mod tests {
             (b"\xff\xfe<\0s\0v\0g\0".to_vec(), "neither SVG nor PNG"),
             (Vec::new(), "neither SVG nor PNG"),
             (b"<svg><g></svg>".to_vec(), "no whole SVG"),
-            (b"<svg><SCRIPT>alert(1)</SCRIPT></svg>".to_vec(), "`<SCRIPT`"),
+            (b"<svg><SCRIPT>alert(1)</SCRIPT></svg>".to_vec(), "`<SCRIPT>`"),
             (SIGNATURE.to_vec(), "no whole PNG"),
             (png(|content| content.truncate(33)), "no whole PNG"),
             (png(|content| _ = content.pop()), "no whole PNG"),
