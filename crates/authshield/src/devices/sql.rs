@@ -67,7 +67,8 @@ pub(super) async fn see(tx: &mut Tx, device: Device, recent: Timestamp) -> Resul
 /// A network in which somebody signed in with some device.
 #[derive(Debug, FromRow)]
 pub struct Network {
-    network: String,
+    #[sqlx(rename = "network")]
+    block: String,
     /// When last.
     pub last_seen_at: Timestamp,
     /// Whether the client's kind of device is known there, and it is the client's.
@@ -78,7 +79,7 @@ impl Network {
     /// Returns its address, the first of an IPv6 /64.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
-        self.network.split('/').next()?.parse().ok()
+        self.block.split('/').next()?.parse().ok()
     }
 }
 

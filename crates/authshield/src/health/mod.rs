@@ -208,8 +208,7 @@ impl Writes {
 pub async fn database(app: &App) -> Dependency {
     let since = Instant::now();
     let asked = async {
-        let _: (i64,) =
-            app.store.glance().await?.query("SELECT COUNT(*) FROM roles").one().await?;
+        let _: (i64,) = app.store.glance().await?.query("SELECT COUNT(*) FROM roles").one().await?;
         schema::pending(&app.store).await
     };
     match asked.await {

@@ -303,7 +303,9 @@ async fn every_event_is_sealed_once_whoever_seals_and_whenever_it_was_committed(
 /// ASVS: V14.2.7
 #[tokio::test]
 async fn what_leaves_the_audit_trail_leaves_no_break() {
-    let app = TestApp::with(&[("rate_limit.enabled", "false")]).await;
+    // One connection is enough: whoever held one and waited for another would wait for ever.
+    let one = [("rate_limit.enabled", "false"), ("database.connections", "1")];
+    let app = TestApp::with(&one).await;
     let mut memory = Memory::default();
     let ann = app.sign_up("ann@example.org").await;
     let root = app.sign_up_admin("root@example.org").await;

@@ -8,7 +8,8 @@ use crate::support::{PASSWORD, Person, TestApp};
 
 #[tokio::test]
 async fn from_a_registration_to_a_stolen_token() {
-    let app = TestApp::start().await;
+    // One connection is enough: whoever held one and waited for another would wait for ever.
+    let app = TestApp::with(&[("database.connections", "1")]).await;
 
     let reply = app.register("Ann@Example.org", PASSWORD).await;
     let mail = &reply.ok(202).body["mail_id"];

@@ -505,7 +505,8 @@ async fn paths_and_methods_of_strangers_are_no_labels() {
 #[tokio::test]
 async fn health_asks_really_and_tells_details_to_operators_only() {
     let token = "0123456789abcdef0123456789abcdef";
-    let app = TestApp::with(&[("operator_token", token)]).await;
+    // One connection is enough: whoever held one and waited for another would wait for ever.
+    let app = TestApp::with(&[("operator_token", token), ("database.connections", "1")]).await;
     let health = |token: &str| app.request(Method::GET, "/api/v1/health").bearer_auth(token);
     let known = plain(&app, health(token)).await;
     assert_eq!(known.ok(200).body["status"], "healthy", "{known:?}");
