@@ -47,11 +47,14 @@ const LOG_PAGES: i64 = 4000;
 /// How long the log waits for those who still read from it before it goes on growing instead.
 const RESTART_WITHIN: Duration = Duration::from_millis(20);
 
-/// How much of the file a connection keeps in memory at most, in KiB (negative, as SQLite wants it).
+/// How much of the file the writer keeps in memory at most, in KiB (negative, as SQLite wants it).
 ///
 /// The usual 2 MiB are too few where hundreds of people are signed in: each request would read the same
 /// pages from the system again.
 const CACHE: &str = "-8192";
+
+/// How much each reader keeps: they are several, and whatever is long fills all of them with the same.
+const CACHE_OF_READER: &str = "-4096";
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -83,7 +86,8 @@ impl File {
                 .pragma("wal_autocheckpoint", "20000"),
         )
         .await?;
-        let reading = options(path).pragma("query_only", "ON");
+        let reading =
+            options(path).pragma("query_only", "ON").pragma("cache_size", CACHE_OF_READER);
         // One at once, to see that it works; the others when they are needed.
         let first = reading.connect().await?;
         let checkpointer = options(path).busy_timeout(RESTART_WITHIN).connect().await?;
