@@ -71,10 +71,10 @@ pub(crate) struct How<'t> {
 /// Statements that were put off: they go with the next one.
 #[derive(Default)]
 pub(crate) struct PutOff {
-    text: String,
-    arguments: SqliteArguments,
+    pub(crate) text: String,
+    pub(crate) arguments: SqliteArguments,
     /// What the program says, of each.
-    said: Vec<&'static str>,
+    pub(crate) said: Vec<&'static str>,
 }
 
 /// How a statement is run.
@@ -117,7 +117,10 @@ impl Run<'_> {
         let text = match (&self.opening, text) {
             (None, Cow::Borrowed(text)) => return sqlx::query_with(text, arguments),
             (None, Cow::Owned(text)) => text,
-            (Some(opening), text) => [opening.text(), &text].concat(),
+            (Some(opening), text) => {
+                let [begin, savepoint] = opening.text();
+                [begin, savepoint, &text].concat()
+            }
         };
         sqlx::query_with(AssertSqlSafe(text), arguments)
     }

@@ -68,15 +68,13 @@ impl Tx {
     /// Whoever goes away while this runs does not learn whether it lasted.
     ///
     /// [`Error::Spoiled`]: crate::Error::Spoiled
-    pub async fn commit(mut self) -> Result<()> {
-        if self.put_off.is_some() {
-            self.query("").execute().await?;
-        }
+    pub async fn commit(self) -> Result<()> {
         let committed = match self.on {
             On::Reader(_) => Ok(()),
             On::Member(member) => {
-                let span = self.watch.span(&[], "COMMIT");
-                self.watch.over(Part::Commit, span, member.commit()).await
+                let said = self.put_off.as_ref().map(|put_off| &put_off.said[..]);
+                let span = self.watch.span(said.unwrap_or_default(), "COMMIT");
+                self.watch.over(Part::Commit, span, member.commit(self.put_off)).await
             }
             On::Postgres(tx) => {
                 let span = self.watch.span(&[], "COMMIT");

@@ -8,7 +8,8 @@
 //!
 //! The connection is driven by a thread of its own, and going there and back takes longer than most
 //! statements. So the savepoint of the one before is released, and the own one opened, in the same
-//! go as the first statement; a member that says nothing costs nothing.
+//! go as the first statement, and so is the transaction by the first of a group; the last in line
+//! commits in the same go as what was put off. A member that says nothing costs nothing.
 
 mod parking;
 
@@ -17,8 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
 use self::parking::Parked;
@@ -49,12 +51,9 @@ const RESTART_WITHIN: Duration = Duration::from_millis(20);
 
 /// How much of the file the writer keeps in memory at most, in KiB (negative, as SQLite wants it).
 ///
-/// The usual 2 MiB are too few where hundreds of people are signed in: each request would read the same
-/// pages from the system again.
+/// The usual 2 MiB are too few where hundreds of people are signed in: each sign-in would read the same
+/// pages from the system again. A reader has those: it forgets what it keeps whenever somebody has written.
 const CACHE: &str = "-8192";
-
-/// How much each reader keeps: they are several, and whatever is long fills all of them with the same.
-const CACHE_OF_READER: &str = "-4096";
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -64,7 +63,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(256)
-        .pragma("cache_size", CACHE)
         .pragma("cell_size_check", "ON")
         .pragma("trusted_schema", "OFF")
 }
@@ -82,12 +80,12 @@ impl File {
         let writer = patiently(
             &options(path)
                 .create_if_missing(true)
+                .pragma("cache_size", CACHE)
                 // Copying the log back is somebody else's work; this is the limit if that one is late.
                 .pragma("wal_autocheckpoint", "20000"),
         )
         .await?;
-        let reading =
-            options(path).pragma("query_only", "ON").pragma("cache_size", CACHE_OF_READER);
+        let reading = options(path).pragma("query_only", "ON");
         // One at once, to see that it works; the others when they are needed.
         let first = reading.connect().await?;
         let checkpointer = options(path).busy_timeout(RESTART_WITHIN).connect().await?;
@@ -221,12 +219,7 @@ pub(crate) struct Writer {
 
 pub(crate) struct Lane {
     pub(crate) connection: SqliteConnection,
-    /// Whether a transaction is open that holds the group's savepoints.
-    open: bool,
-    /// The savepoint that exists: of the member whose turn it is, or of the last that was done.
-    savepoint: Option<Savepoint>,
-    /// Whether the member that the savepoint belongs to has not ended it.
-    unfinished: bool,
+    progress: Progress,
     /// Members that are done and wait for the flush.
     waiting: Vec<oneshot::Sender<Result<()>>>,
     /// Since when the first of them does.
@@ -261,28 +254,44 @@ impl Savepoint {
     }
 }
 
-/// A savepoint that is opened together with the first statement of its member.
-pub(crate) struct Opening<'t> {
-    lane: (&'t mut Option<Savepoint>, &'t mut bool),
-    savepoint: Savepoint,
+/// How far the group's transaction is.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether a transaction is open that holds the group's savepoints.
+    open: bool,
+    /// The savepoint that exists: of the member whose turn it is, or of the last that was done.
+    savepoint: Option<Savepoint>,
+    /// Whether the member that the savepoint belongs to has not ended it.
+    unfinished: bool,
 }
 
-impl<'t> Opening<'t> {
-    fn after(before: &'t mut Option<Savepoint>, unfinished: &'t mut bool) -> Self {
-        let savepoint =
-            if *before == Some(Savepoint::Odd) { Savepoint::Even } else { Savepoint::Odd };
-        Self { lane: (before, unfinished), savepoint }
+impl Progress {
+    /// Returns what the member whose turn it is has to open first.
+    fn opening(&mut self) -> Option<Opening<'_>> {
+        (!self.unfinished).then_some(Opening(self))
     }
+}
 
+/// A savepoint that is opened together with the first statement of its member, in a transaction that is
+/// opened together with the first of the group.
+pub(crate) struct Opening<'t>(&'t mut Progress);
+
+impl Opening<'_> {
     /// Returns what opens it.
-    pub(crate) fn text(&self) -> &'static str {
-        self.savepoint.open(*self.lane.0)
+    pub(crate) fn text(&self) -> [&'static str; 2] {
+        let Progress { open, savepoint: before, .. } = *self.0;
+        [if open { "" } else { "BEGIN IMMEDIATE; " }, self.savepoint().open(before)]
     }
 
     /// Says that it is on its way; from now on there is something to undo.
     pub(crate) fn begin(self) {
-        let (savepoint, unfinished) = self.lane;
-        (*savepoint, *unfinished) = (Some(self.savepoint), true);
+        let savepoint = Some(self.savepoint());
+        *self.0 = Progress { open: true, savepoint, unfinished: true };
+    }
+
+    fn savepoint(&self) -> Savepoint {
+        let is_odd = self.0.savepoint == Some(Savepoint::Odd);
+        if is_odd { Savepoint::Even } else { Savepoint::Odd }
     }
 }
 
@@ -295,9 +304,7 @@ impl Writer {
     fn new(connection: SqliteConnection) -> Self {
         let lane = Lane {
             connection,
-            open: false,
-            savepoint: None,
-            unfinished: false,
+            progress: Progress::default(),
             waiting: Vec::new(),
             since: None,
             groups: 0,
@@ -315,12 +322,12 @@ impl Writer {
             let place = Place::take(self);
             let lane = Arc::clone(&self.lane).lock_owned().await;
             let member = place.give_up_for(lane);
-            if member.is_ready() {
+            if !member.finds_debris() {
                 return Ok(member);
             }
-            // In a task of its own, so that a caller who goes away leaves nothing half-begun. If
+            // In a task of its own, so that a caller who goes away leaves nothing half-undone. If
             // nobody takes the member, it is dropped, and hands on.
-            tokio::spawn(member.prepare()).await.unwrap_or_else(|_| Err(gone()))
+            tokio::spawn(member.clear_up()).await.map_err(|_| gone())
         };
         tokio::time::timeout(at_most, turn).await.unwrap_or(Err(Error::Timeout(at_most)))
     }
@@ -349,11 +356,10 @@ impl Writer {
     /// Undoes what was not finished, and commits for all who wait, unless somebody in line will.
     async fn hand_on(&self, mut lane: OwnedMutexGuard<Lane>) {
         lane.undo().await;
-        if self.is_followed(&lane) {
-            return;
+        if !self.is_followed(&lane) {
+            lane.flush().await;
         }
-        lane.flush().await;
-        if lane.groups.is_multiple_of(GROUPS_PER_CHECKPOINT) {
+        if !lane.progress.open && lane.groups.is_multiple_of(GROUPS_PER_CHECKPOINT) {
             self.checkpoint_due.notify_one();
         }
     }
@@ -393,29 +399,29 @@ impl Drop for Place {
 }
 
 impl Lane {
-    async fn begin(&mut self) -> Result<()> {
-        self.undo().await;
-        if !self.open {
-            if let Err(error) = self.connection.execute(sqlx::query("BEGIN IMMEDIATE")).await {
-                // Whatever made it fail, the next in line must find a clean start.
-                let _ = self.connection.execute("ROLLBACK").await;
-                return Err(error.into());
-            }
-            self.open = true;
-        }
+    /// Runs what a member put off, and if it is the `last` of its group, commits in the same go.
+    async fn conclude(&mut self, put_off: PutOff, last: bool) -> Result<()> {
+        let opening = self.progress.opening();
+        let [begin, savepoint] = opening.as_ref().map(Opening::text).unwrap_or_default();
+        let PutOff { text, arguments, .. } = put_off;
+        let commit = if last { "; COMMIT" } else { "" };
+        let all = AssertSqlSafe([begin, savepoint, &text, commit].concat());
+        opening.into_iter().for_each(Opening::begin);
+        let mut done = self.connection.execute_many(sqlx::query_with(all, arguments));
+        while done.try_next().await?.is_some() {}
         Ok(())
     }
 
     /// Takes away what the last member began and did not finish.
     async fn undo(&mut self) {
-        if !std::mem::take(&mut self.unfinished) {
+        if !std::mem::take(&mut self.progress.unfinished) {
             return;
         }
-        let Some(savepoint) = self.savepoint.take() else { return };
+        let Some(savepoint) = self.progress.savepoint.take() else { return };
         if let Err(error) = self.connection.execute(savepoint.undo()).await {
             if is_no_savepoint(&error) {
-                // They went away before theirs was opened, and it opens before all else: nothing of
-                // theirs is there to be undone, and what those before them did is whole.
+                // They went away, or failed, before theirs was opened, and it opens before all else:
+                // nothing of theirs is there to be undone, and what those before them did is whole.
                 return self.flush().await;
             }
             // When the disk is full or broken, SQLite ends the whole transaction by itself, and
@@ -427,8 +433,9 @@ impl Lane {
 
     /// Ends the open transaction, with the savepoint in it, and tells everybody who waited for it.
     async fn flush(&mut self) {
-        if !self.open {
-            return;
+        if !self.progress.open {
+            // Whoever wrote nothing has nothing to wait for.
+            return self.settle(&Ok(()));
         }
         match self.connection.execute(sqlx::query("COMMIT")).await {
             Ok(_) => self.settle(&Ok(())),
@@ -443,12 +450,17 @@ impl Lane {
         self.settle(&Err(error));
     }
 
+    /// Says that the member whose turn it is has done its part, and who is told when it is on disk.
+    fn finish(&mut self, done: oneshot::Sender<Result<()>>) {
+        self.progress.unfinished = false;
+        self.waiting.push(done);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
     fn settle(&mut self, outcome: &Result<()>) {
-        self.open = false;
-        self.savepoint = None;
-        self.unfinished = false;
+        self.groups = self.groups.wrapping_add(usize::from(self.progress.open));
+        self.progress = Progress::default();
         self.since = None;
-        self.groups = self.groups.wrapping_add(1);
         for member in self.waiting.drain(..) {
             // A member that went away does not want to know.
             let _ = member.send(outcome.clone());
@@ -478,9 +490,8 @@ impl Member {
         how: How<'t>,
     ) -> Statement<'t, 'q> {
         let lane = self.lane.as_mut().expect("taken out only by commit and drop");
-        let Lane { connection, savepoint, unfinished, .. } = &mut **lane;
-        let opening = (!*unfinished).then(|| Opening::after(savepoint, unfinished));
-        Statement::member(connection, &mut self.integrity, put_off, opening, how)
+        let Lane { connection, progress, .. } = &mut **lane;
+        Statement::member(connection, &mut self.integrity, put_off, progress.opening(), how)
     }
 
     /// Returns the connection, for who has run a statement on it: the savepoint is there.
@@ -489,24 +500,27 @@ impl Member {
         (&mut lane.connection, &mut self.integrity)
     }
 
-    fn is_ready(&self) -> bool {
-        self.lane.as_ref().is_some_and(|lane| lane.open && !lane.unfinished)
+    /// Whether the one before has not cleared up.
+    fn finds_debris(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.progress.unfinished)
     }
 
-    async fn prepare(mut self) -> Result<Self> {
-        self.lane.as_mut().expect("taken out only by commit and drop").begin().await?;
-        Ok(self)
+    async fn clear_up(mut self) -> Self {
+        self.lane.as_mut().expect("taken out only by commit and drop").undo().await;
+        self
     }
 
-    /// Returns when the group this belongs to is on disk.
-    pub(crate) async fn commit(mut self) -> Result<()> {
+    /// Runs what was put off, and returns when the group this belongs to is on disk.
+    pub(crate) async fn commit(mut self, put_off: Option<PutOff>) -> Result<()> {
         self.integrity.check()?;
         let mut lane = self.lane.take().expect("a part ends once");
         let (done, outcome) = oneshot::channel();
-        lane.unfinished = false;
-        lane.waiting.push(done);
-        lane.since.get_or_insert_with(Instant::now);
-        self.writer.leave(lane);
+        if let Some(put_off) = put_off {
+            self.writer.conclude(lane, put_off, done);
+        } else {
+            lane.finish(done);
+            self.writer.leave(lane);
+        }
         outcome.await.unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -523,12 +537,36 @@ impl Writer {
     /// Hands on, without keeping whoever leaves: the group must not be left without its end when
     /// one of its callers goes away.
     fn leave(self: &Arc<Self>, lane: OwnedMutexGuard<Lane>) {
-        if !lane.unfinished && self.is_followed(&lane) {
+        if !lane.progress.unfinished && self.is_followed(&lane) {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let writer = Arc::clone(self);
             runtime.spawn(async move { writer.hand_on(lane).await });
         }
+    }
+
+    /// The same for whoever has put something off.
+    fn conclude(
+        self: &Arc<Self>,
+        mut lane: OwnedMutexGuard<Lane>,
+        put_off: PutOff,
+        done: oneshot::Sender<Result<()>>,
+    ) {
+        let writer = Arc::clone(self);
+        tokio::spawn(async move {
+            let last = !writer.is_followed(&lane);
+            match lane.conclude(put_off, last).await {
+                Ok(()) => {
+                    lane.finish(done);
+                    if last {
+                        lane.settle(&Ok(()));
+                    }
+                }
+                // What it began is undone as that of anybody who went away.
+                Err(error) => drop(done.send(Err(error))),
+            }
+            writer.hand_on(lane).await;
+        });
     }
 }

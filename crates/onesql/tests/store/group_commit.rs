@@ -328,6 +328,70 @@ async fn a_first_statement_that_makes_no_sense_hurts_only_its_own() {
     assert_eq!(notes(&store).await, [0, 1, 2, 10, 11, 12]);
 }
 
+const INSERT: &str = "INSERT INTO notes (id, words) VALUES ($1, 'x')";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_put_off_and_fails_at_the_commit_hurts_only_its_own() {
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        note(&store, 0).await.unwrap();
+
+        let mut writers = JoinSet::new();
+        for id in 1..=60_i64 {
+            let store = store.clone();
+            writers.spawn(async move {
+                let mut tx = store.write().await.unwrap();
+                if id % 3 == 0 {
+                    insert(&mut tx, 100 + id).await.unwrap();
+                }
+                // On the server it fails at once.
+                let _ = tx.query(INSERT).bind(id).later().await;
+                if id % 2 == 0 {
+                    let _ = tx.query(INSERT).bind(0_i64).later().await;
+                }
+                assert_eq!(tx.commit().await.is_ok(), id % 2 != 0, "{id}");
+            });
+        }
+        writers.join_all().await;
+
+        let odd = |by: usize| (0..=60).step_by(by).filter(|id| id % 2 == 1);
+        let kept: Vec<i64> =
+            std::iter::once(0).chain(odd(1)).chain(odd(3).map(|id| 100 + id)).collect();
+        assert_eq!(notes(&store).await, kept, "on {}", store.kind());
+    }
+}
+
+/// From a size on, SQLite moves what could be undone from memory into a file.
+#[tokio::test]
+async fn however_much_was_changed_can_be_undone_and_lasts() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+    let fill = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 2000)
+                INSERT INTO notes (id, words) SELECT id, hex(zeroblob(500)) FROM n";
+    let mut tx = store.write().await.unwrap();
+    tx.query(fill).execute().await.unwrap();
+    tx.commit().await.unwrap();
+
+    let change = "UPDATE notes SET words = hex(randomblob(500))";
+    let words = "SELECT group_concat(words, '') FROM (SELECT words FROM notes ORDER BY id)";
+    let words = async || -> String {
+        store.glance().await.unwrap().query(words).one::<(String,)>().await.unwrap().0
+    };
+    let before = words().await;
+    for _ in 0..2 {
+        let mut tx = store.write().await.unwrap();
+        assert_eq!(tx.query(change).execute().await.unwrap(), 2000);
+        drop(tx);
+        assert!(words().await == before);
+    }
+    let mut tx = store.write().await.unwrap();
+    tx.query(change).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(words().await != before);
+}
+
 #[tokio::test]
 async fn a_full_disk_is_said_to_all_whom_it_concerns_and_then_forgotten() {
     let place = Place::sqlite();

@@ -114,7 +114,7 @@ async fn a_file_that_somebody_else_writes_to_is_busy_and_not_broken() {
 
     let mut held = one.write().await.unwrap();
     insert(&mut held, 1).await.unwrap();
-    assert_unavailable(other.write()).await;
+    assert_unavailable(note(&other, 3)).await;
     held.commit().await.unwrap();
     note(&other, 2).await.unwrap();
     assert_eq!(notes(&one).await, [1, 2]);

@@ -107,18 +107,22 @@ pub(super) struct Answer {
     pub(super) reply: String,
 }
 
+/// Which messages got an answer.
+struct Replied {
+    first_mail: MailId,
+    mails: BTreeSet<MailId>,
+}
+
 /// Tells what of the last day's mail somebody should know.
 pub async fn digest(app: &App, now: Timestamp) -> Result<Digest> {
     let cells = report::report(app, now, DAY).await?;
     let (from, to) = (cells.from, cells.to);
     let deviations = furthest(cells.cells.iter().flat_map(worse).collect());
-    let mut replies: BTreeMap<String, NewReply> = BTreeMap::new();
-    let mut counted = BTreeSet::new();
+    let mut replies: BTreeMap<String, Replied> = BTreeMap::new();
     each_answer(app, now - DAY, now, |answer| {
-        let reply = shape_of(&answer.reply);
-        let new = NewReply { reply: reply.clone(), count: 0, first_mail: answer.mail_id };
-        let is_first = counted.insert((answer.mail_id, reply.clone()));
-        replies.entry(reply).or_insert(new).count += u64::from(is_first);
+        let mail = answer.mail_id;
+        let new = || Replied { first_mail: mail, mails: BTreeSet::new() };
+        replies.entry(shape_of(&answer.reply)).or_insert_with(new).mails.insert(mail);
     })
     .await?;
     if !replies.is_empty() {
@@ -129,7 +133,14 @@ pub async fn digest(app: &App, now: Timestamp) -> Result<Digest> {
         .await?;
         replies.retain(|reply, _| !known.contains(reply));
     }
-    let mut new_replies: Vec<_> = replies.into_values().collect();
+    let mut new_replies: Vec<_> = replies
+        .into_iter()
+        .map(|(reply, Replied { first_mail, mails })| NewReply {
+            reply,
+            count: mails.len() as u64,
+            first_mail,
+        })
+        .collect();
     new_replies.sort_by_key(|reply| std::cmp::Reverse(reply.count));
     new_replies.truncate(AT_MOST);
     let mut unknown =
