@@ -57,7 +57,11 @@ pub(crate) enum Measure {
     Events,
 }
 
+/// Into how many turns a run is cut where a difference of a hundredth is sought.
+const TURNS: u32 = 5;
+
 /// Where and how to measure.
+#[derive(Clone)]
 pub(crate) struct Bench {
     pub(crate) binary: PathBuf,
     pub(crate) folder: PathBuf,
@@ -87,6 +91,14 @@ impl Bench {
             Measure::Limits => limits::measure(self, kind),
             Measure::Events => events::measure(self, kind),
         }
+    }
+
+    /// The same time in more and shorter turns. The cores are not equally fast from one moment to the next, and
+    /// what is compared is to have an equal share of both.
+    fn in_short_turns(&self) -> Self {
+        let span = (self.window.span / TURNS).max(Duration::from_millis(500));
+        let window = Window { span, ..self.window };
+        Self { runs: self.runs * TURNS as usize, window, ..self.clone() }
     }
 
     /// Starts the service with `users` whose passwords were hashed at `cost`.
