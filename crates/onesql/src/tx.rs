@@ -68,7 +68,11 @@ impl Tx {
     /// Whoever goes away while this runs does not learn whether it lasted.
     ///
     /// [`Error::Spoiled`]: crate::Error::Spoiled
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        if self.put_off.is_some() && matches!(&self.on, On::Member(member) if !member.is_begun()) {
+            // It opens the transaction, which has a limit of its own.
+            self.query("").execute().await?;
+        }
         let committed = match self.on {
             On::Reader(_) => Ok(()),
             On::Member(member) => {

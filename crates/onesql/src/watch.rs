@@ -120,7 +120,8 @@ struct Each<'t, T>(fn(&'static str) -> T, &'t [&'static str], &'static str);
 impl<T: fmt::Display> fmt::Display for Each<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(show, before, last) = self;
-        let all = before.iter().chain([last]);
+        // The last is empty where there is nothing but what was put off.
+        let all = before.iter().chain([last]).filter(|sql| !sql.is_empty());
         all.enumerate().try_for_each(|(number, sql)| {
             let between = if number == 0 { "" } else { "; " };
             write!(f, "{between}{}", show(sql))

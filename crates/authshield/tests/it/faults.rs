@@ -280,7 +280,8 @@ async fn a_file_that_somebody_else_holds_is_not_waited_for() {
 
     let options = onesql::Options::parse(&program.database_url).unwrap();
     let other = onesql::Store::open(&options).await.unwrap();
-    let held = other.write().await.unwrap();
+    let mut held = other.write().await.unwrap();
+    held.query("DELETE FROM sessions WHERE FALSE").execute().await.unwrap();
     let (client, refresh) = (&server.client, &refresh);
     let crowd = (0..8).map(|_| async { soon("refresh", client.refresh(refresh)).await });
     let (crowd, me) = tokio::join!(join_all(crowd), soon("me", client.me(&access)));

@@ -319,10 +319,11 @@ impl Writer {
     /// Waits for its turn, but not for ever.
     pub(crate) async fn join(self: &Arc<Self>, at_most: Duration) -> Result<Member> {
         let turn = async {
+            let since = Instant::now();
             let place = Place::take(self);
             let lane = Arc::clone(&self.lane).lock_owned().await;
-            let member = place.give_up_for(lane);
-            if !member.finds_debris() {
+            let member = place.give_up_for(lane, since.elapsed());
+            if !member.is_begun() {
                 return Ok(member);
             }
             // In a task of its own, so that a caller who goes away leaves nothing half-undone. If
@@ -375,10 +376,10 @@ impl Place {
     }
 
     /// Turns the place into a turn.
-    fn give_up_for(mut self, lane: OwnedMutexGuard<Lane>) -> Member {
+    fn give_up_for(mut self, lane: OwnedMutexGuard<Lane>, waited: Duration) -> Member {
         let writer = self.0.take().expect("given up once");
         writer.in_line.fetch_sub(1, Ordering::SeqCst);
-        Member { lane: Some(lane), writer, integrity: Integrity::new(true) }
+        Member { lane: Some(lane), waited, writer, integrity: Integrity::new(true) }
     }
 }
 
@@ -401,13 +402,12 @@ impl Drop for Place {
 impl Lane {
     /// Runs what a member put off, and if it is the `last` of its group, commits in the same go.
     async fn conclude(&mut self, put_off: PutOff, last: bool) -> Result<()> {
-        let opening = self.progress.opening();
-        let [begin, savepoint] = opening.as_ref().map(Opening::text).unwrap_or_default();
-        let PutOff { text, arguments, .. } = put_off;
-        let commit = if last { "; COMMIT" } else { "" };
-        let all = AssertSqlSafe([begin, savepoint, &text, commit].concat());
-        opening.into_iter().for_each(Opening::begin);
-        let mut done = self.connection.execute_many(sqlx::query_with(all, arguments));
+        let PutOff { mut text, arguments, .. } = put_off;
+        if last {
+            text.push_str("; COMMIT");
+        }
+        let query = sqlx::query_with(AssertSqlSafe(text), arguments);
+        let mut done = self.connection.execute_many(query);
         while done.try_next().await?.is_some() {}
         Ok(())
     }
@@ -478,6 +478,8 @@ fn is_no_savepoint(error: &sqlx::Error) -> bool {
 pub(crate) struct Member {
     /// Taken out when the part ends.
     lane: Option<OwnedMutexGuard<Lane>>,
+    /// For how long it waited for its turn.
+    waited: Duration,
     writer: Arc<Writer>,
     integrity: Integrity,
 }
@@ -491,6 +493,11 @@ impl Member {
     ) -> Statement<'t, 'q> {
         let lane = self.lane.as_mut().expect("taken out only by commit and drop");
         let Lane { connection, progress, .. } = &mut **lane;
+        let mut how = how;
+        if !progress.open {
+            // It waits for another process that writes to the file; both waits together have one limit.
+            how.at_most = how.at_most.saturating_sub(self.waited);
+        }
         Statement::member(connection, &mut self.integrity, put_off, progress.opening(), how)
     }
 
@@ -500,8 +507,9 @@ impl Member {
         (&mut lane.connection, &mut self.integrity)
     }
 
-    /// Whether the one before has not cleared up.
-    fn finds_debris(&self) -> bool {
+    /// Whether a savepoint is open: the own one once a statement was run, and before that one which whoever had
+    /// the turn before has left behind.
+    pub(crate) fn is_begun(&self) -> bool {
         self.lane.as_ref().is_some_and(|lane| lane.progress.unfinished)
     }
 
@@ -510,7 +518,7 @@ impl Member {
         self
     }
 
-    /// Runs what was put off, and returns when the group this belongs to is on disk.
+    /// Runs what was put off, if a statement was run before, and returns when the group this belongs to is on disk.
     pub(crate) async fn commit(mut self, put_off: Option<PutOff>) -> Result<()> {
         self.integrity.check()?;
         let mut lane = self.lane.take().expect("a part ends once");

@@ -114,7 +114,9 @@ async fn a_file_that_somebody_else_writes_to_is_busy_and_not_broken() {
 
     let mut held = one.write().await.unwrap();
     insert(&mut held, 1).await.unwrap();
-    assert_unavailable(note(&other, 3)).await;
+    // Each waits for the one before it, and then for the file.
+    let attempt = |id| assert_unavailable(note(&other, id));
+    tokio::join!(attempt(3), attempt(4), attempt(5));
     held.commit().await.unwrap();
     note(&other, 2).await.unwrap();
     assert_eq!(notes(&one).await, [1, 2]);
