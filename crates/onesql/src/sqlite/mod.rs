@@ -322,13 +322,14 @@ impl Writer {
             let since = Instant::now();
             let place = Place::take(self);
             let lane = Arc::clone(&self.lane).lock_owned().await;
-            let member = place.give_up_for(lane, since.elapsed());
-            if !member.is_begun() {
-                return Ok(member);
+            let mut member = place.give_up_for(lane);
+            if member.is_begun() {
+                // In a task of its own, so that a caller who goes away leaves nothing half-undone. If
+                // nobody takes the member, it is dropped, and hands on.
+                member = tokio::spawn(member.clear_up()).await.map_err(|_| gone())?;
             }
-            // In a task of its own, so that a caller who goes away leaves nothing half-undone. If
-            // nobody takes the member, it is dropped, and hands on.
-            tokio::spawn(member.clear_up()).await.map_err(|_| gone())
+            member.waited = since.elapsed();
+            Ok(member)
         };
         tokio::time::timeout(at_most, turn).await.unwrap_or(Err(Error::Timeout(at_most)))
     }
@@ -339,7 +340,7 @@ impl Writer {
         // In a task of its own: nobody may go away between the flush and those who wait for it.
         tokio::spawn(async move {
             let mut lane = lane.lock_owned().await;
-            lane.undo().await;
+            lane.undo(None).await;
             lane.flush().await;
             lane
         })
@@ -356,7 +357,7 @@ impl Writer {
 
     /// Undoes what was not finished, and commits for all who wait, unless somebody in line will.
     async fn hand_on(&self, mut lane: OwnedMutexGuard<Lane>) {
-        lane.undo().await;
+        lane.undo(None).await;
         if !self.is_followed(&lane) {
             lane.flush().await;
         }
@@ -376,9 +377,10 @@ impl Place {
     }
 
     /// Turns the place into a turn.
-    fn give_up_for(mut self, lane: OwnedMutexGuard<Lane>, waited: Duration) -> Member {
+    fn give_up_for(mut self, lane: OwnedMutexGuard<Lane>) -> Member {
         let writer = self.0.take().expect("given up once");
         writer.in_line.fetch_sub(1, Ordering::SeqCst);
+        let waited = Duration::ZERO;
         Member { lane: Some(lane), waited, writer, integrity: Integrity::new(true) }
     }
 }
@@ -412,30 +414,31 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes away what the last member began and did not finish.
-    async fn undo(&mut self) {
+    /// Takes away what the last member began and did not finish; after `failure`, if that came when its savepoint
+    /// was there.
+    async fn undo(&mut self, failure: Option<&Error>) {
         if !std::mem::take(&mut self.progress.unfinished) {
             return;
         }
         let Some(savepoint) = self.progress.savepoint.take() else { return };
         if let Err(error) = self.connection.execute(savepoint.undo()).await {
-            if is_no_savepoint(&error) {
+            if failure.is_none() && is_no_savepoint(&error) {
                 // They went away, or failed, before theirs was opened, and it opens before all else:
                 // nothing of theirs is there to be undone, and what those before them did is whole.
                 return self.flush().await;
             }
             // When the disk is full or broken, SQLite ends the whole transaction by itself, and
             // with it what those before us had done.
+            let error = failure.cloned().unwrap_or_else(|| error.into());
             tracing::error!(%error, "a group of transactions was lost");
-            self.give_up(error.into()).await;
+            self.give_up(error).await;
         }
     }
 
     /// Ends the open transaction, with the savepoint in it, and tells everybody who waited for it.
     async fn flush(&mut self) {
         if !self.progress.open {
-            // Whoever wrote nothing has nothing to wait for.
-            return self.settle(&Ok(()));
+            return;
         }
         match self.connection.execute(sqlx::query("COMMIT")).await {
             Ok(_) => self.settle(&Ok(())),
@@ -458,7 +461,7 @@ impl Lane {
     }
 
     fn settle(&mut self, outcome: &Result<()>) {
-        self.groups = self.groups.wrapping_add(usize::from(self.progress.open));
+        self.groups = self.groups.wrapping_add(1);
         self.progress = Progress::default();
         self.since = None;
         for member in self.waiting.drain(..) {
@@ -514,13 +517,17 @@ impl Member {
     }
 
     async fn clear_up(mut self) -> Self {
-        self.lane.as_mut().expect("taken out only by commit and drop").undo().await;
+        self.lane.as_mut().expect("taken out only by commit and drop").undo(None).await;
         self
     }
 
     /// Runs what was put off, if a statement was run before, and returns when the group this belongs to is on disk.
     pub(crate) async fn commit(mut self, put_off: Option<PutOff>) -> Result<()> {
         self.integrity.check()?;
+        if !self.is_begun() {
+            // Whoever did nothing has nothing to wait for.
+            return Ok(());
+        }
         let mut lane = self.lane.take().expect("a part ends once");
         let (done, outcome) = oneshot::channel();
         if let Some(put_off) = put_off {
@@ -571,8 +578,10 @@ impl Writer {
                         lane.settle(&Ok(()));
                     }
                 }
-                // What it began is undone as that of anybody who went away.
-                Err(error) => drop(done.send(Err(error))),
+                Err(error) => {
+                    lane.undo(Some(&error)).await;
+                    let _ = done.send(Err(error));
+                }
             }
             writer.hand_on(lane).await;
         });

@@ -362,6 +362,35 @@ async fn what_was_put_off_and_fails_at_the_commit_hurts_only_its_own() {
     }
 }
 
+/// A full disk ends the whole transaction when it commits, as this does.
+#[tokio::test]
+async fn what_ends_the_transaction_of_a_group_is_said_to_all_of_it() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    with_notes(&store).await;
+    note(&store, 1).await.unwrap();
+
+    let mut first = store.write().await.unwrap();
+    insert(&mut first, 2).await.unwrap();
+    let second = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut tx = store.write().await.unwrap();
+            insert(&mut tx, 3).await.unwrap();
+            let end = "INSERT OR ROLLBACK INTO notes (id, words) VALUES ($1, 'x')";
+            tx.query(end).bind(1_i64).later().await.unwrap();
+            tx.commit().await.unwrap_err()
+        }
+    });
+    tokio::task::yield_now().await;
+    let first = format!("{:?}", first.commit().await.unwrap_err());
+    assert_eq!(first, format!("{:?}", second.await.unwrap()));
+    assert!(first.contains("UNIQUE"), "{first}");
+
+    note(&store, 4).await.unwrap();
+    assert_eq!(notes(&store).await, [1, 4]);
+}
+
 /// From a size on, SQLite moves what could be undone from memory into a file.
 #[tokio::test]
 async fn however_much_was_changed_can_be_undone_and_lasts() {
