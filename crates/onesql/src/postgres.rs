@@ -90,7 +90,18 @@ impl Doubt {
     }
 }
 
-/// A transaction on the server, or a single statement without one.
+/// What is done on a connection to the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Reads, each for itself.
+    Glance,
+    /// One statement, which is a transaction by itself.
+    Once,
+    /// A transaction that begins so.
+    Transaction(&'static str),
+}
+
+/// A transaction on the server, or statements without one.
 pub(crate) struct PgTx {
     /// Taken out when the transaction ends.
     connection: Option<PoolConnection<Postgres>>,
@@ -101,12 +112,8 @@ pub(crate) struct PgTx {
 }
 
 impl PgTx {
-    /// Takes a connection and runs `begin` on it, if there is one; all of it within `at_most`.
-    pub(crate) async fn begin(
-        server: &Server,
-        begin: Option<&'static str>,
-        at_most: Duration,
-    ) -> Result<Self> {
+    /// Takes a connection and begins a transaction on it, if it is to be one; all of it within `at_most`.
+    pub(crate) async fn begin(server: &Server, kind: Kind, at_most: Duration) -> Result<Self> {
         let since = Instant::now();
         loop {
             // In a box: connecting is rare, and would make every future around this one large.
@@ -114,10 +121,10 @@ impl PgTx {
             let mut tx = Self {
                 connection,
                 open: false,
-                integrity: Integrity::new(begin.is_some()),
+                integrity: Integrity::new(kind != Kind::Glance),
                 doubt: Arc::clone(&server.doubt),
             };
-            let Some(begin) = begin else { return Ok(tx) };
+            let Kind::Transaction(begin) = kind else { return Ok(tx) };
             // Said before it is done: a `BEGIN` that was cut off still wants its end.
             tx.open = true;
             let left = at_most.saturating_sub(since.elapsed());
@@ -142,6 +149,10 @@ impl PgTx {
 
     pub(crate) async fn commit(mut self, at_most: Duration) -> Result<()> {
         self.integrity.check()?;
+        if !self.open {
+            // Its one statement lasts already.
+            return Ok(());
+        }
         if let Err(error) = within(at_most, self.parts().0.execute("COMMIT")).await {
             self.doubt.raise();
             return Err(error);

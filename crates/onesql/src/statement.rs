@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, FromRow, Postgres, Sqlite, Type};
 
 use crate::sqlite::Opening;
+use crate::together::TOGETHER_AT_MOST;
 use crate::watch::{Part, Watch};
 use crate::{Error, Result};
 
@@ -200,6 +201,18 @@ impl<'t, 'q> Statement<'t, 'q> {
                 Self { on: On::Postgres(connection, query.bind(value)), ..self }
             }
         }
+    }
+
+    /// Gives the keys of those who are found together ([`Together`]) as the next [`TOGETHER_AT_MOST`] parameters, the last
+    /// one until there are enough: a list that is always as long, without a NULL, is planned once by PostgreSQL.
+    ///
+    /// [`Together`]: crate::Together
+    pub fn bind_together<K: Clone>(self, keys: &[K]) -> Self
+    where
+        Option<K>: Value<'q>,
+    {
+        let given = keys.iter().chain(keys.last().into_iter().cycle());
+        given.take(TOGETHER_AT_MOST).fold(self, |statement, key| statement.bind(Some(key.clone())))
     }
 
     /// Puts it off: it runs before the next statement of the transaction, or before the commit. For one that

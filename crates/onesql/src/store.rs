@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::postgres::{PgTx, Server};
+use crate::postgres::{Kind, PgTx, Server};
 use crate::sqlite::{File, Member, Reader};
 use crate::tx::{On, Tx};
 use crate::watch::{Mode, Onlookers, Part, Watch, Work};
@@ -133,7 +133,7 @@ impl Store {
                     On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
                 }
                 Database::Postgres(server) => {
-                    On::Postgres(PgTx::begin(server, Some(BEGIN), self.at_most).await?)
+                    On::Postgres(PgTx::begin(server, Kind::Transaction(BEGIN), self.at_most).await?)
                 }
             })
         });
@@ -149,7 +149,7 @@ impl Store {
                     On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
                 }
                 Database::Postgres(server) => {
-                    On::Postgres(PgTx::begin(server, None, self.at_most).await?)
+                    On::Postgres(PgTx::begin(server, Kind::Glance, self.at_most).await?)
                 }
             })
         });
@@ -162,12 +162,24 @@ impl Store {
     /// constraints are checked by each statement, not by the commit that many share, so the schema
     /// has none that is deferred.
     pub async fn write(&self) -> Result<Tx> {
+        self.writing(Kind::Transaction("BEGIN")).await
+    }
+
+    /// Begins a transaction of one statement, which changes either nothing or all that is to be changed: whether it
+    /// lasts is not decided afterwards. Commit it if it changed something.
+    ///
+    /// On PostgreSQL the statement goes to the server alone, on one way instead of three, and lasts when it returns.
+    pub async fn write_once(&self) -> Result<Tx> {
+        Ok(self.writing(Kind::Once).await?.once())
+    }
+
+    async fn writing(&self, kind: Kind) -> Result<Tx> {
         let watch = self.watch(Mode::Write);
         let begun = watch.over(Part::Wait, watch.span(&[], "BEGIN"), async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
                 Database::Postgres(server) => {
-                    On::Postgres(PgTx::begin(server, Some("BEGIN"), self.at_most).await?)
+                    On::Postgres(PgTx::begin(server, kind, self.at_most).await?)
                 }
             })
         });

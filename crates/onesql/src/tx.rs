@@ -13,6 +13,8 @@ pub struct Tx {
     pub(crate) on: On,
     pub(crate) at_most: Duration,
     watch: Watch,
+    /// How many statements there may be yet, where that is limited.
+    left: Option<u8>,
     /// What goes with the next statement.
     put_off: Option<PutOff>,
     /// What is done once it lasts.
@@ -31,12 +33,27 @@ pub(crate) enum On {
 
 impl Tx {
     pub(crate) fn new(on: On, at_most: Duration, watch: Watch) -> Self {
-        Self { on, at_most, watch, put_off: None, then: Vec::new() }
+        Self { on, at_most, watch, left: None, put_off: None, then: Vec::new() }
+    }
+
+    /// Limits it to one statement.
+    pub(crate) fn once(self) -> Self {
+        Self { left: Some(1), ..self }
     }
 
     /// Starts a statement; parameters are `$1`, `$2`, … on both databases.
+    ///
+    /// # Panics
+    ///
+    /// At the second one of [`Store::write_once`](crate::Store::write_once).
     pub fn query<'q>(&mut self, sql: impl Into<Sql>) -> Statement<'_, 'q> {
-        let sql = sql.into();
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(1).expect("there is one statement, and this is another");
+        }
+        self.statement(sql.into())
+    }
+
+    fn statement<'q>(&mut self, sql: Sql) -> Statement<'_, 'q> {
         let how = |sql| How { sql, at_most: self.at_most, watch: &self.watch };
         match &mut self.on {
             On::Reader(reader) => {
@@ -71,7 +88,7 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         if self.put_off.is_some() && matches!(&self.on, On::Member(member) if !member.is_begun()) {
             // It opens the transaction, which has a limit of its own.
-            self.query("").execute().await?;
+            self.statement("".into()).execute().await?;
         }
         let committed = match self.on {
             On::Reader(_) => Ok(()),

@@ -9,11 +9,12 @@ mod sql;
 
 pub use codes::CODES;
 pub use event::Event;
-use onesql::{Json, Result, Tx};
+use onesql::{Json, Result, Statement, Timestamp, Tx};
+use serde_json::Value;
 pub use sql::{By, Entry, Search, find, first_id_of, following, last_of, of_owner};
 
 use crate::app::{App, Ctx};
-use crate::kernel::AuditId;
+use crate::kernel::{AuditId, SessionId, UserId};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome, Risk};
 
@@ -21,33 +22,88 @@ use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome, Risk};
 ///
 /// It is logged and counted once it lasts, so that handlers count nothing.
 pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
-    let subject = event.subject();
-    let mut data = event.data();
-    if let Some(country) = app.geoip.country(ctx.client.ip) {
-        data["country"] = country.as_str().into();
-    }
-    tx.query(
-        "INSERT INTO audit_events (id, at, code, reason, actor_id, user_id, session_id, ip_address,
-                                   user_agent, request_id, email_hash, data)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(AuditId::new(ctx.world()))
-    .bind(ctx.now)
-    .bind(event.code())
-    .bind(event.reason())
-    .bind(subject.actor)
-    .bind(subject.user)
-    .bind(subject.session)
-    .bind(ctx.client.ip.to_string())
-    .bind(ctx.device.user_agent.clone())
-    .bind(ctx.request_id.to_string())
-    .bind(subject.email.map(|email| app.secrets.email_hash.hash(email).to_vec()))
-    .bind(Json(data))
-    .later()
-    .await?;
+    let written = tx.query(concat!(
+        "INSERT INTO audit_events (",
+        event_columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+    ));
+    Line::of(app, ctx, event).bind(written).later().await?;
+    announce(tx, app, ctx, event);
+    Ok(())
+}
+
+/// Logs and counts `event`, which a statement of `tx` writes, once it lasts.
+pub fn announce(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) {
     let (app, ctx, event) = (app.clone(), ctx.clone(), event.clone());
     tx.then(move || tell(&app, &ctx, &event));
-    Ok(())
+}
+
+/// The columns of an event, in the order in which [`Line::bind`] gives them.
+macro_rules! event_columns {
+    () => {
+        "id, at, code, reason, actor_id, user_id, session_id, ip_address, user_agent, request_id,
+         email_hash, data"
+    };
+}
+pub(crate) use event_columns;
+
+/// An event as the database keeps it, for a statement that writes it together with its change.
+pub struct Line {
+    id: AuditId,
+    at: Timestamp,
+    code: &'static str,
+    reason: Option<&'static str>,
+    actor: Option<UserId>,
+    user: Option<UserId>,
+    session: Option<SessionId>,
+    ip_address: String,
+    user_agent: Option<String>,
+    request_id: String,
+    email_hash: Option<Vec<u8>>,
+    data: Json<Value>,
+}
+
+impl Line {
+    /// Returns it for what `ctx` does.
+    #[must_use]
+    pub fn of(app: &App, ctx: &Ctx, event: &Event) -> Self {
+        let subject = event.subject();
+        let mut data = event.data();
+        if let Some(country) = app.geoip.country(ctx.client.ip) {
+            data["country"] = country.as_str().into();
+        }
+        Self {
+            id: AuditId::new(ctx.world()),
+            at: ctx.now,
+            code: event.code(),
+            reason: event.reason(),
+            actor: subject.actor,
+            user: subject.user,
+            session: subject.session,
+            ip_address: ctx.client.ip.to_string(),
+            user_agent: ctx.device.user_agent.clone(),
+            request_id: ctx.request_id.to_string(),
+            email_hash: subject.email.map(|email| app.secrets.email_hash.hash(email).to_vec()),
+            data: Json(data),
+        }
+    }
+
+    /// Gives it as the next twelve parameters of `statement`.
+    pub fn bind<'t, 'q>(self, statement: Statement<'t, 'q>) -> Statement<'t, 'q> {
+        statement
+            .bind(self.id)
+            .bind(self.at)
+            .bind(self.code)
+            .bind(self.reason)
+            .bind(self.actor)
+            .bind(self.user)
+            .bind(self.session)
+            .bind(self.ip_address)
+            .bind(self.user_agent)
+            .bind(self.request_id)
+            .bind(self.email_hash)
+            .bind(self.data)
+    }
 }
 
 /// Logs and counts `event`.
@@ -67,7 +123,7 @@ fn tell(app: &App, ctx: &Ctx, event: &Event) {
 
 /// Writes `event` by itself: nothing else changed.
 pub async fn record_alone(app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write_once().await?;
     record(&mut tx, app, ctx, event).await?;
     tx.commit().await
 }

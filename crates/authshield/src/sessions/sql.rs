@@ -1,6 +1,6 @@
 //! Sessions, as the database knows them.
 
-use onesql::{Json, Result, Sql, Store, TOGETHER_AT_MOST, Timestamp, Together, Tx};
+use onesql::{Json, Result, Sql, Store, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::{User, user_columns};
@@ -169,13 +169,10 @@ async fn present(tx: &mut Tx, sessions: &[SessionId]) -> Result<Vec<Present>> {
     if let [session] = *sessions {
         return tx.query(present!("= $1")).bind(session).all().await;
     }
-    let mut statement = tx.query(present!(
-        "IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-    ));
-    for place in 0..TOGETHER_AT_MOST {
-        statement = statement.bind(sessions.get(place).copied());
-    }
-    statement.all().await
+    tx.query(present!("IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"))
+        .bind_together(sessions)
+        .all()
+        .await
 }
 
 /// Lists somebody's sessions that go on, newest first.

@@ -28,7 +28,7 @@ pub use sql::{Holder, holders};
 use crate::accounts::User;
 use crate::accounts::http::UserBody;
 use crate::app::{App, Ctx};
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, Line};
 use crate::kernel::{RefreshToken, SessionId, Timestamp};
 use crate::limits::rules::REFRESH_PER_SESSION;
 use crate::second_factor;
@@ -167,10 +167,9 @@ pub async fn refresh(app: &App, ctx: &Ctx, text: &str) -> Result<TokenPair, Refr
     let fresh = holder.filter(|holder| holder.used_at.is_none());
     if let Some(Holder { found: Found { session, user }, .. }) = fresh {
         let rotated = Event::RefreshRotated { user: user.id, session: session.id, reason: None };
-        let mut tx = app.store.write().await?;
-        // What is written stands or falls with the rotation.
-        audit::record(&mut tx, app, ctx, &rotated).await?;
-        if sql::rotate(&mut tx, &rotation).await? {
+        let mut tx = app.store.write_once().await?;
+        if sql::rotate(&mut tx, &rotation, Line::of(app, ctx, &rotated)).await? {
+            audit::announce(&mut tx, app, ctx, &rotated);
             tx.commit().await?;
             return Ok(pair(app, ctx, user, &session, &successor));
         }

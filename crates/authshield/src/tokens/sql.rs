@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use onesql::{Result, Sql, Store, TOGETHER_AT_MOST, Timestamp, Together, Tx};
+use onesql::{Result, Sql, Store, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::user_columns;
+use crate::audit::{Line, event_columns};
 use crate::kernel::SessionId;
 use crate::sessions::Found;
 
@@ -74,50 +75,60 @@ pub(super) async fn insert(
 }
 
 /// SQLite runs several statements on one way to its thread and back, each going by whether the one
-/// before changed a row; PostgreSQL does the same in one statement. There, of two who rotate at once
-/// the second waits for the session's row, and then finds the token used.
+/// before changed a row; PostgreSQL does the same in one statement, which asks for one row after the other, so that no
+/// plan of it reads a table. There, of two who rotate at once the second waits for the session's row, and then finds
+/// the token used: all that it changed is the last use, which it is.
 const ROTATE: Sql = Sql {
-    sqlite: "UPDATE refresh_tokens SET used_at = $2
-             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
-               AND EXISTS (SELECT 1 FROM sessions AS s JOIN users AS u ON u.id = s.user_id
-                           WHERE s.id = session_id AND s.ended_at IS NULL AND s.expires_at > $2
-                             AND s.last_active_at > $3 AND u.disabled_at IS NULL);
-             UPDATE sessions SET last_active_at = $2, ip_address = $4
-             WHERE changes() = 1
-               AND id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1);
-             INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
-             SELECT $5, s.id, $2, MIN($6, s.expires_at) FROM sessions AS s
-             WHERE changes() = 1
-               AND s.id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1)",
-    postgres: "WITH used AS
-                   (UPDATE sessions AS s SET last_active_at = $2, ip_address = $4
-                    FROM refresh_tokens AS t, users AS u
-                    WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.expires_at > $2
-                      AND s.id = t.session_id AND s.ended_at IS NULL AND s.expires_at > $2
-                      AND s.last_active_at > $3 AND u.id = s.user_id AND u.disabled_at IS NULL
-                    RETURNING s.id, s.expires_at),
-               taken AS
-                   (UPDATE refresh_tokens AS t SET used_at = $2 FROM used AS s
-                    WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.session_id = s.id
-                    RETURNING s.id, s.expires_at)
-               INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
-               SELECT $5, id, $2, LEAST($6, expires_at) FROM taken",
+    sqlite: concat!(
+        "UPDATE refresh_tokens SET used_at = $2
+         WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
+           AND EXISTS (SELECT 1 FROM sessions AS s JOIN users AS u ON u.id = s.user_id
+                       WHERE s.id = session_id AND s.ended_at IS NULL AND s.expires_at > $2
+                         AND s.last_active_at > $3 AND u.disabled_at IS NULL);
+         UPDATE sessions SET last_active_at = $2, ip_address = $4
+         WHERE changes() = 1
+           AND id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1);
+         INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
+         SELECT $5, s.id, $2, MIN($6, s.expires_at) FROM sessions AS s
+         WHERE changes() = 1
+           AND s.id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1);
+         INSERT INTO audit_events (",
+        event_columns!(),
+        ") SELECT $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18 WHERE changes() = 1"
+    ),
+    postgres: concat!(
+        "WITH used AS
+             (UPDATE sessions AS s SET last_active_at = $2, ip_address = $4
+              WHERE s.id = (SELECT t.session_id FROM refresh_tokens AS t
+                            WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.expires_at > $2)
+                AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_active_at > $3
+                AND (SELECT u.disabled_at IS NULL FROM users AS u WHERE u.id = s.user_id)
+              RETURNING s.id, s.expires_at),
+         taken AS
+             (UPDATE refresh_tokens AS t SET used_at = $2 FROM used AS s
+              WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.session_id = s.id
+              RETURNING s.id, s.expires_at),
+         followed AS
+             (INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
+              SELECT $5, id, $2, LEAST($6, expires_at) FROM taken RETURNING session_id)
+         INSERT INTO audit_events (",
+        event_columns!(),
+        ") SELECT $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18 FROM followed"
+    ),
 };
 
-/// Takes a token, at most once and only if its session goes on, notes the use and writes the
-/// successor: check and change in one. `false` if there was nothing to take.
-pub(super) async fn rotate(tx: &mut Tx, rotation: &Rotation) -> Result<bool> {
-    let written = tx
+/// Takes a token, at most once and only if its session goes on, notes the use, writes the successor and the line of
+/// the audit trail: check and change in one. `false` if there was nothing to take, and nothing was changed.
+pub(super) async fn rotate(tx: &mut Tx, rotation: &Rotation, line: Line) -> Result<bool> {
+    let statement = tx
         .query(ROTATE)
         .bind(rotation.hash.clone())
         .bind(rotation.now)
         .bind(rotation.idle_cutoff)
         .bind(rotation.ip_address.clone())
         .bind(rotation.successor_hash.clone())
-        .bind(rotation.now + rotation.ttl)
-        .execute()
-        .await?;
-    Ok(written == 1)
+        .bind(rotation.now + rotation.ttl);
+    Ok(line.bind(statement).execute().await? == 1)
 }
 
 /// Returns what finds who holds a token.
@@ -152,13 +163,10 @@ async fn held_by(tx: &mut Tx, hashes: &[Vec<u8>]) -> Result<Vec<Holder>> {
     if let [hash] = hashes {
         return tx.query(holder!("= $1")).bind(hash.clone()).all().await;
     }
-    let mut statement = tx.query(holder!(
-        "IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-    ));
-    for place in 0..TOGETHER_AT_MOST {
-        statement = statement.bind(hashes.get(place).cloned());
-    }
-    statement.all().await
+    tx.query(holder!("IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"))
+        .bind_together(hashes)
+        .all()
+        .await
 }
 
 /// Finds a token, whatever has become of it.

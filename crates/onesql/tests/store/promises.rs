@@ -1,8 +1,10 @@
 //! What holds for every transaction, whichever database it is on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use onesql::{Json, Sql, Timestamp};
+use onesql::{Error, Json, Sql, Timestamp};
 
 use crate::support::{Place, insert, note, notes, with_notes};
 
@@ -53,6 +55,45 @@ async fn a_glance_may_go_on_after_a_mistake() {
         assert!(tx.query("SELECT nothing FROM notes").optional::<(i64,)>().await.is_err());
         let count: (i64,) = tx.query("SELECT COUNT(*) FROM notes").one().await.unwrap();
         assert_eq!(count, (0,), "on {}", store.kind());
+    }
+}
+
+#[tokio::test]
+async fn one_statement_is_a_transaction_by_itself() {
+    const TAKE: &str = "INSERT INTO notes (id, words) SELECT $1, 'x' WHERE $1 > 1";
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        let lasting = Arc::new(AtomicU32::new(0));
+        for (id, changed) in [(1_i64, 0), (2, 1)] {
+            let mut tx = store.write_once().await.unwrap();
+            assert_eq!(tx.query(TAKE).bind(id).execute().await.unwrap(), changed);
+            let told = Arc::clone(&lasting);
+            tx.then(move || _ = told.fetch_add(1, Ordering::Relaxed));
+            if changed == 1 {
+                tx.commit().await.unwrap();
+            }
+        }
+        assert_eq!(lasting.load(Ordering::Relaxed), 1, "on {}", store.kind());
+
+        let mut tx = store.write_once().await.unwrap();
+        tx.query(TAKE).bind(3_i64).later().await.unwrap();
+        tx.commit().await.unwrap();
+
+        let mut tx = store.write_once().await.unwrap();
+        assert!(tx.query(TAKE).bind(3_i64).execute().await.is_err(), "on {}", store.kind());
+        assert!(matches!(tx.commit().await, Err(Error::Spoiled)), "on {}", store.kind());
+        assert_eq!(notes(&store).await, [2, 3], "on {}", store.kind());
+
+        let two = tokio::spawn(async move {
+            let mut tx = store.write_once().await.unwrap();
+            tx.query(TAKE).bind(4_i64).execute().await.unwrap();
+            tx.query(TAKE).bind(5_i64).execute().await.unwrap();
+        });
+        assert!(
+            two.await.unwrap_err().is_panic(),
+            "a second statement would be another transaction"
+        );
     }
 }
 

@@ -71,3 +71,36 @@ async fn a_failure_is_told_to_all_who_waited_and_to_nobody_after() {
         assert_eq!(together.find(1).await.unwrap(), None);
     }
 }
+
+/// A list with a NULL, or of another length, would look cheaper to PostgreSQL each time, and be planned each time.
+#[tokio::test]
+async fn however_many_go_together_it_is_planned_once() {
+    const TOGETHER: &str = "SELECT n.id FROM notes AS n JOIN notes AS o ON o.id = n.id
+             JOIN notes AS p ON p.id = o.id
+         WHERE n.id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+         ORDER BY n.id";
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        for id in 0..50 {
+            note(&store, id).await.unwrap();
+        }
+        let mut tx = store.glance().await.unwrap();
+        for round in 0..40 {
+            let count = if round < 20 { 1 } else { round - 19 };
+            let keys: Vec<i64> = (30..30 + count).chain([90]).take(16).collect();
+            let found = tx.query(TOGETHER).bind_together(&keys).all::<(i64,)>().await.unwrap();
+            let there: Vec<_> = keys.iter().filter(|&&key| key < 50).map(|&key| (key,)).collect();
+            assert_eq!(found, there, "on {}", store.kind());
+        }
+        if store.kind() == "postgres" {
+            let (custom,): (i64,) = tx
+                .query("SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1")
+                .bind(TOGETHER)
+                .one()
+                .await
+                .unwrap();
+            assert!(custom <= 5, "it was planned {custom} times; the first five always are");
+        }
+    }
+}

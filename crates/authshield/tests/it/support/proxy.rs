@@ -1,8 +1,8 @@
 //! A wire that can be cut: in front of the database, it does what networks do.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,10 +24,23 @@ struct State {
     wire: watch::Sender<Wire>,
     /// How many more parts of what clients say are carried, before the wire is cut for ever.
     left: AtomicUsize,
-    /// Lets the next `COMMIT` arrive and cuts the wire before its answer.
-    lose_commit: AtomicBool,
+    /// Lets the next part arrive in which this is said, and cuts the wire before its answer.
+    lose: Mutex<Option<&'static str>>,
     cut: Notify,
     to: SocketAddr,
+}
+
+impl State {
+    /// Returns whether the answer to what is `said` is to be lost, once.
+    fn is_lost(&self, said: &[u8]) -> bool {
+        let mut lose = self.lose.lock().unwrap();
+        let is_lost =
+            lose.is_some_and(|what| said.windows(what.len()).any(|part| part == what.as_bytes()));
+        if is_lost {
+            *lose = None;
+        }
+        is_lost
+    }
 }
 
 /// The wire; it ends when this is dropped.
@@ -53,7 +66,7 @@ impl Proxy {
         let state = Arc::new(State {
             wire: watch::Sender::new(Wire::Whole),
             left: AtomicUsize::new(usize::MAX),
-            lose_commit: AtomicBool::new(false),
+            lose: Mutex::new(None),
             cut: Notify::new(),
             to,
         });
@@ -79,14 +92,14 @@ impl Proxy {
         self.state.left.store(parts, Ordering::SeqCst);
     }
 
-    /// Carries the next `COMMIT` to the server, and cuts the wire before the answer comes back.
-    pub(crate) fn lose_the_next_commit(&self) {
-        self.state.lose_commit.store(true, Ordering::SeqCst);
+    /// Carries what says `what` next to the server, and cuts the wire before the answer comes back.
+    pub(crate) fn lose_the_answer_to(&self, what: &'static str) {
+        *self.state.lose.lock().unwrap() = Some(what);
     }
 
-    /// Returns whether a `COMMIT` is still to be lost.
-    pub(crate) fn waits_for_a_commit(&self) -> bool {
-        self.state.lose_commit.load(Ordering::SeqCst)
+    /// Returns whether an answer is still to be lost.
+    pub(crate) fn waits_to_lose(&self) -> bool {
+        self.state.lose.lock().unwrap().is_some()
     }
 }
 
@@ -145,8 +158,7 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
                 let carried = |left: usize| left.checked_sub(1);
                 let all = (Ordering::SeqCst, Ordering::SeqCst);
                 if state.left.fetch_update(all.0, all.1, carried).is_err() { return }
-                let commit = up[..count].windows(7).any(|part| part == b"COMMIT\0");
-                lost |= commit && state.lose_commit.swap(false, Ordering::SeqCst);
+                lost |= state.is_lost(&up[..count]);
                 if server.write_all(&up[..count]).await.is_err() { return }
             }
             read = server.read(&mut down) => {
