@@ -220,7 +220,8 @@ async fn migrate_server(
     // Whatever happens: the lock and the settings end with the connection.
     connection.close_on_drop();
     sqlx::query(
-        "SELECT set_config('lock_timeout', $1, FALSE), set_config('statement_timeout', $2, FALSE)",
+        "SELECT set_config('lock_timeout', $1, FALSE), set_config('statement_timeout', $2, FALSE),
+                set_config('enable_seqscan', 'on', FALSE)",
     )
     .bind(format!("{}ms", patience.lock.as_millis()))
     .bind(format!("{}ms", patience.statement.as_millis()))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Connection, Executor, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgPool, Postgres};
 
 use crate::statement::{Integrity, within};
 use crate::{Error, Result};
@@ -29,6 +29,9 @@ impl Server {
             .max_connections(connections.max(2))
             .acquire_timeout(at_most)
             .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(manners(at_most)).await.map(drop) })
+            })
             .before_acquire(move |connection, meta| {
                 let doubt = Arc::clone(&asked);
                 Box::pin(async move { Ok(doubt.clears(connection, &meta).await) })
@@ -43,6 +46,17 @@ impl Server {
         let options = self.pool.connect_options();
         within(at_most, async { PgConnection::connect_with(&options).await?.close().await }).await
     }
+}
+
+/// Returns what is said to the server at the beginning of a connection.
+///
+/// - Whoever waits for a lock gives up before we do: a statement that we no longer wait for would be done later, when
+///   its client was told that it failed.
+/// - Plans are kept, and one that was made while a table was small would read all of it when it has grown; each of our
+///   statements has an index to go by. What has none would seem so dear that it were compiled first.
+fn manners(at_most: Duration) -> AssertSqlSafe<String> {
+    let lock = (at_most * 9 / 10).as_millis().max(1);
+    AssertSqlSafe(format!("SET lock_timeout = {lock}; SET enable_seqscan = off; SET jit = off"))
 }
 
 /// Which idle connections may be dead.
@@ -147,12 +161,13 @@ impl PgTx {
         (connection, &mut self.integrity)
     }
 
+    /// Returns whether its one statement is all there is to do, and lasts already; fails if that did not end well.
+    pub(crate) fn is_done(&self) -> Result<bool> {
+        self.integrity.check().map(|()| !self.open)
+    }
+
     pub(crate) async fn commit(mut self, at_most: Duration) -> Result<()> {
         self.integrity.check()?;
-        if !self.open {
-            // Its one statement lasts already.
-            return Ok(());
-        }
         if let Err(error) = within(at_most, self.parts().0.execute("COMMIT")).await {
             self.doubt.raise();
             return Err(error);

@@ -211,6 +211,7 @@ impl<'t, 'q> Statement<'t, 'q> {
     where
         Option<K>: Value<'q>,
     {
+        debug_assert!((1..=TOGETHER_AT_MOST).contains(&keys.len()), "{} go together", keys.len());
         let given = keys.iter().chain(keys.last().into_iter().cycle());
         given.take(TOGETHER_AT_MOST).fold(self, |statement, key| statement.bind(Some(key.clone())))
     }

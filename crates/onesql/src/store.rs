@@ -165,17 +165,20 @@ impl Store {
         self.writing(Kind::Transaction("BEGIN")).await
     }
 
-    /// Begins a transaction of one statement, which changes either nothing or all that is to be changed: whether it
-    /// lasts is not decided afterwards. Commit it if it changed something.
+    /// Begins a transaction of one statement, which finds out by itself whether it may change anything: whether that
+    /// lasts is not decided afterwards. Commit it if it did.
     ///
-    /// On PostgreSQL the statement goes to the server alone, on one way instead of three, and lasts when it returns.
+    /// On PostgreSQL the statement goes to the server alone, on one way instead of three, and lasts when it returns. When
+    /// it fails, or its caller goes away meanwhile, it is not known whether it lasts, as after a [`Tx::commit`].
     pub async fn write_once(&self) -> Result<Tx> {
         Ok(self.writing(Kind::Once).await?.once())
     }
 
     async fn writing(&self, kind: Kind) -> Result<Tx> {
         let watch = self.watch(Mode::Write);
-        let begun = watch.over(Part::Wait, watch.span(&[], "BEGIN"), async {
+        let is_begun = matches!(&*self.on, Database::Sqlite(_)) || kind != Kind::Once;
+        let span = watch.span(&[], if is_begun { "BEGIN" } else { "CONNECT" });
+        let begun = watch.over(Part::Wait, span, async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
                 Database::Postgres(server) => {

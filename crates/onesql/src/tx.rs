@@ -8,7 +8,8 @@ use crate::{Result, Sql, Statement};
 
 /// An open transaction: what every store function takes first.
 ///
-/// Dropped without [`Tx::commit`], nothing that was done in it happened.
+/// Dropped without [`Tx::commit`], nothing that was done in it happened; but for the one statement of
+/// [`Store::write_once`](crate::Store::write_once) on PostgreSQL.
 pub struct Tx {
     pub(crate) on: On,
     pub(crate) at_most: Duration,
@@ -97,6 +98,7 @@ impl Tx {
                 let span = self.watch.span(said.unwrap_or_default(), "COMMIT");
                 self.watch.over(Part::Commit, span, member.commit(self.put_off)).await
             }
+            On::Postgres(tx) if tx.is_done()? => Ok(()),
             On::Postgres(tx) => {
                 let span = self.watch.span(&[], "COMMIT");
                 self.watch.over(Part::Commit, span, tx.commit(self.at_most)).await

@@ -121,7 +121,7 @@ fn tell(app: &App, ctx: &Ctx, event: &Event) {
     );
 }
 
-/// Writes `event` by itself: nothing else changed.
+/// Writes `event` by itself: nothing else changed. After an error it may stand there all the same.
 pub async fn record_alone(app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
     let mut tx = app.store.write_once().await?;
     record(&mut tx, app, ctx, event).await?;

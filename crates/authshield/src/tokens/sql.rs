@@ -75,9 +75,9 @@ pub(super) async fn insert(
 }
 
 /// SQLite runs several statements on one way to its thread and back, each going by whether the one
-/// before changed a row; PostgreSQL does the same in one statement, which asks for one row after the other, so that no
-/// plan of it reads a table. There, of two who rotate at once the second waits for the session's row, and then finds
-/// the token used: all that it changed is the last use, which it is.
+/// before changed a row; PostgreSQL does the same in one statement. It asks for one row after the other: a join
+/// that is planned without statistics begins with all sessions. Of two who rotate at once the second waits there for
+/// the session's row, and then finds the token used: it leaves nothing but the session's last use, which it is.
 const ROTATE: Sql = Sql {
     sqlite: concat!(
         "UPDATE refresh_tokens SET used_at = $2
@@ -118,7 +118,7 @@ const ROTATE: Sql = Sql {
 };
 
 /// Takes a token, at most once and only if its session goes on, notes the use, writes the successor and the line of
-/// the audit trail: check and change in one. `false` if there was nothing to take, and nothing was changed.
+/// the audit trail: check and change in one. `false` if there was nothing to take.
 pub(super) async fn rotate(tx: &mut Tx, rotation: &Rotation, line: Line) -> Result<bool> {
     let statement = tx
         .query(ROTATE)

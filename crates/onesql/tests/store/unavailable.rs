@@ -162,3 +162,28 @@ async fn a_mistake_is_not_an_outage() {
         }
     }
 }
+
+/// A statement that nobody waits for any more must not be done later: its caller was told that it failed.
+#[tokio::test]
+async fn what_waited_for_a_lock_in_vain_is_not_done_later() {
+    let Some(mut place) = Place::postgres().await else { return };
+    place.options.at_most = Duration::from_millis(400);
+    let store = place.open().await;
+    with_notes(&store).await;
+    note(&store, 1).await.unwrap();
+
+    let mut holder = store.write().await.unwrap();
+    let held = "SELECT id FROM notes WHERE id = 1 FOR UPDATE";
+    holder.query(held).optional::<(i64,)>().await.unwrap();
+    let mut waiting = store.write_once().await.unwrap();
+    assert_unavailable(waiting.query("UPDATE notes SET id = 2 WHERE id = 1").execute()).await;
+    drop(waiting);
+    // The server gave up before us, so its connection is free for others at once.
+    store.ping().await.unwrap();
+    drop(holder);
+    // Whoever waits for the row now comes after everybody who waited for it before.
+    let mut next = store.write().await.unwrap();
+    assert_eq!(next.query("UPDATE notes SET words = 'y' WHERE id = 1").execute().await.unwrap(), 1);
+    next.commit().await.unwrap();
+    assert_eq!(notes(&store).await, [1]);
+}
