@@ -24,18 +24,24 @@ struct State {
     wire: watch::Sender<Wire>,
     /// How many more parts of what clients say are carried, before the wire is cut for ever.
     left: AtomicUsize,
-    /// Lets the next part arrive in which this is said, and cuts the wire before its answer.
-    lose: Mutex<Option<&'static str>>,
+    /// Once all of this was said on one connection, cuts the wire before the answer to the last of it.
+    lose: Mutex<Option<&'static [&'static str]>>,
     cut: Notify,
     to: SocketAddr,
 }
 
 impl State {
-    /// Returns whether the answer to what is `said` is to be lost, once.
-    fn is_lost(&self, said: &[u8]) -> bool {
+    /// Returns whether the answer to what is `said` is to be lost, once; counts what was `heard` before on the same
+    /// connection.
+    fn is_lost(&self, said: &[u8], heard: &mut usize) -> bool {
         let mut lose = self.lose.lock().unwrap();
-        let is_lost =
-            lose.is_some_and(|what| said.windows(what.len()).any(|part| part == what.as_bytes()));
+        let Some(words) = *lose else {
+            *heard = 0;
+            return false;
+        };
+        let is_said = |word: &&str| said.windows(word.len()).any(|part| part == word.as_bytes());
+        *heard += words[*heard..].iter().take_while(|word| is_said(word)).count();
+        let is_lost = *heard == words.len();
         if is_lost {
             *lose = None;
         }
@@ -92,9 +98,10 @@ impl Proxy {
         self.state.left.store(parts, Ordering::SeqCst);
     }
 
-    /// Carries what says `what` next to the server, and cuts the wire before the answer comes back.
-    pub(crate) fn lose_the_answer_to(&self, what: &'static str) {
-        *self.state.lose.lock().unwrap() = Some(what);
+    /// Carries all of `words` to the server that one connection says one after the other, and cuts the wire before
+    /// the answer to the last comes back.
+    pub(crate) fn lose_the_answer_to(&self, words: &'static [&'static str]) {
+        *self.state.lose.lock().unwrap() = Some(words);
     }
 
     /// Returns whether an answer is still to be lost.
@@ -135,7 +142,7 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
     let mut wire = state.wire.subscribe();
     let mut server = None;
     let (mut up, mut down) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
-    let mut lost = false;
+    let (mut heard, mut lost) = (0, false);
     loop {
         if *wire.borrow_and_update() == Wire::BlackHole {
             // Whatever is sent lies in a buffer that nobody reads.
@@ -158,7 +165,7 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
                 let carried = |left: usize| left.checked_sub(1);
                 let all = (Ordering::SeqCst, Ordering::SeqCst);
                 if state.left.fetch_update(all.0, all.1, carried).is_err() { return }
-                lost |= state.is_lost(&up[..count]);
+                lost |= state.is_lost(&up[..count], &mut heard);
                 if server.write_all(&up[..count]).await.is_err() { return }
             }
             read = server.read(&mut down) => {
