@@ -1,8 +1,8 @@
 //! Where somebody signed in before: a new device, or a new place, is told to the owner of the account.
 //!
 //! ```text
-//! note        in the transaction of a sign-in
-//!   sql       this device and network, once more; what else is known
+//! open        in the transaction of a sign-in
+//!   sql       the session, if it may open; this device and network, once more; what else is known
 //!   rules     is it new, and is it told?  (pure)
 //!   links     a link by which the owner says that it was somebody else ─ lockdown::not_me
 //! ```
@@ -22,30 +22,34 @@ use crate::app::{App, Ctx};
 use crate::kernel::UserId;
 use crate::links::{self, Purpose};
 use crate::mail::Letter;
+use crate::sessions::Opening;
 use rules::{KEPT, RECENT, Seen};
 
-/// Remembers where a sign-in came from, and returns whether the account was used before, but never from
-/// there. Then its owner gets a mail, a few a day at most.
-pub async fn note(tx: &mut Tx, app: &App, ctx: &Ctx, user: &User) -> onesql::Result<bool> {
-    let (label, network) = (ctx.device.label(), ctx.client.network());
+/// Opens a session and remembers where the sign-in came from; `None` if the session may not open, else whether the
+/// account was used before, but never from there. Then its owner gets a mail, a few a day at most.
+pub async fn open(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    opening: Opening<'_>,
+) -> onesql::Result<Option<bool>> {
     let device = sql::Device {
         key: key(app, ctx, user.id),
-        user: user.id,
-        label,
-        network,
-        now: ctx.now,
+        network: ctx.client.network(),
         expires_at: ctx.now + KEPT,
     };
-    let label = device.label.clone();
-    let noted = sql::see(tx, device, ctx.now - RECENT).await?;
+    let Some(noted) = sql::open(tx, opening, device, ctx.now - RECENT).await? else {
+        return Ok(None);
+    };
     if noted.sign_ins > 1 {
-        return Ok(false);
+        return Ok(Some(false));
     }
     let seen = rules::judge(noted.others, noted.recent, user.created_at, ctx.now);
     if let Seen::New { is_told: true } = seen {
-        tell(tx, app, ctx, user, label).await?;
+        tell(tx, app, ctx, user, ctx.device.label()).await?;
     }
-    Ok(matches!(seen, Seen::New { .. }))
+    Ok(Some(matches!(seen, Seen::New { .. })))
 }
 
 /// Returns where somebody signed in before, the last first; if with the client's kind of device in its network, only

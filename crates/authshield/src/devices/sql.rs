@@ -2,21 +2,19 @@
 
 use std::net::IpAddr;
 
-use onesql::{Result, Timestamp, Tx};
+use onesql::{Result, Sql, Timestamp, Tx};
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use crate::kernel::UserId;
+use crate::sessions::{Opening, open_session};
 
-/// A device in a network, seen now.
+/// A device in a network, from which a session opens.
 pub(super) struct Device {
     /// A keyed hash of all that it is told apart by.
     pub(super) key: Vec<u8>,
-    pub(super) user: UserId,
-    pub(super) label: String,
     pub(super) network: String,
-    pub(super) now: Timestamp,
     /// When it is forgotten.
     pub(super) expires_at: Timestamp,
 }
@@ -32,36 +30,58 @@ pub(super) struct Noted {
     pub(super) recent: i64,
 }
 
-/// Notes a sign-in. Of two at once one is the first.
-pub(super) async fn see(tx: &mut Tx, device: Device, recent: Timestamp) -> Result<Noted> {
-    tx.query(
-        "INSERT INTO known_devices (device, user_id, label, network, sign_ins, first_seen_at,
-                                    last_seen_at, expires_at)
-         VALUES ($1, $2, $3, $4, 1, $5, $5, $6)
-         ON CONFLICT (device) DO UPDATE
-         SET sign_ins = CASE WHEN known_devices.expires_at > $5
-                             THEN known_devices.sign_ins + 1 ELSE 1 END,
-             first_seen_at = CASE WHEN known_devices.expires_at > $5
-                                  THEN known_devices.first_seen_at ELSE $5 END,
-             last_seen_at = $5, expires_at = $6
-         RETURNING sign_ins,
-             CASE WHEN sign_ins > 1 THEN 0 ELSE
-                 (SELECT COUNT(*) FROM known_devices AS o
-                  WHERE o.user_id = $2 AND o.expires_at > $5 AND o.device <> $1) END AS others,
-             CASE WHEN sign_ins > 1 THEN 0 ELSE
-                 (SELECT COUNT(*) FROM known_devices AS o
-                  WHERE o.user_id = $2 AND o.expires_at > $5 AND o.device <> $1
-                    AND o.first_seen_at > $7) END AS recent",
-    )
-    .bind(device.key)
-    .bind(device.user)
-    .bind(device.label)
-    .bind(device.network)
-    .bind(device.now)
-    .bind(device.expires_at)
-    .bind(recent)
-    .one()
-    .await
+/// Opens a session, and notes the sign-in; neither, if it may not open. Of two at once one is the first.
+///
+/// SQLite runs both on one way to its thread and back, and the second goes by whether the first changed a row;
+/// PostgreSQL does both in one statement. It counts what was known before it waited for the account.
+pub(super) async fn open(
+    tx: &mut Tx,
+    opening: Opening<'_>,
+    device: Device,
+    recent: Timestamp,
+) -> Result<Option<Noted>> {
+    macro_rules! note {
+        ($opened:literal) => {
+            concat!(
+                "INSERT INTO known_devices (device, user_id, label, network, sign_ins,
+                                            first_seen_at, last_seen_at, expires_at)
+                 SELECT $13, $2, $7, $14, 1, $12, $12, $15 ",
+                $opened,
+                " ON CONFLICT (device) DO UPDATE
+                  SET sign_ins = CASE WHEN known_devices.expires_at > $12
+                                      THEN known_devices.sign_ins + 1 ELSE 1 END,
+                      first_seen_at = CASE WHEN known_devices.expires_at > $12
+                                           THEN known_devices.first_seen_at ELSE $12 END,
+                      last_seen_at = $12, expires_at = $15
+                  RETURNING sign_ins,
+                      CASE WHEN sign_ins > 1 THEN 0 ELSE
+                          (SELECT COUNT(*) FROM known_devices AS o
+                           WHERE o.user_id = $2 AND o.expires_at > $12 AND o.device <> $13)
+                          END AS others,
+                      CASE WHEN sign_ins > 1 THEN 0 ELSE
+                          (SELECT COUNT(*) FROM known_devices AS o
+                           WHERE o.user_id = $2 AND o.expires_at > $12 AND o.device <> $13
+                             AND o.first_seen_at > $16) END AS recent"
+            )
+        };
+    }
+    const OPEN: Sql = Sql {
+        sqlite: concat!(open_session!("IS", ""), "; ", note!("WHERE changes() = 1")),
+        postgres: concat!(
+            "WITH opened AS (",
+            open_session!("IS NOT DISTINCT FROM", "FOR SHARE"),
+            " RETURNING id) ",
+            note!("FROM opened")
+        ),
+    };
+    opening
+        .bind(tx.query(OPEN))
+        .bind(device.key)
+        .bind(device.network)
+        .bind(device.expires_at)
+        .bind(recent)
+        .optional()
+        .await
 }
 
 /// A network in which somebody signed in with some device.

@@ -1,7 +1,7 @@
 //! Closing an account at once: when a sign-in was somebody else's, or when somebody panics.
 //!
 //! ```text
-//! POST /auth/not-me ─ http::not_me ─ not_me       the link of a notice ─ devices::note
+//! POST /auth/not-me ─ http::not_me ─ not_me       the link of a notice ─ devices::open
 //! POST /users/me/lock ─ http::lock_own ─ lock_own     the panic button of the owner
 //! POST /admin/users/{id}/lock, `authshield user lock` ─ lock     that of an operator
 //! ```

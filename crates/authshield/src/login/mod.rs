@@ -43,7 +43,7 @@ use crate::passwords::{self, Overloaded, Verdict};
 use crate::registration;
 use crate::risk::{self, First, Ruling};
 use crate::second_factor::{self, Next, Ticket};
-use crate::sessions::{self, Carrier, Session};
+use crate::sessions::{Carrier, Opening, Session};
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -291,16 +291,19 @@ pub async fn begin<C: Carrier>(
         expires_at: ctx.now + app.config.session.lifetime,
         ended_at: None,
     };
-    if second_factor::is_missing(app, &user, &session.amr.0)
-        || !sessions::open(tx, &session, password_hash, user.epoch, is_enough).await?
-    {
+    if second_factor::is_missing(app, &user, &session.amr.0) {
         return Ok(None);
     }
+    let opening =
+        Opening { session: &session, password_hash, epoch: user.epoch, proven: is_enough };
+    let Some(new_device) = devices::open(tx, app, ctx, &user, opening).await? else {
+        return Ok(None);
+    };
     let succeeded = Event::LoginSucceeded {
         user: user.id,
         session: session.id,
         amr: session.amr.0.clone(),
-        new_device: devices::note(tx, app, ctx, &user).await?,
+        new_device,
     };
     audit::record(tx, app, ctx, &succeeded).await?;
     C::carry(tx, app, ctx, user, &session).await.map(Some)

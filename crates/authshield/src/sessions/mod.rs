@@ -10,7 +10,10 @@ mod sql;
 use onesql::Tx;
 
 pub use rules::{Ended, live};
-pub use sql::{Found, Life, Present, Session, callers, find, list, open, prove_again, use_again};
+pub(crate) use sql::open_session;
+pub use sql::{
+    Found, Life, Opening, Present, Session, callers, find, list, prove_again, use_again,
+};
 
 use crate::accounts::User;
 use crate::app::{App, Ctx};

@@ -1,6 +1,6 @@
 //! Sessions, as the database knows them.
 
-use onesql::{Json, Result, Sql, Store, Timestamp, Together, Tx};
+use onesql::{Json, Result, Statement, Store, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::{User, user_columns};
@@ -68,54 +68,62 @@ pub struct Present {
     pub user: User,
 }
 
-/// Opens a session for somebody whose password is still the one that was compared, who is not
+/// A session that opens for somebody whose password is still the one that was compared, who is not
 /// disabled and waits for no new password, who may still do what their tokens of `epoch` will say, and who
-/// has no second factor unless it was `proven`; `false` if that changed while the hash was computed.
+/// has no second factor unless it is `proven`. It does not open if that changed while the hash was computed.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'s> {
+    /// What opens.
+    pub session: &'s Session,
+    /// What the password was compared with.
+    pub password_hash: Option<&'s str>,
+    /// That of the account when it was read.
+    pub epoch: i64,
+    /// Whether a second factor was shown, or is spared.
+    pub proven: bool,
+}
+
+impl Opening<'_> {
+    /// Gives it as the first twelve parameters of `statement`, which has [`open_session`] in it: `$1` is the session,
+    /// `$2` whose, `$7` the device's name, `$12` now.
+    pub fn bind<'t, 'q>(self, statement: Statement<'t, 'q>) -> Statement<'t, 'q> {
+        let Self { session, password_hash, epoch, proven } = self;
+        statement
+            .bind(session.id)
+            .bind(session.user_id)
+            .bind(session.amr.clone())
+            .bind(session.auth_time)
+            .bind(session.ip_address.clone())
+            .bind(session.user_agent.clone())
+            .bind(session.device.clone())
+            .bind(session.expires_at)
+            .bind(password_hash.map(str::to_owned))
+            .bind(proven)
+            .bind(epoch)
+            .bind(session.created_at)
+    }
+}
+
+/// What opens a session, if it may: `$is` compares with a hash that may be NULL, `$lock` holds the account.
 ///
 /// PostgreSQL needs the row's lock: without it, a session could be opened between a reset's new
 /// password and its end of all sessions, or between a change of roles and the list of sessions that it
 /// concerns. SQLite has one writer.
-pub async fn open(
-    tx: &mut Tx,
-    session: &Session,
-    password_hash: Option<&str>,
-    epoch: i64,
-    proven: bool,
-) -> Result<bool> {
-    const OPEN: Sql = Sql {
-        sqlite: "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
-                                       created_at, last_active_at, expires_at)
-                 SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
-                 WHERE id = $2 AND disabled_at IS NULL AND recovery_since IS NULL
-                   AND password_hash IS $9
-                   AND ($10 OR second_factor_at IS NULL) AND epoch = $11",
-        postgres:
+macro_rules! open_session {
+    ($is:literal, $lock:literal) => {
+        concat!(
             "INSERT INTO sessions (id, user_id, amr, auth_time, ip_address, user_agent, device,
-                                         created_at, last_active_at, expires_at)
-                   SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
-                   WHERE id = $2 AND disabled_at IS NULL AND recovery_since IS NULL
-                     AND password_hash IS NOT DISTINCT FROM $9
-                     AND ($10 OR second_factor_at IS NULL) AND epoch = $11
-                   FOR SHARE",
+                                   created_at, last_active_at, expires_at)
+             SELECT $1, id, $3, $4, $5, $6, $7, $12, $12, $8 FROM users
+             WHERE id = $2 AND disabled_at IS NULL AND recovery_since IS NULL
+               AND password_hash ",
+            $is,
+            " $9 AND ($10 OR second_factor_at IS NULL) AND epoch = $11 ",
+            $lock
+        )
     };
-    let opened = tx
-        .query(OPEN)
-        .bind(session.id)
-        .bind(session.user_id)
-        .bind(session.amr.clone())
-        .bind(session.auth_time)
-        .bind(session.ip_address.clone())
-        .bind(session.user_agent.clone())
-        .bind(session.device.clone())
-        .bind(session.expires_at)
-        .bind(password_hash.map(str::to_owned))
-        .bind(proven)
-        .bind(epoch)
-        .bind(session.created_at)
-        .execute()
-        .await?;
-    Ok(opened == 1)
 }
+pub(crate) use open_session;
 
 /// Notes that the owner of a session proved anew who they are, and how.
 pub async fn prove_again(
