@@ -11,6 +11,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::Html;
 use axum::routing::{any, get};
+use tower::util::option_layer;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -213,16 +214,11 @@ pub fn public(app: &App) -> Router {
     if app.config.docs.enabled {
         routes = routes.route("/openapi.json", get(openapi));
     }
-    routes = routes
-        .fallback(frame::no_route)
-        .method_not_allowed_fallback(frame::no_method)
-        .layer(DefaultBodyLimit::max(BODY_AT_MOST))
-        .layer(from_fn_with_state(app.clone(), frame::finish));
+    routes = routes.fallback(frame::no_route).method_not_allowed_fallback(frame::no_method);
     // Where there is nobody at the start, `OPTIONS` is answered like any other method.
-    if !app.config.cors.origins.is_empty() {
-        routes = routes.layer(frame::cors(app));
-    }
-    framed(routes, app)
+    let cors = (!app.config.cors.origins.is_empty()).then(|| frame::cors(app));
+    let finish = from_fn_with_state(app.clone(), frame::finish);
+    framed(routes.layer((option_layer(cors), finish, DefaultBodyLimit::max(BODY_AT_MOST))), app)
 }
 
 /// Returns what operators see on their own listener.
@@ -235,16 +231,23 @@ pub fn operator(app: &App) -> Router {
         .route("/api/v1/health/ready", get(health::ready))
         .fallback(frame::no_route)
         .method_not_allowed_fallback(frame::no_method)
-        .layer(from_fn_with_state(app.clone(), frame::known_host))
-        .layer(from_fn_with_state(app.clone(), frame::finish));
+        .layer((
+            from_fn_with_state(app.clone(), frame::finish),
+            from_fn_with_state(app.clone(), frame::known_host),
+        ));
     framed(routes, app)
 }
 
 /// Puts around `routes` what every answer has, whoever gives it.
+///
+/// Layers that are given together, the outermost first, cost less than one by one: each time, every route is put into a
+/// box of its own, which is copied for each request.
 fn framed(routes: Router<App>, app: &App) -> Router {
     routes
-        .layer(from_fn_with_state(app.metrics.clone(), request_line))
-        .layer(from_fn_with_state(app.clone(), frame::identify))
+        .layer((
+            from_fn_with_state(app.clone(), frame::identify),
+            from_fn_with_state(app.metrics.clone(), request_line),
+        ))
         .with_state(app.clone())
 }
 
