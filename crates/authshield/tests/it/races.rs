@@ -221,6 +221,13 @@ async fn no_session_survives_a_reset_that_it_was_opened_beside() {
         }
         std::mem::swap(&mut before, &mut after);
     }
+    let apart = "SELECT COUNT(*) - (SELECT CAST(SUM(sign_ins) AS BIGINT) FROM known_devices)
+                 FROM sessions";
+    assert_eq!(
+        nodes[0].count(apart).await,
+        0,
+        "devices of sessions that opened were noted, and no others"
+    );
 }
 
 /// Attack: B04
