@@ -84,7 +84,7 @@ pub struct Opening<'s> {
 }
 
 impl Opening<'_> {
-    /// Gives it as the first twelve parameters of `statement`, which has [`open_session`] in it: `$1` is the session,
+    /// Gives it as the first twelve parameters of `statement`, which has `open_session!` in it: `$1` is the session,
     /// `$2` whose, `$7` the device's name, `$12` now.
     pub fn bind<'t, 'q>(self, statement: Statement<'t, 'q>) -> Statement<'t, 'q> {
         let Self { session, password_hash, epoch, proven } = self;
