@@ -6,6 +6,8 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use authshield::kernel::LinkToken;
+use authshield::world::Real;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use futures_util::future::try_join_all;
@@ -117,24 +119,24 @@ impl Client for Refresh {
     }
 }
 
-/// Asks for another mail to one address after the other that nobody has: that is an event, and nothing else.
-pub(crate) struct Resend {
-    next: u32,
-    stride: u32,
-}
+/// Brings a link that nobody was sent: that is an event, and nothing else.
+pub(crate) struct StrangeLink(LinkToken);
 
-impl Resend {
+impl StrangeLink {
     /// Returns `count` of them.
     pub(crate) fn many(count: u32) -> Vec<Box<dyn Client>> {
-        (0..count).map(|next| Box::new(Self { next, stride: count }) as _).collect()
+        (0..count).map(|_| Box::new(Self(LinkToken::new(&Real))) as _).collect()
     }
 }
 
-impl Client for Resend {
+impl Client for StrangeLink {
     fn ask(&mut self, request: &mut Vec<u8>) {
-        let body = format!(r#"{{"email":"nobody{}@example.org"}}"#, self.next);
-        self.next = self.next.wrapping_add(self.stride);
-        http::post(request, "/api/v1/auth/resend-verification", &body);
+        let body = format!(r#"{{"token":"{}"}}"#, self.0.reveal());
+        http::post(request, "/api/v1/auth/verify-email", &body);
+    }
+
+    fn is_served(&self, status: u16) -> bool {
+        status == 400
     }
 
     fn told(&mut self, _: &[u8]) -> Result<()> {

@@ -20,7 +20,12 @@ pub(crate) trait Client: Send + 'static {
         Ok(false)
     }
 
-    /// Learns what came back at last, if it was a 200, a 202 or a 204.
+    /// Whether an answer is the one that it asked for.
+    fn is_served(&self, status: u16) -> bool {
+        matches!(status, 200 | 202 | 204)
+    }
+
+    /// Learns what came back at last, if it is what it asked for.
     fn told(&mut self, body: &[u8]) -> Result<()>;
 }
 
@@ -224,7 +229,7 @@ async fn run(
         let latency = u32::try_from((answered - since).as_micros()).unwrap_or(u32::MAX);
         let counts = since >= from;
         match status {
-            200 | 202 | 204 => {
+            _ if seat.client.is_served(status) => {
                 seat.client.told(body)?;
                 outcome.answered += 1;
                 if counts {

@@ -1,9 +1,9 @@
 //! What writing security events costs a sign-in.
 //!
 //! Events cannot be switched off, so there is nothing to compare with. What one costs is measured at a request
-//! that does nothing else: somebody asks for another mail to an address that nobody has. Off that comes what
+//! that does nothing else: somebody brings a link that nobody was sent. Off that comes what
 //! a request costs that writes one row of another kind: the request itself and the transaction, which a sign-in
-//! has anyway. What is left is more than the event, by two statements that look for the address, less that
+//! has anyway. What is left is more than the event, by two statements that look for the link, less that
 //! row.
 
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 use super::{Bench, Stage, say};
 use crate::base::{Kind, runtime};
-use crate::clients::{Challenge, Resend, SignIn};
+use crate::clients::{Challenge, SignIn, StrangeLink};
 use crate::cpu::Server;
 use crate::limits::argon::Cost;
 use crate::load::Client;
@@ -26,7 +26,8 @@ const SEALED_WITHIN: Duration = Duration::from_mins(2);
 pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let stage = bench.start(kind, USERS, Cost::DEFAULT)?;
     let server = Server::find(kind)?;
-    let (mut sign_in, mut event) = (SignIn::many(CONNECTIONS, USERS), Resend::many(CONNECTIONS));
+    let mut sign_in = SignIn::many(CONNECTIONS, USERS);
+    let mut event = StrangeLink::many(CONNECTIONS);
     let mut row = Challenge::many(CONNECTIONS);
     let (mut costs, mut rates) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {

@@ -8,8 +8,8 @@
 //!           roles passkeys second_factor federation own_data admin health checks screens backup
 //!           compose cli
 //!                                     each a folder: mod (story) http rules (pure) sql
-//! services  audit seals exports revocations captcha guessing limits leases links mail vault passwords
-//!           telemetry chores installation theme words
+//! services  audit seals exports revocations captcha guessing limits evenly leases links mail vault
+//!           passwords telemetry chores installation theme words
 //! frame     app access frame server assemble schema shutdown supervise world kernel
 //! ```
 //!
@@ -33,6 +33,7 @@ pub mod config;
 pub mod devices;
 pub mod dns;
 pub mod domains;
+mod evenly;
 pub mod exports;
 pub mod federation;
 mod form;

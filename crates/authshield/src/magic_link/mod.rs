@@ -39,6 +39,7 @@ use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
+use crate::evenly;
 use crate::guessing::{self, CodeAt, CodeRefused};
 use crate::kernel::{AskerToken, EmailAddress, LinkToken, Locale, MailCode, TrustToken, UserId};
 use crate::limits::Exceeded;
@@ -100,6 +101,7 @@ pub fn is_on(app: &App) -> bool {
 
 /// Sends a code and a link, if there is somebody to get them; the answer tells nothing.
 pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
+    let asked = evenly::Question::now();
     if !is_on(app) {
         return Err(AskError::Off);
     }
@@ -154,6 +156,7 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
     app.outbox.wake();
+    asked.until_step().await;
     Ok(Asked { handle, lasts })
 }
 

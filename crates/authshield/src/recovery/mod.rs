@@ -25,7 +25,7 @@ use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::links::{self, Link, Purpose};
 use crate::mail::{self, Letter};
 use crate::passwords::{self, Overloaded, Rejected, Weakness};
-use crate::{federation, guessing, registration};
+use crate::{evenly, federation, guessing, registration};
 
 /// Why no new password was set.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,7 @@ pub async fn forgot(
     email: &EmailAddress,
     captcha: Option<&SecretString>,
 ) -> Result<(), ResetError> {
+    let asked = evenly::Question::now();
     passwords::must_be_on(app)?;
     captcha::pass(app, ctx, Door::Reset, email, captcha).await?;
     guessing::spend_entry_mail(app, ctx, email).await?.map_err(ResetError::Limited)?;
@@ -98,6 +99,7 @@ pub async fn forgot(
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
     app.outbox.wake();
+    asked.until_step().await;
     Ok(())
 }
 

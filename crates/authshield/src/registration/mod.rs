@@ -43,6 +43,7 @@ use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::config::DuplicateEmail;
 use crate::domains;
+use crate::evenly;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
@@ -143,6 +144,7 @@ pub async fn register(
     newcomer: Newcomer,
     captcha: Option<&SecretString>,
 ) -> Result<MailId, RegisterError> {
+    let asked = evenly::Question::now();
     if !app.live.load().registration.enabled {
         return Err(RegisterError::Closed);
     }
@@ -199,6 +201,7 @@ pub async fn register(
     if is_somebodys && app.live.load().registration.duplicate_email == DuplicateEmail::Reveal {
         return Err(RegisterError::AlreadyRegistered);
     }
+    asked.until_step().await;
     Ok(mail)
 }
 

@@ -13,6 +13,7 @@ pub mod http;
 use crate::accounts::{self, Account};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::evenly;
 use crate::kernel::{EmailAddress, LinkToken, MailId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
 use crate::links::{self, Link, Purpose};
@@ -208,6 +209,7 @@ pub async fn resend(
     email: &EmailAddress,
     of: Option<MailId>,
 ) -> Result<Option<MailId>, VerifyError> {
+    let asked = evenly::Question::now();
     app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
@@ -253,5 +255,6 @@ pub async fn resend(
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
     app.outbox.wake();
+    asked.until_step().await;
     Ok(mail.filter(|_| registered))
 }
