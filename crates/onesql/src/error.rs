@@ -68,7 +68,6 @@ impl Error {
             Self::Timeout(_) => "timeout".into(),
             Self::Sql(error) => match error.as_ref() {
                 sqlx::Error::Database(database) => database.code().unwrap_or("other".into()),
-                sqlx::Error::PoolTimedOut => "timeout".into(),
                 _ => "other".into(),
             },
             _ => "other".into(),
@@ -92,8 +91,6 @@ impl Error {
             Self::Sql(error) => match error.as_ref() {
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed
                 | sqlx::Error::Protocol(_) => true,
                 sqlx::Error::Database(database) => database.code().is_some_and(|code| {

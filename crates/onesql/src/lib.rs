@@ -28,6 +28,7 @@
 mod copy;
 mod error;
 mod migrate;
+mod parking;
 mod postgres;
 mod sql;
 mod sqlite;

@@ -2,7 +2,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use sqlx::{Connection, Executor, SqliteConnection};
 
 use crate::postgres::Server;
 use crate::store::{Database, Store};
@@ -216,17 +216,15 @@ async fn migrate_server(
     target: Option<i64>,
     patience: &Patience,
 ) -> Result<()> {
-    let mut connection = server.pool.acquire().await?;
-    // Whatever happens: the lock and the settings end with the connection.
-    connection.close_on_drop();
+    // For this alone: the lock and the settings end with the connection, whatever happens.
+    let mut connection = server.alone().await?;
     sqlx::query(
         "SELECT set_config('lock_timeout', $1, FALSE), set_config('statement_timeout', $2, FALSE),
                 set_config('enable_seqscan', 'on', FALSE)",
     )
     .bind(format!("{}ms", patience.lock.as_millis()))
     .bind(format!("{}ms", patience.statement.as_millis()))
-    .execute(&mut *connection)
+    .execute(&mut connection)
     .await?;
-    let connection = &mut *connection as &mut PgConnection;
-    migrations.postgres.run_direct(target, connection, false).await.map_err(explain)
+    migrations.postgres.run_direct(target, &mut connection, false).await.map_err(explain)
 }

@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgPool, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
+use crate::parking::{Found, Kept, Lot, Parked};
 use crate::statement::{Integrity, within};
 use crate::{Error, Result};
 
@@ -15,36 +15,83 @@ const ASKED_AFTER: Duration = Duration::from_secs(1);
 /// How long a connection may take to say that it is still there.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(700);
 
+/// For how long nobody needed a connection that is closed.
+const UNNEEDED: Duration = Duration::from_mins(1);
+
+/// How old a connection may be: behind a name, or a balancer, there may be another server by then.
+const AGE: Duration = Duration::from_mins(30);
+
+/// How long we wait at first, and at most, for a server that is about to start.
+const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(300)];
+
 /// The server, and the connections to it.
 pub(crate) struct Server {
-    pub(crate) pool: PgPool,
+    options: PgConnectOptions,
+    lot: Arc<Lot<PgConnection>>,
+    at_most: Duration,
     doubt: Arc<Doubt>,
 }
 
 impl Server {
-    pub(crate) fn new(server: PgConnectOptions, connections: u32, at_most: Duration) -> Self {
-        let doubt = Arc::new(Doubt::new());
-        let asked = Arc::clone(&doubt);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections.max(2))
-            .acquire_timeout(at_most)
-            .test_before_acquire(false)
-            .after_connect(move |connection, _| {
-                Box::pin(async move { connection.execute(manners(at_most)).await.map(drop) })
-            })
-            .before_acquire(move |connection, meta| {
-                let doubt = Arc::clone(&asked);
-                Box::pin(async move { Ok(doubt.clears(connection, &meta).await) })
-            })
-            .connect_lazy_with(server);
-        Self { pool, doubt }
+    pub(crate) fn new(options: PgConnectOptions, connections: u32, at_most: Duration) -> Self {
+        let connections = usize::try_from(connections.max(2)).unwrap_or(usize::MAX);
+        let lot = Lot::new(Kept { at_most: connections, unneeded: UNNEEDED, age: AGE });
+        Self { options, lot, at_most, doubt: Arc::new(Doubt::new()) }
     }
 
-    /// Connects once and anew, so that a failure has its true reason: the pool would try again until
-    /// it has none.
-    pub(crate) async fn reach(&self, at_most: Duration) -> Result<()> {
-        let options = self.pool.connect_options();
-        within(at_most, async { PgConnection::connect_with(&options).await?.close().await }).await
+    /// Waits for a connection of which there is no doubt.
+    pub(crate) async fn connection(&self) -> Result<Parked<PgConnection>> {
+        let until = Instant::now() + self.at_most;
+        within(self.at_most, async {
+            loop {
+                match self.lot.wait().await {
+                    Found::Idle(mut connection, idle) => {
+                        if self.doubt.clears(&mut connection, idle).await {
+                            return Ok(connection);
+                        }
+                        connection.throw_away();
+                    }
+                    // In a box: that is rare, and would make every future around this one large.
+                    Found::Room(room) => {
+                        return Ok(room.take(Box::pin(self.connect(until)).await?));
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Connects, with a server that is about to start as soon as it lets us in; fails shortly before `until`.
+    async fn connect(&self, until: Instant) -> sqlx::Result<PgConnection> {
+        let [mut pause, longest] = PAUSES;
+        loop {
+            let error = match self.options.connect().await {
+                Ok(mut connection) => {
+                    connection.execute(manners(self.at_most)).await?;
+                    return Ok(connection);
+                }
+                Err(error) => error,
+            };
+            if !is_starting(&error) || Instant::now() + pause >= until {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// Connects for one purpose alone: it is not one of those that are kept.
+    pub(crate) async fn alone(&self) -> Result<PgConnection> {
+        within(self.at_most, self.connect(Instant::now() + self.at_most)).await
+    }
+}
+
+/// Whether a server may let us in soon: nobody listens yet, or it says that it starts, or has too many guests.
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
+        _ => false,
     }
 }
 
@@ -85,13 +132,13 @@ impl Doubt {
     }
 
     /// Returns whether a connection can be used, asking it where there is doubt.
-    async fn clears(&self, connection: &mut PgConnection, meta: &PoolConnectionMetadata) -> bool {
-        let idle = u64::try_from(meta.idle_for.as_micros()).unwrap_or(u64::MAX);
-        let idle_since = self.now().saturating_sub(idle);
+    async fn clears(&self, connection: &mut PgConnection, idle: Duration) -> bool {
+        let micros = u64::try_from(idle.as_micros()).unwrap_or(u64::MAX);
+        let idle_since = self.now().saturating_sub(micros);
         if idle_since < self.silent.load(Ordering::Relaxed) {
             return false;
         }
-        if meta.idle_for < ASKED_AFTER && idle_since >= self.failed.load(Ordering::Relaxed) {
+        if idle < ASKED_AFTER && idle_since >= self.failed.load(Ordering::Relaxed) {
             return true;
         }
         if let Ok(answer) = tokio::time::timeout(ANSWERS_WITHIN, connection.ping()).await {
@@ -118,7 +165,7 @@ pub(crate) enum Kind {
 /// A transaction on the server, or statements without one.
 pub(crate) struct PgTx {
     /// Taken out when the transaction ends.
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<Parked<PgConnection>>,
     /// Whether a `BEGIN` waits for its end.
     open: bool,
     integrity: Integrity,
@@ -130,10 +177,8 @@ impl PgTx {
     pub(crate) async fn begin(server: &Server, kind: Kind, at_most: Duration) -> Result<Self> {
         let since = Instant::now();
         loop {
-            // In a box: connecting is rare, and would make every future around this one large.
-            let connection = Some(Box::pin(server.pool.acquire()).await?);
             let mut tx = Self {
-                connection,
+                connection: Some(server.connection().await?),
                 open: false,
                 integrity: Integrity::new(kind != Kind::Glance),
                 doubt: Arc::clone(&server.doubt),
@@ -176,17 +221,17 @@ impl PgTx {
         Ok(())
     }
 
-    /// Closes the connection, which is known to be dead.
+    /// Cuts off the connection, which is known to be dead.
     fn throw_away(mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            connection.close_on_drop();
+        if let Some(connection) = self.connection.take() {
+            connection.throw_away();
         }
     }
 }
 
 impl Drop for PgTx {
-    /// Rolls back what was not committed. A connection that does not answer is thrown away: the pool
-    /// would wait for it without limit, and a server that vanished would keep all of them.
+    /// Rolls back what was not committed. A connection that does not answer is thrown away: a server that
+    /// vanished would keep all of them.
     fn drop(&mut self) {
         let torn = self.integrity.is_torn();
         if torn {
@@ -201,7 +246,7 @@ impl Drop for PgTx {
             let ended: Result<_, Error> =
                 within(Duration::from_secs(2), connection.execute(end)).await;
             if ended.is_err() {
-                connection.close_on_drop();
+                connection.throw_away();
             }
         });
     }

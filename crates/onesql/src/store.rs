@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::postgres::{Kind, PgTx, Server};
@@ -45,7 +46,7 @@ impl Options {
             return Ok(Self::sqlite(path));
         }
         let postgres: PgConnectOptions = url.parse()?;
-        // The pool sits on one side of a long-lived connection: a peer that vanished is noticed by
+        // We sit on one side of a long-lived connection: a peer that vanished is noticed by
         // the timeout of each statement.
         Ok(Self {
             place: Place::Postgres(Box::new(
@@ -209,7 +210,7 @@ impl Store {
         {
             return Err(Error::Copy(format!("{name} is no name for a schema")));
         }
-        let mut connection = server.pool.acquire().await?;
+        let mut connection = server.connection().await?;
         let sql = sqlx::AssertSqlSafe(format!("{verb} {name}{how}"));
         sqlx::query(sql).execute(&mut *connection).await?;
         Ok(())
@@ -225,7 +226,7 @@ impl Store {
     pub async fn reach(&self) -> Result<()> {
         match &*self.on {
             Database::Sqlite(_) => self.ping().await,
-            Database::Postgres(server) => server.reach(self.at_most).await,
+            Database::Postgres(server) => Ok(server.alone().await?.close().await?),
         }
     }
 

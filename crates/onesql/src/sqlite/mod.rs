@@ -11,7 +11,7 @@
 //! go as the first statement, and so is the transaction by the first of a group; the last in line
 //! commits in the same go as what was put off. A member that says nothing costs nothing.
 
-mod parking;
+mod reader;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
-use self::parking::Parked;
-use crate::statement::{How, Integrity, PutOff, Statement, within};
+pub(crate) use self::reader::{Reader, Readers};
+use crate::statement::{How, Integrity, PutOff, Statement};
 use crate::{Error, Result};
 
 /// How many transactions one flush may serve; more would make the first of them wait for long.
@@ -69,7 +69,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// The embedded file, opened.
 pub(crate) struct File {
-    pub(crate) readers: Arc<parking::Lot>,
+    pub(crate) readers: Readers,
     pub(crate) writer: Arc<Writer>,
 }
 
@@ -86,12 +86,13 @@ impl File {
         )
         .await?;
         let reading = options(path).pragma("query_only", "ON");
+        let readers = Readers::new(reading, readers);
         // One at once, to see that it works; the others when they are needed.
-        let first = reading.connect().await?;
+        drop(readers.take().await?);
         let checkpointer = options(path).busy_timeout(RESTART_WITHIN).connect().await?;
         let writer = Arc::new(Writer::new(writer));
         tokio::spawn(checkpoint(checkpointer, Arc::downgrade(&writer)));
-        Ok(Self { readers: Arc::new(parking::Lot::new(reading, first, readers)), writer })
+        Ok(Self { readers, writer })
     }
 }
 
@@ -160,53 +161,6 @@ async fn copy_back(
         sqlx::query_as("PRAGMA wal_checkpoint(RESTART)").fetch_one(connection).await?;
     drop(lane);
     Ok(if is_busy == 0 { LOG_PAGES } else { pages + LOG_PAGES })
-}
-
-/// A connection to read from, with or without an open transaction.
-pub(crate) struct Reader {
-    connection: Parked,
-    open: bool,
-    integrity: Integrity,
-}
-
-impl Reader {
-    /// Takes a connection; `snapshot` opens a transaction, so that all statements see one state.
-    pub(crate) async fn begin(
-        lot: &Arc<parking::Lot>,
-        snapshot: bool,
-        at_most: Duration,
-    ) -> Result<Self> {
-        let connection = within(at_most, parking::Lot::take(lot)).await?;
-        // Said before it is done: a `BEGIN` that was cut off still wants its end.
-        let mut reader = Self { connection, open: snapshot, integrity: Integrity::new(snapshot) };
-        if snapshot {
-            within(at_most, reader.connection.execute("BEGIN")).await?;
-        }
-        Ok(reader)
-    }
-
-    pub(crate) fn parts(&mut self) -> (&mut SqliteConnection, &mut Integrity) {
-        (&mut self.connection, &mut self.integrity)
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if !self.open {
-            return;
-        }
-        let (Some(mut connection), Ok(runtime)) =
-            (self.connection.keep(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
-        runtime.spawn(async move {
-            if let Err(error) = connection.execute("ROLLBACK").await {
-                // A `BEGIN` that failed leaves nothing to end.
-                tracing::debug!(%error, "a read transaction could not be ended");
-            }
-        });
-    }
 }
 
 /// The one connection that may write, and those who wait for the group's flush.
