@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+mod beside;
 mod copy;
 mod error;
 mod migrate;

@@ -9,6 +9,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, FromRow, Postgres, Sqlite, Type};
 
+use crate::beside::Beside;
 use crate::sqlite::Opening;
 use crate::together::TOGETHER_AT_MOST;
 use crate::watch::{Part, Watch};
@@ -78,6 +79,9 @@ pub(crate) struct PutOff {
     pub(crate) said: Vec<&'static str>,
 }
 
+/// What is said of one that was begun beside others and is not put off.
+const GOES_LATER: &str = "what goes beside others goes later";
+
 /// How a statement is run.
 struct Run<'t> {
     how: How<'t>,
@@ -86,6 +90,8 @@ struct Run<'t> {
     /// nothing of it where statements do not go together.
     put_off: Option<&'t mut Option<PutOff>>,
     opening: Option<Opening<'t>>,
+    /// What goes to the server before it, on a way of its own.
+    beside: Option<&'t mut Option<Beside>>,
     /// Why a parameter cannot be given.
     unencodable: Option<BoxDynError>,
 }
@@ -126,13 +132,35 @@ impl Run<'_> {
         sqlx::query_with(AssertSqlSafe(text), arguments)
     }
 
-    /// Puts a statement off, with those that were put off before.
-    fn put_off(self, text: String, arguments: SqliteArguments) -> Result<()> {
-        self.integrity.check()?;
-        if let Some(error) = self.unencodable {
-            self.integrity.torn = true;
-            return Err(sqlx::Error::Encode(error).into());
+    /// Runs what goes to the server before it.
+    async fn before(&mut self, connection: &mut PgConnection) -> Result<()> {
+        let How { at_most, watch, .. } = self.how;
+        match self.beside.take().and_then(Option::take) {
+            Some(beside) => beside.run(connection, self.integrity, at_most, watch).await,
+            None => Ok(()),
         }
+    }
+
+    /// Fails if it cannot be put off.
+    fn may_wait(&mut self) -> Result<()> {
+        self.integrity.check()?;
+        let Some(error) = self.unencodable.take() else { return Ok(()) };
+        self.integrity.torn = true;
+        Err(sqlx::Error::Encode(error).into())
+    }
+
+    /// Puts a statement off, together with those that wait to go to the server.
+    fn put_beside(mut self, arguments: PgArguments) -> Result<()> {
+        self.may_wait()?;
+        if let Some(beside) = self.beside {
+            beside.get_or_insert_default().add(self.how.sql, arguments);
+        }
+        Ok(())
+    }
+
+    /// Puts a statement off, with those that were put off before.
+    fn put_off(mut self, text: String, arguments: SqliteArguments) -> Result<()> {
+        self.may_wait()?;
         if let Some(waiting) = self.put_off {
             let mut said = waiting.take().unwrap_or_default().said;
             said.push(self.how.sql);
@@ -148,6 +176,8 @@ enum On<'t, 'q> {
     Sqlite(&'t mut SqliteConnection, Cow<'static, str>, SqliteArguments),
     /// For the server.
     Postgres(&'t mut PgConnection, Query<'q, Postgres, PgArguments>),
+    /// For the server, with the parameters of those that it goes with.
+    Beside(PgArguments),
 }
 
 impl<'t, 'q> Statement<'t, 'q> {
@@ -156,7 +186,8 @@ impl<'t, 'q> Statement<'t, 'q> {
         integrity: &'t mut Integrity,
         how: How<'t>,
     ) -> Self {
-        let run = Run { how, integrity, put_off: None, opening: None, unencodable: None };
+        let run =
+            Run { how, integrity, put_off: None, opening: None, beside: None, unencodable: None };
         Self { on: On::Sqlite(connection, how.sql.into(), SqliteArguments::default()), run }
     }
 
@@ -175,17 +206,32 @@ impl<'t, 'q> Statement<'t, 'q> {
                 ([text, "; ", &own].concat().into(), arguments.clone())
             }
         };
-        let run = Run { how, integrity, put_off: Some(put_off), opening, unencodable: None };
+        let put_off = Some(put_off);
+        let run = Run { how, integrity, put_off, opening, beside: None, unencodable: None };
         Self { on: On::Sqlite(connection, text, arguments), run }
     }
 
     pub(crate) fn postgres(
         connection: &'t mut PgConnection,
         integrity: &'t mut Integrity,
+        beside: &'t mut Option<Beside>,
         how: How<'t>,
     ) -> Self {
-        let run = Run { how, integrity, put_off: None, opening: None, unencodable: None };
+        let beside = Some(beside);
+        let run = Run { how, integrity, put_off: None, opening: None, beside, unencodable: None };
         Self { on: On::Postgres(connection, sqlx::query(how.sql)), run }
+    }
+
+    /// Starts one that goes together with those that wait.
+    pub(crate) fn beside(
+        integrity: &'t mut Integrity,
+        beside: &'t mut Option<Beside>,
+        how: How<'t>,
+    ) -> Self {
+        let arguments = beside.as_ref().map(|beside| beside.arguments.clone()).unwrap_or_default();
+        let beside = Some(beside);
+        let run = Run { how, integrity, put_off: None, opening: None, beside, unencodable: None };
+        Self { on: On::Beside(arguments), run }
     }
 
     /// Gives the next parameter.
@@ -199,6 +245,12 @@ impl<'t, 'q> Statement<'t, 'q> {
             }
             On::Postgres(connection, query) => {
                 Self { on: On::Postgres(connection, query.bind(value)), ..self }
+            }
+            On::Beside(mut arguments) => {
+                if let Err(error) = arguments.add(value) {
+                    self.run.unencodable = Some(error);
+                }
+                Self { on: On::Beside(arguments), ..self }
             }
         }
     }
@@ -220,7 +272,7 @@ impl<'t, 'q> Statement<'t, 'q> {
     /// returns no rows, and whose result nobody waits for; that it failed is said by what it goes with.
     ///
     /// On SQLite both go to the connection's thread on one way, which is most of what a small statement
-    /// costs. On PostgreSQL it runs at once.
+    /// costs. On PostgreSQL it runs at once, or with others if it was begun [beside](crate::Tx::beside) them.
     pub async fn later(self) -> Result<()> {
         match self.on {
             // There is nothing to do on this database.
@@ -228,12 +280,13 @@ impl<'t, 'q> Statement<'t, 'q> {
             On::Sqlite(_, text, arguments) if self.run.put_off.is_some() => {
                 self.run.put_off(text.into_owned(), arguments)
             }
+            On::Beside(arguments) => self.run.put_beside(arguments),
             on => Self { on, ..self }.execute().await.map(drop),
         }
     }
 
     /// Runs it and returns how many rows it touched.
-    pub async fn execute(self) -> Result<u64> {
+    pub async fn execute(mut self) -> Result<u64> {
         match self.on {
             On::Sqlite(connection, text, arguments) => {
                 // Of several, the last is the one that was asked for.
@@ -243,22 +296,26 @@ impl<'t, 'q> Statement<'t, 'q> {
                 self.run.through(last).await
             }
             On::Postgres(connection, query) => {
+                self.run.before(connection).await?;
                 Ok(self.run.through(query.execute(connection)).await?.rows_affected())
             }
+            On::Beside(_) => unreachable!("{GOES_LATER}"),
         }
     }
 
     /// Runs it and returns the first row, if there is one.
-    pub async fn optional<R: Row>(self) -> Result<Option<R>> {
+    pub async fn optional<R: Row>(mut self) -> Result<Option<R>> {
         Ok(match self.on {
             On::Sqlite(connection, text, arguments) => {
                 let row = self.run.query(text, arguments).fetch_optional(connection);
                 self.run.through(row).await?.map(|row| R::from_row(&row)).transpose()?
             }
             On::Postgres(connection, query) => {
+                self.run.before(connection).await?;
                 let row = query.fetch_optional(connection);
                 self.run.through(row).await?.map(|row| R::from_row(&row)).transpose()?
             }
+            On::Beside(_) => unreachable!("{GOES_LATER}"),
         })
     }
 
@@ -268,14 +325,16 @@ impl<'t, 'q> Statement<'t, 'q> {
     }
 
     /// Runs it and returns every row.
-    pub async fn all<R: Row>(self) -> Result<Vec<R>> {
+    pub async fn all<R: Row>(mut self) -> Result<Vec<R>> {
         match self.on {
             On::Sqlite(connection, text, arguments) => {
                 let rows = self.run.query(text, arguments).fetch_all(connection);
                 let rows = self.run.through(rows).await?;
                 rows.iter().map(|row| R::from_row(row).map_err(Error::from)).collect()
             }
+            On::Beside(_) => unreachable!("{GOES_LATER}"),
             On::Postgres(connection, query) => {
+                self.run.before(connection).await?;
                 let rows = self.run.through(query.fetch_all(connection)).await?;
                 rows.iter().map(|row| R::from_row(row).map_err(Error::from)).collect()
             }
@@ -284,7 +343,7 @@ impl<'t, 'q> Statement<'t, 'q> {
 }
 
 /// Returns `sql` with its parameters numbered from `by` + 1 on. Our texts have no `$` elsewhere.
-fn shifted(sql: &str, by: usize) -> String {
+pub(crate) fn shifted(sql: &str, by: usize) -> String {
     let mut parts = sql.split('$');
     let mut shifted = String::with_capacity(sql.len() + 32);
     shifted.push_str(parts.next().unwrap_or_default());

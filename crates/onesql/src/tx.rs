@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::beside::Beside;
 use crate::postgres::PgTx;
 use crate::sqlite::{Member, Reader};
 use crate::statement::{How, PutOff};
@@ -18,6 +19,8 @@ pub struct Tx {
     left: Option<u8>,
     /// What goes with the next statement.
     put_off: Option<PutOff>,
+    /// What goes together before the next statement.
+    beside: Option<Beside>,
     /// What is done once it lasts.
     then: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -34,7 +37,7 @@ pub(crate) enum On {
 
 impl Tx {
     pub(crate) fn new(on: On, at_most: Duration, watch: Watch) -> Self {
-        Self { on, at_most, watch, left: None, put_off: None, then: Vec::new() }
+        Self { on, at_most, watch, left: None, put_off: None, beside: None, then: Vec::new() }
     }
 
     /// Limits it to one statement.
@@ -48,13 +51,31 @@ impl Tx {
     ///
     /// At the second one of [`Store::write_once`](crate::Store::write_once).
     pub fn query<'q>(&mut self, sql: impl Into<Sql>) -> Statement<'_, 'q> {
+        self.count();
+        self.statement(sql.into(), false)
+    }
+
+    /// Starts one that is put off ([`Statement::later`]) and may run in any order with the others that are started so:
+    /// none sees what the others do, no two touch the same row, and they wait for no lock but those that all who come
+    /// want in one order. It changes rows, and has no `WITH`.
+    ///
+    /// On PostgreSQL they go to the server as one, before the next statement that is not started so.
+    ///
+    /// # Panics
+    ///
+    /// If it is run and not put off; and as [`Tx::query`].
+    pub fn beside<'q>(&mut self, sql: &'static str) -> Statement<'_, 'q> {
+        self.count();
+        self.statement(sql.into(), true)
+    }
+
+    fn count(&mut self) {
         if let Some(left) = &mut self.left {
             *left = left.checked_sub(1).expect("there is one statement, and this is another");
         }
-        self.statement(sql.into())
     }
 
-    fn statement<'q>(&mut self, sql: Sql) -> Statement<'_, 'q> {
+    fn statement<'q>(&mut self, sql: Sql, is_beside: bool) -> Statement<'_, 'q> {
         let how = |sql| How { sql, at_most: self.at_most, watch: &self.watch };
         match &mut self.on {
             On::Reader(reader) => {
@@ -64,7 +85,12 @@ impl Tx {
             On::Member(member) => member.statement(&mut self.put_off, how(sql.sqlite)),
             On::Postgres(tx) => {
                 let (connection, integrity) = tx.parts();
-                Statement::postgres(connection, integrity, how(sql.postgres))
+                let (beside, how) = (&mut self.beside, how(sql.postgres));
+                if is_beside {
+                    Statement::beside(integrity, beside, how)
+                } else {
+                    Statement::postgres(connection, integrity, beside, how)
+                }
             }
         }
     }
@@ -89,7 +115,11 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         if self.put_off.is_some() && matches!(&self.on, On::Member(member) if !member.is_begun()) {
             // It opens the transaction, which has a limit of its own.
-            self.statement("".into()).execute().await?;
+            self.statement("".into(), false).execute().await?;
+        }
+        if let (On::Postgres(tx), Some(beside)) = (&mut self.on, self.beside) {
+            let (connection, integrity) = tx.parts();
+            beside.run(connection, integrity, self.at_most, &self.watch).await?;
         }
         let committed = match self.on {
             On::Reader(_) => Ok(()),

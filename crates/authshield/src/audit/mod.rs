@@ -22,7 +22,7 @@ use crate::telemetry::metrics::{Event as EventLabels, Login, Outcome, Risk};
 ///
 /// It is logged and counted once it lasts, so that handlers count nothing.
 pub async fn record(tx: &mut Tx, app: &App, ctx: &Ctx, event: &Event) -> Result<()> {
-    let written = tx.query(concat!(
+    let written = tx.beside(concat!(
         "INSERT INTO audit_events (",
         event_columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"

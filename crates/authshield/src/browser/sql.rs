@@ -24,7 +24,7 @@ pub(super) async fn insert(
     session: SessionId,
     now: Timestamp,
 ) -> Result<()> {
-    tx.query(
+    tx.beside(
         "INSERT INTO browser_sessions (token_hash, session_id, created_at) VALUES ($1, $2, $3)
          ON CONFLICT (session_id) DO UPDATE SET token_hash = EXCLUDED.token_hash",
     )

@@ -260,14 +260,14 @@ pub async fn forget(tx: &mut Tx, app: &App, ctx: &Ctx, email: &EmailAddress) -> 
     let keys = Keys::of(app, ctx, email, None);
     codes::forget_codes(tx, app, email).await?;
     sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, &keys.strangers, &keys.strangers, ctx.now).await
+    sql::forget_places(tx, [&keys.strangers; 2], &keys.network, ctx.now).await
 }
 
 /// Ends the row of wrong ones and what there is to wait for at `place`; from now on the client's network is
 /// the owner's.
 async fn forgive(tx: &mut Tx, ctx: &Ctx, keys: &Keys, place: &[u8]) -> onesql::Result<()> {
     sql::forget(tx, &keys.account).await?;
-    sql::forget_places(tx, place, &keys.strangers, ctx.now).await?;
+    sql::forget_places(tx, [place, &keys.strangers], &keys.network, ctx.now).await?;
     let fresh = Place { failures: 0, streak: 0, open_at: ctx.now };
     sql::set_place(tx, &keys.network, &fresh, ctx.now + KNOWN_FOR).await
 }

@@ -67,7 +67,7 @@ pub(super) async fn set_place(
     place: &Place,
     until: Timestamp,
 ) -> Result<()> {
-    tx.query(
+    tx.beside(
         "INSERT INTO password_places (place, failures, streak, open_at, expires_at)
          VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (place) DO UPDATE
@@ -119,6 +119,7 @@ pub(super) async fn uncount(
 
 /// Ends the row of wrong passwords of an account: the next one is the first.
 pub(super) async fn forget(tx: &mut Tx, account: &[u8]) -> Result<()> {
+    // By itself: whoever counts for the account holds this row first, and then those of its places.
     tx.query(
         "UPDATE password_failures SET failures = 0, run = run + 1, told_at = NULL
          WHERE account = $1",
@@ -128,22 +129,23 @@ pub(super) async fn forget(tx: &mut Tx, account: &[u8]) -> Result<()> {
     .await
 }
 
-/// Ends the row of wrong passwords of two places, and the waits of the first.
+/// Ends the row of wrong passwords of two places, and the waits of the first; not of `anew`, which is [`set_place`]'s.
 pub(super) async fn forget_places(
     tx: &mut Tx,
-    freed: &[u8],
-    other: &[u8],
+    [freed, other]: [&[u8]; 2],
+    anew: &[u8],
     now: Timestamp,
 ) -> Result<()> {
-    tx.query(
+    tx.beside(
         "UPDATE password_places
          SET failures = 0, streak = CASE WHEN place = $1 THEN 0 ELSE streak END,
              open_at = CASE WHEN place = $1 THEN $3 ELSE open_at END
-         WHERE place IN ($1, $2)",
+         WHERE place IN ($1, $2) AND place <> $4",
     )
     .bind(freed.to_vec())
     .bind(other.to_vec())
     .bind(now)
+    .bind(anew.to_vec())
     .later()
     .await
 }

@@ -409,7 +409,7 @@ pub(super) async fn why_not(
 
 /// Notes that a waiting sign-in became a session.
 pub(super) async fn used(tx: &mut Tx, token_hash: Vec<u8>, now: Timestamp) -> Result<()> {
-    tx.query("UPDATE pending_sign_ins SET used_at = $2 WHERE token_hash = $1")
+    tx.beside("UPDATE pending_sign_ins SET used_at = $2 WHERE token_hash = $1")
         .bind(token_hash)
         .bind(now)
         .later()

@@ -194,12 +194,13 @@ pub async fn verify<C: Carrier>(
         let ticket = Ticket { token, factors, is_enrolment: true, trust: None };
         return Err(FactorError::EnrolmentDue(ticket));
     }
-    sql::used(&mut tx, hash, ctx.now).await?;
     let password = account.password_hash.as_deref();
     let owner = account.user.clone();
     let amr = [&[first.as_str()], amr.as_slice()].concat();
     let proven = Proven { amr: &amr, at: ctx.now, is_enough: true };
     let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
+    // Also where nothing came of it.
+    sql::used(&mut tx, hash, ctx.now).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("account_changed")).await?);
     };

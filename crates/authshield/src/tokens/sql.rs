@@ -62,7 +62,7 @@ pub(super) async fn insert(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<()> {
-    tx.query(
+    tx.beside(
         "INSERT INTO refresh_tokens (token_hash, session_id, created_at, expires_at)
          VALUES ($1, $2, $3, $4)",
     )

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use onesql::{Error, Json, Sql, Timestamp};
+use onesql::{Error, Json, Sql, Timestamp, Tx};
 
 use crate::support::{Place, insert, note, notes, with_notes};
 
@@ -157,6 +157,67 @@ async fn two_statements_go_together_and_the_result_is_that_of_the_second() {
         tx.query("DELETE FROM notes WHERE id = $1").bind(6_i64).later().await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(notes(&store).await, [1, 2, 3, 7], "on {kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_beside_others_is_done_before_the_next_statement_and_lasts_with_it_or_not_at_all()
+{
+    const INSERT: &str = "INSERT INTO notes (id, words) VALUES ($1, $2)";
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        let kind = store.kind();
+        let insert = async |tx: &mut Tx, id: i64| {
+            tx.beside(INSERT).bind(id).bind("x").later().await.unwrap();
+        };
+
+        let mut tx = store.write().await.unwrap();
+        for id in 1..=3 {
+            insert(&mut tx, id).await;
+        }
+        let update = tx.query("UPDATE notes SET words = $2 WHERE id >= $1").bind(2_i64).bind("y");
+        assert_eq!(update.execute().await.unwrap(), 2, "on {kind}");
+        let rename = "UPDATE notes SET words = $2 WHERE id = $1 AND words = $3";
+        tx.beside(rename).bind(3_i64).bind("z").bind("y").later().await.unwrap();
+        let words = tx.query("SELECT words FROM notes ORDER BY id").all::<(String,)>().await;
+        let words: Vec<_> = words.unwrap().into_iter().map(|(word,)| word).collect();
+        assert_eq!(words, ["x", "y", "z"], "on {kind}");
+        insert(&mut tx, 4).await;
+        tx.beside("DELETE FROM notes WHERE id = $1").bind(1_i64).later().await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(notes(&store).await, [2, 3, 4], "on {kind}");
+
+        // One that is there already, alone and among others; before a statement and before the commit.
+        for others in [0, 2] {
+            for is_followed in [true, false] {
+                let mut tx = store.write().await.unwrap();
+                for id in (10..).take(others).chain([4]) {
+                    insert(&mut tx, id).await;
+                }
+                if is_followed {
+                    let next = tx.query("DELETE FROM notes WHERE id = $1").bind(2_i64);
+                    assert!(next.execute().await.is_err(), "on {kind}");
+                }
+                assert!(tx.commit().await.is_err(), "on {kind}");
+            }
+        }
+        let mut tx = store.write().await.unwrap();
+        insert(&mut tx, 5).await;
+        drop(tx);
+        assert_eq!(notes(&store).await, [2, 3, 4], "on {kind}");
+
+        let mut tx = store.write_once().await.unwrap();
+        insert(&mut tx, 6).await;
+        let lasts = Arc::new(AtomicU32::new(0));
+        let told = Arc::clone(&lasts);
+        tx.then(move || _ = told.fetch_add(1, Ordering::Relaxed));
+        tx.commit().await.unwrap();
+        assert_eq!(lasts.load(Ordering::Relaxed), 1, "on {kind}");
+        let mut tx = store.write_once().await.unwrap();
+        insert(&mut tx, 6).await;
+        assert!(tx.commit().await.is_err(), "on {kind}");
+        assert_eq!(notes(&store).await, [2, 3, 4, 6], "on {kind}");
     }
 }
 
