@@ -12,6 +12,9 @@ use crate::Result;
 use crate::statement::{Integrity, shifted, within};
 use crate::watch::{Part, Watch};
 
+/// How many go together: the server keeps a plan for each text, and there is one for each number of them.
+const AT_MOST: usize = 8;
+
 /// Statements that wait to go together.
 #[derive(Default)]
 pub(crate) struct Beside {
@@ -24,13 +27,15 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// Adds one; `arguments` are those of all before it, and its own.
-    pub(crate) fn add(&mut self, sql: &'static str, arguments: PgArguments) {
+    /// Adds one, and returns whether they are as many as may go together; `arguments` are those of all before it, and
+    /// its own.
+    pub(crate) fn add(&mut self, sql: &'static str, arguments: PgArguments) -> bool {
         let (comma, number) = (if self.said.is_empty() { "" } else { ", " }, self.said.len());
         let own = shifted(sql, self.arguments.len());
         write!(self.parts, "{comma}part{number} AS ({own})").expect("a string takes all");
         self.arguments = arguments;
         self.said.push(sql);
+        self.said.len() == AT_MOST
     }
 
     /// Runs them.

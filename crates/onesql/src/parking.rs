@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use sqlx::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// How long a server may take to hear that a connection ends.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// How many connections there are, and how long they stay.
 pub(crate) struct Kept {
     pub(crate) at_most: usize,
-    /// For how long nobody needed a connection that goes.
+    /// For how long nobody needed a connection that goes when another comes back.
     pub(crate) unneeded: Duration,
     /// How old one may be that comes back.
     pub(crate) age: Duration,
@@ -27,11 +30,12 @@ pub(crate) struct Lot<C: Connection> {
     free: Arc<Semaphore>,
 }
 
-/// A connection that nobody uses.
-struct Idle<C> {
-    connection: C,
+/// A connection that nobody uses; dropped, it is cut off.
+pub(crate) struct Idle<C> {
+    pub(crate) connection: C,
     born: Instant,
-    since: Instant,
+    /// Since when.
+    pub(crate) since: Instant,
 }
 
 impl<C: Connection> Lot<C> {
@@ -40,17 +44,10 @@ impl<C: Connection> Lot<C> {
         Arc::new(Self { kept, idle: Mutex::new(VecDeque::new()), free })
     }
 
-    /// Waits until one more may be in use: one that is idle, or room for a new one.
-    pub(crate) async fn wait(self: &Arc<Self>) -> Found<C> {
+    /// Waits until one more may be in use.
+    pub(crate) async fn room(self: &Arc<Self>) -> Room<C> {
         let permit = Arc::clone(&self.free).acquire_owned().await.expect("never closed");
-        let room = Room { lot: Arc::clone(self), _permit: permit };
-        let last = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back();
-        match last {
-            Some(Idle { connection, born, since }) => {
-                Found::Idle(room.hold(connection, born), since.elapsed())
-            }
-            None => Found::Room(room),
-        }
+        Room { lot: Arc::clone(self), _permit: permit }
     }
 
     /// Takes a connection back, and closes one that nobody needed for a while, or that is old.
@@ -67,20 +64,12 @@ impl<C: Connection> Lot<C> {
         if let Some(Idle { connection, .. }) = over
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(connection.close());
+            runtime.spawn(tokio::time::timeout(GOODBYE, connection.close()));
         }
     }
 }
 
-/// What there is for who needs a connection.
-pub(crate) enum Found<C: Connection> {
-    /// The one that was used last, and for how long nobody did.
-    Idle(Parked<C>, Duration),
-    /// Room for a new one.
-    Room(Room<C>),
-}
-
-/// Room for a connection.
+/// Room for a connection in use.
 pub(crate) struct Room<C: Connection> {
     lot: Arc<Lot<C>>,
     /// Given back with it.
@@ -88,6 +77,16 @@ pub(crate) struct Room<C: Connection> {
 }
 
 impl<C: Connection> Room<C> {
+    /// Returns the idle connection that was used last.
+    pub(crate) fn idle(&self) -> Option<Idle<C>> {
+        self.lot.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back()
+    }
+
+    /// Gives it to a connection that was idle.
+    pub(crate) fn reuse(self, Idle { connection, born, .. }: Idle<C>) -> Parked<C> {
+        self.hold(connection, born)
+    }
+
     /// Gives it to a new connection.
     pub(crate) fn take(self, connection: C) -> Parked<C> {
         self.hold(connection, Instant::now())
@@ -106,15 +105,10 @@ pub(crate) struct Parked<C: Connection> {
 }
 
 impl<C: Connection> Parked<C> {
-    /// Moves the connection out, so that it goes back later than its first holder.
-    pub(crate) fn keep(&mut self) -> Option<Self> {
-        let connection = self.connection.take()?;
-        Some(Self { connection: Some(connection), born: self.born, room: self.room.take() })
-    }
-
-    /// Cuts the connection off: it does not go back, and makes room for another.
-    pub(crate) fn throw_away(mut self) {
-        self.connection = None;
+    /// Takes it apart, so that it goes back only if its room is given to it again.
+    pub(crate) fn part(&mut self) -> Option<(Room<C>, Idle<C>)> {
+        let (connection, born) = (self.connection.take()?, self.born);
+        Some((self.room.take()?, Idle { connection, born, since: Instant::now() }))
     }
 }
 
@@ -151,13 +145,12 @@ mod tests {
     const AGE: Duration = Duration::from_hours(1);
 
     async fn take(lot: &Arc<Lot<sqlx::SqliteConnection>>) -> Parked<sqlx::SqliteConnection> {
-        match lot.wait().await {
-            Found::Idle(parked, _) => parked,
-            Found::Room(room) => {
-                let options = SqliteConnectOptions::new().in_memory(true);
-                room.take(options.connect().await.unwrap())
-            }
+        let room = lot.room().await;
+        if let Some(idle) = room.idle() {
+            return room.reuse(idle);
         }
+        let options = SqliteConnectOptions::new().in_memory(true);
+        room.take(options.connect().await.unwrap())
     }
 
     #[tokio::test]
@@ -184,16 +177,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_thrown_away_makes_room_and_what_came_back_last_is_taken_first() {
+    async fn what_is_taken_apart_makes_room_and_what_came_back_last_is_taken_first() {
         let lot = Lot::new(Kept { at_most: 2, unneeded: UNNEEDED, age: AGE });
         let (first, second) = (take(&lot).await, take(&lot).await);
         let (one, other) = (first.born, second.born);
         drop(second);
         drop(first);
         assert_eq!(take(&lot).await.born, one);
-        let first = take(&lot).await;
+        let mut first = take(&lot).await;
         assert_eq!(take(&lot).await.born, other);
-        first.throw_away();
+        drop(first.part());
         let (_second, third) = (take(&lot).await, take(&lot).await);
         assert!(![one, other].contains(&third.born));
     }

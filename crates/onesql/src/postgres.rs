@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use crate::parking::{Found, Kept, Lot, Parked};
+use crate::Result;
+use crate::parking::{Kept, Lot, Parked};
 use crate::statement::{Integrity, within};
-use crate::{Error, Result};
 
 /// After how long without use a connection is asked whether it is still there.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
@@ -43,20 +43,16 @@ impl Server {
     pub(crate) async fn connection(&self) -> Result<Parked<PgConnection>> {
         let until = Instant::now() + self.at_most;
         within(self.at_most, async {
-            loop {
-                match self.lot.wait().await {
-                    Found::Idle(mut connection, idle) => {
-                        if self.doubt.clears(&mut connection, idle).await {
-                            return Ok(connection);
-                        }
-                        connection.throw_away();
-                    }
-                    // In a box: that is rare, and would make every future around this one large.
-                    Found::Room(room) => {
-                        return Ok(room.take(Box::pin(self.connect(until)).await?));
-                    }
+            let room = self.lot.room().await;
+            // One that is doubted, or whose answer nobody waits for any more, is cut off.
+            while let Some(mut idle) = room.idle() {
+                let span = idle.since.elapsed();
+                if self.doubt.clears(&mut idle.connection, span).await {
+                    return Ok(room.reuse(idle));
                 }
             }
+            // In a box: that is rare, and would make every future around this one large.
+            Ok(room.take(Box::pin(self.connect(until)).await?))
         })
         .await
     }
@@ -65,11 +61,13 @@ impl Server {
     async fn connect(&self, until: Instant) -> sqlx::Result<PgConnection> {
         let [mut pause, longest] = PAUSES;
         loop {
-            let error = match self.options.connect().await {
-                Ok(mut connection) => {
-                    connection.execute(manners(self.at_most)).await?;
-                    return Ok(connection);
-                }
+            let connected = async {
+                let mut connection = self.options.connect().await?;
+                connection.execute(manners(self.at_most)).await?;
+                Ok(connection)
+            };
+            let error = match connected.await {
+                Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
             if !is_starting(&error) || Instant::now() + pause >= until {
@@ -86,11 +84,13 @@ impl Server {
     }
 }
 
-/// Whether a server may let us in soon: nobody listens yet, or it says that it starts, or has too many guests.
+/// Whether a server may let us in soon: nobody listens yet, or it says that it starts or stops, or has too many guests.
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57P") || code == "53300")
+        }
         _ => false,
     }
 }
@@ -223,9 +223,7 @@ impl PgTx {
 
     /// Cuts off the connection, which is known to be dead.
     fn throw_away(mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.throw_away();
-        }
+        drop(self.connection.take().and_then(|mut connection| connection.part()));
     }
 }
 
@@ -237,16 +235,18 @@ impl Drop for PgTx {
         if torn {
             self.doubt.raise();
         }
-        let Some(mut connection) = self.connection.take().filter(|_| self.open || torn) else {
+        if !self.open && !torn {
             return;
-        };
+        }
+        // Taken apart, so that it is cut off wherever its end is not seen.
+        let parted = self.connection.as_mut().and_then(Parked::part);
+        let Some((room, mut idle)) = parted else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let end = if self.open { "ROLLBACK" } else { "SELECT 1" };
         runtime.spawn(async move {
-            let ended: Result<_, Error> =
-                within(Duration::from_secs(2), connection.execute(end)).await;
-            if ended.is_err() {
-                connection.throw_away();
+            let ended = within(Duration::from_secs(2), idle.connection.execute(end)).await;
+            if ended.is_ok() {
+                drop(room.reuse(idle));
             }
         });
     }

@@ -149,11 +149,17 @@ impl Run<'_> {
         Err(sqlx::Error::Encode(error).into())
     }
 
-    /// Puts a statement off, together with those that wait to go to the server.
-    fn put_beside(mut self, arguments: PgArguments) -> Result<()> {
+    /// Puts a statement off, together with those that wait to go to the server; if they are many, they go now.
+    async fn put_beside(
+        mut self,
+        connection: &mut PgConnection,
+        arguments: PgArguments,
+    ) -> Result<()> {
         self.may_wait()?;
-        if let Some(beside) = self.beside {
-            beside.get_or_insert_default().add(self.how.sql, arguments);
+        if let Some(beside) = &mut self.beside
+            && beside.get_or_insert_default().add(self.how.sql, arguments)
+        {
+            self.before(connection).await?;
         }
         Ok(())
     }
@@ -177,7 +183,7 @@ enum On<'t, 'q> {
     /// For the server.
     Postgres(&'t mut PgConnection, Query<'q, Postgres, PgArguments>),
     /// For the server, with the parameters of those that it goes with.
-    Beside(PgArguments),
+    Beside(&'t mut PgConnection, PgArguments),
 }
 
 impl<'t, 'q> Statement<'t, 'q> {
@@ -224,6 +230,7 @@ impl<'t, 'q> Statement<'t, 'q> {
 
     /// Starts one that goes together with those that wait.
     pub(crate) fn beside(
+        connection: &'t mut PgConnection,
         integrity: &'t mut Integrity,
         beside: &'t mut Option<Beside>,
         how: How<'t>,
@@ -231,7 +238,7 @@ impl<'t, 'q> Statement<'t, 'q> {
         let arguments = beside.as_ref().map(|beside| beside.arguments.clone()).unwrap_or_default();
         let beside = Some(beside);
         let run = Run { how, integrity, put_off: None, opening: None, beside, unencodable: None };
-        Self { on: On::Beside(arguments), run }
+        Self { on: On::Beside(connection, arguments), run }
     }
 
     /// Gives the next parameter.
@@ -246,11 +253,11 @@ impl<'t, 'q> Statement<'t, 'q> {
             On::Postgres(connection, query) => {
                 Self { on: On::Postgres(connection, query.bind(value)), ..self }
             }
-            On::Beside(mut arguments) => {
+            On::Beside(connection, mut arguments) => {
                 if let Err(error) = arguments.add(value) {
                     self.run.unencodable = Some(error);
                 }
-                Self { on: On::Beside(arguments), ..self }
+                Self { on: On::Beside(connection, arguments), ..self }
             }
         }
     }
@@ -280,7 +287,7 @@ impl<'t, 'q> Statement<'t, 'q> {
             On::Sqlite(_, text, arguments) if self.run.put_off.is_some() => {
                 self.run.put_off(text.into_owned(), arguments)
             }
-            On::Beside(arguments) => self.run.put_beside(arguments),
+            On::Beside(connection, arguments) => self.run.put_beside(connection, arguments).await,
             on => Self { on, ..self }.execute().await.map(drop),
         }
     }
@@ -299,7 +306,7 @@ impl<'t, 'q> Statement<'t, 'q> {
                 self.run.before(connection).await?;
                 Ok(self.run.through(query.execute(connection)).await?.rows_affected())
             }
-            On::Beside(_) => unreachable!("{GOES_LATER}"),
+            On::Beside(..) => unreachable!("{GOES_LATER}"),
         }
     }
 
@@ -315,7 +322,7 @@ impl<'t, 'q> Statement<'t, 'q> {
                 let row = query.fetch_optional(connection);
                 self.run.through(row).await?.map(|row| R::from_row(&row)).transpose()?
             }
-            On::Beside(_) => unreachable!("{GOES_LATER}"),
+            On::Beside(..) => unreachable!("{GOES_LATER}"),
         })
     }
 
@@ -332,7 +339,7 @@ impl<'t, 'q> Statement<'t, 'q> {
                 let rows = self.run.through(rows).await?;
                 rows.iter().map(|row| R::from_row(row).map_err(Error::from)).collect()
             }
-            On::Beside(_) => unreachable!("{GOES_LATER}"),
+            On::Beside(..) => unreachable!("{GOES_LATER}"),
             On::Postgres(connection, query) => {
                 self.run.before(connection).await?;
                 let rows = self.run.through(query.fetch_all(connection)).await?;

@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::postgres::{Kind, PgTx, Server};
 use crate::sqlite::{File, Member, Reader};
+use crate::statement::within;
 use crate::tx::{On, Tx};
 use crate::watch::{Mode, Onlookers, Part, Watch, Work};
 use crate::{Error, Result};
@@ -210,10 +211,10 @@ impl Store {
         {
             return Err(Error::Copy(format!("{name} is no name for a schema")));
         }
-        let mut connection = server.connection().await?;
+        let mut connection = server.alone().await?;
         let sql = sqlx::AssertSqlSafe(format!("{verb} {name}{how}"));
-        sqlx::query(sql).execute(&mut *connection).await?;
-        Ok(())
+        sqlx::query(sql).execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Asks the database whether it answers.
@@ -226,7 +227,7 @@ impl Store {
     pub async fn reach(&self) -> Result<()> {
         match &*self.on {
             Database::Sqlite(_) => self.ping().await,
-            Database::Postgres(server) => Ok(server.alone().await?.close().await?),
+            Database::Postgres(server) => within(self.at_most, server.alone().await?.close()).await,
         }
     }
 

@@ -87,7 +87,7 @@ impl Tx {
                 let (connection, integrity) = tx.parts();
                 let (beside, how) = (&mut self.beside, how(sql.postgres));
                 if is_beside {
-                    Statement::beside(integrity, beside, how)
+                    Statement::beside(connection, integrity, beside, how)
                 } else {
                     Statement::postgres(connection, integrity, beside, how)
                 }

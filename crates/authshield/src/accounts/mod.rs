@@ -15,9 +15,10 @@ use onesql::Tx;
 use secrecy::SecretString;
 
 pub use sql::{
-    await_recovery, awaits_recovery, by_email, by_id, create, delete, delete_unproved,
-    delete_unverified, end_recovery, give_role, hold_by_email, lock, mark_verified, members,
-    no_users, set_disabled, set_email, set_password, set_profile, upgrade_hash,
+    ask_by_email, await_recovery, awaits_recovery, by_email, by_id, create, delete,
+    delete_unproved, delete_unverified, end_recovery, give_role, hold_by_email, lock,
+    mark_verified, members, no_users, set_disabled, set_email, set_password, set_profile,
+    upgrade_hash,
 };
 pub(crate) use user::user_columns;
 pub use user::{Account, User};
@@ -26,6 +27,7 @@ use crate::access::Caller;
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
 use crate::domains;
+use crate::evenly;
 use crate::guessing::{self, GuessError, Owner};
 use crate::kernel::{EmailAddress, FullName, Locale, SessionId, UserId};
 use crate::limits::rules::MAIL_PER_RECIPIENT;
@@ -220,6 +222,7 @@ pub async fn change_email(
     }
     app.limits.spend(&MAIL_PER_RECIPIENT, new.as_str(), ctx.now).await?;
 
+    let asked = evenly::Question::now();
     let mut tx = app.store.write().await?;
     // A reset that ended meanwhile must not leave a pending change behind.
     if !sql::hold(&mut tx, user.id, account.password_hash.as_deref()).await? {
@@ -262,6 +265,7 @@ pub async fn change_email(
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
     app.outbox.wake();
+    asked.until_step().await;
     Ok(())
 }
 

@@ -40,6 +40,15 @@ pub async fn hold_by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<A
     tx.query(HOLD).bind(email.clone()).optional().await
 }
 
+/// The same for whoever asks for a mail to `email`, as the first thing that they do. All who ask at the same time wait
+/// for each other: where only an account made them wait, the clock would tell that there is one.
+pub async fn ask_by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
+    const TURN: Sql =
+        Sql { sqlite: "", postgres: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))" };
+    tx.query(TURN).bind(email.clone()).later().await?;
+    hold_by_email(tx, email).await
+}
+
 /// Finds the account of `id`.
 pub async fn by_id(tx: &mut Tx, id: UserId) -> Result<Option<Account>> {
     tx.query(concat!(

@@ -101,7 +101,6 @@ pub fn is_on(app: &App) -> bool {
 
 /// Sends a code and a link, if there is somebody to get them; the answer tells nothing.
 pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
-    let asked = evenly::Question::now();
     if !is_on(app) {
         return Err(AskError::Off);
     }
@@ -113,8 +112,9 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     let code = MailCode::new(ctx.world());
     let locale = locale.unwrap_or_else(|| registration::default_locale(app));
 
+    let asked = evenly::Question::now();
     let mut tx = app.store.write().await?;
-    let holder = accounts::hold_by_email(&mut tx, &email).await?.map(|account| account.user);
+    let holder = accounts::ask_by_email(&mut tx, &email).await?.map(|account| account.user);
     let user = holder.as_ref().map(|user| user.id);
     if let Some(former) = &former {
         sql::forget(&mut tx, hash(app, former)).await?;

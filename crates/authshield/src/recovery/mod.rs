@@ -77,12 +77,12 @@ pub async fn forgot(
     email: &EmailAddress,
     captcha: Option<&SecretString>,
 ) -> Result<(), ResetError> {
-    let asked = evenly::Question::now();
     passwords::must_be_on(app)?;
     captcha::pass(app, ctx, Door::Reset, email, captcha).await?;
     guessing::spend_entry_mail(app, ctx, email).await?.map_err(ResetError::Limited)?;
+    let asked = evenly::Question::now();
     let mut tx = app.store.write().await?;
-    let user = accounts::hold_by_email(&mut tx, email).await?.map(|account| account.user);
+    let user = accounts::ask_by_email(&mut tx, email).await?.map(|account| account.user);
     let reason = match &user {
         None => Some("no_such_user"),
         Some(User { disabled_at: Some(_), .. }) => Some("user_disabled"),

@@ -43,7 +43,7 @@ use crate::audit::{self, Event};
 use crate::captcha::{self, CaptchaError, Door};
 use crate::config::DuplicateEmail;
 use crate::domains;
-use crate::evenly;
+use crate::evenly::Question;
 use crate::kernel::{EmailAddress, FullName, LinkToken, Locale, MailId, Timestamp, UserId};
 use crate::limits::rules::{HASHES_PER_SITE, MAIL_PER_RECIPIENT};
 use crate::links::{self, Purpose};
@@ -144,7 +144,6 @@ pub async fn register(
     newcomer: Newcomer,
     captcha: Option<&SecretString>,
 ) -> Result<MailId, RegisterError> {
-    let asked = evenly::Question::now();
     if !app.live.load().registration.enabled {
         return Err(RegisterError::Closed);
     }
@@ -166,12 +165,13 @@ pub async fn register(
         .map_err(RegisterError::Limited)?;
     let locale = locale.unwrap_or_else(|| default_locale(app));
     let user = User::new(UserId::new(ctx.world()), email, full_name, locale, ctx.now);
-    let Taken { mut tx, account, is_same, contested } = if let Some(password) = &password {
+    let Taken { asked, mut tx, account, is_same, contested } = if let Some(password) = &password {
         with_password(app, ctx, &user, password).await?
     } else {
+        let asked = Question::now();
         let mut tx = app.store.write().await?;
         let account = hold_or_open(&mut tx, ctx, &user).await?;
-        Taken { tx, account, is_same: true, contested: false }
+        Taken { asked, tx, account, is_same: true, contested: false }
     };
     let is_somebodys =
         account.user.email_verified_at.is_some() || account.user.disabled_at.is_some();
@@ -219,6 +219,8 @@ fn wanted(
 
 /// A registration that was taken in.
 struct Taken {
+    /// When what was found of the address began to matter.
+    asked: Question,
     tx: Tx,
     /// The account of the address, held until `tx` ends.
     account: Account,
@@ -238,7 +240,7 @@ async fn with_password(
     let (email, full_name) = (&user.email, user.full_name.as_ref());
     let chooser = Chooser { at: "registration", user: None, email, full_name };
     let hash = passwords::choose(app, ctx, password, chooser).await?;
-    let Begun { mut tx, account, before, is_same } = begin(app, ctx, user, password).await?;
+    let Begun { asked, mut tx, account, before, is_same } = begin(app, ctx, user, password).await?;
     let contested = match &before {
         Some(before) => before.contested || !is_same,
         None => account.password_hash.is_some(),
@@ -246,7 +248,7 @@ async fn with_password(
     let waiting = Waiting { password_hash: hash, contested };
     let until = ctx.now + app.config.verification.ttl;
     sql::remember(&mut tx, email, &waiting, ctx.now, until).await?;
-    Ok(Taken { tx, account, is_same, contested })
+    Ok(Taken { asked, tx, account, is_same, contested })
 }
 
 /// How many hashes a registration costs: its own, and that of the one before.
@@ -283,6 +285,7 @@ const TOLD_FOR: Duration = Duration::from_hours(24);
 
 /// What a registration finds when it begins to write.
 struct Begun {
+    asked: Question,
     tx: Tx,
     /// The account of the address, held until `tx` ends.
     account: Account,
@@ -315,12 +318,13 @@ async fn begin(
         // Without one, a decoy: whether a registration waits is nobody's business.
         let verdict = app.passwords.verify(password, seen.as_deref()).await?;
         let is_same = matches!(verdict, Verdict::Right { .. });
+        let asked = Question::now();
         let mut tx = app.store.write().await?;
         let account = hold_or_open(&mut tx, ctx, user).await?;
         let before = sql::waiting(&mut tx, &user.email, ctx.now).await?;
         let unchanged = before.as_ref().map(|waiting| &waiting.password_hash) == seen.as_ref();
         if unchanged || rounds == ROUNDS {
-            return Ok(Begun { tx, account, before, is_same: is_same && unchanged });
+            return Ok(Begun { asked, tx, account, before, is_same: is_same && unchanged });
         }
     }
 }

@@ -209,7 +209,6 @@ pub async fn resend(
     email: &EmailAddress,
     of: Option<MailId>,
 ) -> Result<Option<MailId>, VerifyError> {
-    let asked = evenly::Question::now();
     app.limits
         .spend(&MAIL_PER_RECIPIENT, email.as_str(), ctx.now)
         .await
@@ -218,8 +217,9 @@ pub async fn resend(
         Some(id) => registration::is_of_own(app, ctx, id, email).await?,
         None => false,
     };
+    let asked = evenly::Question::now();
     let mut tx = app.store.write().await?;
-    let account = accounts::hold_by_email(&mut tx, email).await?;
+    let account = accounts::ask_by_email(&mut tx, email).await?;
     registration::prolong(&mut tx, app, ctx, email).await?;
     let user = account.as_ref().map(|account| account.user.id);
     let (mail, reason) = match account {

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use authshield::{chores, registration};
+use authshield::kernel::EmailAddress;
+use authshield::{accounts, chores, registration};
 use reqwest::{Method, header};
 use serde_json::json;
 
@@ -62,6 +63,29 @@ async fn a09_the_work_for_an_answer_tells_nobody_who_has_an_account() {
             all += work;
             hashed(&app, all, path).await;
         }
+    }
+}
+
+/// Whoever asks many times at once would see by the last answer that an account made them wait.
+///
+/// Attack: A09
+#[tokio::test]
+async fn a09_who_asks_for_a_mail_waits_for_others_with_and_without_an_account() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    app.open_account(ANN).await;
+    for email in [ANN, "nobody@example.org"] {
+        let email: EmailAddress = email.parse().unwrap();
+        let store = app.app.store.clone();
+        let mut first = store.write().await.unwrap();
+        accounts::ask_by_email(&mut first, &email).await.unwrap();
+        let second = tokio::spawn(async move {
+            let mut second = store.write().await?;
+            accounts::ask_by_email(&mut second, &email).await.map(drop)
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!second.is_finished());
+        first.commit().await.unwrap();
+        second.await.unwrap().unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Executor};
 
 use crate::Result;
-use crate::parking::{Found, Kept, Lot, Parked};
+use crate::parking::{Kept, Lot, Parked};
 use crate::statement::{Integrity, within};
 
 /// The connections that read.
@@ -25,10 +25,11 @@ impl Readers {
 
     /// Waits for a free connection.
     pub(super) async fn take(&self) -> sqlx::Result<Parked<SqliteConnection>> {
-        Ok(match self.lot.wait().await {
-            Found::Idle(connection, _) => connection,
+        let room = self.lot.room().await;
+        Ok(match room.idle() {
+            Some(idle) => room.reuse(idle),
             // In a box: that is rare, and would make every future around this one large.
-            Found::Room(room) => room.take(Box::pin(self.options.connect()).await?),
+            None => room.take(Box::pin(self.options.connect()).await?),
         })
     }
 }
@@ -66,16 +67,15 @@ impl Drop for Reader {
         if !self.open {
             return;
         }
-        let (Some(mut connection), Ok(runtime)) =
-            (self.connection.keep(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
+        // Taken apart, so that it is closed where nobody ends what was begun.
+        let Some((room, mut idle)) = self.connection.part() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if let Err(error) = connection.execute("ROLLBACK").await {
+            if let Err(error) = idle.connection.execute("ROLLBACK").await {
                 // A `BEGIN` that failed leaves nothing to end.
                 tracing::debug!(%error, "a read transaction could not be ended");
             }
+            drop(room.reuse(idle));
         });
     }
 }
