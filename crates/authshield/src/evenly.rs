@@ -3,7 +3,7 @@
 //! Whoever asks for a mail to an address is answered in the same words whether or not it has an account. Writing
 //! that mail takes longer than writing none, though, by less than a millisecond, and sending it is in the way of the
 //! question that comes next. So the answer leaves at the next full step after the question came: by then either is
-//! done, and the step that it leaves at is the same (attack class A09).
+//! done, and the step that it leaves at is the same (attack class A09). What is left is how the timer is rounded.
 
 use std::time::Duration;
 
