@@ -8,18 +8,33 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
 use sqlx::{Arguments, AssertSqlSafe, Postgres};
 
-use crate::Result;
 use crate::statement::{Integrity, shifted, within};
 use crate::watch::{Part, Watch};
+use crate::{Error, Result};
 
 /// How many go together: the server keeps a plan for each text, and there is one for each number of them.
 const AT_MOST: usize = 8;
+
+/// What the transaction wants of a statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Demand {
+    Nothing,
+    /// That it changes one; or all is undone.
+    ARow,
+}
 
 /// Statements that wait to go together.
 #[derive(Default)]
 pub(crate) struct Beside {
     /// Each as a named part, with its parameters numbered on.
     parts: String,
+    number: usize,
+    /// What the whole returns: how many rows each part changed, and so they run in this order. Of which one is demanded,
+    /// nothing is divided by that. It undoes a statement which is a transaction by itself, too; a condition could only
+    /// be looked at when it lasts.
+    returned: String,
+    /// Whether something is demanded.
+    demanding: bool,
     /// The parameters of all.
     pub(crate) arguments: PgArguments,
     /// What the program says, of each.
@@ -29,13 +44,27 @@ pub(crate) struct Beside {
 impl Beside {
     /// Adds one, and returns whether they are as many as may go together; `arguments` are those of all before it, and
     /// its own.
-    pub(crate) fn add(&mut self, sql: &'static str, arguments: PgArguments) -> bool {
-        let (comma, number) = (if self.said.is_empty() { "" } else { ", " }, self.said.len());
-        let own = shifted(sql, self.arguments.len());
-        write!(self.parts, "{comma}part{number} AS ({own})").expect("a string takes all");
+    pub(crate) fn add(
+        &mut self,
+        sql: &'static str,
+        arguments: PgArguments,
+        demand: Demand,
+    ) -> bool {
+        for own in shifted(sql, self.arguments.len()).split(';') {
+            self.add_part(own, demand).expect("a string takes all");
+        }
         self.arguments = arguments;
         self.said.push(sql);
         self.said.len() == AT_MOST
+    }
+
+    fn add_part(&mut self, own: &str, demand: Demand) -> std::fmt::Result {
+        let (number, comma) = (self.number, if self.number == 0 { "" } else { ", " });
+        self.number += 1;
+        let divided = if demand == Demand::ARow { "0 / " } else { "" };
+        self.demanding |= demand == Demand::ARow;
+        write!(self.parts, "{comma}part{number} AS ({own} RETURNING 1)")?;
+        write!(self.returned, "{comma}{divided}(SELECT COUNT(*) FROM part{number})")
     }
 
     /// Runs them.
@@ -50,17 +79,26 @@ impl Beside {
         integrity.tear();
         let (last, before) = self.said.split_last().expect("one was added");
         let span = watch.span(before, last);
+        let demanding = self.demanding;
         let work = self.query().execute(connection);
-        watch.over(Part::Statement, span, within(at_most, work)).await?;
+        let outcome = watch.over(Part::Statement, span, within(at_most, work)).await;
+        outcome.map_err(|error| match error {
+            error if demanding && error.is_division_by_zero() => Error::Unmet,
+            error => error,
+        })?;
         integrity.mend();
         Ok(())
     }
 
     fn query(self) -> Query<'static, Postgres, PgArguments> {
-        let Self { parts, arguments, said } = self;
-        if let [alone] = said[..] {
+        let Self { parts, number, returned, demanding, arguments, said } = self;
+        if let [alone] = said[..]
+            && number == 1
+            && !demanding
+        {
             return sqlx::query_with(alone, arguments);
         }
-        sqlx::query_with(AssertSqlSafe(["WITH ", &parts, " SELECT 1"].concat()), arguments)
+        let text = ["WITH ", &parts, " SELECT ", &returned].concat();
+        sqlx::query_with(AssertSqlSafe(text), arguments)
     }
 }

@@ -222,7 +222,7 @@ impl Tx {
         table: &Table,
         mut take: impl FnMut(Vec<Cell>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = table.select();
+        let (sql, at_most) = (table.select(), self.at_most);
         match &mut self.on {
             On::Reader(reader) => {
                 let query = sqlx::query(AssertSqlSafe(sql));
@@ -234,7 +234,13 @@ impl Tx {
             On::Member(_) => return Err(Error::Copy("rows are read by readers".into()).into()),
             On::Postgres(tx) => {
                 let query = sqlx::query(AssertSqlSafe(sql));
-                let mut rows = query.fetch(tx.parts().0);
+                let link = tx.parts().0;
+                link.begin(at_most).await?;
+                let connection = link.connection()?;
+                let patient =
+                    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *connection);
+                within(at_most, patient).await?;
+                let mut rows = query.fetch(connection);
                 while let Some(row) = rows.try_next().await.map_err(Error::from)? {
                     take(from_postgres(table, &row)?)?;
                 }
@@ -296,10 +302,10 @@ impl Tx {
                 for (column, cell) in cells {
                     query = bind_postgres(query, table, column, cell)?;
                 }
-                let (connection, integrity) = tx.parts();
+                let (link, integrity) = tx.parts();
                 integrity.check()?;
                 integrity.tear();
-                within(at_most, query.execute(connection)).await?;
+                within(at_most, query.execute(link.connection()?)).await?;
                 integrity.mend();
                 Ok(())
             }
@@ -317,7 +323,7 @@ impl Tx {
                 within(at_most, sqlx::query(query).execute(member.parts().0)).await?;
             }
             On::Postgres(tx) => {
-                within(at_most, sqlx::query(query).execute(tx.parts().0)).await?;
+                within(at_most, sqlx::query(query).execute(tx.parts().0.connection()?)).await?;
             }
         }
         Ok(())

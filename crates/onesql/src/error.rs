@@ -18,6 +18,12 @@ pub enum Error {
     #[error("an earlier statement of this transaction did not succeed, so none of it can last")]
     Spoiled,
 
+    /// A statement changed no row that had to ([`Statement::later_or_undo`]), so none of the transaction lasts.
+    ///
+    /// [`Statement::later_or_undo`]: crate::Statement::later_or_undo
+    #[error("what the transaction rests on is not so any more, so none of it lasts")]
+    Unmet,
+
     /// Rows could not be copied as they are.
     #[error("{0}")]
     Copy(String),
@@ -61,6 +67,13 @@ impl Error {
         })
     }
 
+    /// Returns whether something was divided by zero.
+    #[must_use]
+    pub(crate) fn is_division_by_zero(&self) -> bool {
+        matches!(self, Self::Sql(error) if matches!(error.as_ref(), sqlx::Error::Database(database)
+            if database.code().as_deref() == Some("22012")))
+    }
+
     /// Returns what kind of trouble it is, without a word that a value could be in: the database's code
     /// for it, or `timeout` or `other`.
     pub(crate) fn kind(&self) -> std::borrow::Cow<'_, str> {
@@ -87,7 +100,7 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Timeout(_) => true,
-            Self::Spoiled | Self::Migration(_) | Self::Copy(_) => false,
+            Self::Spoiled | Self::Unmet | Self::Migration(_) | Self::Copy(_) => false,
             Self::Sql(error) => match error.as_ref() {
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)

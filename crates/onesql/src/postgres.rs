@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use crate::Result;
 use crate::parking::{Kept, Lot, Parked};
 use crate::statement::{Integrity, within};
+use crate::{Error, Result};
 
 /// After how long without use a connection is asked whether it is still there.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
@@ -29,14 +29,14 @@ pub(crate) struct Server {
     options: PgConnectOptions,
     lot: Arc<Lot<PgConnection>>,
     at_most: Duration,
-    doubt: Arc<Doubt>,
+    doubt: Doubt,
 }
 
 impl Server {
     pub(crate) fn new(options: PgConnectOptions, connections: u32, at_most: Duration) -> Self {
         let connections = usize::try_from(connections.max(2)).unwrap_or(usize::MAX);
         let lot = Lot::new(Kept { at_most: connections, unneeded: UNNEEDED, age: AGE });
-        Self { options, lot, at_most, doubt: Arc::new(Doubt::new()) }
+        Self { options, lot, at_most, doubt: Doubt::new() }
     }
 
     /// Waits for a connection of which there is no doubt.
@@ -97,13 +97,15 @@ fn is_starting(error: &sqlx::Error) -> bool {
 
 /// Returns what is said to the server at the beginning of a connection.
 ///
-/// - Whoever waits for a lock gives up before we do: a statement that we no longer wait for would be done later, when
+/// - A statement gives up before we do, whatever it waits for: one that we no longer wait for would be done later, when
 ///   its client was told that it failed.
 /// - Plans are kept, and one that was made while a table was small would read all of it when it has grown; each of our
 ///   statements has an index to go by. What has none would seem so dear that it were compiled first.
 fn manners(at_most: Duration) -> AssertSqlSafe<String> {
-    let lock = (at_most * 9 / 10).as_millis().max(1);
-    AssertSqlSafe(format!("SET lock_timeout = {lock}; SET enable_seqscan = off; SET jit = off"))
+    let patience = (at_most * 9 / 10).as_millis().max(1);
+    AssertSqlSafe(format!(
+        "SET statement_timeout = {patience}; SET enable_seqscan = off; SET jit = off"
+    ))
 }
 
 /// Which idle connections may be dead.
@@ -164,66 +166,91 @@ pub(crate) enum Kind {
 
 /// A transaction on the server, or statements without one.
 pub(crate) struct PgTx {
-    /// Taken out when the transaction ends.
-    connection: Option<Parked<PgConnection>>,
-    /// Whether a `BEGIN` waits for its end.
-    open: bool,
+    link: Link,
     integrity: Integrity,
-    doubt: Arc<Doubt>,
 }
 
-impl PgTx {
-    /// Takes a connection and begins a transaction on it, if it is to be one; all of it within `at_most`.
-    pub(crate) async fn begin(server: &Server, kind: Kind, at_most: Duration) -> Result<Self> {
+/// Its connection.
+pub(crate) struct Link {
+    server: Arc<Server>,
+    /// Taken out when the transaction ends, or while another one is looked for.
+    connection: Option<Parked<PgConnection>>,
+    /// What begins the transaction, until it is said: before the first statement that is not all there is.
+    begin: Option<&'static str>,
+    /// Whether a `BEGIN` waits for its end.
+    open: bool,
+}
+
+impl Link {
+    pub(crate) fn connection(&mut self) -> Result<&mut PgConnection> {
+        // There is none after a lost one for which there was no other.
+        self.connection.as_deref_mut().ok_or(Error::Spoiled)
+    }
+
+    /// Returns whether there is a `BEGIN` to be said.
+    pub(crate) fn is_to_begin(&self) -> bool {
+        self.begin.is_some()
+    }
+
+    /// Says it, within `at_most`. Nothing was done yet, so another connection can take the place of one that is lost.
+    pub(crate) async fn begin(&mut self, at_most: Duration) -> Result<()> {
+        let Some(begin) = self.begin.take() else { return Ok(()) };
         let since = Instant::now();
         loop {
-            let mut tx = Self {
-                connection: Some(server.connection().await?),
-                open: false,
-                integrity: Integrity::new(kind != Kind::Glance),
-                doubt: Arc::clone(&server.doubt),
-            };
-            let Kind::Transaction(begin) = kind else { return Ok(tx) };
             // Said before it is done: a `BEGIN` that was cut off still wants its end.
-            tx.open = true;
+            self.open = true;
             let left = at_most.saturating_sub(since.elapsed());
-            match within(left, tx.parts().0.execute(begin)).await {
-                Ok(_) => return Ok(tx),
-                Err(error) => {
-                    server.doubt.raise();
-                    // Nothing was done yet, so another connection can do all of it.
-                    if !error.is_lost_connection() || since.elapsed() >= at_most {
-                        return Err(error);
-                    }
-                    tx.throw_away();
-                }
+            let Err(error) = within(left, self.connection()?.execute(begin)).await else {
+                return Ok(());
+            };
+            self.server.doubt.raise();
+            if !error.is_lost_connection() || since.elapsed() >= at_most {
+                return Err(error);
             }
+            self.open = false;
+            drop(self.connection.take().and_then(|mut connection| connection.part()));
+            // In a box, as above.
+            self.connection = Some(Box::pin(self.server.connection()).await?);
         }
     }
 
-    pub(crate) fn parts(&mut self) -> (&mut PgConnection, &mut Integrity) {
-        let connection = self.connection.as_mut().expect("taken out only when dropped");
-        (connection, &mut self.integrity)
+    /// Says that what comes now is all there is: as one statement it is a transaction by itself.
+    pub(crate) fn need_not_begin(&mut self) {
+        self.begin = None;
+    }
+}
+
+impl PgTx {
+    /// Takes a connection for what is to come.
+    pub(crate) async fn begin(server: &Arc<Server>, kind: Kind) -> Result<Self> {
+        let connection = Some(server.connection().await?);
+        let begin = match kind {
+            Kind::Transaction(begin) => Some(begin),
+            Kind::Glance | Kind::Once => None,
+        };
+        Ok(Self {
+            link: Link { server: Arc::clone(server), connection, begin, open: false },
+            integrity: Integrity::new(kind != Kind::Glance),
+        })
     }
 
-    /// Returns whether its one statement is all there is to do, and lasts already; fails if that did not end well.
+    pub(crate) fn parts(&mut self) -> (&mut Link, &mut Integrity) {
+        (&mut self.link, &mut self.integrity)
+    }
+
+    /// Returns whether everything that was done lasts already, if anything was; fails if that did not end well.
     pub(crate) fn is_done(&self) -> Result<bool> {
-        self.integrity.check().map(|()| !self.open)
+        self.integrity.check().map(|()| !self.link.open)
     }
 
     pub(crate) async fn commit(mut self, at_most: Duration) -> Result<()> {
         self.integrity.check()?;
-        if let Err(error) = within(at_most, self.parts().0.execute("COMMIT")).await {
-            self.doubt.raise();
+        if let Err(error) = within(at_most, self.link.connection()?.execute("COMMIT")).await {
+            self.link.server.doubt.raise();
             return Err(error);
         }
-        self.open = false;
+        self.link.open = false;
         Ok(())
-    }
-
-    /// Cuts off the connection, which is known to be dead.
-    fn throw_away(mut self) {
-        drop(self.connection.take().and_then(|mut connection| connection.part()));
     }
 }
 
@@ -231,18 +258,19 @@ impl Drop for PgTx {
     /// Rolls back what was not committed. A connection that does not answer is thrown away: a server that
     /// vanished would keep all of them.
     fn drop(&mut self) {
-        let torn = self.integrity.is_torn();
+        let Self { link: Link { server, connection, open, .. }, integrity } = self;
+        let torn = integrity.is_torn();
         if torn {
-            self.doubt.raise();
+            server.doubt.raise();
         }
-        if !self.open && !torn {
+        if !*open && !torn {
             return;
         }
         // Taken apart, so that it is cut off wherever its end is not seen.
-        let parted = self.connection.as_mut().and_then(Parked::part);
+        let parted = connection.as_mut().and_then(Parked::part);
         let Some((room, mut idle)) = parted else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let end = if self.open { "ROLLBACK" } else { "SELECT 1" };
+        let end = if *open { "ROLLBACK" } else { "SELECT 1" };
         runtime.spawn(async move {
             let ended = within(Duration::from_secs(2), idle.connection.execute(end)).await;
             if ended.is_ok() {

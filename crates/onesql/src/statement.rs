@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, FromRow, Postgres, Sqlite, Type};
 
-use crate::beside::Beside;
+use crate::beside::{Beside, Demand};
+use crate::postgres::Link;
 use crate::sqlite::Opening;
 use crate::together::TOGETHER_AT_MOST;
 use crate::watch::{Part, Watch};
@@ -96,23 +97,42 @@ struct Run<'t> {
     unencodable: Option<BoxDynError>,
 }
 
-impl Run<'_> {
+impl<'t> Run<'t> {
+    fn new(how: How<'t>, integrity: &'t mut Integrity) -> Self {
+        Self { how, integrity, put_off: None, opening: None, beside: None, unencodable: None }
+    }
+
     /// Sees `work` through. Torn is the state until it is done, for the caller may go away meanwhile.
-    async fn through<T>(self, work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
-        self.integrity.check()?;
+    async fn through<T>(&mut self, work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+        self.may_go()?;
         self.integrity.torn = true;
-        if let Some(error) = self.unencodable {
-            return Err(sqlx::Error::Encode(error).into());
-        }
-        if let Some(opening) = self.opening {
+        if let Some(opening) = self.opening.take() {
             opening.begin();
         }
-        let before = self.put_off.and_then(Option::take).map(|before| before.said);
+        let before = self.put_off.take().and_then(Option::take).map(|before| before.said);
         let How { sql, at_most, watch } = self.how;
         let span = watch.span(&before.unwrap_or_default(), sql);
         let outcome = watch.over(Part::Statement, span, within(at_most, work)).await?;
         self.integrity.torn = false;
         Ok(outcome)
+    }
+
+    /// Runs it and returns how many rows it touched.
+    async fn touched(&mut self, on: On<'_, '_>) -> Result<u64> {
+        match on {
+            On::Sqlite(connection, text, arguments) => {
+                // Of several, the last is the one that was asked for.
+                let last = connection
+                    .execute_many(self.query(text, arguments))
+                    .try_fold(0, |_, done| std::future::ready(Ok(done.rows_affected())));
+                self.through(last).await
+            }
+            On::Postgres(link, query) => {
+                self.before(link).await?;
+                Ok(self.through(query.execute(link.connection()?)).await?.rows_affected())
+            }
+            On::Beside(..) => unreachable!("{GOES_LATER}"),
+        }
     }
 
     /// Returns what the driver is given.
@@ -132,17 +152,24 @@ impl Run<'_> {
         sqlx::query_with(AssertSqlSafe(text), arguments)
     }
 
-    /// Runs what goes to the server before it.
-    async fn before(&mut self, connection: &mut PgConnection) -> Result<()> {
+    /// Says and runs what goes to the server before it.
+    async fn before(&mut self, link: &mut Link) -> Result<()> {
         let How { at_most, watch, .. } = self.how;
+        if link.is_to_begin() {
+            self.integrity.check()?;
+            self.integrity.torn = true;
+            let span = watch.span(&[], "BEGIN");
+            watch.over(Part::Statement, span, link.begin(at_most)).await?;
+            self.integrity.torn = false;
+        }
         match self.beside.take().and_then(Option::take) {
-            Some(beside) => beside.run(connection, self.integrity, at_most, watch).await,
+            Some(beside) => beside.run(link.connection()?, self.integrity, at_most, watch).await,
             None => Ok(()),
         }
     }
 
-    /// Fails if it cannot be put off.
-    fn may_wait(&mut self) -> Result<()> {
+    /// Fails if it can neither be run nor be put off.
+    fn may_go(&mut self) -> Result<()> {
         self.integrity.check()?;
         let Some(error) = self.unencodable.take() else { return Ok(()) };
         self.integrity.torn = true;
@@ -152,21 +179,22 @@ impl Run<'_> {
     /// Puts a statement off, together with those that wait to go to the server; if they are many, they go now.
     async fn put_beside(
         mut self,
-        connection: &mut PgConnection,
+        link: &mut Link,
         arguments: PgArguments,
+        demand: Demand,
     ) -> Result<()> {
-        self.may_wait()?;
+        self.may_go()?;
         if let Some(beside) = &mut self.beside
-            && beside.get_or_insert_default().add(self.how.sql, arguments)
+            && beside.get_or_insert_default().add(self.how.sql, arguments, demand)
         {
-            self.before(connection).await?;
+            self.before(link).await?;
         }
         Ok(())
     }
 
     /// Puts a statement off, with those that were put off before.
     fn put_off(mut self, text: String, arguments: SqliteArguments) -> Result<()> {
-        self.may_wait()?;
+        self.may_go()?;
         if let Some(waiting) = self.put_off {
             let mut said = waiting.take().unwrap_or_default().said;
             said.push(self.how.sql);
@@ -181,9 +209,9 @@ enum On<'t, 'q> {
     /// For the embedded file, with what was put off before it.
     Sqlite(&'t mut SqliteConnection, Cow<'static, str>, SqliteArguments),
     /// For the server.
-    Postgres(&'t mut PgConnection, Query<'q, Postgres, PgArguments>),
+    Postgres(&'t mut Link, Query<'q, Postgres, PgArguments>),
     /// For the server, with the parameters of those that it goes with.
-    Beside(&'t mut PgConnection, PgArguments),
+    Beside(&'t mut Link, PgArguments),
 }
 
 impl<'t, 'q> Statement<'t, 'q> {
@@ -192,9 +220,8 @@ impl<'t, 'q> Statement<'t, 'q> {
         integrity: &'t mut Integrity,
         how: How<'t>,
     ) -> Self {
-        let run =
-            Run { how, integrity, put_off: None, opening: None, beside: None, unencodable: None };
-        Self { on: On::Sqlite(connection, how.sql.into(), SqliteArguments::default()), run }
+        let on = On::Sqlite(connection, how.sql.into(), SqliteArguments::default());
+        Self { on, run: Run::new(how, integrity) }
     }
 
     /// Starts one that what was put off goes with, and that opens a savepoint first, if there is none.
@@ -212,54 +239,43 @@ impl<'t, 'q> Statement<'t, 'q> {
                 ([text, "; ", &own].concat().into(), arguments.clone())
             }
         };
-        let put_off = Some(put_off);
-        let run = Run { how, integrity, put_off, opening, beside: None, unencodable: None };
+        let run = Run { put_off: Some(put_off), opening, ..Run::new(how, integrity) };
         Self { on: On::Sqlite(connection, text, arguments), run }
     }
 
     pub(crate) fn postgres(
-        connection: &'t mut PgConnection,
+        link: &'t mut Link,
         integrity: &'t mut Integrity,
         beside: &'t mut Option<Beside>,
         how: How<'t>,
     ) -> Self {
-        let beside = Some(beside);
-        let run = Run { how, integrity, put_off: None, opening: None, beside, unencodable: None };
-        Self { on: On::Postgres(connection, sqlx::query(how.sql)), run }
+        let run = Run { beside: Some(beside), ..Run::new(how, integrity) };
+        Self { on: On::Postgres(link, sqlx::query(how.sql)), run }
     }
 
     /// Starts one that goes together with those that wait.
     pub(crate) fn beside(
-        connection: &'t mut PgConnection,
+        link: &'t mut Link,
         integrity: &'t mut Integrity,
         beside: &'t mut Option<Beside>,
         how: How<'t>,
     ) -> Self {
         let arguments = beside.as_ref().map(|beside| beside.arguments.clone()).unwrap_or_default();
-        let beside = Some(beside);
-        let run = Run { how, integrity, put_off: None, opening: None, beside, unencodable: None };
-        Self { on: On::Beside(connection, arguments), run }
+        let run = Run { beside: Some(beside), ..Run::new(how, integrity) };
+        Self { on: On::Beside(link, arguments), run }
     }
 
     /// Gives the next parameter.
     pub fn bind(mut self, value: impl Value<'q>) -> Self {
-        match self.on {
-            On::Sqlite(connection, text, mut arguments) => {
-                if let Err(error) = arguments.add(value) {
-                    self.run.unencodable = Some(error);
-                }
-                Self { on: On::Sqlite(connection, text, arguments), ..self }
-            }
-            On::Postgres(connection, query) => {
-                Self { on: On::Postgres(connection, query.bind(value)), ..self }
-            }
-            On::Beside(connection, mut arguments) => {
-                if let Err(error) = arguments.add(value) {
-                    self.run.unencodable = Some(error);
-                }
-                Self { on: On::Beside(connection, arguments), ..self }
-            }
+        let added = match &mut self.on {
+            On::Sqlite(_, _, arguments) => arguments.add(value),
+            On::Postgres(_, query) => query.try_bind(value),
+            On::Beside(_, arguments) => arguments.add(value),
+        };
+        if let Err(error) = added {
+            self.run.unencodable = Some(error);
         }
+        self
     }
 
     /// Gives the keys of those who are found together ([`Together`]) as the next [`TOGETHER_AT_MOST`] parameters, the last
@@ -287,27 +303,31 @@ impl<'t, 'q> Statement<'t, 'q> {
             On::Sqlite(_, text, arguments) if self.run.put_off.is_some() => {
                 self.run.put_off(text.into_owned(), arguments)
             }
-            On::Beside(connection, arguments) => self.run.put_beside(connection, arguments).await,
+            On::Beside(link, arguments) => {
+                self.run.put_beside(link, arguments, Demand::Nothing).await
+            }
             on => Self { on, ..self }.execute().await.map(drop),
+        }
+    }
+
+    /// The same for what the transaction rests on: if it changes no row, nothing of the transaction lasts, and this, what
+    /// it goes with, or the commit fails with [`Error::Unmet`].
+    pub async fn later_or_undo(mut self) -> Result<()> {
+        match self.on {
+            On::Beside(link, arguments) => self.run.put_beside(link, arguments, Demand::ARow).await,
+            on => {
+                if self.run.touched(on).await? > 0 {
+                    return Ok(());
+                }
+                self.run.integrity.torn = true;
+                Err(Error::Unmet)
+            }
         }
     }
 
     /// Runs it and returns how many rows it touched.
     pub async fn execute(mut self) -> Result<u64> {
-        match self.on {
-            On::Sqlite(connection, text, arguments) => {
-                // Of several, the last is the one that was asked for.
-                let last = connection
-                    .execute_many(self.run.query(text, arguments))
-                    .try_fold(0, |_, done| std::future::ready(Ok(done.rows_affected())));
-                self.run.through(last).await
-            }
-            On::Postgres(connection, query) => {
-                self.run.before(connection).await?;
-                Ok(self.run.through(query.execute(connection)).await?.rows_affected())
-            }
-            On::Beside(..) => unreachable!("{GOES_LATER}"),
-        }
+        self.run.touched(self.on).await
     }
 
     /// Runs it and returns the first row, if there is one.
@@ -317,9 +337,9 @@ impl<'t, 'q> Statement<'t, 'q> {
                 let row = self.run.query(text, arguments).fetch_optional(connection);
                 self.run.through(row).await?.map(|row| R::from_row(&row)).transpose()?
             }
-            On::Postgres(connection, query) => {
-                self.run.before(connection).await?;
-                let row = query.fetch_optional(connection);
+            On::Postgres(link, query) => {
+                self.run.before(link).await?;
+                let row = query.fetch_optional(link.connection()?);
                 self.run.through(row).await?.map(|row| R::from_row(&row)).transpose()?
             }
             On::Beside(..) => unreachable!("{GOES_LATER}"),
@@ -340,9 +360,9 @@ impl<'t, 'q> Statement<'t, 'q> {
                 rows.iter().map(|row| R::from_row(row).map_err(Error::from)).collect()
             }
             On::Beside(..) => unreachable!("{GOES_LATER}"),
-            On::Postgres(connection, query) => {
-                self.run.before(connection).await?;
-                let rows = self.run.through(query.fetch_all(connection)).await?;
+            On::Postgres(link, query) => {
+                self.run.before(link).await?;
+                let rows = self.run.through(query.fetch_all(link.connection()?)).await?;
                 rows.iter().map(|row| R::from_row(row).map_err(Error::from)).collect()
             }
         }

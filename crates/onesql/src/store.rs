@@ -86,9 +86,9 @@ pub struct Store {
 
 pub(crate) enum Database {
     /// An embedded file.
-    Sqlite(File),
+    Sqlite(Box<File>),
     /// A server.
-    Postgres(Server),
+    Postgres(Arc<Server>),
 }
 
 impl Store {
@@ -99,13 +99,13 @@ impl Store {
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
                 let wanted = usize::try_from(options.connections).unwrap_or(usize::MAX);
                 let readers = wanted.clamp(1, cores * READERS_PER_CORE);
-                Database::Sqlite(File::open(path, readers).await?)
+                Database::Sqlite(Box::new(File::open(path, readers).await?))
             }
-            Place::Postgres(server) => Database::Postgres(Server::new(
+            Place::Postgres(server) => Database::Postgres(Arc::new(Server::new(
                 (**server).clone(),
                 options.connections,
                 options.at_most,
-            )),
+            ))),
         };
         Ok(Self { on: Arc::new(on), at_most: options.at_most, onlookers: Onlookers::default() })
     }
@@ -129,13 +129,13 @@ impl Store {
     pub async fn read(&self) -> Result<Tx> {
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let watch = self.watch(Mode::Read);
-        let begun = watch.over(Part::Wait, watch.span(&[], "BEGIN"), async {
+        let begun = watch.over(Part::Wait, watch.span(&[], self.beginning()), async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => {
                     On::Reader(Reader::begin(&file.readers, true, self.at_most).await?)
                 }
                 Database::Postgres(server) => {
-                    On::Postgres(PgTx::begin(server, Kind::Transaction(BEGIN), self.at_most).await?)
+                    On::Postgres(PgTx::begin(server, Kind::Transaction(BEGIN)).await?)
                 }
             })
         });
@@ -151,7 +151,7 @@ impl Store {
                     On::Reader(Reader::begin(&file.readers, false, self.at_most).await?)
                 }
                 Database::Postgres(server) => {
-                    On::Postgres(PgTx::begin(server, Kind::Glance, self.at_most).await?)
+                    On::Postgres(PgTx::begin(server, Kind::Glance).await?)
                 }
             })
         });
@@ -176,16 +176,20 @@ impl Store {
         Ok(self.writing(Kind::Once).await?.once())
     }
 
+    /// Returns what a transaction waits for at first; on PostgreSQL its `BEGIN` goes with what comes first in it.
+    fn beginning(&self) -> &'static str {
+        match *self.on {
+            Database::Sqlite(_) => "BEGIN",
+            Database::Postgres(_) => "CONNECT",
+        }
+    }
+
     async fn writing(&self, kind: Kind) -> Result<Tx> {
         let watch = self.watch(Mode::Write);
-        let is_begun = matches!(&*self.on, Database::Sqlite(_)) || kind != Kind::Once;
-        let span = watch.span(&[], if is_begun { "BEGIN" } else { "CONNECT" });
-        let begun = watch.over(Part::Wait, span, async {
+        let begun = watch.over(Part::Wait, watch.span(&[], self.beginning()), async {
             Ok(match &*self.on {
                 Database::Sqlite(file) => On::Member(file.writer.join(self.at_most).await?),
-                Database::Postgres(server) => {
-                    On::Postgres(PgTx::begin(server, kind, self.at_most).await?)
-                }
+                Database::Postgres(server) => On::Postgres(PgTx::begin(server, kind).await?),
             })
         });
         Ok(Tx::new(begun.await?, self.at_most, watch))

@@ -11,6 +11,8 @@ use crate::{Result, Sql, Statement};
 ///
 /// Dropped without [`Tx::commit`], nothing that was done in it happened; but for the one statement of
 /// [`Store::write_once`](crate::Store::write_once) on PostgreSQL.
+///
+/// There it begins with the first statement that is not put off beside others.
 pub struct Tx {
     pub(crate) on: On,
     pub(crate) at_most: Duration,
@@ -55,16 +57,22 @@ impl Tx {
         self.statement(sql.into(), false)
     }
 
-    /// Starts one that is put off ([`Statement::later`]) and may run in any order with the others that are started so:
-    /// none sees what the others do, no two touch the same row, and they wait for no lock but those that all who come
-    /// want in one order. It changes rows, and has no `WITH`.
+    /// Starts one that is put off ([`Statement::later`], [`Statement::later_or_undo`]), together with the others that are
+    /// started so: they run in this order, but none sees what the others do, and no two touch the same row. It changes
+    /// rows, and has neither `WITH` nor `RETURNING`. It may be several with `;` between them; on SQLite each after the
+    /// first must then go by `changes()`, since what is demanded of each on PostgreSQL is demanded there of the last.
     ///
-    /// On PostgreSQL they go to the server as one, before the next statement that is not started so.
+    /// On PostgreSQL they go to the server as one, before the next statement that is not started so. Where there is
+    /// none, that is the whole transaction, without ways for its begin and its end: if the commit fails then with
+    /// another error than [`Error::Unmet`], it is not known whether it lasts. A connection that died just now is not
+    /// noticed before that, as it is where a transaction begins.
+    ///
+    /// [`Error::Unmet`]: crate::Error::Unmet
     ///
     /// # Panics
     ///
     /// If it is run and not put off; and as [`Tx::query`].
-    pub fn beside<'q>(&mut self, sql: &'static str) -> Statement<'_, 'q> {
+    pub fn beside<'q>(&mut self, sql: impl Into<Sql>) -> Statement<'_, 'q> {
         self.count();
         self.statement(sql.into(), true)
     }
@@ -84,12 +92,12 @@ impl Tx {
             }
             On::Member(member) => member.statement(&mut self.put_off, how(sql.sqlite)),
             On::Postgres(tx) => {
-                let (connection, integrity) = tx.parts();
+                let (link, integrity) = tx.parts();
                 let (beside, how) = (&mut self.beside, how(sql.postgres));
                 if is_beside {
-                    Statement::beside(connection, integrity, beside, how)
+                    Statement::beside(link, integrity, beside, how)
                 } else {
-                    Statement::postgres(connection, integrity, beside, how)
+                    Statement::postgres(link, integrity, beside, how)
                 }
             }
         }
@@ -118,8 +126,9 @@ impl Tx {
             self.statement("".into(), false).execute().await?;
         }
         if let (On::Postgres(tx), Some(beside)) = (&mut self.on, self.beside) {
-            let (connection, integrity) = tx.parts();
-            beside.run(connection, integrity, self.at_most, &self.watch).await?;
+            let (link, integrity) = tx.parts();
+            link.need_not_begin();
+            beside.run(link.connection()?, integrity, self.at_most, &self.watch).await?;
         }
         let committed = match self.on {
             On::Reader(_) => Ok(()),

@@ -1,8 +1,8 @@
 //! Who is asking, as types: a handler that takes a [`Caller`] runs for nobody else.
 //!
-//! The signature of a token is checked once and remembered; its session, its account and its roles
-//! are read from the database on every request, so that a logout, a disabled account or a lost role
-//! takes effect at once, on every node.
+//! The signature of a token is checked once and remembered; its session and its account are read from the database on
+//! every request, so that a logout, a disabled account or a lost role takes effect at once, on every node. A change of
+//! roles raises the account's epoch: those of a token count while its epoch is that of the account.
 
 mod permission;
 mod tokens;
@@ -19,7 +19,7 @@ pub use permission::{
 };
 pub use tokens::VerifiedTokens;
 
-use crate::accounts::User;
+use crate::accounts::{self, User};
 use crate::app::{App, Ctx};
 use crate::kernel::{SessionId, UserId};
 use crate::problem::{Code, Problem};
@@ -133,12 +133,19 @@ async fn authenticate(app: &App, ctx: &Ctx, token: &str) -> Result<Caller, Probl
     if epoch != Some(app.installation.token_epoch) {
         return Err(refused("issued before a backup was restored"));
     }
-    let Some(found) = app.callers.find(session).await? else {
+    let Some(mut found) = app.callers.find(session).await? else {
         return Err(refused("no such session"));
     };
     if found.user.id != user {
         return Err(Problem::from(Code::TokenInvalid).because("sid and sub do not belong together"));
     }
+    let user_epoch = claims.extra.get("user_epoch").map_or(Some(0), serde_json::Value::as_i64);
+    found.user.roles = if user_epoch == Some(found.user.epoch) {
+        claims.roles.clone()
+    } else {
+        let account = accounts::by_id(&mut app.store.glance().await?, user).await?;
+        account.ok_or_else(|| refused("no such account"))?.user.roles
+    };
     admit(app, ctx, found, &claims.amr).await
 }
 

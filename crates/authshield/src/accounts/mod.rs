@@ -20,8 +20,8 @@ pub use sql::{
     mark_verified, members, no_users, set_disabled, set_email, set_password, set_profile,
     upgrade_hash,
 };
-pub(crate) use user::user_columns;
 pub use user::{Account, User};
+pub(crate) use user::{user_columns, user_columns_without_roles};
 
 use crate::access::Caller;
 use crate::app::{App, Ctx};

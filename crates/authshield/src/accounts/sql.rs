@@ -23,21 +23,18 @@ pub async fn by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Accoun
 
 /// Finds the account of `email` and keeps it as it is until `tx` ends.
 ///
-/// PostgreSQL needs the row's lock, since others write at the same time; SQLite has one writer.
+/// PostgreSQL needs the row's lock, since others write at the same time; SQLite has one writer. It reads after that: a
+/// statement that waits for the row finds it as it is then, but its roles as they were when it began.
 pub async fn hold_by_email(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Account>> {
     const HOLD: Sql = Sql {
-        sqlite: concat!(
-            "SELECT u.password_hash, ",
-            user_columns!(),
-            " FROM users AS u WHERE u.email = $1"
-        ),
-        postgres: concat!(
-            "SELECT u.password_hash, ",
-            user_columns!(),
-            " FROM users AS u WHERE u.email = $1 FOR NO KEY UPDATE OF u"
-        ),
+        sqlite: "SELECT id FROM users WHERE email = $1",
+        postgres: "SELECT id FROM users WHERE email = $1 FOR NO KEY UPDATE",
     };
-    tx.query(HOLD).bind(email.clone()).optional().await
+    // By its id, or it could be one that has the address only since then.
+    match tx.query(HOLD).bind(email.clone()).optional::<(UserId,)>().await? {
+        Some((id,)) => by_id(tx, id).await,
+        None => Ok(None),
+    }
 }
 
 /// The same for whoever asks for a mail to `email`, as the first thing that they do. All who ask at the same time wait

@@ -120,14 +120,24 @@ where
 /// The columns of a [`User`], from `users AS u`.
 macro_rules! user_columns {
     () => {
-        "u.id AS user_id, u.email, u.full_name, u.locale, u.email_verified_at, u.disabled_at,
-         u.second_factor_at, u.deletion_due_at, u.epoch AS user_epoch,
-         u.created_at AS user_created_at, u.updated_at AS user_updated_at,
-         COALESCE((SELECT string_agg(r.role, ' ') FROM user_roles AS r WHERE r.user_id = u.id), '')
-             AS roles"
+        concat!(
+            $crate::accounts::user_columns_without_roles!(),
+            ", COALESCE((SELECT string_agg(r.role, ' ') FROM user_roles AS r
+                         WHERE r.user_id = u.id), '') AS roles"
+        )
     };
 }
 pub(crate) use user_columns;
+
+/// All of them but the roles, for who knows those.
+macro_rules! user_columns_without_roles {
+    () => {
+        "u.id AS user_id, u.email, u.full_name, u.locale, u.email_verified_at, u.disabled_at,
+         u.second_factor_at, u.deletion_due_at, u.epoch AS user_epoch,
+         u.created_at AS user_created_at, u.updated_at AS user_updated_at"
+    };
+}
+pub(crate) use user_columns_without_roles;
 
 /// An account, as clients see it.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! Where somebody signed in before: a new device, or a new place, is told to the owner of the account.
 //!
 //! ```text
-//! open        in the transaction of a sign-in
+//! open        in the transaction of a sign-in; open_from_known where the account was read together with the device
 //!   sql       the session, if it may open; this device and network, once more; what else is known
 //!   rules     is it new, and is it told?  (pure)
 //!   links     a link by which the owner says that it was somebody else ─ lockdown::not_me
@@ -34,11 +34,7 @@ pub async fn open(
     user: &User,
     opening: Opening<'_>,
 ) -> onesql::Result<Option<bool>> {
-    let device = sql::Device {
-        key: key(app, ctx, user.id),
-        network: ctx.client.network(),
-        expires_at: ctx.now + KEPT,
-    };
+    let device = here(app, ctx, user.id);
     let Some(noted) = sql::open(tx, opening, device, ctx.now - RECENT).await? else {
         return Ok(None);
     };
@@ -52,6 +48,24 @@ pub async fn open(
     Ok(Some(matches!(seen, Seen::New { .. })))
 }
 
+/// The same where the device is known, as [`is_known_as`] tells; the commit fails with [`onesql::Error::Unmet`] if the
+/// session may not open, or if the device was forgotten meanwhile.
+pub async fn open_from_known(
+    tx: &mut Tx,
+    app: &App,
+    ctx: &Ctx,
+    user: UserId,
+    opening: Opening<'_>,
+) -> onesql::Result<()> {
+    sql::open_from_known(tx, opening, here(app, ctx, user)).await
+}
+
+/// Whether this is what the device from which somebody signs in is kept under.
+#[must_use]
+pub fn is_known_as(app: &App, ctx: &Ctx, user: UserId, device: &[u8]) -> bool {
+    device == key(app, ctx, user)
+}
+
 /// Returns where somebody signed in before, the last first; if with the client's kind of device in its network, only
 /// there.
 pub async fn networks(
@@ -61,6 +75,15 @@ pub async fn networks(
     user: UserId,
 ) -> onesql::Result<Vec<Network>> {
     sql::networks(tx, user, key(app, ctx, user), ctx.now).await
+}
+
+/// The device from which somebody signs in.
+fn here(app: &App, ctx: &Ctx, user: UserId) -> sql::Device {
+    sql::Device {
+        key: key(app, ctx, user),
+        network: ctx.client.network(),
+        expires_at: ctx.now + KEPT,
+    }
 }
 
 /// What a device is kept under.

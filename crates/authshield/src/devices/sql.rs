@@ -84,6 +84,30 @@ pub(super) async fn open(
         .await
 }
 
+/// Opens a session from a device that is known, and notes the sign-in, when `tx` is committed: that fails with
+/// [`Unmet`](onesql::Error::Unmet) if the session may not open, or if the device is not known any more.
+pub(super) async fn open_from_known(
+    tx: &mut Tx,
+    opening: Opening<'_>,
+    device: Device,
+) -> Result<()> {
+    macro_rules! note {
+        ($opened:literal) => {
+            concat!(
+                "; UPDATE known_devices
+                 SET sign_ins = sign_ins + 1, last_seen_at = $12, expires_at = $14
+                 WHERE device = $13 AND expires_at > $12",
+                $opened
+            )
+        };
+    }
+    const OPEN: Sql = Sql {
+        sqlite: concat!(open_session!("IS", ""), note!(" AND changes() = 1")),
+        postgres: concat!(open_session!("IS NOT DISTINCT FROM", "FOR SHARE"), note!("")),
+    };
+    opening.bind(tx.beside(OPEN)).bind(device.key).bind(device.expires_at).later_or_undo().await
+}
+
 /// A network in which somebody signed in with some device.
 #[derive(Debug, FromRow)]
 pub struct Network {

@@ -122,7 +122,7 @@ pub(super) async fn enter<C: Carrier>(
     let amr: Vec<&str> = session.amr.0.iter().map(String::as_str).collect();
     let password = account.password_hash.as_deref();
     // The browser's session goes on, so what was shown for it was enough.
-    let proven = Proven { amr: &amr, at: session.auth_time, is_enough: true };
+    let proven = Proven { amr: &amr, at: session.auth_time, is_enough: true, from_known: false };
     let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(user), "account_changed").await?);

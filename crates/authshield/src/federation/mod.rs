@@ -423,7 +423,8 @@ async fn enter<C: Carrier>(
         let at = person.auth_time.map_or(ctx.now, |seconds| {
             Timestamp::from_microsecond(seconds.saturating_mul(1_000_000)).min(ctx.now)
         });
-        let proven = Proven { amr: &["fed"], at, is_enough: next == Next::Spared };
+        let proven =
+            Proven { amr: &["fed"], at, is_enough: next == Next::Spared, from_known: false };
         login::begin(&mut tx, app, ctx, user, password, proven).await?.map(Ok)
     };
     let Some(entered) = entered else {

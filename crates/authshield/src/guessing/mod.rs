@@ -209,7 +209,7 @@ fn limited_to(app: &App, retry_after: Duration) -> Exceeded {
 /// What strangers have to wait for stays: or each sign-in of the owner would give them guesses.
 pub async fn succeeded(tx: &mut Tx, app: &App, ctx: &Ctx, attempt: &Attempt) -> onesql::Result<()> {
     let Some(counted) = &attempt.counted else { return Ok(()) };
-    app.patterns.succeeded(&ctx.client, &attempt.keys.account, ctx.now);
+    seen_to_enter(tx, app, ctx, &attempt.keys);
     forgive(tx, ctx, &attempt.keys, &counted.place).await
 }
 
@@ -225,8 +225,14 @@ pub async fn completed(
         return Ok(());
     }
     let keys = Keys::of(app, ctx, email, None);
-    app.patterns.succeeded(&ctx.client, &keys.account, ctx.now);
+    seen_to_enter(tx, app, ctx, &keys);
     forgive(tx, ctx, &keys, &keys.network).await
+}
+
+/// Lets the pattern of who comes from there know of a success, once it lasts.
+fn seen_to_enter(tx: &mut Tx, app: &App, ctx: &Ctx, keys: &Keys) {
+    let (app, client, account, now) = (app.clone(), ctx.client, keys.account.clone(), ctx.now);
+    tx.then(move || app.patterns.succeeded(&client, &account, now));
 }
 
 /// The same, where a right password opens nothing.

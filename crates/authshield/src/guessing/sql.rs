@@ -119,8 +119,8 @@ pub(super) async fn uncount(
 
 /// Ends the row of wrong passwords of an account: the next one is the first.
 pub(super) async fn forget(tx: &mut Tx, account: &[u8]) -> Result<()> {
-    // By itself: whoever counts for the account holds this row first, and then those of its places.
-    tx.query(
+    // Before its places, in the order in which whoever counts for the account holds the rows.
+    tx.beside(
         "UPDATE password_failures SET failures = 0, run = run + 1, told_at = NULL
          WHERE account = $1",
     )

@@ -5,7 +5,7 @@
 //!     passwords::must_be_on    has anybody one here?
 //!     captcha::pass        is a captcha due?
 //!     Limits::spend_some   too much to hash for this site?
-//!     accounts::by_email   what do we know of it?
+//!     sql::find            what do we know of it, and of where they come from?
 //!     guessing::begin      too many wrong passwords? this one counts as wrong until it is right
 //!     Passwords::verify    is the password right?  (slow, known or not)
 //!     rules::judge         may they come in?  (pure)
@@ -21,6 +21,7 @@
 
 pub mod http;
 mod rules;
+mod sql;
 
 use onesql::Tx;
 use secrecy::SecretString;
@@ -112,7 +113,13 @@ pub async fn log_in<C: Carrier>(
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)
         .await
         .map_err(LoginError::Limited)?;
-    let mut account = accounts::by_email(&mut app.store.glance().await?, email).await?;
+    let here = (ctx.device.label(), ctx.client.network());
+    let found = sql::find(&mut app.store.glance().await?, email, here, ctx.now).await?;
+    let mut from_known = found.as_ref().is_some_and(|found| {
+        let device = found.device.as_deref();
+        device.is_some_and(|it| devices::is_known_as(app, ctx, found.account.user.id, it))
+    });
+    let mut account = found.map(|found| found.account);
     let attempt = guessing::begin(app, ctx, email, account.is_some(), None).await?;
     let tried = Tried { email, attempt: &attempt };
     for _ in 0..ROUNDS {
@@ -133,18 +140,24 @@ pub async fn log_in<C: Carrier>(
                 return Err(refuse(app, ctx, tried, owner, refusal).await?);
             }
         };
+        let id = judged.user.id;
         let rehash = matches!(verdict, Verdict::Right { rehash: true });
-        let found = look_closer(app, ctx, &judged.user, password, rehash).await?;
-        match open(app, ctx, &attempt, judged, found, trust).await? {
-            Opened::Session(carrier) => return Ok(*carrier),
-            Opened::Pending(ticket) => return Err(LoginError::SecondFactorDue(ticket)),
-            Opened::Risky => {
+        let looked = look_closer(app, ctx, &judged.user, password, rehash, from_known).await?;
+        match open(app, ctx, &attempt, judged, looked, trust).await {
+            Ok(Opened::Session(carrier)) => return Ok(*carrier),
+            Ok(Opened::Pending(ticket)) => return Err(LoginError::SecondFactorDue(ticket)),
+            Ok(Opened::Risky) => {
                 let refusal = waiting(app, ctx, email, password, Refusal::Risk).await?;
                 return Err(refuse(app, ctx, tried, owner, refusal).await?);
             }
-            Opened::Off => return Err(passwords::Off.into()),
-            Opened::Changed(now) => account = now.map(|now| *now),
+            Ok(Opened::Off) => return Err(passwords::Off.into()),
+            Ok(Opened::Changed) | Err(onesql::Error::Unmet) => {}
+            Err(error) => return Err(error.into()),
         }
+        // Read where a change shows even if it is not yet committed. What was known of where they come from may be what
+        // changed.
+        account = accounts::by_id(&mut app.store.write().await?, id).await?;
+        from_known = false;
     }
     let owner = account.map(|account| account.user);
     let refusal = waiting(app, ctx, email, password, Refusal::Changed).await?;
@@ -165,6 +178,15 @@ struct Tried<'t> {
 /// another sign-in has hashed the same password anew, or when it was reset.
 const ROUNDS: usize = 3;
 
+/// What is known when a transaction begins.
+struct Looked {
+    /// The new hash, if the cost changed.
+    upgraded: Option<String>,
+    is_stolen: bool,
+    /// Whether the account was used before from there; if it is not so, that was not asked.
+    from_known: bool,
+}
+
 /// Does with a right password what takes its time, before a transaction begins: hashes it anew if the cost changed, and
 /// finds out whether it was stolen elsewhere. Nothing of that takes long where a rule of risk refuses anyway: whoever is
 /// told that the password is wrong would see by the clock that it is right.
@@ -174,15 +196,18 @@ async fn look_closer(
     user: &User,
     password: &SecretString,
     rehash: bool,
-) -> onesql::Result<(Option<String>, bool)> {
+    from_known: bool,
+) -> onesql::Result<Looked> {
     let is_stolen = passwords::is_known_stolen(app, password);
     let asks = !is_stolen && passwords::others_are_asked(app);
     let is_quick = !rehash && !asks;
-    if is_quick || risk::refuses(app, ctx, user, First::Password { is_stolen }).await? {
-        return Ok((None, is_stolen));
+    let first = First::Password { is_stolen, from_known };
+    if is_quick || risk::refuses(app, ctx, user, first).await? {
+        return Ok(Looked { upgraded: None, is_stolen, from_known });
     }
     let upgraded = if rehash { app.passwords.hash(password).await.ok() } else { None };
-    Ok((upgraded, is_stolen || asks && passwords::others_know(app, ctx, password).await))
+    let is_stolen = is_stolen || asks && passwords::others_know(app, ctx, password).await;
+    Ok(Looked { upgraded, is_stolen, from_known })
 }
 
 /// What came of a session that was to be opened.
@@ -194,17 +219,18 @@ enum Opened<C> {
     Risky,
     /// Nobody has a password any more.
     Off,
-    /// The account is no longer what was judged, but this.
-    Changed(Option<Box<Account>>),
+    /// The account is no longer what was judged.
+    Changed,
 }
 
-/// Opens a session for `account`, or asks for its second factor, if it is still what was judged.
+/// Opens a session for `account`, or asks for its second factor, if it is still what was judged. Of who comes from where
+/// they came from before, that shows only at the commit, which fails with [`onesql::Error::Unmet`].
 async fn open<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     attempt: &Attempt,
     account: Account,
-    (upgraded, is_stolen): (Option<String>, bool),
+    Looked { upgraded, is_stolen, from_known }: Looked,
     trust: Option<&TrustToken>,
 ) -> onesql::Result<Opened<C>> {
     let Account { user, password_hash } = account;
@@ -223,7 +249,8 @@ async fn open<C: Carrier>(
     if is_stolen && app.live.load().password.breached_at_sign_in == BreachedAtSignIn::Record {
         audit::record(&mut tx, app, ctx, &Event::BreachedPasswordUsed { user: id }).await?;
     }
-    let ruling = risk::judge(&mut tx, app, ctx, &user, First::Password { is_stolen }).await?;
+    let first = First::Password { is_stolen, from_known };
+    let ruling = risk::judge(&mut tx, app, ctx, &user, first).await?;
     let next = match ruling {
         Ruling::Refuse => None,
         _ => Some(second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?),
@@ -240,7 +267,7 @@ async fn open<C: Carrier>(
         }
         Some(next) => {
             let is_enough = next == Next::Spared;
-            let proven = Proven { amr: &["pwd"], at: ctx.now, is_enough };
+            let proven = Proven { amr: &["pwd"], at: ctx.now, is_enough, from_known };
             let begun = begin(&mut tx, app, ctx, user, current.as_deref(), proven).await?;
             if begun.is_some() {
                 guessing::succeeded(&mut tx, app, ctx, attempt).await?;
@@ -248,11 +275,7 @@ async fn open<C: Carrier>(
             begun.map(|carrier| Opened::Session(Box::new(carrier)))
         }
     };
-    let Some(opened) = opened else {
-        // Read here, where the change shows even if it is not yet committed.
-        let now = accounts::by_id(&mut tx, id).await?;
-        return Ok(Opened::Changed(now.map(Box::new)));
-    };
+    let Some(opened) = opened else { return Ok(Opened::Changed) };
     tx.commit().await?;
     Ok(opened)
 }
@@ -265,6 +288,9 @@ pub struct Proven<'p> {
     pub at: Timestamp,
     /// Whether that opens a session where there is a second factor: it was shown, or is spared.
     pub is_enough: bool,
+    /// Whether the account was used before from where they come: then nothing is asked before the commit, which fails
+    /// with [`onesql::Error::Unmet`] if that, or the account, changed.
+    pub from_known: bool,
 }
 
 /// Begins a session for somebody who proved who they are; `None` if the account changed since: its password, its
@@ -276,7 +302,7 @@ pub async fn begin<C: Carrier>(
     ctx: &Ctx,
     user: User,
     password_hash: Option<&str>,
-    Proven { amr, at: auth_time, is_enough }: Proven<'_>,
+    Proven { amr, at: auth_time, is_enough, from_known }: Proven<'_>,
 ) -> onesql::Result<Option<C>> {
     let session = Session {
         id: SessionId::new(ctx.world()),
@@ -296,8 +322,14 @@ pub async fn begin<C: Carrier>(
     }
     let opening =
         Opening { session: &session, password_hash, epoch: user.epoch, proven: is_enough };
-    let Some(new_device) = devices::open(tx, app, ctx, &user, opening).await? else {
-        return Ok(None);
+    let new_device = if from_known {
+        devices::open_from_known(tx, app, ctx, user.id, opening).await?;
+        false
+    } else {
+        let Some(new_device) = devices::open(tx, app, ctx, &user, opening).await? else {
+            return Ok(None);
+        };
+        new_device
     };
     let succeeded = Event::LoginSucceeded {
         user: user.id,

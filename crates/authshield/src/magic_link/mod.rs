@@ -378,7 +378,7 @@ async fn enter<C: Carrier>(
     } else {
         guessing::recovered(&mut tx, app, ctx, &user.email).await?;
         let is_enough = next == Next::Spared;
-        let proven = Proven { amr: &["email"], at: ctx.now, is_enough };
+        let proven = Proven { amr: &["email"], at: ctx.now, is_enough, from_known: false };
         login::begin(&mut tx, app, ctx, user, password, proven).await?.map(Ok)
     };
     let Some(entered) = entered else {

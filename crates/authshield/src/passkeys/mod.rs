@@ -297,7 +297,7 @@ pub async fn sign_in<C: Carrier>(app: &App, ctx: &Ctx, shown: &Shown) -> Result<
     }
     let password = account.password_hash.as_deref();
     let email = account.user.email.clone();
-    let proven = login::Proven { amr: &methods, at: ctx.now, is_enough: true };
+    let proven = login::Proven { amr: &methods, at: ctx.now, is_enough: true, from_known: false };
     let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, unproven("account_changed")).await?);

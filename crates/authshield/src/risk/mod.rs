@@ -32,6 +32,8 @@ pub enum First {
     Password {
         /// Whether it was.
         is_stolen: bool,
+        /// Whether it is already known that the account was used before from there.
+        from_known: bool,
     },
     /// A provider vouched for them.
     Provider,
@@ -123,9 +125,12 @@ async fn signals(
         place: app.geoip.place(ctx.client.ip),
         at: ctx.now,
         is_attacked: app.patterns.is_slowed(&ctx.client, ctx.now),
-        is_stolen: first == First::Password { is_stolen: true },
+        is_stolen: matches!(first, First::Password { is_stolen: true, .. }),
     };
-    let before = before(tx, app, ctx, user).await?;
+    let before = match first {
+        First::Password { from_known: true, .. } => Before { is_known: true, seen: Vec::new() },
+        _ => before(tx, app, ctx, user).await?,
+    };
     Ok(rules::signals(&here, &before, rules))
 }
 

@@ -197,7 +197,7 @@ pub async fn verify<C: Carrier>(
     let password = account.password_hash.as_deref();
     let owner = account.user.clone();
     let amr = [&[first.as_str()], amr.as_slice()].concat();
-    let proven = Proven { amr: &amr, at: ctx.now, is_enough: true };
+    let proven = Proven { amr: &amr, at: ctx.now, is_enough: true, from_known: false };
     let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
     // Also where nothing came of it.
     sql::used(&mut tx, hash, ctx.now).await?;
@@ -250,7 +250,8 @@ pub async fn confirm_enrolment<C: Carrier>(
     let (id, email) = (user.id, user.email.clone());
     let password = account.password_hash.as_deref();
     let user = User { second_factor_at: Some(ctx.now), updated_at: ctx.now, ..user };
-    let proven = Proven { amr: &[first.as_str(), "otp"], at: ctx.now, is_enough: true };
+    let proven =
+        Proven { amr: &[first.as_str(), "otp"], at: ctx.now, is_enough: true, from_known: false };
     let begun = login::begin(&mut tx, app, ctx, user, password, proven).await?;
     let Some(carrier) = begun else {
         return Err(refuse(tx, app, ctx, Some(id), Refusal::Because("account_changed")).await?);

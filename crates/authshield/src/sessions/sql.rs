@@ -3,7 +3,7 @@
 use onesql::{Json, Result, Statement, Store, Timestamp, Together, Tx};
 use sqlx::FromRow;
 
-use crate::accounts::{User, user_columns};
+use crate::accounts::{User, user_columns, user_columns_without_roles};
 use crate::kernel::{Place, SessionId, UserId};
 
 /// A sign-in that goes on, or went on.
@@ -63,7 +63,7 @@ pub struct Present {
     /// The session.
     #[sqlx(flatten)]
     pub session: Life,
-    /// The account, as it is now.
+    /// The account, as it is now; its roles, where [`callers`] found it, are still to be told.
     #[sqlx(flatten)]
     pub user: User,
 }
@@ -153,7 +153,8 @@ pub async fn find(tx: &mut Tx, session: SessionId) -> Result<Option<Found>> {
     .await
 }
 
-/// Returns what finds the sessions of callers, and their accounts.
+/// Returns what finds the sessions of callers, and their accounts without their roles: an access token says those, as
+/// long as its epoch is that of the account.
 #[must_use]
 pub fn callers(store: &Store) -> Together<SessionId, Present> {
     Together::new(
@@ -167,8 +168,8 @@ async fn present(tx: &mut Tx, sessions: &[SessionId]) -> Result<Vec<Present>> {
     macro_rules! present {
         ($which:literal) => {
             concat!(
-                "SELECT s.id, s.last_active_at, s.expires_at, s.ended_at, ",
-                user_columns!(),
+                "SELECT s.id, s.last_active_at, s.expires_at, s.ended_at, '' AS roles, ",
+                user_columns_without_roles!(),
                 " FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE s.id ",
                 $which
             )

@@ -85,6 +85,7 @@ async fn a_trace_goes_from_the_request_to_the_hash_and_to_every_statement() {
     let access = text(&pair, "access_token");
     let id = pair.body["user"]["id"].as_str().unwrap().to_owned();
     server.client.me(&access).await.unwrap().ok(200);
+    server.client.log_in(email, PASSWORD).await.unwrap().ok(200);
     // What waits is sent at the end.
     server.stop().await;
 
@@ -96,6 +97,15 @@ async fn a_trace_goes_from_the_request_to_the_hash_and_to_every_statement() {
     let opened = if on_postgres() { "WITH known_devices" } else { "INSERT sessions" };
     for name in ["hash a password", "SELECT users", opened, "INSERT audit_events", "COMMIT"] {
         assert!(parts.iter().any(|part| part.contains(name)), "{name} is not in {parts:?}");
+    }
+    // From a device that is known, the account and the session are all that the server is asked for.
+    let again =
+        spans.iter().rfind(|span| span.name == "POST /api/v1/auth/login").expect("a sign-in");
+    let parts = below(&spans, again);
+    assert!(parts.iter().any(|part| part.contains("INSERT sessions")), "{parts:?}");
+    for name in ["BEGIN", "COMMIT"] {
+        let is_there = parts.iter().any(|part| part.contains(name));
+        assert_eq!(is_there, !on_postgres(), "{name} of {parts:?}");
     }
     let system = if on_postgres() { "postgresql" } else { "sqlite" };
     let hash = spans.iter().find(|span| span.name == "hash a password").unwrap();

@@ -222,6 +222,100 @@ async fn what_goes_beside_others_is_done_before_the_next_statement_and_lasts_wit
 }
 
 #[tokio::test]
+async fn what_a_transaction_rests_on_undoes_all_of_it_if_it_is_not_so() {
+    const INSERT: &str = "INSERT INTO notes (id, words) VALUES ($1, $2)";
+    const RENAME: &str = "UPDATE notes SET words = $2 WHERE id = $1";
+    // Two for one set of parameters: the note $1, if there is $3.
+    const BOTH: Sql = Sql {
+        sqlite: "INSERT INTO notes (id, words) VALUES ($1, $2);
+                 UPDATE notes SET words = $2 WHERE id = $3 AND changes() = 1",
+        postgres: "INSERT INTO notes (id, words) VALUES ($1, $2);
+                   UPDATE notes SET words = $2 WHERE id = $3",
+    };
+    for place in Place::each().await {
+        let store = place.open().await;
+        with_notes(&store).await;
+        let kind = store.kind();
+        let insert =
+            async |tx: &mut Tx, id: i64| tx.beside(INSERT).bind(id).bind("x").later().await;
+        note(&store, 1).await.unwrap();
+
+        // Alone, among others, and among so many that they do not go together; with an ordinary one before or after.
+        for (others, before, after) in [
+            (0, false, false),
+            (2, false, false),
+            (20, false, false),
+            (2, true, false),
+            (2, false, true),
+        ] {
+            for (rests_on, is_met) in [(1_i64, true), (99, false)] {
+                let mut tx = store.write().await.unwrap();
+                let ended = async {
+                    if before {
+                        tx.query(INSERT).bind(50_i64).bind("x").execute().await?;
+                    }
+                    for id in 10..10 + others / 2 {
+                        insert(&mut tx, id).await?;
+                    }
+                    tx.beside(RENAME).bind(rests_on).bind("y").later_or_undo().await?;
+                    for id in 10 + others / 2..10 + others {
+                        insert(&mut tx, id).await?;
+                    }
+                    if after {
+                        tx.query(INSERT).bind(51_i64).bind("x").execute().await?;
+                    }
+                    Ok::<_, Error>(())
+                };
+                let ended = ended.await;
+                let told = Arc::new(AtomicU32::new(0));
+                let heard = Arc::clone(&told);
+                tx.then(move || _ = heard.fetch_add(1, Ordering::Relaxed));
+                let of = format!("{others} others on {kind}: {ended:?}");
+                let ended = match (ended, tx.commit().await) {
+                    (Ok(()), committed) => committed,
+                    (Err(error), Err(Error::Spoiled)) => Err(error),
+                    (Err(_), committed) => panic!("{of}, and then {committed:?}"),
+                };
+                assert_eq!(told.load(Ordering::Relaxed), u32::from(is_met), "{of}");
+                if !is_met {
+                    assert!(matches!(ended, Err(Error::Unmet)), "{of}");
+                    assert_eq!(notes(&store).await, [1], "{of}");
+                    continue;
+                }
+                ended.unwrap();
+                let mut all = vec![1];
+                all.extend(10..10 + others);
+                all.extend(before.then_some(50).into_iter().chain(after.then_some(51)));
+                assert_eq!(notes(&store).await, all, "{of}");
+                let mut tx = store.write().await.unwrap();
+                tx.query("DELETE FROM notes WHERE id > 1").execute().await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }
+
+        // Each of two must change a row, whichever is not met.
+        let both = async |id: i64, other: i64| {
+            let mut tx = store.write().await?;
+            tx.beside(BOTH).bind(id).bind("z").bind(other).later_or_undo().await?;
+            insert(&mut tx, id + 1).await?;
+            tx.commit().await
+        };
+        assert!(matches!(both(2, 99).await, Err(Error::Unmet)), "on {kind}");
+        assert_eq!(notes(&store).await, [1], "on {kind}");
+        both(2, 1).await.unwrap();
+        assert_eq!(notes(&store).await, [1, 2, 3], "on {kind}");
+        // What fails for another reason says so.
+        let error = both(2, 1).await.unwrap_err();
+        assert!(error.is_unique_violation(), "on {kind}: {error:?}");
+        // One that is not put beside others is as good.
+        let mut tx = store.write().await.unwrap();
+        let alone = tx.query(RENAME).bind(99_i64).bind("z").later_or_undo().await;
+        assert!(matches!(alone, Err(Error::Unmet)), "on {kind}");
+        assert!(matches!(tx.commit().await, Err(Error::Spoiled)), "on {kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_instant_comes_back_as_it_went() {
     for place in Place::each().await {
         let store = place.open().await;

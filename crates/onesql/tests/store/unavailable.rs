@@ -94,6 +94,48 @@ async fn a_server_that_stops_is_noticed_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_finds_its_connection_dead_begins_on_another_or_not_at_all() {
+    const INSERT: &str = "INSERT INTO notes (id, words) VALUES ($1, 'x')";
+    let Some(mut place) = Place::postgres().await else { return };
+    let line = Line::to(place.server_address()).await;
+    place.options = place.through(&line);
+    let store = place.open().await;
+    with_notes(&store).await;
+
+    // The server is there again by the time at which the transaction begins.
+    note(&store, 1).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    line.set(State::Cut);
+    // So that the line sees it.
+    tokio::task::yield_now().await;
+    line.set(State::Up);
+    tx.beside(INSERT).bind(2_i64).later().await.unwrap();
+    insert(&mut tx, 3).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(notes(&store).await, [1, 2, 3]);
+
+    // It is not: nothing more can be done, and nothing of it lasts.
+    for outage in [State::Cut, State::Silent] {
+        let mut tx = store.write().await.unwrap();
+        line.set(outage);
+        tx.beside(INSERT).bind(4_i64).later().await.unwrap();
+        assert_unavailable(insert(&mut tx, 5)).await;
+        assert!(matches!(insert(&mut tx, 6).await, Err(Error::Spoiled)));
+        assert!(matches!(tx.commit().await, Err(Error::Spoiled)));
+        // All that there is goes at once.
+        let alone = async {
+            let mut tx = store.write().await?;
+            tx.beside(INSERT).bind(7_i64).later().await?;
+            tx.commit().await
+        };
+        assert_unavailable(alone).await;
+        line.set(State::Cut);
+        line.set(State::Up);
+        assert_eq!(notes(&store).await, [1, 2, 3]);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_costs_no_connection() {
     let Some(mut place) = Place::postgres().await else { return };
     place.options.connections = 2;
@@ -186,4 +228,31 @@ async fn what_waited_for_a_lock_in_vain_is_not_done_later() {
     assert_eq!(next.query("UPDATE notes SET words = 'y' WHERE id = 1").execute().await.unwrap(), 1);
     next.commit().await.unwrap();
     assert_eq!(notes(&store).await, [1]);
+
+    // Of two rows each is waited for less long than that, but not both.
+    note(&store, 2).await.unwrap();
+    let mut holders = Vec::new();
+    for id in [1_i64, 2] {
+        let mut holder = store.write().await.unwrap();
+        let held = "SELECT id FROM notes WHERE id = $1 FOR UPDATE";
+        holder.query(held).bind(id).optional::<(i64,)>().await.unwrap();
+        holders.push(holder);
+    }
+    let mut waiting = store.write().await.unwrap();
+    for id in [1_i64, 2] {
+        let rename = waiting.beside("UPDATE notes SET words = 'z' WHERE id = $1").bind(id);
+        rename.later_or_undo().await.unwrap();
+    }
+    let first = async {
+        tokio::time::sleep(place.options.at_most * 5 / 8).await;
+        drop(holders.remove(0));
+    };
+    tokio::join!(assert_unavailable(waiting.commit()), first);
+    drop(holders);
+    let mut next = store.write().await.unwrap();
+    assert_eq!(
+        next.query("UPDATE notes SET id = id WHERE words = 'z'").execute().await.unwrap(),
+        0
+    );
+    next.commit().await.unwrap();
 }
