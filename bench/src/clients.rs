@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
@@ -25,21 +26,23 @@ pub(crate) fn email(number: u32) -> String {
 
 /// Signs in as one user after the other.
 pub(crate) struct SignIn {
-    next: u32,
-    stride: u32,
-    users: u32,
+    next: usize,
+    stride: usize,
+    users: Arc<[u32]>,
 }
 
 impl SignIn {
     /// Returns `count` of them, who share `users` evenly.
-    pub(crate) fn many(count: u32, users: u32) -> Vec<Box<dyn Client>> {
-        (0..count).map(|next| Box::new(Self { next, stride: count, users }) as _).collect()
+    pub(crate) fn many(count: usize, users: impl IntoIterator<Item = u32>) -> Vec<Box<dyn Client>> {
+        let users: Arc<[u32]> = users.into_iter().collect();
+        let one = |next| Self { next, stride: count, users: Arc::clone(&users) };
+        (0..count).map(|next| Box::new(one(next)) as _).collect()
     }
 }
 
 impl Client for SignIn {
     fn ask(&mut self, request: &mut Vec<u8>) {
-        sign_in(request, self.next % self.users);
+        sign_in(request, self.users[self.next % self.users.len()]);
         self.next = self.next.wrapping_add(self.stride);
     }
 

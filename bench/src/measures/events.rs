@@ -26,7 +26,7 @@ const SEALED_WITHIN: Duration = Duration::from_mins(2);
 pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let stage = bench.start(kind, USERS, Cost::DEFAULT)?;
     let server = Server::find(kind)?;
-    let mut sign_in = SignIn::many(CONNECTIONS, USERS);
+    let mut sign_in = SignIn::many(CONNECTIONS as usize, 0..USERS);
     let mut event = StrangeLink::many(CONNECTIONS);
     let mut row = Challenge::many(CONNECTIONS);
     let (mut costs, mut rates) = (Vec::new(), Vec::new());

@@ -39,7 +39,8 @@ fn code(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let address = stage.service.address;
     let people = add_apps(address, open_sessions(address, USERS..USERS + people)?)?;
     stage.service.settle()?;
-    let mut sides = [SignIn::many(CONNECTIONS, USERS), with_code(CONNECTIONS as usize, people)];
+    let mut sides =
+        [SignIn::many(CONNECTIONS as usize, 0..USERS), with_code(CONNECTIONS as usize, people)];
     let (mut pairs, mut costs) = (Vec::new(), Vec::new());
     for run in 0..bench.runs {
         let mut seen = [(0.0, 0.0); 2];

@@ -26,7 +26,7 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let mut lanes = [
         Lane::new(clients::me(4, &sessions), Pace::PerSecond(ME_PER_SECOND)),
         Lane::new(clients::refresh(4, &sessions), Pace::PerSecond(REFRESH_PER_SECOND)),
-        Lane::new(SignIn::many(64, USERS), Pace::AtOnce),
+        Lane::new(SignIn::many(64, 0..USERS), Pace::AtOnce),
     ];
     let (mut me, mut refresh, mut sign_ins) = (Vec::new(), Vec::new(), Vec::new());
     let mut flushes = Vec::new();

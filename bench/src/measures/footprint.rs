@@ -34,7 +34,7 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
         drop(service);
 
         let stage = bench.start(kind, USERS, Cost::DEFAULT)?;
-        bench.drive(&stage.service, &mut SignIn::many(32, USERS))?;
+        bench.drive(&stage.service, &mut SignIn::many(32, 0..USERS))?;
         let sessions = clients::open_sessions(stage.service.address, 0..32)?;
         bench.drive(&stage.service, &mut clients::me(32, &sessions))?;
         bench.drive(&stage.service, &mut clients::refresh(32, &sessions))?;

@@ -21,15 +21,15 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let mut rows = {
         let many = bench.start(kind, MANY, Cost::NONE)?;
         let spread = |users: u32| (0..400).map(move |number| number * users / 400);
-        let mut small = Side::prepare(&few, spread(FEW), FEW)?;
-        let mut large = Side::prepare(&many, spread(MANY), MANY)?;
+        let mut small = Side::prepare(&few, spread(FEW))?;
+        let mut large = Side::prepare(&many, spread(MANY))?;
         compare(bench, kind, &mut small, &mut large, "with 100,000 users", "with 100")?
     };
 
     // The same user, with one session and with many of them.
     let one = bench.start(kind, FEW, Cost::NONE)?;
-    let mut lone = Side::prepare(&one, 0..CONNECTIONS, 1)?;
-    let mut busy = Side::prepare(&few, (0..SESSIONS).map(|_| 0), 1)?;
+    let mut lone = Side::prepare(&one, 0..CONNECTIONS)?;
+    let mut busy = Side::prepare(&few, (0..SESSIONS).map(|_| 0))?;
     lone.clients.pop();
     busy.clients.pop();
     let (with, without) = ("of a user with 2,000 sessions", "with one");
@@ -47,14 +47,14 @@ struct Side<'a> {
 const WHAT: [&str; 3] = ["`me`", "refresh", "sign-in without hashing"];
 
 impl<'a> Side<'a> {
-    /// Opens a session for each of `sessions`, and lets clients use them; `users` sign in.
-    fn prepare(stage: &'a Stage, sessions: impl Iterator<Item = u32>, users: u32) -> Result<Self> {
-        let sessions = clients::open_sessions(stage.service.address, sessions)?;
+    /// Opens a session for each of `users`, and lets clients use them; the same sign in, and so nobody for the first time.
+    fn prepare(stage: &'a Stage, users: impl Iterator<Item = u32> + Clone) -> Result<Self> {
+        let sessions = clients::open_sessions(stage.service.address, users.clone())?;
         let count = CONNECTIONS as usize;
         let clients = vec![
             clients::me(count, &sessions),
             clients::refresh(count, &sessions),
-            SignIn::many(CONNECTIONS, users),
+            SignIn::many(count, users),
         ];
         Ok(Self { stage, clients })
     }

@@ -17,7 +17,7 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let stage = bench.start(kind, USERS, Cost::DEFAULT)?;
     let (mut served, mut refused, mut share) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.runs {
-        let capacity = bench.drive(&stage.service, &mut SignIn::many(8, USERS))?.rate();
+        let capacity = bench.drive(&stage.service, &mut SignIn::many(8, 0..USERS))?.rate();
         let offered = TIMES * capacity;
         // Enough of them that each has its answer, which may take two seconds, before it asks again.
         #[expect(
@@ -25,8 +25,8 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
             clippy::cast_sign_loss,
             reason = "some hundreds of connections"
         )]
-        let connections = (2.0 * offered).ceil().max(1.0) as u32;
-        let clients = SignIn::many(connections, USERS);
+        let connections = (2.0 * offered).ceil().max(1.0) as usize;
+        let clients = SignIn::many(connections, 0..USERS);
         let mut lanes = [Lane::new(clients, Pace::PerSecond(offered))];
         let window = Window { span: bench.window.span * 2, ..bench.window };
         let outcome = drive(stage.service.address, &mut lanes, window)?.remove(0);

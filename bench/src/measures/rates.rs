@@ -15,7 +15,7 @@ const USERS: u32 = 100;
 pub(super) fn sign_in(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let bench = &bench.in_short_turns();
     let stage = bench.start(kind, USERS, Cost::DEFAULT)?;
-    let mut clients = SignIn::many(8, USERS);
+    let mut clients = SignIn::many(8, 0..USERS);
     let mut pairs = Vec::new();
     for _ in 0..bench.runs {
         let bare = Cost::DEFAULT.rate(bench.window.span)?;
