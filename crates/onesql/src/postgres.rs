@@ -78,9 +78,14 @@ impl Server {
         }
     }
 
-    /// Connects for one purpose alone: it is not one of those that are kept.
+    /// Connects for one purpose alone, which may take as long as it takes: it is not one of those that are kept.
     pub(crate) async fn alone(&self) -> Result<PgConnection> {
-        within(self.at_most, self.connect(Instant::now() + self.at_most)).await
+        within(self.at_most, async {
+            let mut connection = self.connect(Instant::now() + self.at_most).await?;
+            connection.execute("SET statement_timeout = 0").await?;
+            Ok(connection)
+        })
+        .await
     }
 }
 
