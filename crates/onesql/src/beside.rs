@@ -8,9 +8,9 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
 use sqlx::{Arguments, AssertSqlSafe, Postgres};
 
+use crate::Result;
 use crate::statement::{Integrity, shifted, within};
 use crate::watch::{Part, Watch};
-use crate::{Error, Result};
 
 /// How many go together: the server keeps a plan for each text, and there is one for each number of them.
 const AT_MOST: usize = 8;
@@ -82,10 +82,7 @@ impl Beside {
         let demanding = self.demanding;
         let work = self.query().execute(connection);
         let outcome = watch.over(Part::Statement, span, within(at_most, work)).await;
-        outcome.map_err(|error| match error {
-            error if demanding && error.is_division_by_zero() => Error::Unmet,
-            error => error,
-        })?;
+        outcome.map_err(|error| error.or_unmet(demanding))?;
         integrity.mend();
         Ok(())
     }

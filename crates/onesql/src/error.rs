@@ -67,11 +67,12 @@ impl Error {
         })
     }
 
-    /// Returns whether something was divided by zero.
-    #[must_use]
-    pub(crate) fn is_division_by_zero(&self) -> bool {
-        matches!(self, Self::Sql(error) if matches!(error.as_ref(), sqlx::Error::Database(database)
-            if database.code().as_deref() == Some("22012")))
+    /// Returns [`Error::Unmet`] if something was `demanded` and this is how the database says that it is not so: on
+    /// PostgreSQL a division by zero, on SQLite a number that is too large.
+    pub(crate) fn or_unmet(self, demanded: bool) -> Self {
+        let says_so = matches!(&self, Self::Sql(error) if matches!(error.as_ref(), sqlx::Error::Database(database)
+            if database.code().as_deref() == Some("22012") || database.message() == "integer overflow"));
+        if demanded && says_so { Self::Unmet } else { self }
     }
 
     /// Returns what kind of trouble it is, without a word that a value could be in: the database's code

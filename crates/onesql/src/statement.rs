@@ -78,7 +78,13 @@ pub(crate) struct PutOff {
     pub(crate) arguments: SqliteArguments,
     /// What the program says, of each.
     pub(crate) said: Vec<&'static str>,
+    /// Whether something is demanded of one.
+    pub(crate) demanding: bool,
 }
+
+/// Goes after a statement that has to change a row, on SQLite: fails if it did not, and returns nothing. Of all that
+/// fails at once, without a function of our own, the absolute value of the least number is the plainest.
+const DEMAND: &str = "; SELECT 0 WHERE abs(iif(changes() > 0, 0, -9223372036854775807 - 1)) > 0";
 
 /// What is said of one that was begun beside others and is not put off.
 const GOES_LATER: &str = "what goes beside others goes later";
@@ -109,10 +115,11 @@ impl<'t> Run<'t> {
         if let Some(opening) = self.opening.take() {
             opening.begin();
         }
-        let before = self.put_off.take().and_then(Option::take).map(|before| before.said);
+        let before = self.put_off.take().and_then(Option::take).unwrap_or_default();
         let How { sql, at_most, watch } = self.how;
-        let span = watch.span(&before.unwrap_or_default(), sql);
-        let outcome = watch.over(Part::Statement, span, within(at_most, work)).await?;
+        let span = watch.span(&before.said, sql);
+        let outcome = watch.over(Part::Statement, span, within(at_most, work)).await;
+        let outcome = outcome.map_err(|error| error.or_unmet(before.demanding))?;
         self.integrity.torn = false;
         Ok(outcome)
     }
@@ -193,12 +200,21 @@ impl<'t> Run<'t> {
     }
 
     /// Puts a statement off, with those that were put off before.
-    fn put_off(mut self, text: String, arguments: SqliteArguments) -> Result<()> {
+    fn put_off(
+        mut self,
+        mut text: String,
+        arguments: SqliteArguments,
+        demand: Demand,
+    ) -> Result<()> {
         self.may_go()?;
         if let Some(waiting) = self.put_off {
-            let mut said = waiting.take().unwrap_or_default().said;
+            let PutOff { mut said, mut demanding, .. } = waiting.take().unwrap_or_default();
             said.push(self.how.sql);
-            *waiting = Some(PutOff { text, arguments, said });
+            if demand == Demand::ARow {
+                text.push_str(DEMAND);
+                demanding = true;
+            }
+            *waiting = Some(PutOff { text, arguments, said, demanding });
         }
         Ok(())
     }
@@ -297,30 +313,27 @@ impl<'t, 'q> Statement<'t, 'q> {
     /// On SQLite both go to the connection's thread on one way, which is most of what a small statement
     /// costs. On PostgreSQL it runs at once, or with others if it was begun [beside](crate::Tx::beside) them.
     pub async fn later(self) -> Result<()> {
-        match self.on {
-            // There is nothing to do on this database.
-            On::Sqlite(..) if self.run.how.sql.is_empty() => Ok(()),
-            On::Sqlite(_, text, arguments) if self.run.put_off.is_some() => {
-                self.run.put_off(text.into_owned(), arguments)
-            }
-            On::Beside(link, arguments) => {
-                self.run.put_beside(link, arguments, Demand::Nothing).await
-            }
-            on => Self { on, ..self }.execute().await.map(drop),
-        }
+        self.put_off(Demand::Nothing).await
     }
 
     /// The same for what the transaction rests on: if it changes no row, nothing of the transaction lasts, and this, what
     /// it goes with, or the commit fails with [`Error::Unmet`].
-    pub async fn later_or_undo(mut self) -> Result<()> {
+    pub async fn later_or_undo(self) -> Result<()> {
+        self.put_off(Demand::ARow).await
+    }
+
+    async fn put_off(mut self, demand: Demand) -> Result<()> {
         match self.on {
-            On::Beside(link, arguments) => self.run.put_beside(link, arguments, Demand::ARow).await,
+            // There is nothing to do on this database.
+            On::Sqlite(..) if self.run.how.sql.is_empty() => Ok(()),
+            On::Sqlite(_, text, arguments) if self.run.put_off.is_some() => {
+                self.run.put_off(text.into_owned(), arguments, demand)
+            }
+            On::Beside(link, arguments) => self.run.put_beside(link, arguments, demand).await,
             on => {
-                if self.run.touched(on).await? > 0 {
-                    return Ok(());
-                }
-                self.run.integrity.torn = true;
-                Err(Error::Unmet)
+                let is_met = self.run.touched(on).await? > 0 || demand == Demand::Nothing;
+                self.run.integrity.torn |= !is_met;
+                is_met.then_some(()).ok_or(Error::Unmet)
             }
         }
     }

@@ -121,10 +121,6 @@ impl Tx {
     ///
     /// [`Error::Spoiled`]: crate::Error::Spoiled
     pub async fn commit(mut self) -> Result<()> {
-        if self.put_off.is_some() && matches!(&self.on, On::Member(member) if !member.is_begun()) {
-            // It opens the transaction, which has a limit of its own.
-            self.statement("".into(), false).execute().await?;
-        }
         if let (On::Postgres(tx), Some(beside)) = (&mut self.on, self.beside) {
             let (link, integrity) = tx.parts();
             link.need_not_begin();
@@ -135,7 +131,8 @@ impl Tx {
             On::Member(member) => {
                 let said = self.put_off.as_ref().map(|put_off| &put_off.said[..]);
                 let span = self.watch.span(said.unwrap_or_default(), "COMMIT");
-                self.watch.over(Part::Commit, span, member.commit(self.put_off)).await
+                let work = member.commit(self.put_off, self.at_most);
+                self.watch.over(Part::Commit, span, work).await
             }
             On::Postgres(tx) if tx.is_done()? => Ok(()),
             On::Postgres(tx) => {

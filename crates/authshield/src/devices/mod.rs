@@ -15,6 +15,7 @@ mod sql;
 
 use onesql::Tx;
 
+pub(crate) use sql::known_device;
 pub use sql::{ExportedDevice, Network, forget_since, of};
 
 use crate::accounts::User;

@@ -108,6 +108,24 @@ pub(super) async fn open_from_known(
     opening.bind(tx.beside(OPEN)).bind(device.key).bind(device.expires_at).later_or_undo().await
 }
 
+/// What a device of that kind in that network is kept under as the column `device`, if the account `u` was used from there
+/// before.
+macro_rules! known_device {
+    ($label:literal, $network:literal, $now:literal) => {
+        concat!(
+            "(SELECT d.device FROM known_devices AS d
+              WHERE d.user_id = u.id AND d.label = ",
+            $label,
+            " AND d.network = ",
+            $network,
+            " AND d.expires_at > ",
+            $now,
+            " LIMIT 1) AS device"
+        )
+    };
+}
+pub(crate) use known_device;
+
 /// A network in which somebody signed in with some device.
 #[derive(Debug, FromRow)]
 pub struct Network {

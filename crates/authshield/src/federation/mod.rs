@@ -415,9 +415,9 @@ async fn enter<C: Carrier>(
     }
     let next = second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?;
     let entered = if next == Next::Ask {
-        let ticket =
-            second_factor::ask(&mut tx, app, ctx, &user, (password, "fed"), ruling).await?;
-        ticket.map(|ticket| Err(RedeemError::SecondFactorDue(ticket)))
+        let first = (password, "fed");
+        let ticket = second_factor::ask(&mut tx, app, ctx, &user, first, ruling, None).await?;
+        Some(Err(RedeemError::SecondFactorDue(ticket)))
     } else {
         guessing::completed(&mut tx, app, ctx, &user.email).await?;
         let at = person.auth_time.map_or(ctx.now, |seconds| {

@@ -92,7 +92,7 @@ pub(super) async fn uncount(
     place: Option<(&[u8], &Place)>,
     now: Timestamp,
 ) -> Result<()> {
-    tx.query(
+    tx.beside(
         "UPDATE password_failures SET failures = failures - 1
          WHERE account = $1 AND run = $2 AND failures > 0",
     )
@@ -101,7 +101,7 @@ pub(super) async fn uncount(
     .later()
     .await?;
     let Some((key, after)) = place else { return Ok(()) };
-    tx.query(
+    tx.beside(
         "UPDATE password_places
          SET failures = failures - 1, streak = streak - 1,
              open_at = CASE WHEN open_at = $2 THEN $3 ELSE open_at END

@@ -43,8 +43,9 @@ use crate::passkeys;
 use crate::passwords::{self, Overloaded, Verdict};
 use crate::registration;
 use crate::risk::{self, First, Ruling};
-use crate::second_factor::{self, Next, Ticket};
+use crate::second_factor::{self, Next, Others, Ticket};
 use crate::sessions::{Carrier, Opening, Session};
+use sql::Found;
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -115,10 +116,7 @@ pub async fn log_in<C: Carrier>(
         .map_err(LoginError::Limited)?;
     let here = (ctx.device.label(), ctx.client.network());
     let found = sql::find(&mut app.store.glance().await?, email, here, ctx.now).await?;
-    let mut from_known = found.as_ref().is_some_and(|found| {
-        let device = found.device.as_deref();
-        device.is_some_and(|it| devices::is_known_as(app, ctx, found.account.user.id, it))
-    });
+    let mut known = found.as_ref().map_or(Known::default(), |found| Known::of(app, ctx, found));
     let mut account = found.map(|found| found.account);
     let attempt = guessing::begin(app, ctx, email, account.is_some(), None).await?;
     let tried = Tried { email, attempt: &attempt };
@@ -142,8 +140,8 @@ pub async fn log_in<C: Carrier>(
         };
         let id = judged.user.id;
         let rehash = matches!(verdict, Verdict::Right { rehash: true });
-        let looked = look_closer(app, ctx, &judged.user, password, rehash, from_known).await?;
-        match open(app, ctx, &attempt, judged, looked, trust).await {
+        let looked = look_closer(app, ctx, &judged.user, password, rehash, known).await?;
+        match open(app, ctx, &attempt, judged, (looked, known), trust).await {
             Ok(Opened::Session(carrier)) => return Ok(*carrier),
             Ok(Opened::Pending(ticket)) => return Err(LoginError::SecondFactorDue(ticket)),
             Ok(Opened::Risky) => {
@@ -154,10 +152,9 @@ pub async fn log_in<C: Carrier>(
             Ok(Opened::Changed) | Err(onesql::Error::Unmet) => {}
             Err(error) => return Err(error.into()),
         }
-        // Read where a change shows even if it is not yet committed. What was known of where they come from may be what
-        // changed.
+        // Read where a change shows even if it is not yet committed. What else was read may be what changed.
         account = accounts::by_id(&mut app.store.write().await?, id).await?;
-        from_known = false;
+        known = Known::default();
     }
     let owner = account.map(|account| account.user);
     let refusal = waiting(app, ctx, email, password, Refusal::Changed).await?;
@@ -178,13 +175,28 @@ struct Tried<'t> {
 /// another sign-in has hashed the same password anew, or when it was reset.
 const ROUNDS: usize = 3;
 
-/// What is known when a transaction begins.
+/// What was read together with the account.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// Whether the account was used before from where they come.
+    from_known: bool,
+    /// What they can show besides a password and codes of an app.
+    others: Option<Others>,
+}
+
+impl Known {
+    fn of(app: &App, ctx: &Ctx, Found { account, device, others }: &Found) -> Self {
+        let device = device.as_deref();
+        let is_known = |device| devices::is_known_as(app, ctx, account.user.id, device);
+        Self { from_known: device.is_some_and(is_known), others: Some(*others) }
+    }
+}
+
+/// What was found out of a right password.
 struct Looked {
     /// The new hash, if the cost changed.
     upgraded: Option<String>,
     is_stolen: bool,
-    /// Whether the account was used before from there; if it is not so, that was not asked.
-    from_known: bool,
 }
 
 /// Does with a right password what takes its time, before a transaction begins: hashes it anew if the cost changed, and
@@ -196,18 +208,18 @@ async fn look_closer(
     user: &User,
     password: &SecretString,
     rehash: bool,
-    from_known: bool,
+    Known { from_known, .. }: Known,
 ) -> onesql::Result<Looked> {
     let is_stolen = passwords::is_known_stolen(app, password);
     let asks = !is_stolen && passwords::others_are_asked(app);
     let is_quick = !rehash && !asks;
     let first = First::Password { is_stolen, from_known };
     if is_quick || risk::refuses(app, ctx, user, first).await? {
-        return Ok(Looked { upgraded: None, is_stolen, from_known });
+        return Ok(Looked { upgraded: None, is_stolen });
     }
     let upgraded = if rehash { app.passwords.hash(password).await.ok() } else { None };
     let is_stolen = is_stolen || asks && passwords::others_know(app, ctx, password).await;
-    Ok(Looked { upgraded, is_stolen, from_known })
+    Ok(Looked { upgraded, is_stolen })
 }
 
 /// What came of a session that was to be opened.
@@ -224,16 +236,17 @@ enum Opened<C> {
 }
 
 /// Opens a session for `account`, or asks for its second factor, if it is still what was judged. Of who comes from where
-/// they came from before, that shows only at the commit, which fails with [`onesql::Error::Unmet`].
+/// they came from before, and of who is asked, that shows only at the commit, which fails with [`onesql::Error::Unmet`].
 async fn open<C: Carrier>(
     app: &App,
     ctx: &Ctx,
     attempt: &Attempt,
     account: Account,
-    Looked { upgraded, is_stolen, from_known }: Looked,
+    (looked, Known { from_known, others }): (Looked, Known),
     trust: Option<&TrustToken>,
 ) -> onesql::Result<Opened<C>> {
     let Account { user, password_hash } = account;
+    let Looked { upgraded, is_stolen } = looked;
     let id = user.id;
     let mut current = password_hash;
     let mut tx = app.store.write().await?;
@@ -259,11 +272,10 @@ async fn open<C: Carrier>(
         None => Some(Opened::Risky),
         Some(Next::Ask) => {
             let first = (current.as_deref(), "pwd");
-            let ticket = second_factor::ask(&mut tx, app, ctx, &user, first, ruling).await?;
-            if ticket.is_some() {
-                guessing::postpone(&mut tx, ctx, attempt).await?;
-            }
-            ticket.map(Opened::Pending)
+            let ticket =
+                second_factor::ask(&mut tx, app, ctx, &user, first, ruling, others).await?;
+            guessing::postpone(&mut tx, ctx, attempt).await?;
+            Some(Opened::Pending(ticket))
         }
         Some(next) => {
             let is_enough = next == Next::Spared;

@@ -4,7 +4,9 @@ use onesql::{Result, Timestamp, Tx};
 use sqlx::FromRow;
 
 use crate::accounts::{Account, user_columns};
+use crate::devices::known_device;
 use crate::kernel::EmailAddress;
+use crate::second_factor::{Others, others_columns};
 
 /// Whose address was given.
 #[derive(FromRow)]
@@ -13,10 +15,13 @@ pub(super) struct Found {
     pub(super) account: Account,
     /// What a device of that kind in that network is kept under, if the account was used from there before.
     pub(super) device: Option<Vec<u8>>,
+    /// What they can show besides a password and codes of an app.
+    #[sqlx(flatten)]
+    pub(super) others: Others,
 }
 
 /// Finds the account of `email`, and in the same way whether it was used before by a device of that `label` in that
-/// `network`.
+/// `network`, and what its owner can show.
 pub(super) async fn find(
     tx: &mut Tx,
     email: &EmailAddress,
@@ -26,10 +31,11 @@ pub(super) async fn find(
     tx.query(concat!(
         "SELECT u.password_hash, ",
         user_columns!(),
-        ", (SELECT d.device FROM known_devices AS d
-            WHERE d.user_id = u.id AND d.label = $2 AND d.network = $3 AND d.expires_at > $4 LIMIT 1)
-             AS device
-           FROM users AS u WHERE u.email = $1"
+        ", ",
+        known_device!("$2", "$3", "$4"),
+        ", ",
+        others_columns!("u.id"),
+        " FROM users AS u WHERE u.email = $1"
     ))
     .bind(email.clone())
     .bind(label)

@@ -372,9 +372,9 @@ async fn enter<C: Carrier>(
     accounts::end_recovery(&mut tx, user.id, ctx.now).await?;
     let next = second_factor::next(&mut tx, app, ctx, &user, ruling, trust).await?;
     let entered = if next == Next::Ask {
-        let ticket =
-            second_factor::ask(&mut tx, app, ctx, &user, (password, "email"), ruling).await?;
-        ticket.map(|ticket| Err(RedeemError::SecondFactorDue(ticket)))
+        let first = (password, "email");
+        let ticket = second_factor::ask(&mut tx, app, ctx, &user, first, ruling, None).await?;
+        Some(Err(RedeemError::SecondFactorDue(ticket)))
     } else {
         guessing::recovered(&mut tx, app, ctx, &user.email).await?;
         let is_enough = next == Next::Spared;

@@ -36,7 +36,8 @@ use onesql::{Store, Tx};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-pub use sql::{end_begun_by_password, withdraw};
+pub(crate) use sql::others_columns;
+pub use sql::{Others, end_begun_by_password, withdraw};
 pub use step_up::{
     Again, StepUp, challenge_again, fresh, fresh_for_form, fresh_or_now, send_code_again, step_up,
 };
@@ -553,9 +554,10 @@ async fn prove(
         }
         return Ok(Err(Refusal::Because("wrong_code")));
     };
-    if !sql::take_step(tx, user.id, step).await? {
+    if step <= known.last_step {
         return Ok(Err(Refusal::Because("code_used")));
     }
+    sql::take_step(tx, user.id, step).await?;
     Ok(Ok(()))
 }
 

@@ -5,6 +5,7 @@ use sqlx::FromRow;
 
 use super::rules::TRIES_PER_MAIL;
 use crate::accounts::{Account, user_columns};
+use crate::devices::known_device;
 use crate::kernel::{EmailAddress, MailId, UserId};
 
 /// The secret of an authenticator app that counts.
@@ -12,6 +13,8 @@ use crate::kernel::{EmailAddress, MailId, UserId};
 pub(super) struct Totp {
     /// Sealed for its account.
     pub(super) secret: Vec<u8>,
+    /// Of which step a code was taken last.
+    pub(super) last_step: i64,
     pub(super) blocked_until: Option<Timestamp>,
 }
 
@@ -91,7 +94,7 @@ pub(super) async fn confirm(
 /// Finds the secret that counts.
 pub(super) async fn find(tx: &mut Tx, user: UserId) -> Result<Option<Totp>> {
     tx.query(
-        "SELECT secret, blocked_until FROM totp_secrets
+        "SELECT secret, last_step, blocked_until FROM totp_secrets
          WHERE user_id = $1 AND confirmed_at IS NOT NULL",
     )
     .bind(user)
@@ -100,18 +103,17 @@ pub(super) async fn find(tx: &mut Tx, user: UserId) -> Result<Option<Totp>> {
 }
 
 /// Takes the code of a step, once: of two requests with one code, on whichever nodes and for whichever
-/// purposes, one gets `false` (RFC 6238, 5.2). A right code makes the wrong ones before it forgotten.
-pub(super) async fn take_step(tx: &mut Tx, user: UserId, step: i64) -> Result<bool> {
-    let touched = tx
-        .query(
-            "UPDATE totp_secrets SET last_step = $2, misses = 0, blocked_until = NULL
-             WHERE user_id = $1 AND confirmed_at IS NOT NULL AND last_step < $2",
-        )
-        .bind(user)
-        .bind(step)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+/// purposes, nothing lasts that rests on the second (RFC 6238, 5.2); who holds the account has seen that it was not taken.
+/// A right code makes the wrong ones before it forgotten.
+pub(super) async fn take_step(tx: &mut Tx, user: UserId, step: i64) -> Result<()> {
+    tx.beside(
+        "UPDATE totp_secrets SET last_step = $2, misses = 0, blocked_until = NULL
+         WHERE user_id = $1 AND confirmed_at IS NOT NULL AND last_step < $2",
+    )
+    .bind(user)
+    .bind(step)
+    .later_or_undo()
+    .await
 }
 
 /// Counts a wrong code and returns how many there were since the last right one.
@@ -231,16 +233,37 @@ pub(super) async fn codes_left(tx: &mut Tx, user: UserId) -> Result<i64> {
 }
 
 /// What somebody can show besides codes of an app.
-#[derive(FromRow)]
-pub(super) struct Others {
+#[derive(Debug, Clone, Copy, FromRow)]
+pub struct Others {
     /// Whether there is a passkey.
-    pub(super) has_passkey: bool,
+    pub has_passkey: bool,
     /// Whether there is a recovery code that was not used.
-    pub(super) has_codes: bool,
+    pub has_codes: bool,
 }
 
-/// Writes a sign-in that waits for a second factor after the `first` (RFC 8176), if the password is still the one that was compared,
-/// the account is not disabled, and it still has a second factor or none; nothing if that changed.
+/// The columns of [`Others`], of `$user`.
+macro_rules! others_columns {
+    ($user:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM passkeys AS o WHERE o.user_id = ",
+            $user,
+            ") AS has_passkey,
+             EXISTS (SELECT 1 FROM recovery_codes AS o WHERE o.user_id = ",
+            $user,
+            " AND o.used_at IS NULL) AS has_codes"
+        )
+    };
+}
+pub(crate) use others_columns;
+
+/// Finds out what somebody can show besides codes of an app.
+pub(super) async fn others(tx: &mut Tx, user: UserId) -> Result<Others> {
+    tx.query(concat!("SELECT ", others_columns!("$1"))).bind(user).one().await
+}
+
+/// Writes a sign-in that waits for a second factor after the `first` (RFC 8176), if the password is still the one that was
+/// compared, the account is not disabled, and it still has a second factor or none; where that changed, nothing of `tx` lasts
+/// ([`Unmet`](onesql::Error::Unmet)).
 ///
 /// PostgreSQL needs the row's lock, as where a session is opened; SQLite has one writer.
 pub(super) async fn wait(
@@ -251,7 +274,7 @@ pub(super) async fn wait(
     (is_there, mailbox_first): (bool, bool),
     now: Timestamp,
     expires_at: Timestamp,
-) -> Result<Option<Others>> {
+) -> Result<()> {
     macro_rules! wait {
         ($is:literal, $lock:literal) => {
             concat!(
@@ -261,16 +284,13 @@ pub(super) async fn wait(
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash ",
                 $is,
                 " $3 AND (second_factor_at IS NOT NULL) = $6 ",
-                $lock,
-                " RETURNING EXISTS (SELECT 1 FROM passkeys AS o WHERE o.user_id = $2) AS has_passkey,
-                     EXISTS (SELECT 1 FROM recovery_codes AS o
-                             WHERE o.user_id = $2 AND o.used_at IS NULL) AS has_codes"
+                $lock
             )
         };
     }
     const WAIT: Sql =
         Sql { sqlite: wait!("IS", ""), postgres: wait!("IS NOT DISTINCT FROM", "FOR SHARE") };
-    tx.query(WAIT)
+    tx.beside(WAIT)
         .bind(token_hash)
         .bind(user)
         .bind(password_hash.map(str::to_owned))
@@ -279,7 +299,7 @@ pub(super) async fn wait(
         .bind(is_there)
         .bind(first.to_owned())
         .bind(mailbox_first)
-        .optional()
+        .later_or_undo()
         .await
 }
 
@@ -293,15 +313,18 @@ pub(super) struct Tried {
     pub(super) first_factor: String,
     /// Whether the mailbox comes next.
     pub(super) mailbox_first: bool,
+    /// What the device is kept under from which they come, if the account was used from there before.
+    pub(super) device: Option<Vec<u8>>,
     secret: Option<Vec<u8>>,
+    last_step: Option<i64>,
     blocked_until: Option<Timestamp>,
 }
 
 impl Tried {
     /// Returns the secret of the account that counts, if there is one.
     pub(super) fn totp(&mut self) -> Option<Totp> {
-        let blocked_until = self.blocked_until;
-        self.secret.take().map(|secret| Totp { secret, blocked_until })
+        let (secret, last_step) = self.secret.take().zip(self.last_step)?;
+        Some(Totp { secret, last_step, blocked_until: self.blocked_until })
     }
 }
 
@@ -312,6 +335,7 @@ pub(super) async fn try_once(
     tx: &mut Tx,
     token_hash: Vec<u8>,
     at_most: i64,
+    (label, network): (String, String),
     now: Timestamp,
 ) -> Result<Option<Tried>> {
     const LOCK: Sql = Sql {
@@ -323,8 +347,10 @@ pub(super) async fn try_once(
     macro_rules! known {
         () => {
             concat!(
-                "p.first_factor, p.mailbox_first, t.secret, t.blocked_until, u.password_hash, ",
-                user_columns!()
+                "p.first_factor, p.mailbox_first, t.secret, t.last_step, t.blocked_until, u.password_hash, ",
+                user_columns!(),
+                ", ",
+                known_device!("$4", "$5", "$3")
             )
         };
     }
@@ -355,7 +381,14 @@ pub(super) async fn try_once(
         ),
     };
     tx.query(LOCK).bind(token_hash.clone()).later().await?;
-    tx.query(TRY).bind(token_hash).bind(at_most).bind(now).optional().await
+    tx.query(TRY)
+        .bind(token_hash)
+        .bind(at_most)
+        .bind(now)
+        .bind(label)
+        .bind(network)
+        .optional()
+        .await
 }
 
 /// Returns whose a sign-in is that waits and has tries left, and whether the mailbox comes next.

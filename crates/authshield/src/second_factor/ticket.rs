@@ -13,6 +13,7 @@ use super::{
 use crate::accounts::{self, Account, User};
 use crate::app::{App, Ctx};
 use crate::audit::{self, Event};
+use crate::devices;
 use crate::kernel::{EmailAddress, PendingToken, RecoveryCode};
 use crate::login::{self, Proven};
 use crate::passkeys::{self, Challenge, Purpose};
@@ -48,7 +49,8 @@ pub struct Offered {
 }
 
 /// Gives a ticket to who showed the first factor (`pwd`, or `fed` at a provider) of an account that has a
-/// second one, or must add one, or of which a rule of risk wants more; `None` if the account changed since.
+/// second one, or must add one, or of which a rule of risk wants more; what `others` they have is read if it is not
+/// known. If the account changed since, the commit fails with [`onesql::Error::Unmet`].
 pub async fn ask(
     tx: &mut Tx,
     app: &App,
@@ -56,25 +58,25 @@ pub async fn ask(
     user: &User,
     (password_hash, first): (Option<&str>, &str),
     ruling: Ruling,
-) -> onesql::Result<Option<Ticket>> {
+    others: Option<Others>,
+) -> onesql::Result<Ticket> {
     let by_mail = ruling == Ruling::StepUp && mail_code::is_last(tx, user).await?;
     let trust = trusted_devices::offered(app, user);
     let (is_there, user) = (user.second_factor_at.is_some(), user.id);
     let token = PendingToken::new(ctx.world());
     let lasts = if by_mail { app.config.magic_link.ttl } else { TICKET };
     let (hash, end) = (hash(app, &token), ctx.now + lasts);
-    let first = (password_hash, first);
-    // It goes with the ticket, or with nothing: who gets none undoes all of it, or held the account before.
-    audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
-    let asked = (is_there, by_mail);
-    let Some(others) = sql::wait(tx, hash, user, first, asked, ctx.now, end).await? else {
-        return Ok(None);
+    let Others { has_passkey, has_codes } = match others {
+        Some(others) => others,
+        None => sql::others(tx, user).await?,
     };
-    let Others { has_passkey, has_codes } = others;
+    let (first, asked) = ((password_hash, first), (is_there, by_mail));
+    sql::wait(tx, hash, user, first, asked, ctx.now, end).await?;
+    audit::record(tx, app, ctx, &Event::SecondFactorAsked { user }).await?;
     let factors =
         if by_mail { vec!["email"] } else { rules::factors(is_there, has_passkey, has_codes) };
     let is_enrolment = !by_mail && !is_there && !has_passkey;
-    Ok(Some(Ticket { token, factors, is_enrolment, trust }))
+    Ok(Ticket { token, factors, is_enrolment, trust })
 }
 
 /// Whether a code by mail is what a ticket waits for: a rule of risk asks, and there is nothing else to show. Where a
@@ -97,8 +99,7 @@ pub async fn offered(app: &App, ctx: &Ctx, token: &PendingToken) -> onesql::Resu
         trust = trusted_devices::offered(app, user);
     }
     let is_there = sql::find(&mut tx, user).await?.is_some();
-    let has_passkey = passkeys::has_any(&mut tx, user).await?;
-    let has_codes = sql::codes_left(&mut tx, user).await? > 0;
+    let Others { has_passkey, has_codes } = sql::others(&mut tx, user).await?;
     Ok(Offered { factors: rules::factors(is_there, has_passkey, has_codes), trust })
 }
 
@@ -176,7 +177,27 @@ pub async fn verify<C: Carrier>(
     proof: &Proof,
     trust_device: bool,
 ) -> Result<(C, Option<Trusted>), FactorError> {
-    let Taken { mut tx, hash, account, totp, first, .. } = take(app, ctx, token).await?;
+    let taken = take(app, ctx, token).await?;
+    let from_known = taken.from_known;
+    match open(taken, app, ctx, token, proof, trust_device).await {
+        // The device was forgotten in between. Nothing of it lasts, so once more, as from one that is not known.
+        Err(FactorError::Store(onesql::Error::Unmet)) if from_known => {
+            let taken = Taken { from_known: false, ..take(app, ctx, token).await? };
+            open(taken, app, ctx, token, proof, trust_device).await
+        }
+        done => done,
+    }
+}
+
+/// The same with one of the ticket's tries.
+async fn open<C: Carrier>(
+    Taken { mut tx, hash, account, totp, first, from_known, .. }: Taken,
+    app: &App,
+    ctx: &Ctx,
+    token: Option<&PendingToken>,
+    proof: &Proof,
+    trust_device: bool,
+) -> Result<(C, Option<Trusted>), FactorError> {
     let user = account.user.id;
     let purpose = Purpose::SecondFactor(hash.clone());
     let amr = match show(&mut tx, app, ctx, &account.user, &purpose, totp, proof).await? {
@@ -197,7 +218,7 @@ pub async fn verify<C: Carrier>(
     let password = account.password_hash.as_deref();
     let owner = account.user.clone();
     let amr = [&[first.as_str()], amr.as_slice()].concat();
-    let proven = Proven { amr: &amr, at: ctx.now, is_enough: true, from_known: false };
+    let proven = Proven { amr: &amr, at: ctx.now, is_enough: true, from_known };
     let begun = login::begin(&mut tx, app, ctx, account.user, password, proven).await?;
     // Also where nothing came of it.
     sql::used(&mut tx, hash, ctx.now).await?;
@@ -292,6 +313,8 @@ struct Taken {
     first: String,
     /// Whether the mailbox is to be shown before a factor is added.
     mailbox_first: bool,
+    /// Whether the account was used before from where they come.
+    from_known: bool,
 }
 
 /// Spends one of a ticket's tries.
@@ -301,14 +324,17 @@ async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Take
         return Err(refuse(tx, app, ctx, None, Refusal::Because("malformed_ticket")).await?);
     };
     let hash = hash(app, token);
-    let tried = sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, ctx.now).await?;
+    let here = (ctx.device.label(), ctx.client.network());
+    let tried =
+        sql::try_once(&mut tx, hash.clone(), rules::TRIES_PER_TICKET, here, ctx.now).await?;
     let Some(mut tried) = tried else {
         let (user, reason) = sql::why_not(&mut tx, hash, ctx.now).await?;
         return Err(refuse(tx, app, ctx, user, Refusal::Because(reason)).await?);
     };
     let totp = tried.totp();
-    let Tried { account, first_factor: first, mailbox_first, .. } = tried;
+    let Tried { account, first_factor: first, mailbox_first, device, .. } = tried;
     let user = account.user.id;
+    let from_known = device.is_some_and(|device| devices::is_known_as(app, ctx, user, &device));
     if account.user.disabled_at.is_some() {
         refuse(tx, app, ctx, Some(user), Refusal::Because("account_disabled")).await?;
         return Err(FactorError::AccountDisabled);
@@ -317,7 +343,7 @@ async fn take(app: &App, ctx: &Ctx, token: Option<&PendingToken>) -> Result<Take
     if first == "pwd" && !passwords::are_on(app) {
         return Err(refuse(tx, app, ctx, Some(user), Refusal::Because("password_off")).await?);
     }
-    Ok(Taken { tx, hash, account, totp, first, mailbox_first })
+    Ok(Taken { tx, hash, account, totp, first, mailbox_first, from_known })
 }
 
 fn hash(app: &App, token: &PendingToken) -> Vec<u8> {

@@ -9,7 +9,8 @@
 //! The connection is driven by a thread of its own, and going there and back takes longer than most
 //! statements. So the savepoint of the one before is released, and the own one opened, in the same
 //! go as the first statement, and so is the transaction by the first of a group; the last in line
-//! commits in the same go as what was put off. A member that says nothing costs nothing.
+//! commits in the same go as what was put off, and who puts off all there is goes once. A member that
+//! says nothing costs nothing.
 
 mod reader;
 
@@ -24,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
 pub(crate) use self::reader::{Reader, Readers};
-use crate::statement::{How, Integrity, PutOff, Statement};
+use crate::statement::{How, Integrity, PutOff, Statement, within};
 use crate::{Error, Result};
 
 /// How many transactions one flush may serve; more would make the first of them wait for long.
@@ -356,35 +357,46 @@ impl Drop for Place {
 }
 
 impl Lane {
-    /// Runs what a member put off, and if it is the `last` of its group, commits in the same go.
-    async fn conclude(&mut self, put_off: PutOff, last: bool) -> Result<()> {
-        let PutOff { mut text, arguments, .. } = put_off;
-        if last {
-            text.push_str("; COMMIT");
-        }
+    /// For how long a member that `waited` for its turn waits now: the first of a group also for another process that
+    /// writes to the file, and both waits together have one limit.
+    fn patience(&self, at_most: Duration, waited: Duration) -> Duration {
+        if self.progress.open { at_most } else { at_most.saturating_sub(waited) }
+    }
+
+    /// Runs what a member put off, after what opens its savepoint if it did nothing before; and if it is the `last` of
+    /// its group, commits in the same go.
+    async fn conclude(&mut self, put_off: PutOff, last: bool) -> sqlx::Result<()> {
+        let PutOff { text, arguments, .. } = put_off;
+        let [begin, savepoint] = self.progress.opening().map_or([""; 2], |opening| {
+            let text = opening.text();
+            opening.begin();
+            text
+        });
+        let text = [begin, savepoint, &text, if last { "; COMMIT" } else { "" }].concat();
         let query = sqlx::query_with(AssertSqlSafe(text), arguments);
         let mut done = self.connection.execute_many(query);
         while done.try_next().await?.is_some() {}
         Ok(())
     }
 
-    /// Takes away what the last member began and did not finish; after `failure`, if that came when its savepoint
-    /// was there.
+    /// Takes away what the last member began and did not finish, after `failure` if that is known.
     async fn undo(&mut self, failure: Option<&Error>) {
         if !std::mem::take(&mut self.progress.unfinished) {
             return;
         }
         let Some(savepoint) = self.progress.savepoint.take() else { return };
         if let Err(error) = self.connection.execute(savepoint.undo()).await {
-            if failure.is_none() && is_no_savepoint(&error) {
-                // They went away, or failed, before theirs was opened, and it opens before all else:
-                // nothing of theirs is there to be undone, and what those before them did is whole.
-                return self.flush().await;
+            // They went away, or failed, before theirs was opened, and it opens before all else: nothing of
+            // theirs is there to be undone, and what those before them did is whole.
+            if is_no_savepoint(&error) && self.connection.execute("COMMIT").await.is_ok() {
+                return self.settle(&Ok(()));
             }
-            // When the disk is full or broken, SQLite ends the whole transaction by itself, and
-            // with it what those before us had done.
+            // Or there was nothing to commit. When the disk is full or broken, SQLite ends the whole
+            // transaction by itself, and with it what those before us had done.
             let error = failure.cloned().unwrap_or_else(|| error.into());
-            tracing::error!(%error, "a group of transactions was lost");
+            if !self.waiting.is_empty() {
+                tracing::error!(%error, "a group of transactions was lost");
+            }
             self.give_up(error).await;
         }
     }
@@ -449,12 +461,8 @@ impl Member {
         how: How<'t>,
     ) -> Statement<'t, 'q> {
         let lane = self.lane.as_mut().expect("taken out only by commit and drop");
+        let how = How { at_most: lane.patience(how.at_most, self.waited), ..how };
         let Lane { connection, progress, .. } = &mut **lane;
-        let mut how = how;
-        if !progress.open {
-            // It waits for another process that writes to the file; both waits together have one limit.
-            how.at_most = how.at_most.saturating_sub(self.waited);
-        }
         Statement::member(connection, &mut self.integrity, put_off, progress.opening(), how)
     }
 
@@ -475,17 +483,20 @@ impl Member {
         self
     }
 
-    /// Runs what was put off, if a statement was run before, and returns when the group this belongs to is on disk.
-    pub(crate) async fn commit(mut self, put_off: Option<PutOff>) -> Result<()> {
+    /// Runs what was put off, and returns when the group this belongs to is on disk. If that is all it does, it has the
+    /// time that a statement has which opens the savepoint, and is undone like that.
+    pub(crate) async fn commit(mut self, put_off: Option<PutOff>, at_most: Duration) -> Result<()> {
         self.integrity.check()?;
-        if !self.is_begun() {
+        let opens = !self.is_begun();
+        if opens && put_off.is_none() {
             // Whoever did nothing has nothing to wait for.
             return Ok(());
         }
         let mut lane = self.lane.take().expect("a part ends once");
         let (done, outcome) = oneshot::channel();
         if let Some(put_off) = put_off {
-            self.writer.conclude(lane, put_off, done);
+            let at_most = opens.then(|| lane.patience(at_most, self.waited));
+            self.writer.conclude(lane, put_off, at_most, done);
         } else {
             lane.finish(done);
             self.writer.leave(lane);
@@ -520,12 +531,18 @@ impl Writer {
         self: &Arc<Self>,
         mut lane: OwnedMutexGuard<Lane>,
         put_off: PutOff,
+        at_most: Option<Duration>,
         done: oneshot::Sender<Result<()>>,
     ) {
-        let writer = Arc::clone(self);
+        let (writer, demanding) = (Arc::clone(self), put_off.demanding);
         tokio::spawn(async move {
             let last = !writer.is_followed(&lane);
-            match lane.conclude(put_off, last).await {
+            let work = lane.conclude(put_off, last);
+            let concluded = match at_most {
+                Some(at_most) => within(at_most, work).await,
+                None => work.await.map_err(Error::from),
+            };
+            match concluded {
                 Ok(()) => {
                     lane.finish(done);
                     if last {
@@ -533,6 +550,7 @@ impl Writer {
                     }
                 }
                 Err(error) => {
+                    let error = error.or_unmet(demanding);
                     lane.undo(Some(&error)).await;
                     let _ = done.send(Err(error));
                 }

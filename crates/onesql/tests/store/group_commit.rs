@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use onesql::{Error, Options, Store, Tx};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::support::{Place, begin_and_abandon, insert, note, notes, with_notes};
+use crate::support::{INSERT, Place, begin_and_abandon, insert, note, notes, with_notes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_on_disk() {
@@ -328,8 +328,6 @@ async fn a_first_statement_that_makes_no_sense_hurts_only_its_own() {
     assert_eq!(notes(&store).await, [0, 1, 2, 10, 11, 12]);
 }
 
-const INSERT: &str = "INSERT INTO notes (id, words) VALUES ($1, 'x')";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_put_off_and_fails_at_the_commit_hurts_only_its_own() {
     for place in Place::each().await {
@@ -370,25 +368,30 @@ async fn what_ends_the_transaction_of_a_group_is_said_to_all_of_it() {
     with_notes(&store).await;
     note(&store, 1).await.unwrap();
 
-    let mut first = store.write().await.unwrap();
-    insert(&mut first, 2).await.unwrap();
-    let second = tokio::spawn({
-        let store = store.clone();
-        async move {
-            let mut tx = store.write().await.unwrap();
-            insert(&mut tx, 3).await.unwrap();
-            let end = "INSERT OR ROLLBACK INTO notes (id, words) VALUES ($1, 'x')";
-            tx.query(end).bind(1_i64).later().await.unwrap();
-            tx.commit().await.unwrap_err()
-        }
-    });
-    tokio::task::yield_now().await;
-    let first = format!("{:?}", first.commit().await.unwrap_err());
-    assert_eq!(first, format!("{:?}", second.await.unwrap()));
-    assert!(first.contains("UNIQUE"), "{first}");
+    // Who puts it off after something else, and who puts off all there is.
+    for (round, alone) in [(0, false), (1, true)] {
+        let mut first = store.write().await.unwrap();
+        insert(&mut first, 2).await.unwrap();
+        let second = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let mut tx = store.write().await.unwrap();
+                if !alone {
+                    insert(&mut tx, 3).await.unwrap();
+                }
+                let end = "INSERT OR ROLLBACK INTO notes (id, words) VALUES ($1, 'x')";
+                tx.query(end).bind(1_i64).later().await.unwrap();
+                tx.commit().await.unwrap_err()
+            }
+        });
+        tokio::task::yield_now().await;
+        let first = format!("{:?}", first.commit().await.unwrap_err());
+        assert_eq!(first, format!("{:?}", second.await.unwrap()));
+        assert!(first.contains("UNIQUE"), "{first}");
 
-    note(&store, 4).await.unwrap();
-    assert_eq!(notes(&store).await, [1, 4]);
+        note(&store, 4 + round).await.unwrap();
+    }
+    assert_eq!(notes(&store).await, [1, 4, 5]);
 }
 
 /// From a size on, SQLite moves what could be undone from memory into a file.

@@ -187,13 +187,11 @@ pub(crate) async fn note(store: &Store, id: i64) -> onesql::Result<()> {
     tx.commit().await
 }
 
+pub(crate) const INSERT: &str = "INSERT INTO notes (id, words) VALUES ($1, 'remember the milk')";
+
 /// Writes a note in `tx`.
 pub(crate) async fn insert(tx: &mut onesql::Tx, id: i64) -> onesql::Result<u64> {
-    tx.query("INSERT INTO notes (id, words) VALUES ($1, $2)")
-        .bind(id)
-        .bind("remember the milk")
-        .execute()
-        .await
+    tx.query(INSERT).bind(id).execute().await
 }
 
 /// Lists the notes that are there.

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Line, Place, SOON, State, begin_and_abandon, insert, note, notes, with_notes,
+    INSERT, Line, Place, SOON, State, begin_and_abandon, insert, note, notes, with_notes,
 };
 
 /// Asserts that `attempt` fails soon, and for want of a database.
@@ -159,6 +159,13 @@ async fn a_file_that_somebody_else_writes_to_is_busy_and_not_broken() {
     // Each waits for the one before it, and then for the file.
     let attempt = |id| assert_unavailable(note(&other, id));
     tokio::join!(attempt(3), attempt(4), attempt(5));
+    // Also where all there is was put off, until the commit.
+    let later = async || {
+        let mut tx = other.write().await?;
+        tx.query(INSERT).bind(6_i64).later().await?;
+        tx.commit().await
+    };
+    tokio::join!(assert_unavailable(later()), assert_unavailable(later()));
     held.commit().await.unwrap();
     note(&other, 2).await.unwrap();
     assert_eq!(notes(&one).await, [1, 2]);
