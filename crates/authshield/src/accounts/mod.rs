@@ -171,7 +171,6 @@ pub async fn change_password(
     browser::withdraw(&mut tx, caller.session).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordChanged { user: user.id }).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(())
 }
 
@@ -264,7 +263,6 @@ pub async fn change_email(
     let requested = Event::EmailChangeRequested { user: user.id, reason };
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
-    app.outbox.wake();
     asked.until_step().await;
     Ok(())
 }

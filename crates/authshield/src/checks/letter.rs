@@ -75,7 +75,6 @@ async fn send(at: &Round) -> Result<Verdict, Verdict> {
         app.outbox.put(&mut tx, &to, &Letter::Test, at.now()).await?
     };
     tx.commit().await?;
-    app.outbox.wake();
     let to_the_end = canary.is_some() && app.config.canary.mailboxes.is_some();
     let verdict = follow(&app, &post, id, order.wait, to_the_end).await;
     app.passwords.shutdown();

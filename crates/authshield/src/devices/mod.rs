@@ -119,7 +119,5 @@ async fn tell(
         },
     };
     app.outbox.put_as(mail, tx, &user.recipient(), &letter, ctx.now).await?;
-    let app = app.clone();
-    tx.then(move || app.outbox.wake());
     Ok(())
 }

@@ -129,7 +129,6 @@ pub(super) async fn enter<C: Carrier>(
     };
     guessing::completed(&mut tx, app, ctx, &email).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(carrier)
 }
 

@@ -78,7 +78,6 @@ pub async fn link(
     let found = sql::find(&mut tx, &person.issuer, &person.subject).await?;
     // The code is spent either way.
     tx.commit().await?;
-    app.outbox.wake();
     found.filter(|identity| identity.user_id == caller.user.id).ok_or(IdentityError::Taken)
 }
 
@@ -137,7 +136,6 @@ pub async fn remove(
         audit::record(&mut tx, app, ctx, &revoked).await?;
     }
     tx.commit().await?;
-    app.outbox.wake();
     Ok(())
 }
 

@@ -435,7 +435,6 @@ async fn enter<C: Carrier>(
         return Err(RedeemError::Invalid(failure.reason));
     };
     tx.commit().await?;
-    app.outbox.wake();
     entered
 }
 

@@ -304,8 +304,6 @@ pub async fn failed(
         && let Some(to) = owner.and_then(|owner| owner.letters_to)
     {
         app.outbox.put(tx, &to, &Letter::AccountLocked, ctx.now).await?;
-        let app = app.clone();
-        tx.then(move || app.outbox.wake());
     }
     Ok(())
 }

@@ -123,7 +123,6 @@ async fn try_not_me(
     }
     mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(email)
 }
 
@@ -174,7 +173,6 @@ pub async fn lock_own(
     close(&mut tx, app, ctx, user, closing).await?;
     send_way_back(&mut tx, app, ctx, user).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(())
 }
 
@@ -201,7 +199,6 @@ pub async fn lock(
     match try_to_lock(&mut tx, app, ctx, actor, user, also).await {
         Ok(user) => {
             tx.commit().await?;
-            app.outbox.wake();
             Ok(user)
         }
         Err(error) => Err(roles::refused(tx, app, ctx, actor, user, error).await),

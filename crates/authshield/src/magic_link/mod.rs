@@ -155,7 +155,6 @@ pub async fn ask(app: &App, ctx: &Ctx, wish: Wish) -> Result<Asked, AskError> {
     let requested = Event::MagicLinkRequested { user, email: email.as_str().to_owned(), reason };
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
-    app.outbox.wake();
     asked.until_step().await;
     Ok(Asked { handle, lasts })
 }
@@ -389,7 +388,6 @@ async fn enter<C: Carrier>(
         return Err(RedeemError::Invalid(reason));
     };
     tx.commit().await?;
-    app.outbox.wake();
     entered
 }
 

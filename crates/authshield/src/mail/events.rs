@@ -100,6 +100,7 @@ pub async fn hurry(tx: &mut Tx, app: &App, mail: MailId, now: Timestamp) -> Resu
     if !sql::hurry(tx, mail, now).await? {
         return Ok(false);
     }
+    app.outbox.wake_after(tx);
     resent(tx, app, mail, None, now).await?;
     Ok(true)
 }

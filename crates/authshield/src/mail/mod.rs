@@ -1,8 +1,7 @@
 //! Mail: every message is a row, written with what caused it and sent by somebody else.
 //!
 //! ```text
-//! a story ─ Outbox::put(tx, …)     a row, as part of the story's own transaction
-//!         └ Outbox::wake           after its commit
+//! a story ─ Outbox::put(tx, …)     a row, as part of the story's own transaction, whose commit wakes the post
 //! run ─ Post::deliver_due
 //!     sql::expire                  what nobody wants any more
 //!     sql::claim                   what is due, the urgent first, under a lease

@@ -116,9 +116,8 @@ impl Outbox {
         MailId::new(self.0.world.as_ref())
     }
 
-    /// Puts a letter into the outbox as part of `tx`: no commit, no mail; commit, mail for certain.
-    ///
-    /// Call [`Outbox::wake`] after the commit, or it waits for the next look, up to a second.
+    /// Puts a letter into the outbox as part of `tx`: no commit, no mail; commit, mail for certain, and the post looks
+    /// for it at once.
     pub async fn put(
         &self,
         tx: &mut Tx,
@@ -166,15 +165,23 @@ impl Outbox {
             mailbox_provider: places.of(&to.email, now),
             trace_context: traces::carried(&tracing::Span::current()),
         };
-        sql::insert(tx, new).await
+        sql::insert(tx, new).await?;
+        self.wake_after(tx);
+        Ok(())
+    }
+
+    /// Tells the post that there is something to do, once what was done in `tx` lasts.
+    pub(super) fn wake_after(&self, tx: &mut Tx) {
+        let outbox = self.clone();
+        tx.then(move || outbox.wake());
     }
 
     /// Tells the post that there is something to do.
-    pub fn wake(&self) {
+    pub(super) fn wake(&self) {
         self.0.news.notify_one();
     }
 
-    /// Waits until somebody calls [`Outbox::wake`]; a call while nobody waited counts.
+    /// Waits until there is something to do; what was told while nobody waited counts.
     pub(super) async fn news(&self) {
         self.0.news.notified().await;
     }

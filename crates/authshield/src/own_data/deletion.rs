@@ -66,7 +66,6 @@ async fn set_due(app: &App, ctx: &Ctx, caller: &Caller) -> Result<Option<Timesta
     audit::record(&mut tx, app, ctx, &requested).await?;
     tell(&mut tx, app, ctx, &before.user, &Letter::AccountDeletionRequested { due }).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(Some(due))
 }
 
@@ -81,7 +80,6 @@ pub async fn withdraw(app: &App, ctx: &Ctx, caller: &Caller) -> onesql::Result<b
     }
     keep(&mut tx, app, ctx, user, None).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(true)
 }
 
@@ -124,7 +122,6 @@ async fn carry_out_one(app: &App, ctx: &Ctx, user: UserId) -> onesql::Result<boo
         keep(&mut tx, app, ctx, &account, Some("last_admin")).await?;
     }
     tx.commit().await?;
-    app.outbox.wake();
     Ok(may_go)
 }
 

@@ -246,7 +246,6 @@ pub async fn add(
     let added = Event::PasskeyAdded { user: user.id, passkey: passkey.id };
     audit::record(&mut tx, app, ctx, &added).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(passkey)
 }
 
@@ -412,7 +411,6 @@ pub async fn remove(
     app.outbox.put(&mut tx, &user.recipient(), &Letter::PasskeyRemoved, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasskeyRemoved { user: user.id, passkey }).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(())
 }
 

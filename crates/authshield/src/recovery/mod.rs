@@ -98,7 +98,6 @@ pub async fn forgot(
     };
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
-    app.outbox.wake();
     asked.until_step().await;
     Ok(())
 }
@@ -189,7 +188,6 @@ pub async fn reset(
     mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::PasswordResetCompleted { user: user.id }).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(user.id)
 }
 

@@ -197,7 +197,6 @@ pub async fn register(
         mail
     };
     tx.commit().await?;
-    app.outbox.wake();
     if is_somebodys && app.live.load().registration.duplicate_email == DuplicateEmail::Reveal {
         return Err(RegisterError::AlreadyRegistered);
     }

@@ -198,7 +198,6 @@ pub async fn set_active(
     match change_active(&mut tx, app, ctx, actor, user, is_active).await {
         Ok(user) => {
             tx.commit().await?;
-            app.outbox.wake();
             Ok(user)
         }
         Err(error) => Err(refused(tx, app, ctx, actor, user, error).await),

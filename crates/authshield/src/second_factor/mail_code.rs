@@ -72,7 +72,6 @@ pub(super) async fn send(
     let letter = Letter::ProofCode { code: SecretString::from(code.reveal()) };
     app.outbox.put_as(mail, &mut tx, &user.recipient(), &letter, ctx.now).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(lasts)
 }
 

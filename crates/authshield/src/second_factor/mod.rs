@@ -314,7 +314,6 @@ pub async fn confirm(
     sessions::prove_again(&mut tx, caller.session, amr, ctx.now).await?;
     browser::withdraw(&mut tx, caller.session).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(codes)
 }
 
@@ -402,7 +401,6 @@ pub async fn disable(
     app.outbox.put(&mut tx, &user.recipient(), &Letter::SecondFactorRemoved, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::SecondFactorDisabled { user: user.id }).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(())
 }
 
@@ -424,7 +422,6 @@ pub async fn renew_codes(
     app.outbox.put(&mut tx, &user.recipient(), &Letter::RecoveryCodesRenewed, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::RecoveryCodesRenewed { user: user.id }).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(codes)
 }
 
@@ -455,7 +452,6 @@ pub async fn reset(
     app.outbox.put(&mut tx, &found.recipient(), &Letter::SecondFactorRemoved, ctx.now).await?;
     audit::record(&mut tx, app, ctx, &Event::SecondFactorReset { actor, user }).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(User { second_factor_at: None, updated_at: ctx.now, ..found })
 }
 
@@ -572,7 +568,6 @@ async fn refuse(
     let refused = Event::SecondFactorRefused { user, reason: refusal.reason() };
     audit::record(&mut tx, app, ctx, &refused).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(refusal.into())
 }
 

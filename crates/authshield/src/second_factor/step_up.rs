@@ -182,6 +182,5 @@ pub async fn step_up(
     let stepped_up = Event::SteppedUp { user: user.id, session: caller.session, amr };
     audit::record(&mut tx, app, ctx, &stepped_up).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(())
 }

@@ -229,7 +229,6 @@ async fn open<C: Carrier>(
     let trusted =
         if trust_device { trusted_devices::trust(&mut tx, app, ctx, &owner).await? } else { None };
     tx.commit().await?;
-    app.outbox.wake();
     Ok((carrier, trusted))
 }
 
@@ -279,7 +278,6 @@ pub async fn confirm_enrolment<C: Carrier>(
     };
     guessing::completed(&mut tx, app, ctx, &email).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok((codes, carrier))
 }
 

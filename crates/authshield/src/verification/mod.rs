@@ -94,7 +94,6 @@ async fn try_to_verify(
         Ok(true) => {
             mail::confirm(&mut tx, app, mail_id, ctx.now).await?;
             tx.commit().await?;
-            app.outbox.wake();
             Ok(Some(Ok(Verified { user, email })))
         }
         Ok(false) => {
@@ -254,7 +253,6 @@ pub async fn resend(
     let requested = Event::VerificationRequested { user, email: email.as_str().to_owned(), reason };
     audit::record(&mut tx, app, ctx, &requested).await?;
     tx.commit().await?;
-    app.outbox.wake();
     asked.until_step().await;
     Ok(mail.filter(|_| registered))
 }

@@ -58,7 +58,6 @@ pub async fn resend(
     let event = Event::MailResent { actor, user: row.user_id, mail: id, replaced_by };
     audit::record(&mut tx, app, ctx, &event).await?;
     tx.commit().await?;
-    app.outbox.wake();
     Ok(replaced_by.unwrap_or(id))
 }
 

@@ -93,7 +93,6 @@ async fn send(app: &App) -> onesql::Result<()> {
         put(&mut tx, app, mailbox, address, now).await?;
     }
     tx.commit().await?;
-    app.outbox.wake();
     Ok(())
 }
 
