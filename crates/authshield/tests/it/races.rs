@@ -2,9 +2,11 @@
 
 use authshield::roles;
 use futures_util::future::{join, join_all};
+use onesql::Sql;
 use serde_json::json;
 
 use crate::registration::UNLIMITED;
+use crate::second_factor::{enable, ticket, verify};
 use crate::support::{PASSWORD, Person, Reply, TestApp};
 
 const OTHER: &str = "seven herons under glass";
@@ -228,6 +230,94 @@ async fn no_session_survives_a_reset_that_it_was_opened_beside() {
         0,
         "devices of sessions that opened were noted, and no others"
     );
+}
+
+/// Does as somebody who comes in between: `PostgreSQL` wants each as a statement of its own.
+async fn arrange(app: &TestApp, all: &[Sql]) {
+    let mut tx = app.app.store.write().await.unwrap();
+    for sql in all {
+        tx.query(*sql).execute().await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// What is read before the hash is relied on until the commit, and no further. The counting of a password that may be
+/// wrong comes between the two.
+#[tokio::test]
+async fn what_changes_while_a_password_is_compared_is_read_anew() {
+    let app = TestApp::with(&[]).await;
+    let ann = app.sign_up("ann@example.org").await;
+    let known = "SELECT CAST(SUM(sign_ins) AS BIGINT) FROM known_devices";
+    assert_eq!(app.count(known).await, 1);
+    enable(&app, &ann).await;
+    let asked = "SELECT COUNT(*) FROM audit_events WHERE code = 'SECOND_FACTOR_ASKED'";
+    ticket(&app, "ann@example.org", PASSWORD).await;
+    assert_eq!(app.count(asked).await, 1);
+
+    // The second factor is taken away: nobody is asked for it, and nothing of that they were lasts.
+    let take_away = [
+        Sql {
+            sqlite:
+                "CREATE TRIGGER meanwhile AFTER UPDATE ON password_failures WHEN NEW.failures > 0
+                     BEGIN UPDATE users SET second_factor_at = NULL; END",
+            postgres: "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
+                       'BEGIN UPDATE users SET second_factor_at = NULL; RETURN NEW; END'",
+        },
+        Sql {
+            sqlite: "SELECT 1",
+            postgres: "CREATE TRIGGER meanwhile AFTER UPDATE ON password_failures FOR EACH ROW
+                       WHEN (NEW.failures > 0) EXECUTE FUNCTION meanwhile()",
+        },
+    ];
+    arrange(&app, &take_away).await;
+    app.log_in("ann@example.org", PASSWORD).await.ok(200);
+    assert_eq!(app.count(asked).await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM pending_sign_ins").await, 1);
+    assert_eq!(app.count(known).await, 2);
+
+    // The device is forgotten, as by an owner who says that it was somebody else: it is a new one.
+    let forget = [
+        Sql { sqlite: "DROP TRIGGER meanwhile", postgres: "SELECT 1" },
+        Sql {
+            sqlite:
+                "CREATE TRIGGER meanwhile AFTER UPDATE ON password_failures WHEN NEW.failures > 0
+                     BEGIN DELETE FROM known_devices; END",
+            postgres: "CREATE OR REPLACE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
+                       'BEGIN DELETE FROM known_devices; RETURN NEW; END'",
+        },
+    ];
+    arrange(&app, &forget).await;
+    app.log_in("ann@example.org", PASSWORD).await.ok(200);
+    assert_eq!(app.count(known).await, 1);
+}
+
+/// The same where a code is shown: the device is forgotten after the ticket's try was counted.
+#[tokio::test]
+async fn a_device_that_is_forgotten_while_a_code_is_looked_at_is_new() {
+    let app = TestApp::with(&[UNLIMITED]).await;
+    let ann = app.sign_up("ann@example.org").await;
+    let (phone, _) = enable(&app, &ann).await;
+    let waiting = ticket(&app, "ann@example.org", PASSWORD).await;
+    let forget = [
+        Sql {
+            sqlite: "CREATE TRIGGER meanwhile AFTER UPDATE OF last_step ON totp_secrets
+                     BEGIN DELETE FROM known_devices; END",
+            postgres: "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
+                       'BEGIN DELETE FROM known_devices; RETURN NEW; END'",
+        },
+        Sql {
+            sqlite: "SELECT 1",
+            postgres: "CREATE TRIGGER meanwhile AFTER UPDATE OF tries ON pending_sign_ins
+                       FOR EACH ROW EXECUTE FUNCTION meanwhile()",
+        },
+    ];
+    arrange(&app, &forget).await;
+    verify(&app, &waiting, &phone.code(&app)).await.ok(200);
+    verify(&app, &waiting, &phone.code(&app)).await.is(401, "AUTH_2FA_INVALID");
+    let known = "SELECT CAST(SUM(sign_ins) AS BIGINT) FROM known_devices";
+    assert_eq!(app.count(known).await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 2);
+    assert_eq!(app.count("SELECT tries FROM pending_sign_ins").await, 1);
 }
 
 /// Attack: B04

@@ -346,7 +346,6 @@ async fn the_worker_wakes_and_leaves_in_good_order() {
     let stop = CancellationToken::new();
     let worker = tokio::spawn(run(office.post.clone(), None, stop.clone()));
     office.put().await;
-    office.outbox.wake();
     relay.wait_for(1).await;
 
     // One message is with the relay, which thinks about it; shutdown waits for the answer.
@@ -358,7 +357,6 @@ async fn the_worker_wakes_and_leaves_in_good_order() {
         None
     });
     let id = office.put().await;
-    office.outbox.wake();
     let mut think = think;
     think.wait_for(|thinks| *thinks).await.unwrap();
     stop.cancel();
