@@ -58,6 +58,8 @@ hashed at next to no cost where hashing is not.
 - **with a password alone**: by people without a second factor, at the same service, in turn with the others.
   A sign-in with a code counts when it is over: the password, the answer that a code is due, the code. Each
   code works once, so there are as many accounts with an app as there could be such sign-ins.
+- **of a core**: in a second that the service had on a core, counted as **CPU**. On connections, what the generator and
+  a database server spend on the same cores for a second request counts, too.
 - **a rate limit**: the difference between `GET /auth/mails/{{id}}`, which looks at a row, with rate limits
   on, with a budget that is never used up, and off; one service after the other, there and back, over one
   connection. It has all that a limit brings: who the client is, the count, the fields of the answer.
