@@ -58,7 +58,8 @@ impl Tx {
     }
 
     /// Starts one that is put off ([`Statement::later`], [`Statement::later_or_undo`]), together with the others that are
-    /// started so: they run in this order, but none sees what the others do, and no two touch the same row. It changes
+    /// started so: they run in this order, but none sees what the others do, nor in another table what was done while one
+    /// of them waited for a row, and no two touch the same row. It changes
     /// rows, and has neither `WITH` nor `RETURNING`. It may be several with `;` between them; on SQLite each after the
     /// first must then go by `changes()`, since what is demanded of each on PostgreSQL is demanded there of the last.
     ///

@@ -101,7 +101,8 @@ pub(super) async fn uncount(
     .later()
     .await?;
     let Some((key, after)) = place else { return Ok(()) };
-    tx.beside(
+    // By itself: whether the row of wrong ones ended is seen once the one above has waited for whoever ends it.
+    tx.query(
         "UPDATE password_places
          SET failures = failures - 1, streak = streak - 1,
              open_at = CASE WHEN open_at = $2 THEN $3 ELSE open_at END

@@ -364,8 +364,14 @@ impl Lane {
     }
 
     /// Runs what a member put off, after what opens its savepoint if it did nothing before; and if it is the `last` of
-    /// its group, commits in the same go.
-    async fn conclude(&mut self, put_off: PutOff, last: bool) -> sqlx::Result<()> {
+    /// its group, commits in the same go. Only the first step has a limit, `at_most`, where it waits for another process:
+    /// what was committed must not be told as given up because the disk was slow.
+    async fn conclude(
+        &mut self,
+        put_off: PutOff,
+        last: bool,
+        at_most: Option<Duration>,
+    ) -> Result<()> {
         let PutOff { text, arguments, .. } = put_off;
         let [begin, savepoint] = self.progress.opening().map_or([""; 2], |opening| {
             let text = opening.text();
@@ -375,6 +381,9 @@ impl Lane {
         let text = [begin, savepoint, &text, if last { "; COMMIT" } else { "" }].concat();
         let query = sqlx::query_with(AssertSqlSafe(text), arguments);
         let mut done = self.connection.execute_many(query);
+        if let Some(at_most) = at_most {
+            within(at_most, done.try_next()).await?;
+        }
         while done.try_next().await?.is_some() {}
         Ok(())
     }
@@ -483,8 +492,8 @@ impl Member {
         self
     }
 
-    /// Runs what was put off, and returns when the group this belongs to is on disk. If that is all it does, it has the
-    /// time that a statement has which opens the savepoint, and is undone like that.
+    /// Runs what was put off, and returns when the group this belongs to is on disk. If that is all it does, it waits for
+    /// another process as long as a statement that opens the savepoint.
     pub(crate) async fn commit(mut self, put_off: Option<PutOff>, at_most: Duration) -> Result<()> {
         self.integrity.check()?;
         let opens = !self.is_begun();
@@ -537,12 +546,7 @@ impl Writer {
         let (writer, demanding) = (Arc::clone(self), put_off.demanding);
         tokio::spawn(async move {
             let last = !writer.is_followed(&lane);
-            let work = lane.conclude(put_off, last);
-            let concluded = match at_most {
-                Some(at_most) => within(at_most, work).await,
-                None => work.await.map_err(Error::from),
-            };
-            match concluded {
+            match lane.conclude(put_off, last, at_most).await {
                 Ok(()) => {
                     lane.finish(done);
                     if last {

@@ -394,6 +394,38 @@ async fn what_ends_the_transaction_of_a_group_is_said_to_all_of_it() {
     assert_eq!(notes(&store).await, [1, 4, 5]);
 }
 
+/// What was begun within the limit is told as it ended, however long the rest takes: the disk may be slow.
+#[tokio::test]
+async fn what_is_being_committed_is_not_given_up() {
+    let mut place = Place::sqlite();
+    place.options.at_most = Duration::from_millis(200);
+    let store = place.open().await;
+    with_notes(&store).await;
+
+    let mut first = store.write().await.unwrap();
+    insert(&mut first, 0).await.unwrap();
+    let second = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut tx = store.write().await.unwrap();
+            let many = "INSERT INTO notes (id, words)
+                        WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < $1)
+                        SELECT id, 'x' FROM n";
+            tx.query(many).bind(2_000_000_i64).later().await.unwrap();
+            let began = Instant::now();
+            (tx.commit().await, began.elapsed())
+        }
+    });
+    tokio::task::yield_now().await;
+    first.commit().await.unwrap();
+    let (second, took) = second.await.unwrap();
+    second.unwrap();
+    assert!(took > place.options.at_most, "{took:?} is no long time");
+    let count = "SELECT COUNT(*) FROM notes";
+    let (count,): (i64,) = store.glance().await.unwrap().query(count).one().await.unwrap();
+    assert_eq!(count, 2_000_001);
+}
+
 /// From a size on, SQLite moves what could be undone from memory into a file.
 #[tokio::test]
 async fn however_much_was_changed_can_be_undone_and_lasts() {
