@@ -277,6 +277,7 @@ pub async fn confirm(
     reason: &'static str,
 ) -> Result<Account, ChangeError> {
     passwords::must_be_on(app)?;
+    app.passwords.admit()?;
     let (app, ctx, password) = (app.clone(), ctx.clone(), password.clone());
     let (user, session) = (caller.user.clone(), caller.session);
     // As where one signs in: what was counted is judged, and told.

@@ -3,6 +3,7 @@
 //! ```text
 //! POST /auth/login ─ http::log_in ─ log_in
 //!     passwords::must_be_on    has anybody one here?
+//!     Passwords::admit     too much to hash for us?
 //!     captcha::pass        is a captcha due?
 //!     Limits::spend_some   too much to hash for this site?
 //!     sql::find            what do we know of it, and of where they come from?
@@ -109,6 +110,7 @@ pub async fn log_in<C: Carrier>(
     trust: Option<&TrustToken>,
 ) -> Result<C, LoginError> {
     passwords::must_be_on(app)?;
+    app.passwords.admit()?;
     captcha::pass(app, ctx, Door::Login, email, captcha).await?;
     app.limits
         .spend_some(&HASHES_PER_SITE, &ctx.client.site(), ctx.now, HASHES)

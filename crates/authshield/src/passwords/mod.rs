@@ -51,7 +51,7 @@ use breached::Breached;
 use imported::Stored;
 use memory::{Memory, NoMemory};
 use phc::{Cost, SALT_LENGTH};
-use pool::{Pool, Settings};
+use pool::{Pool, Settings, Turn};
 
 /// Verifies and hashes passwords, on threads of its own. Clones share them.
 ///
@@ -136,6 +136,13 @@ impl Passwords {
         }))
     }
 
+    /// Fails if whoever brings a password now would be turned away. Every story that takes one asks this before it
+    /// reads, counts or spends anything: a request that is shed costs nothing but itself. One that is let in may be
+    /// turned away still, if others come in between.
+    pub fn admit(&self) -> Result<(), Overloaded> {
+        self.0.pool.admit()
+    }
+
     /// Returns the hash of `password`, an Argon2id PHC string that names its own cost.
     ///
     /// # Cancellation
@@ -144,7 +151,8 @@ impl Passwords {
     pub async fn hash(&self, password: &SecretString) -> Result<String, Overloaded> {
         let password = copy(password);
         let (judging, world) = (Arc::clone(&self.0.judging), Arc::clone(&self.0.world));
-        let hashed = self.0.pool.run(move |memory| judging.hash(&password, &world, memory));
+        let hashed =
+            self.0.pool.run(Turn::First, move |memory| judging.hash(&password, &world, memory));
         hashed.await?.map_err(out_of_memory)
     }
 
@@ -163,7 +171,7 @@ impl Passwords {
         let password = copy(password);
         let words = policy::words(context);
         let (judging, world) = (Arc::clone(&self.0.judging), Arc::clone(&self.0.world));
-        let chosen = self.0.pool.run(move |memory| {
+        let chosen = self.0.pool.run(Turn::First, move |memory| {
             judging.judge(&password, &words).map_err(Rejected::Weak)?;
             judging.hash(&password, &world, memory).map_err(|error| out_of_memory(error).into())
         });
@@ -184,11 +192,30 @@ impl Passwords {
         password: &SecretString,
         stored: Option<&str>,
     ) -> Result<Verdict, Overloaded> {
+        self.compare(Turn::First, password, stored).await
+    }
+
+    /// The same, of a request that has [verified](Self::verify) one before: it is not turned away any more.
+    pub async fn verify_too(
+        &self,
+        password: &SecretString,
+        stored: Option<&str>,
+    ) -> Result<Verdict, Overloaded> {
+        self.compare(Turn::Further, password, stored).await
+    }
+
+    async fn compare(
+        &self,
+        turn: Turn,
+        password: &SecretString,
+        stored: Option<&str>,
+    ) -> Result<Verdict, Overloaded> {
         let password = copy(password);
         let judging = Arc::clone(&self.0.judging);
         let known = stored.is_some();
         let stored = stored.unwrap_or(&judging.decoy).to_owned();
-        let compared = self.0.pool.run(move |memory| judging.compare(&password, &stored, memory));
+        let compared =
+            self.0.pool.run(turn, move |memory| judging.compare(&password, &stored, memory));
         let verdict = compared.await?.map_err(out_of_memory)?;
         Ok(if known { verdict } else { Verdict::Wrong })
     }

@@ -50,6 +50,16 @@ impl Overloaded {
     }
 }
 
+/// Which hash of a request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The first one, which is turned away if it would wait too long.
+    First,
+    /// One more, which is not: what the first has shown would be lost, and nobody told of it. It takes the place
+    /// that the one before has just left, so the queue grows no longer by it.
+    Further,
+}
+
 /// How the hashing threads are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
@@ -201,16 +211,22 @@ impl Pool {
         Self(shared)
     }
 
+    /// Fails if a job that came now would be turned away. It counts as one that was.
+    pub(super) fn admit(&self) -> Result<(), Overloaded> {
+        self.0.admit(&mut self.0.lock(), Turn::First)
+    }
+
     /// Puts `work` in the queue, unless it would wait too long there.
     ///
     /// Dropping what is returned takes the job back, if no thread has begun it.
-    pub(super) fn submit<T: Send + 'static>(
+    fn submit<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<T>, Overloaded> {
         let (reply, answer) = oneshot::channel();
         let mut state = self.0.lock();
-        self.0.admit(&mut state)?;
+        self.0.admit(&mut state, turn)?;
         let job = Box::new(Task { work: Some(work), outcome: None, reply });
         state.queue.push_back(Queued { since: Instant::now(), job });
         drop(state);
@@ -221,6 +237,7 @@ impl Pool {
     /// Runs `work` on a hashing thread. The caller's thread is free meanwhile.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
         let asked = Instant::now();
@@ -242,7 +259,7 @@ impl Pool {
             Span::none()
         };
         // A job without an answer has panicked, and the log has the reason.
-        let answer = self.submit(timed)?.instrument(span.clone()).await;
+        let answer = self.submit(turn, timed)?.instrument(span.clone()).await;
         let (done, waited, worked) = answer.map_err(|_| Overloaded::after(LEAST_RETRY))?;
         span.record("authshield.queue_ms", waited.as_secs_f64() * 1e3);
         span.record("authshield.hash_ms", worked.as_secs_f64() * 1e3);
@@ -300,10 +317,13 @@ impl Shared {
         self.state.lock().expect("nobody panics while holding the queue")
     }
 
-    fn admit(&self, state: &mut State) -> Result<(), Overloaded> {
+    fn admit(&self, state: &mut State, turn: Turn) -> Result<(), Overloaded> {
         let Settings { workers, max_wait, .. } = self.settings;
         if state.closed {
             return Err(Overloaded::after(LEAST_RETRY));
+        }
+        if turn == Turn::Further {
+            return Ok(());
         }
         if state.expected_wait(workers) > max_wait {
             // Those who have gone must not keep out those who are here.
@@ -448,7 +468,7 @@ mod tests {
         let (begun, has_begun) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let done = pool
-            .submit(move |_| {
+            .submit(Turn::First, move |_| {
                 begun.send(()).unwrap();
                 let _ = released.recv();
             })
@@ -487,8 +507,8 @@ mod tests {
         let pool = pool(1, 50 * MILLISECOND);
         let (release, held) = hold(&pool);
 
-        let waiting = pool.submit(|_| "done").unwrap();
-        let refused = pool.submit(|_| "never").unwrap_err();
+        let waiting = pool.submit(Turn::First, |_| "done").unwrap();
+        let refused = pool.submit(Turn::First, |_| "never").unwrap_err();
         assert_eq!(refused.retry_after, Duration::from_secs(1));
         let stats = pool.stats();
         assert_eq!((stats.busy, stats.queued, stats.refused), (1, 1, 1));
@@ -497,9 +517,25 @@ mod tests {
         drop(release);
         held.await.unwrap();
         assert_eq!(waiting.await.unwrap(), "done");
-        assert_eq!(pool.run(|_| "again").await, Ok("again"));
+        assert_eq!(pool.run(Turn::First, |_| "again").await, Ok("again"));
         let stats = pool.stats();
         assert_eq!((stats.busy, stats.queued, stats.hashed), (0, 0, 3));
+    }
+
+    #[tokio::test]
+    async fn who_has_hashed_once_is_not_turned_away_before_a_closed_pool() {
+        let pool = pool(1, 50 * MILLISECOND);
+        let (release, held) = hold(&pool);
+        let waiting = pool.submit(Turn::First, |_| ()).unwrap();
+        assert!(pool.admit().is_err());
+        let further = pool.submit(Turn::Further, |_| "further").unwrap();
+        drop(release);
+        held.await.unwrap();
+        waiting.await.unwrap();
+        assert_eq!(further.await.unwrap(), "further");
+        pool.admit().unwrap();
+        pool.close();
+        assert!(pool.submit(Turn::Further, |_| ()).is_err());
     }
 
     #[tokio::test]
@@ -512,13 +548,13 @@ mod tests {
             move |_: &mut Memory| ran.fetch_add(1, Ordering::SeqCst)
         };
 
-        drop(pool.submit(count(&ran)).unwrap());
-        let kept = pool.submit(count(&ran)).unwrap();
-        drop(pool.submit(count(&ran)).unwrap());
+        drop(pool.submit(Turn::First, count(&ran)).unwrap());
+        let kept = pool.submit(Turn::First, count(&ran)).unwrap();
+        drop(pool.submit(Turn::First, count(&ran)).unwrap());
         drop(release);
         held.await.unwrap();
         assert_eq!(kept.await.unwrap(), 0);
-        pool.run(|_| ()).await.unwrap();
+        pool.run(Turn::First, |_| ()).await.unwrap();
 
         assert_eq!(ran.load(Ordering::SeqCst), 1);
         assert_eq!(pool.stats().abandoned, 2);
@@ -529,9 +565,9 @@ mod tests {
     async fn those_who_have_gone_do_not_keep_others_out() {
         let pool = pool(1, 50 * MILLISECOND);
         let (release, held) = hold(&pool);
-        drop(pool.submit(|_| ()).unwrap());
-        let here = pool.submit(|_| "here").unwrap();
-        assert!(pool.submit(|_| ()).is_err());
+        drop(pool.submit(Turn::First, |_| ()).unwrap());
+        let here = pool.submit(Turn::First, |_| "here").unwrap();
+        assert!(pool.submit(Turn::First, |_| ()).is_err());
         assert_eq!(pool.stats().abandoned, 1);
         drop(release);
         held.await.unwrap();
@@ -541,8 +577,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_costs_one_answer_and_no_thread() {
         let pool = pool(1, Duration::from_mins(1));
-        assert!(pool.run(|_| panic!("on purpose")).await.is_err());
-        assert_eq!(pool.run(|_| 1).await, Ok(1));
+        assert!(pool.run(Turn::First, |_| panic!("on purpose")).await.is_err());
+        assert_eq!(pool.run(Turn::First, |_| 1).await, Ok(1));
         assert_eq!(pool.stats().busy, 0);
     }
 
@@ -550,9 +586,9 @@ mod tests {
     async fn a_closed_pool_finishes_what_it_has_and_takes_no_more() {
         let pool = pool(1, Duration::from_mins(1));
         let (release, held) = hold(&pool);
-        let waiting = pool.submit(|_| "done").unwrap();
+        let waiting = pool.submit(Turn::First, |_| "done").unwrap();
         pool.close();
-        assert!(pool.submit(|_| ()).is_err());
+        assert!(pool.submit(Turn::First, |_| ()).is_err());
         drop(release);
         held.await.unwrap();
         assert_eq!(waiting.await.unwrap(), "done");
@@ -578,7 +614,7 @@ mod tests {
         let pool = pool(1, Duration::from_mins(1));
         let (saw, seen) = mpsc::channel();
         pool.observe(Box::new(move |observation| saw.send(observation).unwrap()));
-        pool.run(|_| ()).await.unwrap();
+        pool.run(Turn::First, |_| ()).await.unwrap();
         let observation = seen.try_recv().unwrap();
         let stats = pool.stats();
         assert_eq!((stats.waited, stats.worked), (observation.waited, observation.worked));
@@ -593,7 +629,7 @@ mod tests {
         let policy = || thread_schedule_policy().unwrap();
         let here = policy();
         let pool = pool(1, Duration::from_mins(1));
-        let there = pool.run(move |_| policy()).await;
+        let there = pool.run(Turn::First, move |_| policy()).await;
         assert_eq!(there, Ok(ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle)));
         assert_eq!(policy(), here);
     }

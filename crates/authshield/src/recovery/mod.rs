@@ -144,6 +144,7 @@ pub async fn reset(
     new: SecretString,
 ) -> Result<UserId, ResetError> {
     passwords::must_be_on(app)?;
+    app.passwords.admit()?;
     let user = match token {
         Some(token) => {
             let mut tx = app.store.glance().await?;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /auth/register ─ http::register ─ register
+//!     Passwords::admit     too much to hash for us?
 //!     captcha::pass        is a captcha due?
 //!     domains::judge       an address that nobody keeps?
 //!     Limits::spend        too much mail to this address?
@@ -149,6 +150,9 @@ pub async fn register(
     }
     let Newcomer { email, password, full_name, locale } = newcomer;
     let password = wanted(app, password)?;
+    if password.is_some() {
+        app.passwords.admit()?;
+    }
     captcha::pass(app, ctx, Door::Registration, &email, captcha).await?;
     if !domains::judge(app, ctx, &email, "registration").await? {
         return Err(RegisterError::DomainRefused);
@@ -315,7 +319,7 @@ async fn begin(
         drop(glance);
         let seen = seen.map(|waiting| waiting.password_hash);
         // Without one, a decoy: whether a registration waits is nobody's business.
-        let verdict = app.passwords.verify(password, seen.as_deref()).await?;
+        let verdict = app.passwords.verify_too(password, seen.as_deref()).await?;
         let is_same = matches!(verdict, Verdict::Right { .. });
         let asked = Question::now();
         let mut tx = app.store.write().await?;
@@ -439,7 +443,7 @@ pub async fn waits(
     let waiting = sql::waiting(&mut app.store.glance().await?, email, ctx.now).await?;
     let hash = waiting.map(|waiting| waiting.password_hash);
     // Without one, a decoy: that a registration waits must not show in the time it takes.
-    let verdict = app.passwords.verify(password, hash.as_deref()).await?;
+    let verdict = app.passwords.verify_too(password, hash.as_deref()).await?;
     Ok(matches!(verdict, Verdict::Right { .. }))
 }
 

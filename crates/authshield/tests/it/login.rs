@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::registration::{UNLIMITED, disable, outside};
 use crate::support::marked_secrets::MarkedSecrets;
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, wait_until};
 
 const LOGIN: &str = "/api/v1/auth/login";
 
@@ -23,6 +23,12 @@ const HASHES: [&str; 6] = [
     "pbkdf2_sha256$1000$s4ltOfDjangoXy$ErOSEK6KegWNY9D6cx4tEHKcEE+pHa/0zHIfxMZtYQA=",
     "$argon2i$v=19$m=64,t=2,p=2$AQIDBAUGBwgJCgsMDQ4PEA$ZuJDs+71y9iHjRYd6wjYILMl1SxvPImCS5kcNPJdMsM",
 ];
+
+/// A hash that takes about a second, of a password that nobody has.
+const SLOW: &str = "$pbkdf2-sha256$i=3000000,l=32$AQIDBAUGBwgJCgsMDQ4PEA$OvME021j7Fty1D41tZD/pmv2yWb+zYx6gMwS9KajaC8";
+
+/// How long a test waits for what a hashing thread does.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Gives an account the hash that another system made of its password.
 pub(crate) async fn import_hash(app: &TestApp, email: &str, hash: &str) {
@@ -273,6 +279,45 @@ async fn too_many_sign_ins_are_shed_and_nobody_else_waits() {
         }
     }
     assert!(shed > 0 && shed < replies.len(), "{shed} of {} were shed", replies.len());
+}
+
+/// Attack: K02
+/// ASVS: V15.2.2
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_shed_has_cost_nothing() {
+    // As many hashes as a registration and two sign-ins cost.
+    let settings = [
+        ("rate_limit.hashes_per_site", "6/1m"),
+        ("password.hash_workers", "1"),
+        ("password.hash_max_wait", "10ms"),
+    ];
+    let app = TestApp::with(&settings).await;
+    app.open_account("ann@example.org").await;
+    let slow = || {
+        let passwords = app.app.passwords.clone();
+        tokio::spawn(async move { passwords.verify(&PASSWORD.into(), Some(SLOW)).await })
+    };
+    // From now on a hash takes long, as far as the queue knows.
+    slow().await.unwrap().unwrap();
+    let written = "SELECT (SELECT COUNT(*) FROM audit_events) + (SELECT COUNT(*) FROM mail_messages) \
+                   + (SELECT COUNT(*) FROM password_failures)";
+    let before = app.count(written).await;
+
+    let busy = slow();
+    wait_until("a hash is made", PATIENCE, async || {
+        (app.app.passwords.stats().busy == 1).then_some(())
+    })
+    .await;
+    for _ in 0..4 {
+        app.log_in("ann@example.org", PASSWORD).await.is(503, "SERVICE_OVERLOADED");
+        app.register("ben@example.org", PASSWORD).await.is(503, "SERVICE_OVERLOADED");
+    }
+    assert_eq!(app.count(written).await, before);
+    busy.await.unwrap().unwrap();
+
+    app.log_in("ann@example.org", PASSWORD).await.ok(200);
+    app.log_in("ann@example.org", PASSWORD).await.ok(200);
+    app.log_in("ann@example.org", PASSWORD).await.is(429, "RATE_LIMIT_EXCEEDED");
 }
 
 /// Attack: D14
