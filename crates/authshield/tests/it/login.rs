@@ -24,8 +24,8 @@ const HASHES: [&str; 6] = [
     "$argon2i$v=19$m=64,t=2,p=2$AQIDBAUGBwgJCgsMDQ4PEA$ZuJDs+71y9iHjRYd6wjYILMl1SxvPImCS5kcNPJdMsM",
 ];
 
-/// A hash that takes about a second, of a password that nobody has.
-const SLOW: &str = "$pbkdf2-sha256$i=3000000,l=32$AQIDBAUGBwgJCgsMDQ4PEA$OvME021j7Fty1D41tZD/pmv2yWb+zYx6gMwS9KajaC8";
+/// A hash that takes half a second, of a password that nobody has.
+const SLOW: &str = "$argon2id$v=19$m=8192,t=120,p=1$AQIDBAUGBwgJCgsMDQ4PEA$OvME021j7Fty1D41tZD/pmv2yWb+zYx6gMwS9KajaC8";
 
 /// How long a test waits for what a hashing thread does.
 const PATIENCE: Duration = Duration::from_secs(30);
