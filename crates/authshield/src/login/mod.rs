@@ -136,8 +136,7 @@ pub async fn log_in<C: Carrier>(
         let judged = match rules::judge(account, verdict, attempt.is_locked()) {
             Ok(judged) => judged,
             Err(refusal) => {
-                let refusal = waiting(app, ctx, email, password, refusal).await?;
-                return Err(refuse(app, ctx, tried, owner, refusal).await?);
+                return Err(send_away(app, ctx, tried, owner, password, refusal).await?);
             }
         };
         let id = judged.user.id;
@@ -147,8 +146,7 @@ pub async fn log_in<C: Carrier>(
             Ok(Opened::Session(carrier)) => return Ok(*carrier),
             Ok(Opened::Pending(ticket)) => return Err(LoginError::SecondFactorDue(ticket)),
             Ok(Opened::Risky) => {
-                let refusal = waiting(app, ctx, email, password, Refusal::Risk).await?;
-                return Err(refuse(app, ctx, tried, owner, refusal).await?);
+                return Err(send_away(app, ctx, tried, owner, password, Refusal::Risk).await?);
             }
             Ok(Opened::Off) => return Err(passwords::Off.into()),
             Ok(Opened::Changed) | Err(onesql::Error::Unmet) => {}
@@ -159,8 +157,7 @@ pub async fn log_in<C: Carrier>(
         known = Known::default();
     }
     let owner = account.map(|account| account.user);
-    let refusal = waiting(app, ctx, email, password, Refusal::Changed).await?;
-    Err(refuse(app, ctx, tried, owner, refusal).await?)
+    Err(send_away(app, ctx, tried, owner, password, Refusal::Changed).await?)
 }
 
 /// How many hashes a sign-in costs: that of the account, and that of a registration which waits.
@@ -371,6 +368,21 @@ pub async fn has_way_in(tx: &mut Tx, app: &App, user: UserId) -> onesql::Result<
         || (is_verified && magic_link::is_on(app))
         || passkeys::has_any(tx, user).await?
         || federation::has_usable(tx, app, user).await?)
+}
+
+/// Refuses somebody whose password was compared. The audit trail knows even if we cannot find out whether a registration
+/// waits.
+async fn send_away(
+    app: &App,
+    ctx: &Ctx,
+    tried: Tried<'_>,
+    owner: Option<User>,
+    password: &SecretString,
+    refusal: Refusal,
+) -> Result<LoginError, LoginError> {
+    let said = waiting(app, ctx, tried.email, password, refusal).await;
+    let refused = refuse(app, ctx, tried, owner, *said.as_ref().unwrap_or(&refusal)).await?;
+    said.map(|_| refused)
 }
 
 /// What to say to somebody whose password is that of a registration which waits for proof. It is the

@@ -136,9 +136,9 @@ impl Passwords {
         }))
     }
 
-    /// Fails if whoever brings a password now would be turned away. Every story that takes one asks this before it
-    /// reads, counts or spends anything: a request that is shed costs nothing but itself. One that is let in may be
-    /// turned away still, if others come in between.
+    /// Fails if whoever brings a password now would be turned away. Whoever signs in, registers or shows a password
+    /// again is asked this before anything is read, counted or spent for it: what is shed costs next to nothing. Who
+    /// is let in may be turned away still, if others come in between.
     pub fn admit(&self) -> Result<(), Overloaded> {
         self.0.pool.admit()
     }
@@ -195,7 +195,7 @@ impl Passwords {
         self.compare(Turn::First, password, stored).await
     }
 
-    /// The same, of a request that has [verified](Self::verify) one before: it is not turned away any more.
+    /// The same, after a [first](Self::verify) one that was wrong: it is not turned away any more.
     pub async fn verify_too(
         &self,
         password: &SecretString,

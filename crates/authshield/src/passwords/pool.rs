@@ -55,8 +55,8 @@ impl Overloaded {
 pub(super) enum Turn {
     /// The first one, which is turned away if it would wait too long.
     First,
-    /// One more, which is not: what the first has shown would be lost, and nobody told of it. It takes the place
-    /// that the one before has just left, so the queue grows no longer by it.
+    /// One more, which is not: what the first has shown would be lost. There are no more of them than first ones
+    /// that ended, so they fill the queue no faster than it empties.
     Further,
 }
 

@@ -319,7 +319,7 @@ async fn begin(
         drop(glance);
         let seen = seen.map(|waiting| waiting.password_hash);
         // Without one, a decoy: whether a registration waits is nobody's business.
-        let verdict = app.passwords.verify_too(password, seen.as_deref()).await?;
+        let verdict = app.passwords.verify(password, seen.as_deref()).await?;
         let is_same = matches!(verdict, Verdict::Right { .. });
         let asked = Question::now();
         let mut tx = app.store.write().await?;
