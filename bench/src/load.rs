@@ -42,11 +42,18 @@ pub(crate) enum Pace {
 pub(crate) struct Lane {
     pub(crate) clients: Vec<Box<dyn Client>>,
     pub(crate) pace: Pace,
+    /// Whom they ask, if not the one that all others ask.
+    elsewhere: Option<SocketAddr>,
 }
 
 impl Lane {
     pub(crate) fn new(clients: Vec<Box<dyn Client>>, pace: Pace) -> Self {
-        Self { clients, pace }
+        Self { clients, pace, elsewhere: None }
+    }
+
+    /// Lets them ask another server.
+    pub(crate) fn at(self, address: SocketAddr) -> Self {
+        Self { elsewhere: Some(address), ..self }
     }
 }
 
@@ -117,7 +124,8 @@ pub(crate) fn drive(
                     Some((every * place / count, every))
                 }
             };
-            shares[turn % threads].push(Seat { lane: number, client, rhythm });
+            let address = lane.elsewhere.unwrap_or(address);
+            shares[turn % threads].push(Seat { lane: number, address, client, rhythm });
             turn += 1;
         }
     }
@@ -126,7 +134,7 @@ pub(crate) fn drive(
         .into_iter()
         .map(|seats| {
             let ready = Arc::clone(&ready);
-            std::thread::spawn(move || work(address, seats, window, &ready))
+            std::thread::spawn(move || work(seats, window, &ready))
         })
         .collect();
     let mut outcomes: Vec<Outcome> = lanes.iter().map(|_| Outcome::default()).collect();
@@ -151,6 +159,7 @@ pub(crate) fn drive(
 /// A client, and what it needs to begin.
 struct Seat {
     lane: usize,
+    address: SocketAddr,
     client: Box<dyn Client>,
     /// When it begins, and how often it sends.
     rhythm: Option<(Duration, Duration)>,
@@ -158,18 +167,13 @@ struct Seat {
 
 type Done = (usize, Box<dyn Client>, Outcome);
 
-fn work(
-    address: SocketAddr,
-    seats: Vec<Seat>,
-    window: Window,
-    ready: &Barrier,
-) -> Result<Vec<Done>> {
+fn work(seats: Vec<Seat>, window: Window, ready: &Barrier) -> Result<Vec<Done>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut connected = Vec::with_capacity(seats.len());
         let mut failed = None;
         for seat in seats {
-            match Connection::open(address).await {
+            match Connection::open(seat.address).await {
                 Ok(connection) => connected.push((seat, connection)),
                 Err(error) => failed = Some(error),
             }

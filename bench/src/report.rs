@@ -43,7 +43,7 @@ hashed at next to no cost where hashing is not.
 - **bare Argon2id**: the same function at the same cost on every core, in memory that is kept, and
   nothing else.
 - **bare JSON route**: a route of the same HTTP library that answers with a constant of the same size;
-  same generator, same connections.
+  same generator, same connections. In a flood it is a program of its own beside the service, and asked as often as `me`.
 - **bare durable rotations**: a transaction that marks one row as used and inserts its successor, and
   is on disk when it returns, as many at once as there are connections; on SQLite they share flushes.
 - **bare flushes**: a page written to a file of the same disk fifty times a second, and `fdatasync`; each

@@ -23,34 +23,39 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
     let sessions = clients::open_sessions(service.address, 0..16)?;
     // A percentile needs more requests than a rate does.
     let window = Window { span: bench.window.span * 2, ..bench.window };
+    let bare = Service::bare(stage.folder.path())?;
+    let me = || Lane::new(clients::me(4, &sessions), Pace::PerSecond(ME_PER_SECOND));
     let mut lanes = [
-        Lane::new(clients::me(4, &sessions), Pace::PerSecond(ME_PER_SECOND)),
+        me(),
         Lane::new(clients::refresh(4, &sessions), Pace::PerSecond(REFRESH_PER_SECOND)),
+        me().at(bare.address),
         Lane::new(SignIn::many(64, 0..USERS), Pace::AtOnce),
     ];
-    let (mut me, mut refresh, mut sign_ins) = (Vec::new(), Vec::new(), Vec::new());
-    let mut flushes = Vec::new();
+    let [mut me, mut refresh, mut routes, mut flushes, mut sign_ins] = [const { Vec::new() }; 5];
     for _ in 0..bench.runs {
         let (idle, calm) =
-            flush::beside(&bench.folder, || drive_and_settle(service, &mut lanes[..2], window))?;
-        let alone = drive_and_settle(service, &mut lanes[2..], window)?;
+            flush::beside(&bench.folder, || drive_and_settle(service, &mut lanes[..3], window))?;
+        let alone = drive_and_settle(service, &mut lanes[3..], window)?;
         let (flood, busy) =
             flush::beside(&bench.folder, || drive_and_settle(service, &mut lanes, window))?;
         say(&format!(
-            "p99 idle: me {:.2} ms, refresh {:.2} ms; in the flood: {:.2} ms, {:.2} ms; \
-             {:.1} sign-ins alone, {:.1} beside the others, {} refused",
+            "p99 idle: me {:.2} ms, refresh {:.2} ms, a bare route {:.2} ms; in the flood: {:.2} ms, \
+             {:.2} ms, {:.2} ms; {:.1} sign-ins alone, {:.1} beside the others, {} refused",
             p99(&idle[0].served),
             p99(&idle[1].served),
+            p99(&idle[2].served),
             p99(&flood[0].served),
             p99(&flood[1].served),
+            p99(&flood[2].served),
             alone[0].rate(),
-            flood[2].rate(),
-            flood[2].refused.len(),
+            flood[3].rate(),
+            flood[3].refused.len(),
         ));
         me.push((p99(&flood[0].served), p99(&idle[0].served)));
         refresh.push((p99(&flood[1].served), p99(&idle[1].served)));
+        routes.push((p99(&flood[2].served), p99(&idle[2].served)));
         flushes.push((p99(&busy), p99(&calm)));
-        sign_ins.push((flood[2].rate(), alone[0].rate()));
+        sign_ins.push((flood[3].rate(), alone[0].rate()));
     }
     let rows = [
         (
@@ -66,6 +71,13 @@ pub(super) fn measure(bench: &Bench, kind: &Kind) -> Result<Vec<Row>> {
             refresh,
             "idle",
             Target::Below(3.0),
+        ),
+        (
+            "p99 of a bare JSON route in the same flood",
+            Unit::Milliseconds,
+            routes,
+            "idle",
+            Target::None,
         ),
         (
             "p99 of bare flushes in the same flood",
