@@ -27,6 +27,7 @@ mod memory;
 mod phc;
 pub mod policy;
 mod pool;
+mod threads;
 
 use std::sync::Arc;
 use std::time::Duration;

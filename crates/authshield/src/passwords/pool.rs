@@ -22,6 +22,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::memory::{self, Memory};
+use super::threads;
 use crate::telemetry::{Notes, Part};
 
 /// How long an idle thread keeps its memory. The page faults of fresh memory cost a few
@@ -203,7 +204,7 @@ impl Pool {
             std::thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || {
-                    take_the_back_seat();
+                    threads::take_the_back_seat();
                     shared.work(memory);
                 })
                 .expect("the operating system grants a thread per core at start");
@@ -373,7 +374,7 @@ impl Shared {
                         .wait_timeout_while(state, SETTLE, |state| state.is_idle())
                         .expect("nobody panics while holding the queue");
                     drop(state);
-                    return_freed_memory();
+                    threads::return_freed_memory();
                     state = self.lock();
                 }
             } else {
@@ -412,42 +413,6 @@ fn expected_wait(ahead: usize, workers: usize, average: Duration) -> Duration {
     let turns = u32::try_from(turns).unwrap_or(u32::MAX);
     let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
     average.saturating_mul(turns) / workers
-}
-
-/// Lets the allocator give back to the system what was freed a while ago.
-///
-/// It looks for that when a thread ends that has allocated something, and hardly ever otherwise: who is
-/// idle would keep it for ever.
-fn return_freed_memory() {
-    let passing = std::thread::Builder::new().name("free".to_owned()).spawn(|| {
-        drop(std::hint::black_box(Box::new(0_u8)));
-    });
-    match passing {
-        // It does nothing that could panic.
-        Ok(thread) => drop(thread.join()),
-        Err(error) => tracing::debug!(%error, "freed memory stays with the program"),
-    }
-}
-
-/// Lets everything else run first.
-///
-/// Not only by the lowest priority but as an idle thread (`SCHED_IDLE`): others take the core from it
-/// the moment they wake. From a thread of low priority they get it at the end of its turn, and a
-/// refresh wakes a dozen times.
-fn take_the_back_seat() {
-    #[cfg(target_os = "linux")]
-    {
-        use thread_priority::{
-            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-            set_thread_priority_and_policy, thread_native_id,
-        };
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        if let Err(error) =
-            set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
-        {
-            tracing::debug!(?error, "a hashing thread keeps its ordinary priority");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -525,13 +490,11 @@ mod tests {
     #[tokio::test]
     async fn who_has_hashed_once_is_not_turned_away_before_a_closed_pool() {
         let pool = pool(1, 50 * MILLISECOND);
-        let (release, held) = hold(&pool);
-        let waiting = pool.submit(Turn::First, |_| ()).unwrap();
+        let (release, _held) = hold(&pool);
+        let _waiting = pool.submit(Turn::First, |_| ()).unwrap();
         assert!(pool.admit().is_err());
         let further = pool.submit(Turn::Further, |_| "further").unwrap();
         drop(release);
-        held.await.unwrap();
-        waiting.await.unwrap();
         assert_eq!(further.await.unwrap(), "further");
         pool.admit().unwrap();
         pool.close();
