@@ -16,6 +16,10 @@ pub(crate) fn write(root: &Path, table: &str, runs: usize) -> Result<()> {
 fn page(table: &str, runs: usize) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let machine = format!("{cores} shared {} cores", std::env::consts::ARCH.replace('_', "-"));
+    let sessions = match std::fs::read_to_string("/proc/sys/kernel/sched_autogroup_enabled") {
+        Ok(enabled) => format!(" (`kernel.sched_autogroup_enabled={}`)", enabled.trim()),
+        Err(_) => String::new(),
+    };
     format!(
         "# Performance
 
@@ -36,7 +40,7 @@ writes this page.
 {table}
 Each line is the middle of {runs} runs, with the least and the greatest in brackets; sign-ins beside bare hashes,
 and with a code beside a password alone, take five short turns in each run. Measured on
-{machine}, which the service, the database and the generator share; with the defaults of every
+{machine}, which the service, the database and the generator share{sessions}; with the defaults of every
 setting, except that rate limits are off where they are not what is measured, and that passwords are
 hashed at next to no cost where hashing is not.
 
@@ -48,8 +52,8 @@ hashed at next to no cost where hashing is not.
   is on disk when it returns, as many at once as there are connections; on SQLite they share flushes.
 - **bare flushes**: a page written to a file of the same disk fifty times a second, and `fdatasync`; each
   refresh waits for one or two of them.
-- **idle**, of p99: the same light load of 200 `me` and 100 refreshes per second without the flood. Of
-  memory: 15 seconds after nobody asked for anything any more.
+- **idle**, of p99: the same light load without the flood, 200 `me` and 100 refreshes per second, and 200 of the bare
+  route. Of memory: 15 seconds after nobody asked for anything any more.
 - **by chance**: of a thousand answers each, in turn on one connection, the two-sided test of Mann and
   Whitney; a stranger who asks so often has learnt nothing if it is not small.
 - **CPU**: the time that the service had on the cores, in user and in system mode as Linux counts it, until
