@@ -15,6 +15,10 @@ use crate::watch::{Part, Watch};
 /// How many go together: the server keeps a plan for each text, and there is one for each number of them.
 const AT_MOST: usize = 8;
 
+/// What PostgreSQL says, also in its log, when a row that is demanded was not changed. Of what makes a statement fail
+/// without a function of our own, a sentence that is no number is the one that explains itself.
+pub(crate) const UNMET: &str = "no fault: what this rested on has changed, and it is tried again";
+
 /// What the transaction wants of a statement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Demand {
@@ -29,9 +33,9 @@ pub(crate) struct Beside {
     /// Each as a named part, with its parameters numbered on.
     parts: String,
     number: usize,
-    /// What the whole returns: how many rows each part changed, and so they run in this order. Of which one is demanded,
-    /// nothing is divided by that. It undoes a statement which is a transaction by itself, too; a condition could only
-    /// be looked at when it lasts.
+    /// What the whole returns: how many rows each part changed, and so they run in this order. Where one is demanded and
+    /// none was, a sentence is to be a number. That undoes a statement which is a transaction by itself, too; a condition
+    /// could only be looked at when it lasts.
     returned: String,
     /// Whether something is demanded.
     demanding: bool,
@@ -61,10 +65,18 @@ impl Beside {
     fn add_part(&mut self, own: &str, demand: Demand) -> std::fmt::Result {
         let (number, comma) = (self.number, if self.number == 0 { "" } else { ", " });
         self.number += 1;
-        let divided = if demand == Demand::ARow { "0 / " } else { "" };
-        self.demanding |= demand == Demand::ARow;
         write!(self.parts, "{comma}part{number} AS ({own} RETURNING 1)")?;
-        write!(self.returned, "{comma}{divided}(SELECT COUNT(*) FROM part{number})")
+        let changed = format!("(SELECT COUNT(*) FROM part{number})");
+        match demand {
+            Demand::Nothing => write!(self.returned, "{comma}{changed}"),
+            Demand::ARow => {
+                self.demanding = true;
+                write!(
+                    self.returned,
+                    "{comma}CAST(CASE {changed} WHEN 0 THEN '{UNMET}' END AS BIGINT)"
+                )
+            }
+        }
     }
 
     /// Runs them.

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use crate::beside::UNMET;
+
 /// The result of talking to the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -68,10 +70,10 @@ impl Error {
     }
 
     /// Returns [`Error::Unmet`] if something was `demanded` and this is how the database says that it is not so: on
-    /// PostgreSQL a division by zero, on SQLite a number that is too large.
+    /// PostgreSQL a sentence that is no number, on SQLite a number that is too large.
     pub(crate) fn or_unmet(self, demanded: bool) -> Self {
         let says_so = matches!(&self, Self::Sql(error) if matches!(error.as_ref(), sqlx::Error::Database(database)
-            if database.code().as_deref() == Some("22012") || database.message() == "integer overflow"));
+            if database.message().contains(UNMET) || database.message() == "integer overflow"));
         if demanded && says_so { Self::Unmet } else { self }
     }
 

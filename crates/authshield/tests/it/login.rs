@@ -285,14 +285,14 @@ async fn too_many_sign_ins_are_shed_and_nobody_else_waits() {
 /// ASVS: V15.2.2
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_shed_has_cost_nothing() {
-    // As many hashes as a registration and two sign-ins cost.
+    // As many hashes as a registration and three sign-ins cost.
     let settings = [
-        ("rate_limit.hashes_per_site", "6/1m"),
+        ("rate_limit.hashes_per_site", "8/1m"),
         ("password.hash_workers", "1"),
         ("password.hash_max_wait", "10ms"),
     ];
     let app = TestApp::with(&settings).await;
-    app.open_account("ann@example.org").await;
+    let ann = app.sign_up("ann@example.org").await;
     let slow = || {
         let passwords = app.app.passwords.clone();
         tokio::spawn(async move { passwords.verify(&PASSWORD.into(), Some(SLOW)).await })
@@ -311,6 +311,10 @@ async fn a_request_that_is_shed_has_cost_nothing() {
     for _ in 0..4 {
         app.log_in("ann@example.org", PASSWORD).await.is(503, "SERVICE_OVERLOADED");
         app.register("ben@example.org", PASSWORD).await.is(503, "SERVICE_OVERLOADED");
+        let change =
+            json!({ "current_password": PASSWORD, "new_password": "another horse and battery" });
+        let shown_again = app.post_as(&ann, "/api/v1/auth/change-password", change).await;
+        shown_again.is(503, "SERVICE_OVERLOADED");
     }
     assert_eq!(app.count(written).await, before);
     busy.await.unwrap().unwrap();
