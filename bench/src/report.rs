@@ -51,7 +51,7 @@ hashed at next to no cost where hashing is not.
 - **bare durable rotations**: a transaction that marks one row as used and inserts its successor, and
   is on disk when it returns, as many at once as there are connections; on SQLite they share flushes.
 - **bare flushes**: a page written to a file of the same disk fifty times a second, and `fdatasync`; each
-  refresh waits for one or two of them.
+  refresh waits for one or two of them. They and the bare route are also beside sign-ins without `me` and refreshes.
 - **idle**, of p99: the same light load without the flood, 200 `me` and 100 refreshes per second, and 200 of the bare
   route. Of memory: 15 seconds after nobody asked for anything any more.
 - **by chance**: of a thousand answers each, in turn on one connection, the two-sided test of Mann and

@@ -17,9 +17,9 @@ pub(super) fn return_freed_memory() {
 
 /// Lets everything else run first.
 ///
-/// Not only by the lowest priority but as an idle thread (`SCHED_IDLE`): others take the core from it
-/// the moment they wake. From a thread of low priority they get it at the end of its turn, and a
-/// refresh wakes a dozen times.
+/// Not only by the lowest priority but as an idle thread (`SCHED_IDLE`): others of its scheduling group
+/// (a cgroup, or else a session) take the core from it the moment they wake. From a thread of low
+/// priority they get it at the end of its turn, and a refresh wakes a dozen times.
 pub(super) fn take_the_back_seat() {
     #[cfg(target_os = "linux")]
     {
